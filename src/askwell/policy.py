@@ -1,0 +1,28 @@
+"""Policies: which prompt to use for a query. A GPO winner is the policy that always gives the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from askwell.types import Prompt
+
+
+class Policy(Protocol):
+    """Choose a prompt for each query.
+
+    Contract: returns exactly one prompt a query, in the order of the queries; pure (same queries, same prompts).
+    """
+
+    def prompts_for(self, queries: Sequence[str]) -> list[Prompt]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedPolicy:
+    """The same prompt for every query."""
+
+    prompt: Prompt
+
+    def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
+        return [self.prompt] * len(queries)
