@@ -1,0 +1,143 @@
+"""The writing side of a run log while a run is on: places in order, durable writes in groups, answers seen before.
+
+Hundreds of calls finish at once and each must be durable before it counts. One thread takes whatever is waiting and
+commits it as one batch (group commit), so the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from askwell.errors import StoreError
+from askwell.models.base import ChatModel, request_key
+from askwell.records import Body, completion_body, completion_of, request_body
+from askwell.store import RunStore
+from askwell.types import Completion, Event, ModelRole, Request
+
+_LARGEST_BATCH = 4096
+
+_Waiting = tuple[tuple[Event, ...], "asyncio.Future[None]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """A completion found in the log, and where: at another position it is a reuse, at the same one a resumed call."""
+
+    completion: Completion
+    position: int
+
+
+class Journal:
+    """Reserve positions, write events, recall completions. Use as an async context manager on one event loop.
+
+    Positions are reserved in program order before the work is done, so the log of a run does not depend on which call
+    answers first, or on where the run was killed.
+    """
+
+    def __init__(self, store: RunStore, *, next_position: int = 0) -> None:
+        self.store = store
+        self.next_position = next_position
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._commit_forever, name="askwell-log", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Journal:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def reserve(self, count: int = 1) -> int:
+        """Take `count` consecutive positions and return the first."""
+        first = self.next_position
+        self.next_position += count
+        return first
+
+    async def write(self, *events: Event) -> None:
+        """Return when the events are durable. Raises `StoreError` where they could not be written."""
+        if self._loop is None:
+            raise StoreError("the journal is not open; use it as an async context manager")
+        done = self._loop.create_future()
+        self._queue.put((events, done))
+        await done
+
+    def recall(self, key: str) -> Recalled | None:
+        """Return the completion already paid for under this key, if there is one that did not fail."""
+        event = self.store.find(key)
+        if event is None:
+            return None
+        completion = completion_of(cast("Body", event.body["completion"]))
+        if completion.outcome == "failed":
+            return None
+        return Recalled(completion=replace(completion, seconds=event.seconds), position=event.position)
+
+    def _commit_forever(self) -> None:
+        closing = False
+        while not closing:
+            waiting = [self._queue.get()]
+            while len(waiting) < _LARGEST_BATCH and not self._queue.empty():
+                waiting.append(self._queue.get())
+            closing = None in waiting
+            self._commit([item for item in waiting if item is not None])
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        if not group or self._loop is None:
+            return
+        error: StoreError | None = None
+        try:
+            self.store.append([event for events, _ in group for event in events])
+        except StoreError as raised:
+            error = raised
+        self._loop.call_soon_threadsafe(_settle, [done for _, done in group], error)
+
+
+def _settle(futures: Iterable[asyncio.Future[None]], error: StoreError | None) -> None:
+    for future in futures:
+        if future.done():  # its task was cancelled meanwhile; the event is durable all the same
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+class Journaled:
+    """A model whose every call is written to the log as a `call` event and answered from there the second time."""
+
+    def __init__(self, model: ChatModel, journal: Journal, *, role: ModelRole) -> None:
+        self._model = model
+        self._journal = journal
+        self._role: ModelRole = role
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def complete(self, request: Request) -> Completion:
+        position = self._journal.reserve()  # before the first await: places follow the order of the calls
+        key = request_key(self.name, request)
+        known = self._journal.recall(key)
+        completion = known.completion if known else await self._model.complete(request)
+        if completion.outcome == "failed":
+            return completion  # not written: its place stays free for the answer that a resumed run will get
+        body: dict[str, object] = {
+            "role": self._role,
+            "model": self.name,
+            "request": request_body(request),
+            "completion": completion_body(completion),
+        }
+        if known and known.position != position:
+            body["cached"] = True
+        await self._journal.write(Event(position=position, kind="call", body=body, key=key, seconds=completion.seconds))
+        return completion
+
+    async def aclose(self) -> None:
+        await self._model.aclose()

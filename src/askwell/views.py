@@ -1,0 +1,236 @@
+"""Pure folds of the run log: everything that is known about a run is one of these over its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import cast
+
+from askwell.errors import StoreError
+from askwell.records import (
+    Body,
+    candidate_of,
+    completion_of,
+    example_of,
+    prompt_id,
+    prompt_of,
+    proposal_of,
+    rollout_of,
+    score_of,
+)
+from askwell.trajectory import Trajectory
+from askwell.types import Candidate, Event, Example, Experience, ModelRole, Prompt, Proposal, Rollout, Split, Usage
+
+_NO_SCORES: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What one model was asked to do in a run. Calls answered from the log are not counted: they cost nothing."""
+
+    calls: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    """None where not one call had a known price."""
+    seconds: float = 0.0
+    """Sum of the calls' wall times; calls overlap, so this is not how long the run took."""
+
+    def plus(self, usage: Usage, *, failed: bool = False, seconds: float = 0.0) -> Spend:
+        cost = self.cost_usd if usage.cost_usd is None else (self.cost_usd or 0.0) + usage.cost_usd
+        return Spend(
+            calls=self.calls + 1,
+            failed=self.failed + failed,
+            prompt_tokens=self.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=self.completion_tokens + usage.completion_tokens,
+            cost_usd=cost,
+            seconds=self.seconds + seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """Where a run stood after a step. `target_calls` is cumulative."""
+
+    step: int
+    step_best: float
+    best: float
+    candidates: int
+    target_calls: int
+
+
+@dataclass(slots=True)
+class _Names:
+    """The texts that later events refer to by id, gathered as the log goes by."""
+
+    prompts: dict[str, Prompt] = field(default_factory=dict[str, Prompt])
+    queries: dict[str, str] = field(default_factory=dict[str, str])
+
+    def learn(self, event: Event) -> None:
+        if event.kind == "prompt":
+            self.prompts[cast("str", event.body["id"])] = prompt_of(event.body)
+        elif event.kind == "example":
+            self.queries[cast("str", event.body["id"])] = cast("str", event.body["input"])
+
+
+def header(events: Iterable[Event]) -> Body:
+    """Return the body of the first event: resolved config, seed, versions."""
+    for event in events:
+        if event.kind == "run":
+            return event.body
+    raise StoreError("the run log is empty: its first event (the run's settings) was never written")
+
+
+def examples(events: Iterable[Event]) -> dict[Split, tuple[Example, ...]]:
+    """Return the run's examples by split, in the order in which they were logged."""
+    splits: dict[Split, list[Example]] = {}
+    for event in events:
+        if event.kind == "example":
+            splits.setdefault(cast("Split", event.body["split"]), []).append(example_of(event.body))
+    return {split: tuple(members) for split, members in splits.items()}
+
+
+def rollouts(events: Iterable[Event], *, split: Split | None = None) -> Iterator[Rollout]:
+    """Yield the log's rollouts in order, failed ones (`score is None`) included."""
+    names = _Names()
+    for event in events:
+        names.learn(event)
+        if event.kind == "rollout" and (split is None or event.body["split"] == split):
+            yield rollout_of(event.body, names.prompts, names.queries)
+
+
+def trajectory(events: Iterable[Event]) -> Trajectory:
+    """Rebuild the optimizer's history from the committed steps; a step that was cut off is not in it."""
+    names = _Names()
+    sums: dict[str, dict[str, list[float]]] = {}
+    candidates: list[Candidate] = []
+    for event in events:
+        names.learn(event)
+        if event.kind == "rollout" and event.body["split"] == "dev":
+            score = score_of(event.body["score"])
+            if score is not None:
+                cells = sums.setdefault(cast("str", event.body["prompt"]), {})
+                cells.setdefault(cast("str", event.body["example"]), []).append(score.value)
+        elif event.kind == "step":
+            step = cast("int", event.body["step"])
+            for body in cast("list[Body]", event.body["candidates"]):
+                cells = sums.get(cast("str", body["prompt"]), {})
+                scores = {example_id: sum(values) / len(values) for example_id, values in cells.items()}
+                candidates.append(candidate_of(body, step, names.prompts, scores or _NO_SCORES))
+    return Trajectory(candidates=tuple(candidates))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePoint:
+    """Where a run goes on: the next free position, and the proposals that were logged but not yet all scored."""
+
+    position: int
+    proposals: tuple[Proposal, ...] = ()
+
+
+def resume_point(events: Iterable[Event]) -> ResumePoint:
+    """Find the end of the last committed step, or of the last logged proposals where that came later."""
+    names = _Names()
+    point = ResumePoint(position=0)
+    for event in events:
+        names.learn(event)
+        if event.kind in {"run", "example", "step"}:
+            point = ResumePoint(position=event.position + 1)
+        elif event.kind == "proposals":
+            bodies = cast("list[Body]", event.body["proposals"])
+            point = ResumePoint(
+                position=event.position + 1, proposals=tuple(proposal_of(body, names.prompts) for body in bodies)
+            )
+    return point
+
+
+def spend(events: Iterable[Event]) -> dict[ModelRole, Spend]:
+    """Sum calls, tokens and money of each model over everything that was paid for."""
+    total: dict[ModelRole, Spend] = {"target": Spend(), "optimizer": Spend()}
+    for event in events:
+        if event.kind not in {"call", "rollout"} or event.body.get("cached"):
+            continue
+        role = cast("ModelRole", event.body.get("role", "target"))
+        completion = completion_of(cast("Body", event.body["completion"]))
+        failed = completion.outcome == "failed"
+        total[role] = total[role].plus(completion.usage, failed=failed, seconds=event.seconds)
+    return total
+
+
+def curve(events: Iterable[Event]) -> list[CurvePoint]:
+    """Return one point a committed step: best of the step, best so far, target calls so far."""
+    points: list[CurvePoint] = []
+    calls = 0
+    best = 0.0
+    for event in events:
+        if event.kind == "rollout" and not event.body.get("cached"):
+            calls += 1
+        elif event.kind == "step":
+            bodies = cast("list[Body]", event.body["candidates"])
+            scores = [cast("float", body["score"]) for body in bodies]
+            best = max([best, *scores])
+            step = cast("int", event.body["step"])
+            step_best = max(scores, default=best)
+            points.append(
+                CurvePoint(step=step, step_best=step_best, best=best, candidates=len(bodies), target_calls=calls)
+            )
+    return points
+
+
+def experiences(events: Iterable[Event]) -> list[Experience]:
+    """Read the log as QPO's offline data: one experience a (query, prompt), repeats averaged.
+
+    The test split is never part of it. `advantage` is the reward minus that of the static prompt (the one with the
+    highest mean over the most queries) on the same query, where that prompt was tried on it.
+    """
+    rewards: dict[tuple[str, Prompt], list[float]] = {}
+    for rollout in rollouts(events):
+        if rollout.score is not None and rollout.split != "test":
+            rewards.setdefault((rollout.query, rollout.prompt), []).append(rollout.score.value)
+    means = {pair: sum(values) / len(values) for pair, values in rewards.items()}
+    static = _static_prompt(means)
+    found: list[Experience] = []
+    for (query, prompt), reward in means.items():
+        baseline = None if static is None else means.get((query, static))
+        advantage = None if baseline is None else reward - baseline
+        found.append(Experience(query=query, prompt=prompt.instruction, reward=reward, advantage=advantage))
+    return found
+
+
+def result(events: Iterable[Event]) -> Body | None:
+    """Return the body of the final event, or None while the run is not finished."""
+    last: Body | None = None
+    for event in events:
+        if event.kind == "result":
+            last = event.body
+    return last
+
+
+def cell_scores(events: Iterable[Event], *, split: Split, prompts: Iterable[Prompt]) -> dict[Prompt, dict[str, float]]:
+    """Return, for each of the prompts, example id -> mean score on a split; missing cells are absent, not 0."""
+    wanted = {prompt_id(prompt): prompt for prompt in prompts}
+    cells: dict[Prompt, dict[str, list[float]]] = {prompt: {} for prompt in wanted.values()}
+    for event in events:
+        if event.kind != "rollout" or event.body["split"] != split:
+            continue
+        prompt = wanted.get(cast("str", event.body["prompt"]))
+        score = score_of(event.body["score"])
+        if prompt is not None and score is not None:
+            cells[prompt].setdefault(cast("str", event.body["example"]), []).append(score.value)
+    return {
+        prompt: {example_id: sum(values) / len(values) for example_id, values in by_example.items()}
+        for prompt, by_example in cells.items()
+    }
+
+
+def _static_prompt(means: Mapping[tuple[str, Prompt], float]) -> Prompt | None:
+    by_prompt: dict[Prompt, list[float]] = {}
+    for (_, prompt), reward in means.items():
+        by_prompt.setdefault(prompt, []).append(reward)
+    if not by_prompt:
+        return None
+    widest = max(len(values) for values in by_prompt.values())
+    full = {prompt: sum(values) / len(values) for prompt, values in by_prompt.items() if len(values) == widest}
+    return max(full, key=full.__getitem__)
