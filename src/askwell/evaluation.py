@@ -1,0 +1,243 @@
+"""(prompt, example) pairs -> rollouts: every call to the target model goes through here.
+
+A fixed prompt, a GPO candidate and a query-dependent policy are all lists of cells. Workers take cells in order (cells
+of one prompt stand together, so a server with prefix caching can reuse its work) and each rollout is durable in the log
+before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from askwell.errors import ModelError, RunFailed
+from askwell.journal import Journal
+from askwell.models.base import ChatModel, request_key
+from askwell.records import rollout_body
+from askwell.tasks.base import Task
+from askwell.types import FINAL_FAULTS, Completion, Event, Example, Prompt, Request, Rollout, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the target model is asked."""
+
+    temperature: float = 0.0
+    max_tokens: int = 512
+    seed: int | None = None
+    draws: int = 1
+    """How often each cell is asked; more than one only makes sense at a temperature above 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One call to be made: its place in the log is fixed before the work begins."""
+
+    position: int
+    step: int
+    split: Split
+    prompt: Prompt
+    example: Example
+    draw: int = 0
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; what was in flight has been written."""
+
+
+class Evaluator:
+    """Runs cells on the target model with a bounded number in flight.
+
+    Failed calls are never scores. A final fault (authentication, bad request) raises `ModelError` at once with the
+    provider's words. Others leave a missing cell, tried once more at the end; when more than `max_missing` (a share of
+    the cells asked for) is still missing, `RunFailed` is raised, and otherwise the gaps are logged as such.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        target: ChatModel,
+        journal: Journal,
+        sampling: Sampling,
+        concurrency: int = 16,
+        max_missing: float = 0.02,
+    ) -> None:
+        self.task = task
+        self.target = target
+        self.journal = journal
+        self.sampling = sampling
+        self.concurrency = concurrency
+        self.max_missing = max_missing
+        self.stopping = False
+        """Set from the event loop's thread to stop handing out cells; calls in flight are finished first."""
+        self.done = 0
+        """Cells finished since the evaluator was made, reused ones included; for progress displays."""
+        self._in_flight: dict[str, asyncio.Event] = {}
+
+    def cells(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[Cell]:
+        """Lay out prompts × the examples of a split × draws, prompt by prompt, and reserve their places in the log."""
+        layout = [
+            (prompt, example, draw)
+            for prompt in prompts
+            for example in self.task.splits.get(split, ())
+            for draw in range(self.sampling.draws)
+        ]
+        first = self.journal.reserve(len(layout))
+        return [
+            Cell(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
+            for index, (prompt, example, draw) in enumerate(layout)
+        ]
+
+    async def rollouts(self, cells: Sequence[Cell]) -> AsyncGenerator[Rollout, None]:
+        """Yield a rollout for each cell as it becomes durable, in order of arrival."""
+        missing: list[tuple[Cell, Rollout]] = []
+        answered = 0
+        async with aclosing(self._pass(cells)) as arrivals:
+            async for cell, rollout in arrivals:
+                if rollout.score is not None:
+                    answered += 1
+                    yield rollout
+                    continue
+                missing.append((cell, rollout))
+                if not answered and len(missing) >= max(10, self.concurrency):
+                    raise _too_many([failed for _, failed in missing], len(cells))
+        if not missing:
+            return
+        still_missing: list[tuple[Cell, Rollout]] = []
+        if answered:
+            async with aclosing(self._pass([cell for cell, _ in missing])) as arrivals:
+                async for cell, rollout in arrivals:
+                    if rollout.score is None:
+                        still_missing.append((cell, rollout))
+                    else:
+                        yield rollout
+        else:
+            still_missing = missing
+        if len(still_missing) > self.max_missing * len(cells):
+            raise _too_many([failed for _, failed in still_missing], len(cells))
+        for cell, rollout in still_missing:
+            await self._write(cell, rollout, key="", cached=False)
+            yield rollout
+
+    async def _pass(self, cells: Sequence[Cell]) -> AsyncGenerator[tuple[Cell, Rollout], None]:
+        """Run cells with `concurrency` workers pulling from one iterator: no barrier, memory flat in their number."""
+        todo = iter(cells)
+        arrived: asyncio.Queue[tuple[Cell, Rollout] | asyncio.Task[None]] = asyncio.Queue()
+        room = asyncio.Semaphore(2 * self.concurrency)  # a slow reader holds the workers back, not the memory
+        workers = [
+            asyncio.create_task(self._work(todo, arrived, room)) for _ in range(min(self.concurrency, len(cells)))
+        ]
+        for worker in workers:
+            worker.add_done_callback(arrived.put_nowait)
+        running = len(workers)
+        try:
+            while running:
+                item = await arrived.get()
+                if isinstance(item, asyncio.Task):
+                    running -= 1
+                    item.result()  # raises what ended the worker, if anything did
+                else:
+                    room.release()
+                    self.done += 1
+                    yield item
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if self.stopping:
+            raise Interrupted
+
+    async def _work(
+        self,
+        todo: Iterator[Cell],
+        arrived: asyncio.Queue[tuple[Cell, Rollout] | asyncio.Task[None]],
+        room: asyncio.Semaphore,
+    ) -> None:
+        for cell in todo:
+            await room.acquire()
+            if self.stopping:
+                return
+            arrived.put_nowait((cell, await self._run(cell)))
+
+    async def _run(self, cell: Cell) -> Rollout:
+        request = self._request(cell)
+        key = request_key(self.target.name, request)
+        while (twin := self._in_flight.get(key)) is not None:
+            await twin.wait()  # the same request is being paid for: share its answer
+        known = self.journal.recall(key)
+        if known is not None:
+            rollout = self._judge(cell, known.completion)
+            await self._write(cell, rollout, key=key, cached=known.position != cell.position)
+            return rollout
+        self._in_flight[key] = asyncio.Event()
+        try:
+            completion = await self.target.complete(request)
+            if completion.outcome == "failed":
+                if completion.fault in FINAL_FAULTS:
+                    raise ModelError(f"{self.target.name}: {completion.error}")
+                return self._judge(cell, completion)
+            rollout = self._judge(cell, completion)
+            await self._write(cell, rollout, key=key, cached=False)
+            return rollout
+        finally:
+            self._in_flight.pop(key).set()
+
+    def _request(self, cell: Cell) -> Request:
+        return Request(
+            messages=self.task.render(cell.prompt, cell.example),
+            temperature=self.sampling.temperature,
+            max_tokens=self.sampling.max_tokens,
+            seed=self.sampling.seed,
+            draw=cell.draw,
+        )
+
+    def _judge(self, cell: Cell, completion: Completion) -> Rollout:
+        failed = completion.outcome == "failed"
+        return Rollout(
+            step=cell.step,
+            split=cell.split,
+            prompt=cell.prompt,
+            example_id=cell.example.id,
+            query=cell.example.input,
+            completion=completion,
+            score=None if failed else self.task.metric(completion.text, cell.example),
+            draw=cell.draw,
+        )
+
+    async def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> None:
+        body = rollout_body(rollout, cached=cached)
+        seconds = 0.0 if cached else rollout.completion.seconds
+        await self.journal.write(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
+
+
+async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dict[str, float]]:
+    """Fold a stream of rollouts to prompt -> example id -> mean score; missing cells are absent, never 0."""
+    values: dict[Prompt, dict[str, list[float]]] = {}
+    async for rollout in rollouts:
+        by_example = values.setdefault(rollout.prompt, {})
+        if rollout.score is not None:
+            by_example.setdefault(rollout.example_id, []).append(rollout.score.value)
+    return {
+        prompt: {example_id: mean(found) for example_id, found in sorted(by_example.items())}
+        for prompt, by_example in values.items()
+    }
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the arithmetic mean, summed in the order given; 0 for none."""
+    found = list(values)
+    return sum(found) / len(found) if found else 0.0
+
+
+def _too_many(missing: Sequence[Rollout], asked: int) -> RunFailed:
+    faults = Counter(rollout.completion.fault or "unknown" for rollout in missing)
+    kinds = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
+    words = Counter(rollout.completion.error for rollout in missing).most_common(1)[0][0]
+    return RunFailed(
+        f"{len(missing)} of {asked} target calls failed for good ({kinds}); the last word of the server: {words!r}. "
+        "No score was made up for them, and what succeeded is in the log: mend the endpoint and resume"
+    )

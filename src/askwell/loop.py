@@ -1,0 +1,231 @@
+"""The whole idea on one page: propose prompts, score them on the dev split, write the step down, go on from the best.
+
+A new run and a resumed run are the same code: history is read from the log, and what was answered before is answered
+from there. The test split is touched once, after the last step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from askwell import views
+from askwell.errors import StoreError
+from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt
+from askwell.journal import Journal
+from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body
+from askwell.tasks.base import Task
+from askwell.trajectory import Trajectory
+from askwell.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
+
+
+class Optimizer(Protocol):
+    """Proposes prompts worth scoring.
+
+    Contract: all state is the trajectory (so resuming is replaying), all randomness is the seed; returns no proposal
+    twice, may return none; never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model
+    gives nothing to work with.
+    """
+
+    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """When to stop, and where randomness starts."""
+
+    steps: int = 18
+    """Optimization steps at the most; the paper's three epochs of six."""
+    patience: int = 0
+    """Stop after this many steps without a better dev score; 0 goes on to the last step."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run stands; handed to the watcher after everything that changes it."""
+
+    step: int
+    steps: int
+    stage: str
+    cells_done: int
+    cells_total: int
+    trajectory: Trajectory
+
+
+Watch = Callable[[Progress], None]
+
+
+async def run(
+    *,
+    initial: Sequence[Prompt],
+    optimizer: Optimizer,
+    evaluator: Evaluator,
+    settings: LoopSettings,
+    watch: Watch = lambda _: None,
+) -> Trajectory:
+    """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
+    store = evaluator.journal.store
+    history = views.trajectory(store.events())
+    if views.result(store.events(kinds=["result"])) is not None:
+        return history
+    resume = views.resume_point(store.events())
+    evaluator.journal.next_position = resume.position
+    pending = list(resume.proposals)
+    driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
+    while not len(history) or driver.stop_reason(history) is None:
+        if not pending:
+            pending = await driver.proposals(history, initial, optimizer)
+        history = await driver.step(history, pending)
+        pending = []
+        if evaluator.stopping:
+            raise Interrupted
+    await driver.finish(history)
+    return history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Driver:
+    evaluator: Evaluator
+    settings: LoopSettings
+    watch: Watch
+
+    async def proposals(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
+        """Ask for the next step's prompts and log them with their texts, before any of them is scored."""
+        number = history.next_step
+        if not len(history):
+            found = [Proposal(prompt=prompt, origin="initial") for prompt in dict.fromkeys(initial)]
+        else:
+            self._show(history, "proposing prompts")
+            found = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", number))
+            # A step without a usable prompt is still a step: the current prompt stays.
+            found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
+        journal = self.evaluator.journal
+        unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
+        first = journal.reserve(len(unseen) + 1)
+        texts = [Event(position=first + i, kind="prompt", body=prompt_body(prompt)) for i, prompt in enumerate(unseen)]
+        body = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
+        await journal.write(*texts, Event(position=first + len(unseen), kind="proposals", body=body))
+        return found
+
+    async def step(self, history: Trajectory, proposals: Sequence[Proposal]) -> Trajectory:
+        """Score what is new on the dev split and commit the step; prompts scored before cost nothing."""
+        number = history.next_step
+        unseen = [proposal.prompt for proposal in proposals if history.find(proposal.prompt) is None]
+        cells = self.evaluator.cells(unseen, split="dev", step=number)
+        scores = await scores_by_prompt(self._watched(cells, history, f"step {number}: scoring {len(unseen)} prompts"))
+        candidates = [_candidate(proposal, number, history, scores) for proposal in proposals]
+        bodies = [
+            candidate_body(candidate, origin=proposal.origin, reused=proposal.prompt not in scores)
+            for candidate, proposal in zip(candidates, proposals, strict=True)
+        ]
+        await self._write("step", {"step": number, "candidates": bodies})
+        history = history.extended(candidates)
+        self._show(history, "step done")
+        return history
+
+    async def finish(self, history: Trajectory) -> None:
+        """Touch the test split once: the initial prompt and the winner, side by side."""
+        first, best = history.candidates[0], history.best
+        prompts = list(dict.fromkeys([first.prompt, best.prompt]))
+        cells = self.evaluator.cells(prompts, split="test", step=history.next_step)
+        scores = await scores_by_prompt(self._watched(cells, history, "testing the winner"))
+        body: dict[str, object] = {
+            "reason": self.stop_reason(history),
+            "initial": prompt_id(first.prompt),
+            "best": prompt_id(best.prompt),
+            "dev": {"initial": first.score, "best": best.score, "n": best.n},
+            "test": {
+                prompt_id(prompt): {"score": mean(found.values()), "n": len(found)} for prompt, found in scores.items()
+            },
+        }
+        await self._write("result", body)
+        self._show(history, "done")
+
+    def stop_reason(self, history: Trajectory) -> str | None:
+        """Say why the run should end here, or None. A function of the history alone, so a resumed run agrees."""
+        made = history.next_step - 1
+        if made >= self.settings.steps:
+            return f"all {self.settings.steps} steps done"
+        if history.best.score >= 1.0:
+            return "perfect dev score"
+        if self.settings.patience and made - history.best.step >= self.settings.patience:
+            return f"no better dev score in {self.settings.patience} steps"
+        return None
+
+    async def _watched(self, cells: Sequence[Cell], history: Trajectory, stage: str) -> AsyncGenerator[Rollout, None]:
+        begun = self.evaluator.done
+        async with aclosing(self.evaluator.rollouts(cells)) as arrivals:
+            async for rollout in arrivals:
+                self._show(history, stage, done=self.evaluator.done - begun, total=len(cells))
+                yield rollout
+
+    def _show(self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0) -> None:
+        self.watch(
+            Progress(
+                step=max(0, history.next_step - 1),
+                steps=self.settings.steps,
+                stage=stage,
+                cells_done=done,
+                cells_total=total,
+                trajectory=history,
+            )
+        )
+
+    async def _write(self, kind: EventKind, body: dict[str, object]) -> None:
+        journal = self.evaluator.journal
+        await journal.write(Event(position=journal.reserve(), kind=kind, body=body))
+
+
+async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -> None:
+    """Write a run's first events (settings, every example it may use) or check that a begun run has the same ones.
+
+    Raises `StoreError` where the log was begun with other settings or other data.
+    """
+    known = next(journal.store.events(kinds=["run"]), None)
+    if known is not None:
+        _refuse_other_settings(known.body, header)
+    examples: list[tuple[Split, Example]] = [
+        (split, example) for split, members in task.splits.items() for example in members
+    ]
+    first = journal.reserve(1 + len(examples))
+    opening = [] if known else [Event(position=first, kind="run", body=header)]
+    await journal.write(
+        *opening,
+        *(
+            Event(position=first + 1 + index, kind="example", body=example_body(example, split))
+            for index, (split, example) in enumerate(examples)
+        ),
+    )
+
+
+def derive_seed(seed: int, *path: object) -> int:
+    """Return a seed for one use: a pure function of the run's seed and what it is for (63 bits)."""
+    text = "/".join(str(part) for part in (seed, *path))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _candidate(
+    proposal: Proposal, step: int, history: Trajectory, scores: Mapping[Prompt, Mapping[str, float]]
+) -> Candidate:
+    known = history.find(proposal.prompt)
+    found = known.example_scores if known else scores.get(proposal.prompt, {})
+    return Candidate(
+        step=step,
+        prompt=proposal.prompt,
+        score=known.score if known else mean(found.values()),
+        n=known.n if known else len(found),
+        parent=proposal.parent,
+        example_scores=found,
+    )
+
+
+def _refuse_other_settings(known: Mapping[str, object], given: Mapping[str, object]) -> None:
+    before, now = (cast("Mapping[str, object]", header["config"]) for header in (known, given))
+    other = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if other:
+        changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in other)
+        raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")

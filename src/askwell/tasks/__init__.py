@@ -1,0 +1,1 @@
+"""Tasks: data, where the prompt goes, and how an answer is judged."""

@@ -1,0 +1,261 @@
+"""The driver: steps, reuse, resuming at any event, and the one look at the test split."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from askwell import views
+from askwell.errors import StoreError
+from askwell.evaluation import Evaluator, Interrupted, Sampling
+from askwell.journal import Journal, Journaled
+from askwell.loop import LoopSettings, begin, derive_seed, run
+from askwell.models.base import ChatModel
+from askwell.models.fakes import ScriptedModel
+from askwell.report import report
+from askwell.store import MemoryStore
+from askwell.tasks.base import Task
+from askwell.trajectory import Trajectory
+from askwell.types import Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split
+
+WORDS = ["add", "count", "banana", "careful", "even", "please"]
+
+
+def examples(split: Split, n: int) -> tuple[Example, ...]:
+    return tuple(Example(id=f"{split}{i}", input=f"{split} {i}", target="yes") for i in range(n))
+
+
+TASK = Task(
+    name="t",
+    splits={"train": examples("train", 4), "dev": examples("dev", 10), "test": examples("test", 12)},
+    render=lambda prompt, example: (Message(role="user", content=f"{example.input}|{prompt.instruction}"),),
+    metric=lambda reply, example: Score(value=float(reply == example.target)),
+)
+
+
+def answer(request: Request) -> str:
+    """The more of three words an instruction holds, the more questions are answered right."""
+    text = request.messages[0].content
+    question, _, instruction = text.partition("|")
+    luck = random.Random(question).random()
+    return "yes" if luck < 0.1 + 0.25 * sum(word in instruction.split() for word in WORDS[:3]) else "no"
+
+
+class WordSearch:
+    """An optimizer that asks its model for words; enough to exercise the loop."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self.model = model
+
+    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
+        requests = [
+            Request(
+                messages=(Message(role="user", content=trajectory.current.prompt.instruction),), seed=seed, draw=draw
+            )
+            for draw in range(3)
+        ]
+        replies = await asyncio.gather(*[self.model.complete(request) for request in requests])
+        found = dict.fromkeys(Prompt(instruction=reply.text) for reply in replies if reply.text)
+        return [Proposal(prompt=prompt, parent=trajectory.current.prompt, origin="words") for prompt in found]
+
+
+def suggest(request: Request) -> str:
+    rng = random.Random(f"{request.seed}/{request.draw}/{request.messages[0].content}")
+    return " ".join(rng.sample(WORDS, 3))
+
+
+class Spent(Exception):
+    pass
+
+
+async def play(
+    store: MemoryStore,
+    *,
+    settings: LoopSettings | None = None,
+    optimizer: Callable[[Request], str | Completion] = suggest,
+    target: Callable[[Request], str | Completion] = answer,
+    stop_after: int | None = None,
+    seed_config: int = 0,
+) -> Trajectory:
+    """Run the loop; `stop_after` target calls it is asked to stop."""
+    target_model, optimizer_model = ScriptedModel(target), ScriptedModel(optimizer)
+    async with Journal(store) as journal:
+        evaluator = Evaluator(
+            task=TASK, target=target_model, journal=journal, sampling=Sampling(), concurrency=4, max_missing=0.0
+        )
+        await begin(journal, header={"config": {"seed": seed_config}}, task=TASK)
+
+        def watch(_: object) -> None:
+            if stop_after is not None and len(target_model.requests) >= stop_after:
+                evaluator.stopping = True
+
+        return await run(
+            initial=[Prompt(instruction="think")],
+            optimizer=WordSearch(Journaled(optimizer_model, journal, role="optimizer")),
+            evaluator=evaluator,
+            settings=settings or LoopSettings(steps=4),
+            watch=watch,
+        )
+
+
+async def test_it_goes_from_the_initial_prompt_to_a_better_one() -> None:
+    history = await play(MemoryStore())
+    assert history.candidates[0].prompt.instruction == "think"
+    assert history.best.score > history.candidates[0].score
+    assert history.next_step == 5
+
+
+async def test_the_history_is_what_the_log_says() -> None:
+    store = MemoryStore()
+    history = await play(store)
+    assert views.trajectory(store.events()) == history
+    assert [dict(one.example_scores) for one in views.trajectory(store.events()).candidates] == [
+        dict(one.example_scores) for one in history.candidates
+    ]
+
+
+async def test_a_prompt_scored_before_costs_nothing() -> None:
+    store = MemoryStore()
+    history = await play(store, optimizer=lambda _: "think")
+    assert [one.score for one in history.candidates] == [history.candidates[0].score] * 5
+    assert views.spend(store.events())["target"].calls == 10 + 12
+
+
+async def test_the_test_split_is_touched_once_at_the_end_by_two_prompts() -> None:
+    store = MemoryStore()
+    history = await play(store)
+    events = list(store.events())
+    on_test = [event for event in events if event.kind == "rollout" and event.body["split"] == "test"]
+    last_step = max(event.position for event in events if event.kind == "step")
+    assert len(on_test) == 2 * 12
+    assert min(event.position for event in on_test) > last_step
+    prompts = {rollout.prompt for rollout in views.rollouts(events, split="test")}
+    assert prompts == {history.candidates[0].prompt, history.best.prompt}
+
+
+async def test_equal_seeds_write_equal_logs_and_other_seeds_others() -> None:
+    logs = [MemoryStore() for _ in range(3)]
+    for store, seed in zip(logs, [1, 1, 2], strict=True):
+        await play(store, settings=LoopSettings(steps=3, seed=seed))
+    first, second, other = (list(store.events()) for store in logs)
+    assert first == second
+    assert first != other
+
+
+async def test_a_step_without_a_usable_prompt_is_still_a_step() -> None:
+    store = MemoryStore()
+    history = await play(store, optimizer=lambda _: "")
+    assert history.next_step == 5
+    assert {one.prompt.instruction for one in history.candidates} == {"think"}
+
+
+async def test_a_finished_run_is_not_run_again() -> None:
+    store = MemoryStore()
+    history = await play(store)
+    before = list(store.events())
+
+    def never(_: Request) -> str:
+        raise AssertionError("a finished run asked a model")
+
+    assert await play(store, target=never, optimizer=never) == history
+    assert list(store.events()) == before
+
+
+async def test_stopped_at_any_call_and_resumed_the_log_is_that_of_an_unbroken_run() -> None:
+    whole = MemoryStore()
+    await play(whole)
+    calls = views.spend(whole.events())["target"].calls
+    for stop_after in range(1, calls, 7):
+        store = MemoryStore()
+        with pytest.raises(Interrupted):
+            await play(store, stop_after=stop_after)
+        done = views.spend(store.events())["target"].calls
+        paid = 0
+
+        def counting(request: Request) -> str:
+            nonlocal paid
+            paid += 1
+            return answer(request)
+
+        await play(store, target=counting)
+        assert list(store.events()) == list(whole.events())
+        assert done + paid == calls
+
+
+async def test_cut_off_after_any_event_and_resumed_the_log_is_that_of_an_unbroken_run() -> None:
+    whole = MemoryStore()
+    await play(whole)
+    events = list(whole.events())
+    # What a kill leaves is a prefix, with holes among the rollouts at its end: those were still in flight.
+    for length in range(0, len(events), 5):
+        in_flight = all(event.kind == "rollout" for event in events[max(0, length - 2) : length])
+        for hole in [None, length - 2] if in_flight else [None]:
+            kept = [event for index, event in enumerate(events[:length]) if index != hole]
+            store = MemoryStore()
+            store.append(kept)
+            await play(store)
+            assert list(store.events()) == events
+
+
+async def test_a_resumed_run_with_other_settings_is_refused() -> None:
+    store = MemoryStore()
+    await play(store, seed_config=0)
+    with pytest.raises(StoreError, match="seed: 0 then, 1 now"):
+        await play(store, seed_config=1)
+
+
+async def test_patience_ends_a_run_that_stands_still() -> None:
+    history = await play(MemoryStore(), settings=LoopSettings(steps=50, patience=3), optimizer=lambda _: "think")
+    assert history.next_step == 4
+
+
+async def test_a_perfect_prompt_ends_the_run_at_once() -> None:
+    store = MemoryStore()
+    history = await play(store, target=lambda _: "yes")
+    assert history.next_step == 1
+    found = report(store)
+    assert found is not None
+    assert (found.finished, found.reason, found.gain) == (True, "perfect dev score", None)
+
+
+async def test_the_report_compares_both_prompts_on_the_same_test_examples() -> None:
+    store = MemoryStore()
+    history = await play(store)
+    found = report(store)
+    assert found is not None
+    assert found.gain is not None
+    assert found.best.test is not None
+    assert found.initial.test is not None
+    assert found.gain.n == 12
+    assert found.gain.estimate == pytest.approx(found.best.test.estimate - found.initial.test.estimate)
+    assert found.best.prompt == history.best.prompt
+    assert found.curve[-1].best == history.best.score
+    assert found.curve[-1].target_calls == found.spend["target"].calls - 24
+
+
+async def test_proposals_logged_before_a_crash_are_used_although_the_optimizer_would_now_say_otherwise() -> None:
+    whole = MemoryStore()
+    await play(whole)
+    events = list(whole.events())
+    cut = next(event.position for event in events if event.kind == "proposals" and event.body["step"] == 2)
+    store = MemoryStore()
+    store.append([event for event in events if event.position <= cut])
+    first = views.resume_point(store.events()).proposals
+    await play(store, optimizer=lambda _: "something else")
+    step = next(event for event in store.events() if event.kind == "step" and event.body["step"] == 2)
+    assert len(step.body["candidates"]) == len(first)  # type: ignore[arg-type]
+    assert list(store.events())[: cut + 1] == [event for event in events if event.position <= cut]
+
+
+def test_derived_seeds_differ_by_use_and_not_by_process() -> None:
+    assert derive_seed(0, "step", 1) == derive_seed(0, "step", 1)
+    assert len({derive_seed(seed, "step", step) for seed in range(5) for step in range(5)}) == 25
+    assert 0 <= derive_seed(1, "x") < 2**63
+
+
+def test_a_log_without_a_first_event_is_told_apart_from_a_run() -> None:
+    with pytest.raises(StoreError, match="empty"):
+        views.header([Event(position=1, kind="note", body={})])
