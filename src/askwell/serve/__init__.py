@@ -1,0 +1,1 @@
+"""Serving: any model of askwell behind an OpenAI-compatible endpoint."""

@@ -1,0 +1,133 @@
+"""An OpenAI-compatible endpoint over any `ChatModel`: /v1/chat/completions (with `n`) and /v1/models."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from askwell.models.base import ChatModel, request_key
+from askwell.types import Completion, Message, Outcome, Request
+
+_FINISH: Mapping[Outcome, str] = {"truncated": "length", "refused": "content_filter"}
+_LARGEST_BODY = 16 * 1024 * 1024
+
+
+class _Turn(BaseModel):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[dict[str, Any]]
+
+
+class _Body(BaseModel):
+    """The part of a chat request that askwell's models understand; what else clients send is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str
+    messages: list[_Turn] = Field(min_length=1)
+    temperature: float | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    seed: int | None = None
+    n: int = Field(default=1, ge=1, le=128)
+    stream: bool = False
+
+
+def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperature: float = 1.0) -> web.Application:
+    """Return an application that serves these models by name; the two numbers stand in where a request has none."""
+
+    async def chat(http: web.Request) -> web.StreamResponse:
+        try:
+            body = _Body.model_validate_json(await http.read())
+        except ValidationError as error:
+            return _error(400, "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors()))
+        model = models.get(body.model)
+        if model is None:
+            return _error(404, f"The model {body.model!r} does not exist; this server has {sorted(models)}")
+        request = Request(
+            messages=tuple(_message(turn) for turn in body.messages),
+            temperature=temperature if body.temperature is None else body.temperature,
+            max_tokens=body.max_completion_tokens or body.max_tokens or max_tokens,
+            seed=body.seed,
+        )
+        draws = [replace(request, draw=draw) for draw in range(body.n)]
+        found = await asyncio.gather(*[model.complete(draw) for draw in draws])
+        failed = next((one for one in found if one.outcome == "failed"), None)
+        if failed is not None:
+            return _error(400 if failed.fault == "bad_request" else 503, failed.error)
+        answer = _answer(body.model, request_key(model.name, request), found)
+        return await _streamed(http, answer) if body.stream else web.json_response(answer)
+
+    async def listing(_: web.Request) -> web.Response:
+        entries = [{"id": name, "object": "model", "created": 0, "owned_by": "askwell"} for name in models]
+        return web.json_response({"object": "list", "data": entries})
+
+    async def close(_: web.Application) -> None:
+        for model in models.values():
+            await model.aclose()
+
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_get("/v1/models", listing)
+    app.on_cleanup.append(close)
+    return app
+
+
+def _message(turn: _Turn) -> Message:
+    parts = [{"text": turn.content}] if isinstance(turn.content, str) else turn.content
+    text = "".join(str(part.get("text", "")) for part in parts)
+    return Message(role="system" if turn.role == "developer" else turn.role, content=text)
+
+
+def _answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
+    prompt = found[0].usage.prompt_tokens
+    completion = sum(one.usage.completion_tokens for one in found)
+    return {
+        "id": "chatcmpl-" + hashlib.blake2b(key.encode(), digest_size=12).hexdigest(),
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": one.text},
+                "finish_reason": _FINISH.get(one.outcome, "stop"),
+                "logprobs": None,
+            }
+            for index, one in enumerate(found)
+        ],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+    }
+
+
+async def _streamed(http: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+    """Send the finished answer as server-sent events: clients that insist on streaming are served too."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    await response.prepare(http)
+    base = {**answer, "object": "chat.completion.chunk"}
+    usage = base.pop("usage")
+    for choice in answer["choices"]:
+        delta: dict[str, Any] = {"index": choice["index"], "delta": choice["message"], "finish_reason": None}
+        end: dict[str, Any] = {"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}
+        for part in (delta, end):
+            await response.write(b"data: " + json.dumps({**base, "choices": [part]}).encode() + b"\n\n")
+    await response.write(b"data: " + json.dumps({**base, "choices": [], "usage": usage}).encode() + b"\n\n")
+    await response.write(b"data: [DONE]\n\n")
+    await response.write_eof()
+    return response
+
+
+def _error(status: int, message: str) -> web.Response:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    code = "model_not_found" if status == 404 else None
+    return web.json_response({"error": {"message": message, "type": kind, "param": None, "code": code}}, status=status)
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc) or "body"

@@ -1,0 +1,70 @@
+"""Find a benchmark by name and read it, split and ready: from the hub, or from files in their source format."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from askwell.errors import ConfigError, DataError
+from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, Sizes, Source
+from askwell.tasks.hub import read_hub
+from askwell.tasks.load import load
+from askwell.tasks.readers import Record
+from askwell.tasks.splits import split
+from askwell.types import Example, Split
+
+__all__ = ["BENCHMARKS", "Benchmark", "benchmark", "load_benchmark"]
+
+
+def benchmark(name: str) -> Benchmark:
+    """Look a benchmark up; raise `ConfigError` with the nearest names for one that is not there."""
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    members = [known for known, entry in BENCHMARKS.items() if entry.suite == name]
+    if members:
+        raise ConfigError(f"{name!r} is a suite of {len(members)} benchmarks; name one, like {members[0]!r}")
+    tails = [known for known in BENCHMARKS if known.split("/")[-1] == name]
+    close = tails or difflib.get_close_matches(name.lower(), BENCHMARKS, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    suites = sorted({entry.suite for entry in BENCHMARKS.values()})
+    raise ConfigError(f"unknown benchmark {name!r}; {hint}there are the suites {suites}")
+
+
+def load_benchmark(
+    name: str, folder: Path | str | None = None, *, seed: int = 0, sizes: Sizes | None = None
+) -> Mapping[Split, tuple[Example, ...]]:
+    """Read a benchmark and split it; from `folder` (files in their source format), or else from the hub.
+
+    `sizes` replaces the benchmark's own. Raises `DataError` for files that are missing, broken or too few.
+    """
+    entry = benchmark(name)
+    records = _from_folder(entry, Path(folder)) if folder is not None else _from_hub(entry)
+    train, dev, test = sizes or entry.sizes
+    return split(load(records, name=name), train=train, dev=dev, test=test, seed=seed)
+
+
+def _from_hub(entry: Benchmark) -> list[dict[str, object]]:
+    return [_shaped(record, entry.hub, entry.hub.where) for record in read_hub(entry.hub.where)]
+
+
+def _from_folder(entry: Benchmark, folder: Path) -> list[dict[str, object]]:
+    for source in entry.local:
+        files = sorted(folder.glob(source.where)) or sorted(_inside(folder, source.where))
+        if files:
+            return [_shaped(record, source, path.name) for path in files for record in source.read(path)]
+    wanted = " or ".join(repr(source.where) for source in entry.local)
+    raise DataError(f"no files of {entry.name!r} under {str(folder)!r}; expected {wanted}")
+
+
+def _inside(folder: Path, where: str) -> Iterator[Path]:
+    """Files of a benchmark where `folder` is its own; a bare "*" must not take any folder for that."""
+    own, _, pattern = where.partition("/")
+    return folder.glob(pattern) if folder.name == own or not pattern.startswith("*") else iter(())
+
+
+def _shaped(record: Record, source: Source, called: str) -> dict[str, object]:
+    try:
+        return source.shape(record.values)
+    except (DataError, TypeError) as error:
+        raise DataError(f"{called}: {record.place}: {error}") from error

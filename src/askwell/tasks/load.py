@@ -1,0 +1,180 @@
+"""Turn a data file, a Hugging Face data set or a list into examples; every complaint names the row."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from askwell.errors import ConfigError, DataError
+from askwell.tasks.fields import FieldMap, lookup, meta_of, resolve, text_of
+from askwell.tasks.hub import HUB_PREFIX, read_hub
+from askwell.tasks.readers import Record, read_records
+from askwell.types import Example
+
+Source: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
+"""A file name, "hf:owner/name[:config][:split]", records, or examples ready made."""
+
+
+def load(
+    source: Source,
+    *,
+    fields: Mapping[str, str] | None = None,
+    records: str | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+) -> tuple[Example, ...]:
+    """Load examples, in the order of the source.
+
+    `fields` says where an example's `input`, `target` and `id` come from: a field name, a dotted path, or a template
+    ("{passage} {question}"). Left out, usual names are tried and an open choice is refused. Fields not used become
+    `meta`. Without an id field (or with `id` mapped to "") ids are digests of the content. `records` is the dotted
+    path to the list of records inside a JSON file; `limit` reads no more than that many; `name` is what errors call
+    the source.
+
+    Raises `DataError` for what is wrong with the data, `ConfigError` for what is wrong with the arguments.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit is {limit!r}; expected a whole number of at least 1, or None for all")
+    called = name or _name_of(source)
+    if isinstance(source, (str, Path)):
+        examples = _from_records(_open(str(source), records), fields, called, limit)
+    else:
+        examples = _from_values(source, fields, called, limit)
+    if not examples:
+        raise DataError(f"{called}: holds no records; expected at least one example")
+    return examples
+
+
+def _open(source: str, records: str | None) -> Iterator[Record]:
+    if source.startswith(HUB_PREFIX):
+        return read_hub(source)
+    return read_records(Path(source), records=records)
+
+
+def _from_values(
+    source: Iterable[Mapping[str, object]] | Iterable[Example],
+    fields: Mapping[str, str] | None,
+    called: str,
+    limit: int | None,
+) -> tuple[Example, ...]:
+    values = cast("list[object]", list(itertools.islice(source, limit)))
+    examples = [value for value in values if isinstance(value, Example)]
+    if examples and len(examples) == len(values):
+        ids = _Ids(called)
+        for number, example in enumerate(examples, start=1):
+            ids.take(example.id, f"row {number}")
+        return tuple(examples)
+    return _from_records(_as_records(values, called), fields, called, None)
+
+
+def _as_records(values: Iterable[object], called: str) -> Iterator[Record]:
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, Mapping):
+            raise DataError(
+                f"{called}: row {number}: expected a dict (or examples only), got {type(value).__name__}; "
+                "a data frame passes as frame.to_dict('records')"
+            )
+        yield Record(place=f"row {number}", values=cast("Mapping[str, object]", value))
+
+
+def _from_records(
+    records: Iterator[Record], fields: Mapping[str, str] | None, called: str, limit: int | None
+) -> tuple[Example, ...]:
+    examples: list[Example] = []
+    ids = _Ids(called)
+    chosen: FieldMap | None = None
+    used: frozenset[str] = frozenset()
+    for record in itertools.islice(records, limit):
+        if chosen is None:
+            chosen = resolve(fields, record.values, called)
+            used = chosen.used()
+        examples.append(_example(record, chosen, used, ids, called))
+    return tuple(examples)
+
+
+def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, called: str) -> Example:
+    where = f"{called}: {record.place}"
+    text = _input(lookup(record.values, chosen.input, where), chosen.input, where)
+    target = _target(lookup(record.values, chosen.target, where), chosen.target, where)
+    if chosen.id:
+        identity = _id(lookup(record.values, chosen.id, where), chosen.id, where)
+        ids.take(identity, record.place)
+    else:
+        identity = ids.make(text, target)
+    return Example(id=identity, input=text, target=target, meta=meta_of(record.values, used))
+
+
+def _input(value: object, source: str, where: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise DataError(
+            f"{where}: input field {source!r} is {type(value).__name__} {value!r:.60}, not text; "
+            f'a template turns a number into text: fields={{"input": "{{{source}}}"}}'
+        )
+    text = text_of(value)
+    if not text.strip():
+        raise DataError(f"{where}: input field {source!r} is empty or missing")
+    return text
+
+
+def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
+    try:
+        if isinstance(value, (list, tuple)):
+            texts = tuple(text_of(item) for item in cast("list[object] | tuple[object, ...]", value))
+        else:
+            texts = (text_of(value),)
+    except TypeError as error:
+        raise DataError(
+            f"{where}: target field {source!r} holds a {error}; expected text, a number, a boolean or a list of those"
+        ) from error
+    if not texts or not all(text.strip() for text in texts):
+        raise DataError(f"{where}: target field {source!r} is empty or missing")
+    return texts if isinstance(value, (list, tuple)) else texts[0]
+
+
+def _id(value: object, source: str, where: str) -> str:
+    try:
+        identity = text_of(value).strip()
+    except TypeError as error:
+        raise DataError(f"{where}: id field {source!r} holds a {error}; expected text or a number") from error
+    if not identity:
+        raise DataError(f"{where}: id field {source!r} is empty or missing")
+    return identity
+
+
+class _Ids:
+    """Ids seen so far: refuses a second use of a given id, makes ids where none are given."""
+
+    def __init__(self, called: str) -> None:
+        self._called = called
+        self._places: dict[str, str] = {}
+
+    def take(self, identity: str, place: str) -> None:
+        if identity in self._places:
+            raise DataError(
+                f"{self._called}: {self._places[identity]} and {place} have the same id {identity!r}; "
+                'ids must be unique (fields={"id": ""} makes ids from the content)'
+            )
+        self._places[identity] = place
+
+    def make(self, text: str, target: str | tuple[str, ...]) -> str:
+        content = "\x1f".join((text, target) if isinstance(target, str) else (text, *target))
+        digest = hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
+        for copy in itertools.count(1):
+            identity = digest if copy == 1 else f"{digest}-{copy}"
+            if identity not in self._places:
+                self._places[identity] = identity
+                return identity
+        raise AssertionError("count() does not end")
+
+
+def _name_of(source: Source) -> str:
+    match source:
+        case Path():
+            return source.name
+        case str():
+            return source if source.startswith(HUB_PREFIX) else Path(source).name
+        case _:
+            return "data"

@@ -1,0 +1,174 @@
+"""Splits: what they are made of, how large they are, and what is refused."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askwell.errors import AskwellError, ConfigError, DataError
+from askwell.tasks.splits import SPLITS, Size, check_disjoint, drop_copies, join_splits, normalise, split, split_sizes
+from askwell.types import Example, Split
+
+
+def example(identity: str, text: str, target: str = "t") -> Example:
+    return Example(id=identity, input=text, target=target)
+
+
+def numbered(n: int) -> list[Example]:
+    return [example(f"e{index}", f"question {index}") for index in range(n)]
+
+
+sources = st.lists(st.text("ab ?1", min_size=1, max_size=4), min_size=1, max_size=30).map(
+    lambda texts: [example(f"e{index}", text) for index, text in enumerate(texts)]
+)
+
+
+@given(sources, st.integers(), st.data())
+def test_a_split_is_disjoint_exact_and_repeatable(source: list[Example], seed: int, data: st.DataObject) -> None:
+    n = len({normalise(item.input) for item in source})
+    train = data.draw(st.integers(0, n))
+    dev = data.draw(st.integers(0, n - train))
+    test = data.draw(st.integers(0, n - train - dev))
+    drawn = split(source, train=train, dev=dev, test=test, seed=seed)
+    assert {name: len(members) for name, members in drawn.items()} == {"train": train, "dev": dev, "test": test}
+    together = [item for members in drawn.values() for item in members]
+    assert len({normalise(item.input) for item in together}) == len(together)
+    assert all(item in source for item in together)
+    check_disjoint(drawn)
+    assert split(source, train=train, dev=dev, test=test, seed=seed) == drawn
+
+
+@given(st.permutations(numbered(12)), st.integers(0, 5))
+def test_the_order_of_the_source_does_not_matter(shuffled: list[Example], seed: int) -> None:
+    assert split(shuffled, seed=seed) == split(numbered(12), seed=seed)
+
+
+def test_seeds_draw_differently_and_evenly() -> None:
+    source = numbered(50)
+    chosen = [frozenset(item.id for item in split(source, test=10, seed=seed)["test"]) for seed in range(200)]
+    assert len(set(chosen)) == 200
+    counts = [sum(item.id in ids for ids in chosen) for item in source]
+    assert min(counts) >= 20
+    assert max(counts) <= 65  # 40 expected, standard deviation 5.7
+
+
+def test_more_examples_leave_most_where_they_were() -> None:
+    before = {item.id: name for name, members in split(numbered(200), seed=1).items() for item in members}
+    after = {item.id: name for name, members in split(numbered(210), seed=1).items() for item in members}
+    assert sum(after.get(identity) == name for identity, name in before.items()) > 180
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        (3, (1, 1, 1)), (4, (1, 1, 2)), (5, (1, 1, 3)), (100, (20, 20, 60)), (250, (50, 50, 150)), (187, (37, 37, 113)),
+        (500, (100, 100, 300)), (5000, (100, 100, 300)),
+    ],
+)  # fmt: skip
+def test_default_sizes_are_the_papers_ratio(n: int, expected: tuple[int, int, int]) -> None:
+    assert tuple(split_sizes(n).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "train", "dev", "test", "expected"),
+    [
+        (250, 48, 48, 144, (48, 48, 144)),
+        (250, 48, None, None, (48, 50, 152)),
+        (100, None, 50, None, (12, 50, 38)),
+        (100, 0, None, 0, (0, 100, 0)),
+        (10, 0.2, 0.2, 0.6, (2, 2, 6)),
+        (7, 0.2, 0.2, 0.6, (1, 1, 4)),
+        (9, 0.5, 0.5, None, (4, 4, 1)),
+        (10, 1.0, 0, 0, (10, 0, 0)),
+    ],
+)
+def test_sizes(n: int, train: Size, dev: Size, test: Size, expected: tuple[int, int, int]) -> None:
+    assert tuple(split_sizes(n, train=train, dev=dev, test=test).values()) == expected
+
+
+@given(st.integers(3, 2000), st.lists(st.none() | st.floats(0.01, 0.33), min_size=3, max_size=3))
+def test_shares_never_ask_for_more_than_there_is(n: int, shares: list[float | None]) -> None:
+    sizes = split_sizes(n, train=shares[0], dev=shares[1], test=shares[2])
+    assert sum(sizes.values()) <= n
+    assert min(sizes.values()) >= 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "message"),
+    [
+        ((48, 48, 144), DataError, r"10 different examples are too few for train 48, dev 48, test 144: 230 short"),
+        ((5, 5, None), DataError, "too few for train 5, dev 5, test at least 1: 1 short"),
+        ((0.6, 0.6, 0), DataError, "too few for train 6, dev 6, test 0: 2 short"),
+        ((-1, 1, 1), ConfigError, "size of train is -1"),
+        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a share in \(0, 1\]"),
+        ((1, 1, 0.0), ConfigError, "size of test"),
+        ((1, float("nan"), 1), ConfigError, "size of dev is nan"),
+        ((True, 1, 1), ConfigError, "size of train is True"),
+    ],
+)
+def test_sizes_that_cannot_be(sizes: tuple[Size, Size, Size], error: type[AskwellError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        split(numbered(10), train=sizes[0], dev=sizes[1], test=sizes[2], seed=0)
+
+
+def test_copies_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    source = [example("a", "What?"), example("b", "what ?"), example("c", " WHAT\u00a0"), example("d", "what", "other")]
+    with caplog.at_level(logging.WARNING, logger="askwell.tasks.splits"):
+        assert drop_copies(source) == (source[0],)
+    assert caplog.messages == ["3 of 4 examples repeat a question and were left out (1 of them with another target)"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is it?", "what  is it"), ("“Yes.”", "yes"), ("ＡＢＣ ½", "abc 1⁄2"), ("a\r\nb", "A b"),
+        ("Straße", "STRASSE"), ("e\u0301", "é"),
+    ],
+)  # fmt: skip
+def test_what_is_the_same_question(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("-1 + 2", "1 + 2"), ("[ [", "[ [ ["), ("?", "!"), ("(a) b", "a) b"), ("5 %", "5"), ("a b", "ab")],
+)
+def test_what_is_not(one: str, other: str) -> None:
+    assert normalise(one) != normalise(other)
+
+
+@given(st.text(max_size=30))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_half_a_surrogate_pair_can_be_split() -> None:
+    assert len(split([example(str(index), f"\ud800{index}") for index in range(3)], seed=0)["test"]) == 1
+
+
+def test_an_overlap_names_both_examples_and_the_text() -> None:
+    splits: dict[Split, tuple[Example, ...]] = {
+        "train": (example("a", "One?"),),
+        "dev": (example("b", "Two?"),),
+        "test": (example("c", "Three?"), example("d", "one")),
+    }
+    with pytest.raises(DataError, match=r"train example 'a' and test example 'd' ask the same: 'one'") as caught:
+        check_disjoint(splits)
+    assert caught.value.exit_status == 2
+    with pytest.raises(DataError, match="ask the same"):
+        join_splits(**splits)
+
+
+def test_copies_within_one_given_split_stay() -> None:
+    twice = (example("a", "One?"), example("b", "one"))
+    assert join_splits(train=twice, dev=(), test=())["train"] == twice
+
+
+def test_given_splits_that_count_alike_get_ids_of_their_own() -> None:
+    joined = join_splits(train=[example("1", "a")], dev=[example("1", "b")], test=[example("2", "c")])
+    assert [item.id for name in SPLITS for item in joined[name]] == ["train/1", "dev/1", "test/2"]
+    kept = join_splits(train=[example("1", "a")], dev=[example("2", "b")])
+    assert [item.id for name in SPLITS for item in kept[name]] == ["1", "2"]
