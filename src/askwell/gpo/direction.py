@@ -1,0 +1,124 @@
+"""The update direction: what the optimizer model learns about the current prompt and about the past.
+
+Each part is a small function with one verb, chosen by name through one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from askwell.gpo.embed import Embedder
+from askwell.gpo.metaprompt import Memory, exemplar, reflection_request, summary_request
+from askwell.gpo.retrieve import RETRIEVERS, Retriever
+from askwell.tasks.base import Render
+from askwell.trajectory import Trajectory
+from askwell.types import Candidate, Example, Prompt, Rollout
+
+Ask = Callable[[str], Awaitable[str]]
+"""Put one question to the optimizer model at temperature 0; raises where there is no answer to be had."""
+
+
+class Judge(Protocol):
+    """Try a prompt on training examples.
+
+    Contract: at most one rollout an example, in their order; a failed call's rollout has score None. The calls count
+    as target calls. Never sees the dev or test split.
+    """
+
+    async def __call__(self, prompt: Prompt, examples: Sequence[Example], *, step: int) -> Sequence[Rollout]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Where a run stands when it looks back."""
+
+    trajectory: Trajectory
+    pool: Sequence[Candidate]
+    """Every prompt that counts, in order of time; the current one may be among them."""
+    current: Candidate
+    k: int
+    embedder: Embedder
+    seed: int
+    ask: Ask
+
+
+Recall = Callable[[Moment], Awaitable[Memory]]
+
+
+async def _nothing(_moment: Moment) -> Memory:
+    return Memory()
+
+
+async def _summarized(moment: Moment) -> Memory:
+    """Fold the winners into a summary, one request each: s_t = M_O(s_{t-1}, winner_t).
+
+    All but the last request are those of the step before, so the run log answers them at no cost.
+    """
+    summary = ""
+    for winner in moment.trajectory.winners:
+        summary = await moment.ask(summary_request(summary, winner))
+    return Memory(summary=summary)
+
+
+def _retrieved(retriever: Retriever) -> Recall:
+    async def recall(moment: Moment) -> Memory:
+        past = without_repeats(moment.pool, moment.current.prompt)
+        entries = retriever.retrieve(past, moment.current, moment.k, moment.embedder, moment.seed)
+        return Memory(entries=tuple(entries), order=retriever.order)
+
+    return recall
+
+
+MOMENTA: Mapping[str, Recall] = MappingProxyType(
+    {"none": _nothing, "summarization": _summarized}
+    | {name: _retrieved(retriever) for name, retriever in RETRIEVERS.items()}
+)
+"""What is told of the past. Add a retriever in `retrieve.py`, anything else here."""
+
+POOLS: Mapping[str, Callable[[Trajectory], Sequence[Candidate]]] = MappingProxyType(
+    {"winners": lambda trajectory: trajectory.winners, "all": lambda trajectory: trajectory.candidates}
+)
+
+PARENTS: Mapping[str, Callable[[Trajectory], Candidate]] = MappingProxyType(
+    {"latest": lambda trajectory: trajectory.current, "best": lambda trajectory: trajectory.best}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """What is told of the current prompt beside its text."""
+
+    score: bool
+    reflection: bool
+
+
+DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
+    {
+        "P": Direction(score=False, reflection=False),
+        "P+M": Direction(score=True, reflection=False),
+        "P+M+R": Direction(score=True, reflection=True),
+    }
+)
+
+
+def without_repeats(pool: Sequence[Candidate], current: Prompt) -> list[Candidate]:
+    """Keep each prompt once, where it was last scored, and leave the current one out: it has its own section."""
+    latest = {candidate.prompt: place for place, candidate in enumerate(pool)}
+    return [c for place, c in enumerate(pool) if latest[c.prompt] == place and c.prompt != current]
+
+
+async def reflect(
+    current: Prompt, judged: Sequence[tuple[Example, Rollout]], most: int, render: Render, ask: Ask
+) -> str:
+    """Ask what goes wrong on the `most` worst examples, of equals the earliest; "" without a request if all are right.
+
+    Missing cells (failed calls) say nothing about the prompt.
+    """
+    wrong = [(r.score.value, e, r) for e, r in judged if r.score is not None and r.score.value < 1]
+    if not wrong:
+        return ""
+    worst = sorted(wrong, key=lambda item: item[0])[:most]
+    return await ask(reflection_request(current.instruction, [(exemplar(e, render), r) for _, e, r in worst]))

@@ -1,0 +1,168 @@
+"""The meta-prompt: what an optimizer model is told, one small section at a time.
+
+The order of the sections is the paper's (section 3 and its meta-prompt figure); the wording is ours. The tags keep the
+parts apart for any reader, and let a program answer a meta-prompt too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from askwell.tasks.base import Render
+from askwell.types import Candidate, Example, Prompt, Rollout
+
+PLACEHOLDER = "<Prompt>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemplar:
+    """One training example: its question as the target model sees it, with `<Prompt>` in the prompt's place."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is told of the past: entries in the order shown, or a summary, or nothing."""
+
+    entries: tuple[Candidate, ...] = ()
+    order: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything one meta-prompt is made of. An empty part is left out of the text."""
+
+    current: str
+    score: float | None
+    """Of the current prompt, 0..1; None where the direction does not tell it."""
+    memory: Memory = Memory()
+    reflection: str = ""
+    exemplars: tuple[Exemplar, ...] = ()
+    refinement: str = "generation"
+    budget_words: int | None = None
+
+
+Section = Callable[[Situation], str]
+
+
+def shown_score(score: float) -> int:
+    """Turn 0..1 into the integer of 0..100 that the text promises; halves go up."""
+    return int(100 * score + 0.5)
+
+
+def meta_prompt(situation: Situation) -> str:
+    """Join the sections that have something to say."""
+    return "\n\n".join(text for section in SECTIONS if (text := section(situation)))
+
+
+def _task(_s: Situation) -> str:
+    return (
+        f"Your task is to write a prompt that replaces {PLACEHOLDER} in the examples below, so that a language model "
+        "that is given the prompt answers questions of this kind correctly."
+    )
+
+
+def _trajectory(s: Situation) -> str:
+    if s.memory.summary:
+        return f"What has been learnt from earlier prompts:\n<summary>\n{s.memory.summary}\n</summary>"
+    if not s.memory.entries:
+        return ""
+    entries = "\n".join(
+        f"<entry>\n{_prompt(entry.prompt.instruction, entry.score)}\n</entry>" for entry in s.memory.entries
+    )
+    return f"Earlier prompts with their scores, {s.memory.order}. {SCORE_RANGE}\n{entries}"
+
+
+def _current(s: Situation) -> str:
+    ranged = "" if s.score is None or s.memory.entries else f" {SCORE_RANGE}"
+    return f"The current prompt:{ranged}\n<current>\n{_prompt(s.current, s.score)}\n</current>"
+
+
+def _reflection(s: Situation) -> str:
+    return s.reflection and f"What goes wrong with the current prompt:\n<reflection>\n{s.reflection}\n</reflection>"
+
+
+def _exemplars(s: Situation) -> str:
+    if not s.exemplars:
+        return ""
+    shown = "\n".join(
+        f"<example>\n<question>\n{e.question}\n</question>\n<answer>{e.answer}</answer>\n</example>"
+        for e in s.exemplars
+    )
+    return f"Examples of the task; {PLACEHOLDER} stands where the prompt goes:\n{shown}"
+
+
+def _instruction(s: Situation) -> str:
+    return REFINEMENTS[s.refinement]
+
+
+def _budget(s: Situation) -> str:
+    if s.budget_words is None:
+        return ""
+    return f"You may change at most {s.budget_words} words of the current prompt."
+
+
+def _answer_form(_s: Situation) -> str:
+    return "Reply with the prompt alone, wrapped in tags: <START> the prompt <END>"
+
+
+SECTIONS: tuple[Section, ...] = (
+    _task, _trajectory, _current, _reflection, _exemplars, _instruction, _budget, _answer_form,
+)  # fmt: skip
+"""Parts 1 to 8, in the paper's order."""
+
+REFINEMENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "generation": "Learn from the scores above and write a new, improved prompt.",
+        "editing": "Modify the current prompt so that it gets a higher score. Keep what already works.",
+        "resampling": "Write another wording of the current prompt that keeps its meaning.",
+    }
+)
+"""The descent step. Add a refinement here."""
+
+SCORE_RANGE = "Scores are integers from 0 to 100; higher is better."
+
+
+def reflection_request(current: str, wrong: Sequence[tuple[Exemplar, Rollout]]) -> str:
+    """Ask why the current prompt failed on these examples (paper: P+M+R)."""
+    shown = "\n".join(
+        f"<example>\n<question>\n{exemplar.question}\n</question>\n<reply>\n{rollout.completion.text}\n</reply>\n"
+        f"<answer>{exemplar.answer}</answer>\n</example>"
+        for exemplar, rollout in wrong
+    )
+    return (
+        f"A language model was given the prompt below in the place of {PLACEHOLDER}, and its replies to these examples "
+        f"were judged wrong.\n\n<current>\n{_prompt(current, None)}\n</current>\n\n{shown}\n\n"
+        "Reflect: say in at most three sentences what the prompt lacks or gets wrong, so that it can be improved. "
+        "Don't write a new prompt."
+    )
+
+
+def summary_request(summary: str, latest: Candidate) -> str:
+    """Ask to fold the latest prompt into the summary of the earlier ones (paper: s_t = M_O(s_{t-1}, current))."""
+    before = f"The summary so far:\n<summary>\n{summary}\n</summary>\n\n" if summary else ""
+    return (
+        "Prompts for a task are being tried one after the other, and a summary is kept of what raises and what lowers "
+        f"the score. {SCORE_RANGE}\n\n{before}The latest prompt:\n<current>\n"
+        f"{_prompt(latest.prompt.instruction, latest.score)}\n</current>\n\n"
+        "Summarize what has been learnt up to now, the latest prompt included, in at most five sentences."
+    )
+
+
+def exemplar(example: Example, render: Render) -> Exemplar:
+    """Render an example with `<Prompt>` in the prompt's place."""
+    messages = render(Prompt(instruction=PLACEHOLDER), example)
+    alone = len(messages) == 1
+    question = "\n".join(m.content if alone else f"{m.role.capitalize()}: {m.content}" for m in messages)
+    target = example.target
+    return Exemplar(question=question, answer=target if isinstance(target, str) else target[0] if target else "")
+
+
+def _prompt(text: str, score: float | None) -> str:
+    scored = "" if score is None else f"\n<score>{shown_score(score)}</score>"
+    return f"<prompt>{text}</prompt>{scored}"

@@ -1,0 +1,190 @@
+"""GPO: the optimizer model rewrites one prompt, step by step, guided by the trajectory of past prompts.
+
+Source: arXiv 2402.17564 (AAAI 2025), section 3. Its analogy, and where each part lives here:
+
+    descent direction  current prompt, score, reflection   direction.py
+    momentum           summary or retrieval of the past    direction.py, retrieve.py
+    learning rate      decaying word budget                schedule.py, step_size.py
+    descent step       generation or editing               metaprompt.py
+
+Deviations from the paper:
+
+1. The current prompt is shown once, in its own section with its true score, and not again among the past prompts.
+2. A prompt that won several steps is one entry of the trajectory, at its latest place.
+3. Scores are rounded to integers, halves up; ties of retrieval go to the later prompt.
+4. Of several <START>…<END> pairs in a reply the last counts; equal proposals of a batch are one.
+5. Training batches are shuffled anew in each epoch, by seed (the paper does not say).
+6. Reflections show at most `reflected` wrong examples of the batch, worst first; none are asked for if all are right.
+7. Switches beyond the paper: budget mode "enforce" (measured word edit distance), pool "all", parent "best", the
+   controls "random" and "shuffled". The preset `gpo` uses none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from askwell.errors import ConfigError, ModelError, RunFailed
+from askwell.gpo.direction import DIRECTIONS, MOMENTA, PARENTS, POOLS, Judge, Moment, reflect
+from askwell.gpo.embed import Embedder, embedder_named
+from askwell.gpo.metaprompt import Situation, exemplar, meta_prompt
+from askwell.gpo.parse import parse_prompt
+from askwell.gpo.schedule import budget_words, train_batch, warmup_steps
+from askwell.gpo.settings import GPOSettings
+from askwell.gpo.step_size import BUDGET_MODES
+from askwell.models.base import ChatModel
+from askwell.tasks.base import Render
+from askwell.trajectory import Trajectory
+from askwell.types import FINAL_FAULTS, Candidate, Completion, Example, Message, Prompt, Proposal, Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GPO:
+    """Propose prompts from a trajectory. Stateless: the same trajectory and seed put the same requests."""
+
+    model: ChatModel
+    """The optimizer model M_O."""
+    train: Sequence[Example]
+    """The only split GPO sees: exemplars, and the batches of reflections."""
+    render: Render
+    settings: GPOSettings = field(default_factory=GPOSettings)
+    judge: Judge | None = None
+    """Needed by the direction "P+M+R"; tries the current prompt on a training batch."""
+
+    def __post_init__(self) -> None:
+        if DIRECTIONS[self.settings.direction].reflection and (self.judge is None or not self.train):
+            raise ConfigError(
+                f"the direction {self.settings.direction!r} reflects on wrong training examples: "
+                "it needs a judge and a train split; give both, or choose 'P+M'"
+            )
+
+    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
+        """Return at most `candidates` distinct proposals, in draw order; `seed` is this step's own.
+
+        An empty list means that every reply was unusable (logged). Raises `ModelError` with the provider's message for
+        a fault that is final, `RunFailed` if all calls failed.
+        """
+        parent = PARENTS[self.settings.parent](trajectory)
+        situation = await self._situation(trajectory, parent, seed)
+        accepts = BUDGET_MODES[self.settings.budget_mode]
+        proposals: dict[Prompt, Proposal] = {}
+        accepted, asked, rounds = 0, 0, 1 + (self.settings.resamples if self.settings.budget_mode == "enforce" else 0)
+        for _ in range(rounds):
+            draws = range(asked, asked + self.settings.candidates - accepted)
+            texts = await self._sample(meta_prompt(situation), draws, seed)
+            asked = draws.stop
+            within = [text for text in texts if accepts(situation.current, text, situation.budget_words)]
+            if rejected := len(texts) - len(within):
+                log.info("rejected %d prompts over the budget of %s words", rejected, situation.budget_words)
+            accepted += len(within)
+            for text in within:
+                prompt = Prompt(instruction=text, demos=parent.prompt.demos)
+                proposal = Proposal(prompt=prompt, parent=parent.prompt, origin=self.settings.refinement)
+                proposals.setdefault(prompt, proposal)
+            if not rejected:
+                break
+        return list(proposals.values())
+
+    async def _situation(self, trajectory: Trajectory, parent: Candidate, seed: int) -> Situation:
+        settings = self.settings
+        direction = DIRECTIONS[settings.direction]
+        step = trajectory.next_step - 1  # 0-based: step 0 of the trajectory holds the initial prompt
+        moment = Moment(
+            trajectory=trajectory,
+            pool=POOLS[settings.pool](trajectory),
+            current=parent,
+            k=settings.trajectory_size,
+            embedder=self._embedder,
+            seed=seed,
+            ask=self._ask,
+        )
+        return Situation(
+            current=parent.prompt.instruction,
+            score=parent.score if direction.score else None,
+            memory=await MOMENTA[settings.momentum](moment),
+            reflection=await self._reflection(parent.prompt, step) if direction.reflection else "",
+            exemplars=tuple(exemplar(example, self.render) for example in self._exemplars(seed)),
+            refinement=settings.refinement,
+            budget_words=self._budget(step),
+        )
+
+    @property
+    def _embedder(self) -> Embedder:
+        return embedder_named(self.settings.embedder)
+
+    def _exemplars(self, seed: int) -> list[Example]:
+        count = min(self.settings.exemplars, len(self.train))
+        return random.Random(f"{seed}:exemplars").sample(list(self.train), count)
+
+    def _budget(self, step: int) -> int | None:
+        settings = self.settings
+        if settings.schedule == "none":
+            return None
+        warmup = warmup_steps(settings.warmup_share, settings.total_steps)
+        first, final = settings.first_words, settings.final_words
+        return budget_words(settings.schedule, step, settings.total_steps, first, final, warmup)
+
+    async def _reflection(self, current: Prompt, step: int) -> str:
+        assert self.judge is not None  # held by __post_init__
+        batch = train_batch(self.train, step, self.settings.batch, self.settings.data_seed)
+        rollouts = await self.judge(current, batch, step=step + 1)
+        examples = {example.id: example for example in batch}
+        judged = [(examples[rollout.example_id], rollout) for rollout in rollouts]
+        return await reflect(current, judged, self.settings.reflected, self.render, self._ask)
+
+    async def _ask(self, text: str) -> str:
+        """Put one question at temperature 0. No seed and draw 0: equal questions are one request in the log."""
+        request = Request(messages=_user(text), max_tokens=self.settings.max_tokens)
+        usable = self._usable([await self.model.complete(request)])
+        if not usable:
+            raise RunFailed(f"the optimizer model {self.model.name!r} refused a reflection or summary; choose another")
+        return usable[0].text.strip()
+
+    async def _sample(self, text: str, draws: range, seed: int) -> list[str]:
+        """Ask once a draw, all at once; return what could be read, in draw order."""
+        requests = [
+            Request(
+                messages=_user(text),
+                temperature=self.settings.temperature,
+                max_tokens=self.settings.max_tokens,
+                seed=_draw_seed(seed, draw),
+                draw=draw,
+            )
+            for draw in draws
+        ]
+        replies = self._usable(await asyncio.gather(*[self.model.complete(request) for request in requests]))
+        texts = [parse_prompt(reply.text) for reply in replies]
+        if unparsed := sum(not text for text in texts):
+            log.warning("%d of %d replies of %s held no prompt", unparsed, len(texts), self.model.name)
+        return [text for text in texts if text]
+
+    def _usable(self, completions: Sequence[Completion]) -> list[Completion]:
+        """Drop failed and refused calls; raise if the fault is final or if nothing but failures came back."""
+        failed = [completion for completion in completions if completion.outcome == "failed"]
+        for completion in failed:
+            if completion.fault in FINAL_FAULTS:
+                raise ModelError(f"the optimizer model {self.model.name!r} refused: {completion.error}")
+        if len(failed) == len(completions):
+            raise RunFailed(
+                f"all {len(failed)} calls of the optimizer model {self.model.name!r} failed "
+                f"(last: {failed[-1].fault} {failed[-1].error!r}); resume the run when it answers again"
+            )
+        if failed:
+            log.warning("%d of %d calls of %s failed", len(failed), len(completions), self.model.name)
+        return [completion for completion in completions if completion.outcome not in ("failed", "refused", "unparsed")]
+
+
+def _user(text: str) -> tuple[Message, ...]:
+    return (Message(role="user", content=text),)
+
+
+def _draw_seed(seed: int, draw: int) -> int:
+    """Give each draw a seed of its own, below 2³¹ as some servers demand."""
+    digest = hashlib.blake2b(f"{seed}:{draw}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> 1

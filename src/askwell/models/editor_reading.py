@@ -1,0 +1,97 @@
+"""Read an optimizer's meta-prompt the way a person would: what is tried, how it scored, what the task looks like.
+
+Knows the labelled tags of askwell's own meta-prompts, and falls back to what any other one is likely to have: a
+tagged, fenced or labelled prompt. Answers of examples are never read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Wish = Literal["prompt", "reflection", "summary"]
+
+_SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
+_CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
+_ENTRY = re.compile(r"<entry>\s*(.*?)\s*</entry>", re.DOTALL)
+_QUESTION = re.compile(r"<question>\s*(.*?)\s*</question>", re.DOTALL)
+_NOTES = re.compile(r"<(reflection|summary)>\s*(.*?)\s*</\1>", re.DOTALL)
+_REMEMBERED = re.compile(r'^"(.*)" scored (\d+)\.$', re.MULTILINE)
+_BUDGET = re.compile(r"at most (\d+) words? of", re.IGNORECASE)
+_REFLECT = re.compile(r"\breflect\b|\bwhat (?:goes|went) wrong\b|\bcritique\b|\breasons? why\b", re.IGNORECASE)
+_SUMMARIZE = re.compile(r"\bsummari[sz]e what has been learnt\b|\bsummari[sz]e\b.*\bprompts?\b", re.IGNORECASE)
+_ANY_TAGGED = re.compile(
+    r"<((?:\w+_)?(?:prompt|instructions?|text|ins)\w*)>\s*(.+?)\s*</\1>", re.IGNORECASE | re.DOTALL
+)
+_FENCED = re.compile(r"```[\w+-]*\n(.+?)\n?```", re.DOTALL)
+_LABELLED = re.compile(
+    r"^\W*(?:current|existing|original|proposed|best|previous)?\s*(?:prompt|instructions?)\b[^:\n]{0,30}:\s*(\S.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PLACEHOLDER = "<Prompt>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A prompt with its score as shown (0 to 100), or None where none stands beside it."""
+
+    prompt: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found in a meta-prompt."""
+
+    wish: Wish
+    current: Tried
+    past: tuple[Tried, ...] = ()
+    questions: tuple[str, ...] = ()
+    notes: str = ""
+    budget_words: int | None = None
+
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """Past prompts in the order shown, then the current one."""
+        return (*self.past, self.current)
+
+
+def read(text: str) -> Reading:
+    """Find the parts; never raises. A text with no prompt in it has an empty current one."""
+    block = _CURRENT.search(text)
+    current = _tried(block[1]) if block else Tried(prompt=_some_prompt(text), score=None)
+    budget = _BUDGET.search(text)
+    notes = "\n".join(note for _, note in _NOTES.findall(text))
+    remembered = [Tried(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
+    return Reading(
+        wish=_wish(text),
+        current=current,
+        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text))),
+        questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text)),
+        notes=_REMEMBERED.sub("", notes).strip(),
+        budget_words=int(budget[1]) if budget else None,
+    )
+
+
+def _wish(text: str) -> Wish:
+    if "<START>" in text:
+        return "prompt"
+    if _SUMMARIZE.search(text):
+        return "summary"
+    return "reflection" if _REFLECT.search(text) else "prompt"
+
+
+def _tried(block: str) -> Tried:
+    found = _SCORED.search(block)
+    if found is None:
+        return Tried(prompt=block.strip(), score=None)
+    return Tried(prompt=found[1].strip(), score=float(found[2]) if found[2] else None)
+
+
+def _some_prompt(text: str) -> str:
+    for pattern, group in ((_ANY_TAGGED, 2), (_FENCED, 1), (_LABELLED, 1)):
+        found = [match[group].strip().strip("\"'`") for match in pattern.finditer(text)]
+        if usable := [prompt for prompt in found if prompt and len(prompt.split()) <= 200]:
+            return usable[-1]
+    return ""

@@ -1,0 +1,68 @@
+"""A task without a model: a prompt's score is a known function of the phrases it holds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from askwell.gpo.optimizer import GPO
+from askwell.models.editor_bank import bank, split_phrases
+from askwell.trajectory import Trajectory
+from askwell.types import Candidate, Example, Message, Prompt
+
+START = "Let's think step by step."
+
+NUMBERS = tuple(
+    Example(id=str(i), input=", ".join(str((7 * i + 13 * j) % 50) for j in range(6)), target=str(i)) for i in range(12)
+)
+WORDS = tuple(
+    Example(id=str(i), input=", ".join(("horse", "apple", "chair", "otter", "plum")[i % 3 :]), target=str(i))
+    for i in range(12)
+)
+
+
+def q_end(prompt: Prompt, example: Example) -> tuple[Message, ...]:
+    return (Message(role="user", content=f"{example.input}\n{prompt.instruction}"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landscape:
+    """Points of a prompt: what its phrases bring, less what every idle phrase costs; within 0..1."""
+
+    gains: Mapping[str, float]
+    base: float = 0.1
+    idle: float = 0.03
+    conflict: bool = False
+    """Whether phrases that ask for different things split the gain, as they would with a language model."""
+
+    def score(self, prompt: Prompt) -> float:
+        phrases = split_phrases(prompt.instruction)
+        gained = max((self.gains.get(phrase, 0.0) for phrase in phrases), default=0.0)
+        if self.conflict:
+            gained /= max(1, sum(phrase in _ASKING for phrase in phrases))
+        return min(1.0, max(0.0, self.base + gained - self.idle * (len(phrases) - 1)))
+
+
+async def optimized(gpo: GPO, landscape: Landscape, *, steps: int, seed: int) -> Trajectory:
+    """The loop of the paper, on the landscape."""
+    start = Prompt(instruction=START)
+    history = Trajectory(candidates=(Candidate(step=0, prompt=start, score=landscape.score(start), n=48),))
+    for step in range(1, steps + 1):
+        proposals = await gpo.propose(history, seed=1000 * seed + step)
+        history = history.extended(
+            Candidate(step=step, prompt=p.prompt, score=landscape.score(p.prompt), n=48, parent=p.parent)
+            for p in proposals
+        )
+    return history
+
+
+def sampled_best(landscape: Landscape, *, prompts: int, seed: int) -> float:
+    """Best of as many prompts of one to five phrases drawn from the whole bank."""
+    dice = random.Random(seed)
+    phrases = [phrase for section in bank() for phrase in section.phrases]
+    drawn = [Prompt(instruction=" ".join(dice.sample(phrases, dice.randint(1, 5)))) for _ in range(prompts)]
+    return max(landscape.score(prompt) for prompt in drawn)
+
+
+_ASKING = frozenset(phrase for section in bank() if section.about for phrase in section.phrases)

@@ -1,0 +1,83 @@
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askwell.gpo.embed import LexicalEmbedder
+from askwell.gpo.retrieve import RETRIEVERS
+from askwell.types import Candidate, Prompt
+
+
+class ByNumber:
+    """Similarity that a test can choose: texts are numbers, the nearer the more alike."""
+
+    def similarities(self, text: str, others: Sequence[str]) -> list[float]:
+        return [-abs(float(text) - float(other)) for other in others]
+
+
+def candidate(step: int, text: str, score: float = 0.5) -> Candidate:
+    return Candidate(step=step, prompt=Prompt(instruction=text), score=score, n=48)
+
+
+NUMBERED = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=12).map(
+    lambda pairs: [candidate(step, str(number), score / 4) for step, (number, score) in enumerate(pairs)]
+)
+CURRENT = candidate(99, "4", 0.5)
+NAMES = st.sampled_from(sorted(RETRIEVERS))
+
+
+def retrieved(name: str, past: Sequence[Candidate], k: int, seed: int = 0) -> list[Candidate]:
+    return RETRIEVERS[name].retrieve(past, CURRENT, k, ByNumber(), seed)
+
+
+@given(NAMES, NUMBERED, st.integers(0, 9), st.integers(0, 3))
+def test_returns_k_different_ones_of_the_past_and_is_pure(name: str, past: list[Candidate], k: int, seed: int):
+    found = retrieved(name, past, k, seed)
+    assert len(found) == min(k, len(past))
+    assert len({c.step for c in found}) == len(found)
+    assert {(c.step, c.prompt) for c in found} <= {(c.step, c.prompt) for c in past}
+    assert found == retrieved(name, past, k, seed)
+
+
+@given(NUMBERED, st.integers(1, 9))
+def test_relevance_is_ascending_the_most_similar_last_and_ties_go_to_the_later(past: list[Candidate], k: int):
+    order = sorted(past, key=lambda c: (-abs(4 - int(c.prompt.instruction)), c.step))
+    assert retrieved("relevance", past, k) == order[-k:]
+
+
+@given(NUMBERED, st.integers(1, 9))
+def test_importance_is_ascending_the_best_last_and_ties_go_to_the_later(past: list[Candidate], k: int):
+    assert retrieved("importance", past, k) == sorted(past, key=lambda c: (c.score, c.step))[-k:]
+
+
+@given(NUMBERED, st.integers(1, 9))
+def test_recency_is_in_order_of_time(past: list[Candidate], k: int):
+    assert retrieved("recency", past, k) == past[-k:]
+
+
+@given(NUMBERED, st.integers(0, 9))
+def test_shuffled_keeps_prompts_and_order_and_only_deals_the_scores_anew(past: list[Candidate], seed: int):
+    found = retrieved("shuffled", past, len(past), seed)
+    assert [c.prompt for c in found] == [c.prompt for c in retrieved("relevance", past, len(past))]
+    assert sorted(c.score for c in found) == sorted(c.score for c in past)
+
+
+def test_shuffled_scores_depend_on_the_seed():
+    past = [candidate(i, str(i), i / 10) for i in range(8)]
+    dealt = {tuple(c.score for c in retrieved("shuffled", past, 8, seed)) for seed in range(10)}
+    assert len(dealt) > 5
+
+
+def test_random_takes_all_equally_often():
+    past = [candidate(i, str(i)) for i in range(4)]
+    counts = [0] * 4
+    for seed in range(400):
+        for found in retrieved("random", past, 2, seed):
+            counts[found.step] += 1
+    assert all(150 < count < 250 for count in counts)
+
+
+def test_relevance_with_the_lexical_embedder_finds_the_likest_prompt():
+    past = [candidate(0, "Sort the words."), candidate(1, "Add the numbers up."), candidate(2, "Be polite, please.")]
+    found = RETRIEVERS["relevance"].retrieve(past, candidate(3, "Add up all the numbers."), 2, LexicalEmbedder(), 0)
+    assert found[-1].step == 1

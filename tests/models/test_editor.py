@@ -1,0 +1,193 @@
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from askwell.edits import edit_distance
+from askwell.gpo.metaprompt import Exemplar, Memory, Situation, meta_prompt, reflection_request, summary_request
+from askwell.gpo.parse import parse_prompt
+from askwell.models.base import ChatModel
+from askwell.models.editor import EditorModel
+from askwell.models.editor_bank import bank, split_phrases, weights
+from askwell.models.editor_reading import read
+from askwell.types import Candidate, Message, Prompt, Request
+
+PHRASES = [phrase for section in bank() for phrase in section.phrases]
+PROMPTS = st.lists(st.sampled_from([*PHRASES[:40], "Mind {input} well.", "No full stop"]), max_size=6).map(" ".join)
+NUMBERS = Exemplar(question="4, 17, 8, 32, 5\n<Prompt>", answer="SECRET")
+
+
+def candidate(text: str, score: float) -> Candidate:
+    return Candidate(step=1, prompt=Prompt(instruction=text), score=score, n=48)
+
+
+def situation(
+    current: str = "Let's think step by step.", *past: tuple[str, float], budget: int | None = 40
+) -> Situation:
+    entries = tuple(candidate(text, score) for text, score in past)
+    memory = Memory(entries=entries, order="in order")
+    return Situation(current=current, score=0.2, memory=memory, exemplars=(NUMBERS,), budget_words=budget)
+
+
+def asking(text: str, *, draw: int = 0, seed: int | None = 1) -> Request:
+    return Request(messages=(Message(role="user", content=text),), temperature=1.0, draw=draw, seed=seed)
+
+
+async def replies(text: str, draws: int = 8, editor: EditorModel | None = None) -> list[str]:
+    model = editor or EditorModel()
+    return [(await model.complete(asking(text, draw=draw))).text for draw in range(draws)]
+
+
+def test_the_bank_is_large_clean_and_one_for_all_tasks():
+    assert 400 <= len(PHRASES) <= 700
+    assert len(set(PHRASES)) == len(PHRASES)
+    assert len([section for section in bank() if not section.about]) >= 4
+    assert all(phrase == phrase.strip() and phrase[-1] in ".?!" for phrase in PHRASES)
+
+
+def test_is_a_chat_model_whose_name_tells_its_seed():
+    assert isinstance(EditorModel(), ChatModel)
+    assert (EditorModel().name, EditorModel(3).name) == ("editor", "editor:3")
+
+
+async def test_answers_the_meta_prompt_with_new_prompts_in_the_tags():
+    found = await replies(meta_prompt(situation()))
+    assert all(reply.startswith("<START>") and reply.endswith("<END>") for reply in found)
+    prompts = [parse_prompt(reply) for reply in found]
+    assert len(set(prompts)) == 8
+    assert "Let's think step by step." not in prompts
+
+
+@settings(max_examples=60, deadline=None)
+@given(PROMPTS, st.lists(st.tuples(PROMPTS, st.floats(0, 1)), max_size=4), st.integers(0, 60), st.integers(0, 30))
+def test_keeps_to_the_measured_budget(current: str, past: list[tuple[str, float]], budget: int, draw: int):
+    text = meta_prompt(situation(current, *past, budget=budget))
+    reply = asyncio.run(EditorModel().complete(asking(text, draw=draw))).text
+    proposed = parse_prompt(reply)
+    assert edit_distance(current, proposed) <= budget or not current
+
+
+async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
+    text = meta_prompt(situation("Sort.", ("Add up all the numbers.", 0.7)))
+    assert await replies(text) == await replies(text)
+    code = (
+        "import asyncio, sys; from askwell.types import Message, Request;"
+        "from askwell.models.editor import EditorModel;"
+        "r = Request(messages=(Message(role='user', content=sys.stdin.read()),), temperature=1.0, draw=3, seed=1);"
+        "print(asyncio.run(EditorModel().complete(r)).text, end='')"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=text, env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == (await replies(text))[3]
+
+
+async def test_seed_draw_and_content_all_matter():
+    text = meta_prompt(situation())
+    base = asking(text, draw=4, seed=1)
+    variants = [base, replace(base, seed=2), replace(base, draw=6), asking(text + " ", draw=4, seed=1)]
+    answers = [(await EditorModel().complete(request)).text for request in variants]
+    answers.append((await EditorModel(5).complete(base)).text)
+    assert len(set(answers)) == len(answers)
+
+
+async def test_answers_of_the_examples_do_not_matter():
+    text = meta_prompt(situation("Sort.", ("Add.", 0.7)))
+    parts = [weights(tuple(read(t).questions)) for t in (text, text.replace("SECRET", "sentiment positive movie"))]
+    assert parts[0] == parts[1]
+    assert "SECRET" not in "".join(read(text).questions)
+
+
+async def test_the_draws_of_a_batch_try_different_new_phrases():
+    found = [split_phrases(parse_prompt(reply)) for reply in await replies(meta_prompt(situation()))]
+    new = [phrase for phrases in found for phrase in phrases if phrase != "Let's think step by step."]
+    assert len(new) >= 12
+    assert len(set(new)) >= len(new) - 1
+
+
+async def test_phrases_that_go_with_higher_scores_are_kept_and_harmful_ones_dropped():
+    good, bad = "Report the maximum value.", "Speak in the voice of a pirate."
+    past = [(f"{good} Thanks!", 0.9), (f"{good} {bad}", 0.6), (f"{bad} Thanks!", 0.1), ("Thanks!", 0.2)]
+    prompts: list[str] = []
+    for round_ in range(12):
+        text = meta_prompt(situation(bad, *past, budget=40)) + "\n" * round_
+        prompts += [parse_prompt(reply) for reply in await replies(text)]
+    assert sum(good in prompt for prompt in prompts) > 4 * sum(bad in prompt for prompt in prompts)
+
+
+def test_phrases_that_fit_the_questions_come_first():
+    fit = weights(("4, 17, 8, 32, 5",))
+    numbers, _, reviews, *_ = [sum(fit[p] for p in section.phrases) / len(section.phrases) for section in bank()]
+    assert numbers > 5 * reviews > 0
+
+
+async def test_a_placeholder_is_never_lost():
+    for reply in await replies(meta_prompt(situation("Read {input} and think. Be kind.", budget=50)), 16):
+        assert "{input}" in reply
+
+
+async def test_never_shown_prompts_are_preferred():
+    text = meta_prompt(situation("Add up all the numbers.", ("Sort the words alphabetically.", 0.1)))
+    for reply in await replies(text, 24):
+        assert parse_prompt(reply) not in {"Add up all the numbers.", "Sort the words alphabetically."}
+
+
+async def test_a_reflection_is_short_text_and_no_prompt():
+    reply = (await replies(reflection_request("Be kind.", []), 1))[0]
+    assert "<" not in reply
+    assert reply.count(".") <= 3
+    assert len(reply) > 20
+
+
+async def test_a_summary_carries_scores_on_to_the_next_summary_and_to_the_meta_prompt():
+    summary = ""
+    for text, score in (("Sort.", 0.1), ("Report the maximum value.", 0.9), ("Add.", 0.3)):
+        summary = (await replies(summary_request(summary, candidate(text, score)), 1))[0]
+    reading = read(meta_prompt(replace(situation("Add."), memory=Memory(summary=summary))))
+    assert {(one.prompt, one.score) for one in reading.past} == {
+        ("Sort.", 10), ("Report the maximum value.", 90), ("Add.", 30),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Improve this.\n<instruction>\nAnswer the riddle.\n</instruction>\nReply with it.",
+        "I gave an assistant these instructions:\n```\nAnswer the riddle.\n```\nWrite better ones.",
+        "Current prompt: Answer the riddle.\nPropose a better prompt.",
+    ],
+)
+async def test_finds_the_prompt_in_a_meta_prompt_it_does_not_know(text: str):
+    assert read(text).current.prompt == "Answer the riddle."
+    assert any("Answer the riddle." in reply for reply in await replies(text))
+
+
+async def test_replies_in_the_form_asked_for():
+    tagged = (await replies("Current prompt: Sort.\nWrap your answer in <prompt> and </prompt>.", 1))[0]
+    fenced = (await replies("Current prompt: Sort.\nProvide the new one within ``` blocks.", 1))[0]
+    assert tagged.startswith("<prompt>")
+    assert tagged.endswith("</prompt>")
+    assert fenced.startswith("```\n")
+    assert fenced.endswith("\n```")
+
+
+async def test_a_request_without_any_prompt_gets_a_phrase_of_the_bank():
+    for text in ("", "Hello!", "What is the capital of France?"):
+        reply = (await replies(text, 1))[0]
+        assert reply in {" ".join(split_phrases(phrase)) for phrase in PHRASES} or set(split_phrases(reply)) <= {
+            part for phrase in PHRASES for part in split_phrases(phrase)
+        }
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80), st.sampled_from(["", "<START>", "<current>", "<entry><prompt>", "</current>", "<score>"]))
+def test_never_raises(text: str, tag: str):
+    completion = asyncio.run(EditorModel().complete(asking(tag + text + tag)))
+    assert completion.outcome == "ok"
+    assert completion.usage.cost_usd == 0.0
