@@ -1,0 +1,173 @@
+"""Names -> objects: the only bridge from a config to a job. Nothing after this looks at a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from askwell.build_task import build_task, evaluation_task
+from askwell.config import Config, ModelConfig
+from askwell.errors import ConfigError, nearest
+from askwell.evaluation import Sampling
+from askwell.gpo.direction import Judge
+from askwell.gpo.embed import default_embedder
+from askwell.gpo.optimizer import GPO
+from askwell.gpo.presets import preset
+from askwell.gpo.settings import GPOSettings
+from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
+from askwell.loop import LoopSettings, Optimizer
+from askwell.models.base import ChatModel
+from askwell.models.endpoint import Endpoint
+from askwell.models.named import Named
+from askwell.models.wrappers import Limited, Metered, Retrying
+from askwell.tasks.base import Task
+from askwell.types import Prompt
+
+KINDS = ("openai", "local", "pocket", "editor")
+_OPENAI_URL = "https://api.openai.com/v1"
+_MASK = "=***"
+"""What `Endpoint.shown` puts in the place of a secret."""
+
+
+def optimize_job(config: Config) -> OptimizeJob:
+    """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
+    task = build_task(config)
+    settings = gpo_settings(config.gpo, steps=config.run.steps, temperature=config.optimizer.temperature)
+    optimizer_model = build_model(config.optimizer, flag="--optimizer")
+
+    def make_optimizer(model: ChatModel, judge: Judge) -> Optimizer:
+        return GPO(model=model, train=task.splits["train"], render=task.render, settings=settings, judge=judge)
+
+    return OptimizeJob(
+        header=header_body(
+            {**config.identity(), "name": task.name, "gpo": asdict(settings)},
+            seed=config.run.seed,
+            settings=resumable(config),
+        ),
+        initial=[Prompt(instruction=config.prompt.strip())],
+        side=target_side(config, task),
+        optimizer_model=optimizer_model,
+        make_optimizer=make_optimizer,
+        settings=LoopSettings(steps=config.run.steps, patience=config.run.patience, seed=config.run.seed),
+    )
+
+
+def evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
+    """Build an evaluation of some prompts on all of a data set."""
+    task = evaluation_task(config)
+    identity = {**config.identity(), "name": task.name, "prompt": prompts}
+    return EvaluateJob(
+        header=header_body(identity, seed=config.run.seed, settings=None),
+        prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in prompts)],
+        side=target_side(config, task),
+    )
+
+
+def target_side(config: Config, task: Task) -> TargetSide:
+    """Return the target model, how it is asked, and what failures a run may have."""
+    target = config.target
+    return TargetSide(
+        task=task,
+        model=build_model(target, flag="--target"),
+        sampling=Sampling(
+            temperature=target.temperature or 0.0,
+            max_tokens=target.max_tokens or default_max_tokens(target.model),
+            seed=target.seed,
+            draws=target.draws,
+        ),
+        concurrency=in_flight(target),
+        max_missing=config.run.max_missing,
+    )
+
+
+def default_max_tokens(model: str) -> int:
+    """Return the longest reply asked for when nobody said: 512, or what the bundled model was trained for."""
+    if model != "pocket":
+        return 512
+    from askwell.pocket import MAX_REPLY_TOKENS
+
+    return MAX_REPLY_TOKENS
+
+
+def resumable(config: Config) -> dict[str, Any]:
+    """Return the whole config but for the run's own place, which its folder tells, and secrets in a URL's query."""
+    tree = config.model_dump(mode="json")
+    del tree["run"]["name"], tree["run"]["folder"]
+    for role in ("target", "optimizer"):
+        if tree[role]["base_url"]:
+            tree[role]["base_url"] = Endpoint.parse(tree[role]["base_url"]).shown
+    return tree
+
+
+def build_model(config: ModelConfig, *, flag: str) -> Metered:
+    """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost."""
+    kind, _, name = config.model.partition(":")
+    if not config.model:
+        raise ConfigError(f"no model: give {flag}, one of openai:NAME, local:PATH, pocket, editor")
+    if kind not in KINDS or (kind in {"openai", "local"}) != bool(name):
+        raise ConfigError(
+            f"unknown model {config.model!r} for {flag}; expected openai:NAME, local:PATH, pocket or editor "
+            f"({nearest(kind, KINDS)})"
+        )
+    limited = Limited(
+        _bare_model(kind, name, config, flag),
+        max_concurrency=in_flight(config),
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+    )
+    return Metered(Retrying(limited, max_attempts=config.max_attempts))
+
+
+def in_flight(config: ModelConfig) -> int:
+    """Return how many requests to have under way: a local model's batches should be full."""
+    is_local = _kind(config.model) in {"local", "pocket"}
+    return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
+
+
+def gpo_settings(tree: Mapping[str, Any], *, steps: int, temperature: float | None) -> GPOSettings:
+    """Return the settings of a preset with changes laid over it; the schedules' T is the run's number of steps."""
+    changes = {key: value for key, value in tree.items() if key != "preset"}
+    if temperature is not None:
+        changes.setdefault("temperature", temperature)
+    changes.setdefault("total_steps", max(1, steps))
+    changes.setdefault("embedder", default_embedder())
+    return preset(str(tree.get("preset", "gpo")), **changes)
+
+
+def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:
+    if kind == "editor":
+        from askwell.models.editor import EditorModel
+
+        return EditorModel()
+    if kind == "pocket":
+        from askwell.pocket.model import pocket_model
+
+        return pocket_model(batch_size=config.batch_size)
+    if kind == "local":
+        from askwell.models.local import LocalModel
+
+        return LocalModel(name, batch_size=config.batch_size)
+    from askwell.models.openai import OpenAIModel
+
+    key = os.environ.get(config.api_key_env) or None
+    url = config.base_url or _OPENAI_URL
+    if key is None and url == _OPENAI_URL:
+        raise ConfigError(
+            f"no API key for {config.model!r}: the environment variable {config.api_key_env} is not set; set it, or "
+            f"name another one with api_key_env, or an endpoint of your own with {_url_flag(flag)}"
+        )
+    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
+    if _MASK in url:
+        raise ConfigError(f"the secret part of the base URL {url!r} is not in the log; give {_url_flag(flag)} again")
+    model = OpenAIModel(name, base_url=url, api_key=key, timeout_s=config.timeout_s, prices=prices)
+    return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
+
+
+def _url_flag(flag: str) -> str:
+    return "--base-url" if flag == "--target" else "--optimizer-base-url"
+
+
+def _kind(model: str) -> str:
+    return model.partition(":")[0]

@@ -1,0 +1,117 @@
+"""The data section of a config -> a `Task`: from a file, files per split, a benchmark or a bundled task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from askwell.config import Config, TaskConfig
+from askwell.errors import ConfigError, DataError
+from askwell.tasks.base import Task
+from askwell.tasks.catalog import benchmark, load_benchmark
+from askwell.tasks.load import load
+from askwell.tasks.metrics import metric
+from askwell.tasks.render import Placed
+from askwell.tasks.splits import SPLITS, join_splits, split
+from askwell.types import Example, Split
+
+BENCH, BUNDLED = "bench:", "pocket:"
+_BUNDLED_SIZES: Mapping[Split, int] = {"train": 48, "dev": 48, "test": 144}
+_NO_DATA = "no data: give --data FILE (or task.data in the config), examples with an answer each"
+
+Splits = Mapping[Split, tuple[Example, ...]]
+
+
+def build_task(config: Config) -> Task:
+    """Load and split the data. Raises `DataError` for overlap, emptiness, unknown fields and the like."""
+    task = config.task
+    separate = {name: source for name in SPLITS if (source := getattr(task, name))}
+    if task.data and separate:
+        raise ConfigError(f"both task.data and task.{next(iter(separate))} are given; give one file, or one per split")
+    if separate:
+        if "dev" not in separate:
+            raise ConfigError("task.dev is missing: every candidate prompt is scored on it; name a file for it")
+        return _task(task, join_splits(**{name: _examples(task, source) for name, source in separate.items()}))
+    if not task.data:
+        raise ConfigError(_NO_DATA)
+    splits = _special(config) or _split_file(config)
+    if not splits["dev"]:
+        raise DataError("the dev split is empty: every candidate prompt is scored on it; give it some examples")
+    return _task(task, splits)
+
+
+def evaluation_task(config: Config) -> Task:
+    """Load all of a data set, as a task whose test split it is; of a benchmark or bundled task, its test split."""
+    if not config.task.data:
+        raise ConfigError(_NO_DATA)
+    special = _special(config)
+    found = _examples(config.task, config.task.data) if special is None else special["test"][: config.task.limit]
+    return _task(config.task, {"test": found})
+
+
+def answer_type_of(examples: Sequence[Example]) -> str:
+    """Return the answer type that a bundled task's targets call for: number, boolean, words or exact."""
+    targets = [example.target for example in examples if isinstance(example.target, str)]
+    if all(target.lstrip("-").isdigit() for target in targets):
+        return "number"
+    if all(target.lower() in {"yes", "no", "true", "false"} for target in targets):
+        return "boolean"
+    return "words" if any(", " in target for target in targets) else "exact"
+
+
+def _special(config: Config) -> Splits | None:
+    """The splits of a benchmark or a bundled task, which come with their own; None for a file."""
+    task, sizes = config.task, config.split
+    if task.data.startswith(BENCH):
+        name = task.data.removeprefix(BENCH)
+        train, dev, test = benchmark(name).sizes
+        asked = (_count(sizes.train, train), _count(sizes.dev, dev), _count(sizes.test, test))
+        return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=asked)
+    if task.data.startswith(BUNDLED):
+        from askwell import pocket
+
+        name = task.data.removeprefix(BUNDLED)
+        return {
+            part: tuple(pocket.examples(name, part, _count(getattr(sizes, part), default), sizes.seed))
+            for part, default in _BUNDLED_SIZES.items()
+        }
+    return None
+
+
+def _split_file(config: Config) -> Splits:
+    sizes = config.split
+    return split(
+        _examples(config.task, config.task.data),
+        train=_size(sizes.train),
+        dev=_size(sizes.dev),
+        test=_size(sizes.test),
+        seed=sizes.seed,
+    )
+
+
+def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
+    return load(source, fields=task.fields or None, records=task.records or None, limit=task.limit)
+
+
+def _task(config: TaskConfig, splits: Splits) -> Task:
+    source, grading, placement = config.data or config.dev, config.metric or "exact", config.placement
+    if config.data.startswith(BENCH):
+        entry = benchmark(config.data.removeprefix(BENCH))
+        grading, placement = config.metric or entry.answer_type, config.placement or entry.placement
+    elif config.data.startswith(BUNDLED):
+        grading = config.metric or answer_type_of(next(members for members in splits.values() if members))
+    return Task(
+        name=config.name or Path(source.rpartition(":")[2]).stem or "task",
+        splits=splits,
+        render=Placed(placement=placement or "Q_end", labels=config.labels),
+        metric=metric(grading),
+    )
+
+
+def _count(value: float | None, default: int) -> int:
+    return default if value is None else int(value)
+
+
+def _size(value: float | None) -> int | float | None:
+    """A TOML or flag number: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
+    return value if value is None or 0 < value < 1 else int(value)

@@ -1,0 +1,193 @@
+"""The settings of a run: one frozen tree, read from TOML and flags; unknown keys are refused with the nearest match."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from askwell.errors import ConfigError, nearest
+
+DEFAULT_PROMPT = "Let's think step by step."
+"""The paper's initial prompt."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    volatile: ClassVar[frozenset[str]] = frozenset()
+    """Keys that change how fast or where a run runs, not what it finds: a resumed run may change them."""
+
+
+class TaskConfig(_Section):
+    """What is to be answered, and how an answer is judged."""
+
+    data: str = ""
+    """Examples: a .jsonl, .json, .csv or .parquet file, "hf:owner/name[:config][:split]", a benchmark ("bench:NAME",
+    see `askwell data list`) or a bundled task ("pocket:TASK"); split by `[split]`."""
+    folder: str = ""
+    """Of a benchmark: where its files are, in their source format; from the hub when empty."""
+    train: str = ""
+    """Instead of `data`: a source of its own for each split; overlap is refused."""
+    dev: str = ""
+    """See `train`."""
+    test: str = ""
+    """See `train`."""
+    records: str = ""
+    """Where the list of records stands in a JSON file ("examples"); found by itself when there is only one."""
+    fields: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """Which record field is the input, the target, the id: {input = "question", target = "answer"}."""
+    limit: int | None = Field(default=None, ge=1)
+    """Read at most so many examples."""
+    metric: str = ""
+    """How a reply is graded: an answer type (exact, choice, number, …). Default: the benchmark's, else exact."""
+    placement: str = ""
+    """Where the instruction stands: system, before_Q, Q_begin, Q_end (the paper's default) or A_begin."""
+    labels: bool = False
+    """Write "Q:" and "A:" lines."""
+    name: str = ""
+    """Name of the task, for reports; the data's file name when empty."""
+
+
+class SplitConfig(_Section):
+    """How `task.data` is split: counts (48) or shares (0.2)."""
+
+    train: float | None = Field(default=None, ge=0)
+    """Examples the optimizer may look at. Default: by the paper's ratio 1 : 1 : 3."""
+    dev: float | None = Field(default=None, ge=0)
+    """Examples every candidate is scored on."""
+    test: float | None = Field(default=None, ge=0)
+    """Examples touched once, at the end."""
+    seed: int = 0
+    """Seed of the shuffle."""
+
+
+class ModelConfig(_Section):
+    """A model and how to ask it."""
+
+    volatile = frozenset({
+        "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
+        "tokens_per_minute", "batch_size", "prices",
+    })  # fmt: skip
+
+    model: str = ""
+    """openai:NAME (any OpenAI-compatible endpoint), local:PATH (a transformers checkpoint), pocket, or editor."""
+    base_url: str = ""
+    """Endpoint of an openai: model; its official one when empty."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key. Endpoints on this machine need none."""
+    temperature: float | None = Field(default=None, ge=0)
+    """Sampling temperature; the target's default is 0, the optimizer's is its preset's (1)."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest reply, in tokens; 512 by default (64 for pocket)."""
+    seed: int | None = None
+    """Sent to the endpoint with each request, where it takes one."""
+    draws: int = Field(default=1, ge=1)
+    """Target only: how often each example is asked; for temperatures above 0."""
+    concurrency: int = Field(default=16, ge=1)
+    """Most requests in flight."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """A request that takes longer has failed, and is retried."""
+    max_attempts: int = Field(default=10, ge=1)
+    """Tries a request gets before it counts as missing."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """The provider's limit, if it has one."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """The provider's limit, if it has one."""
+    batch_size: int = Field(default=64, ge=1)
+    """local: and pocket only: requests answered together."""
+    prices: Mapping[str, float] = Field(default_factory=dict[str, float])
+    """US dollars per million tokens, {input = 0.15, output = 0.6}, where the price list does not know the model."""
+
+
+class RunConfig(_Section):
+    """Where the log goes, when to stop, and the seed of everything."""
+
+    volatile = frozenset({"name", "folder", "max_missing"})
+
+    name: str = ""
+    """Folder of the run; made up from the task's name when empty."""
+    folder: str = "runs"
+    """Where run folders stand."""
+    seed: int = 0
+    """Same seed, same log."""
+    steps: int = Field(default=18, ge=0)
+    """Optimization steps; the paper's three epochs of six."""
+    patience: int = Field(default=0, ge=0)
+    """Stop after so many steps without a better dev score; 0 never does."""
+    max_missing: float = Field(default=0.02, ge=0, le=1)
+    """Share of a step's target calls that may fail for good before the run stops loudly."""
+
+
+class Config(_Section):
+    """Everything a run needs to know."""
+
+    prompt: str = DEFAULT_PROMPT
+    """The instruction to start from."""
+    task: TaskConfig = TaskConfig()
+    split: SplitConfig = SplitConfig()
+    target: ModelConfig = ModelConfig()
+    optimizer: ModelConfig = ModelConfig(model="editor")
+    gpo: Mapping[str, Any] = Field(default_factory=lambda: {"preset": "gpo"})
+    """The optimizer's preset, and any of its settings to be changed: {preset = "gpo", candidates = 4}."""
+    run: RunConfig = RunConfig()
+
+    def identity(self) -> dict[str, object]:
+        """Return the settings that decide what a run finds; a resumed run must have the same."""
+        tree = self.model_dump(mode="json")
+        for name, section in (("target", self.target), ("optimizer", self.optimizer), ("run", self.run)):
+            for key in section.volatile:
+                del tree[name][key]
+        return tree
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
+    """Read a TOML file (if any) and lay flags over it. Raises `ConfigError` with the key, what was expected, and where.
+
+    `overrides` maps dotted keys ("target.concurrency") to values; a value of None leaves the file's.
+    """
+    tree: dict[str, Any] = {} if path is None else _read_toml(path)
+    for key, value in overrides.items():
+        if value is None:
+            continue
+        *sections, last = key.split(".")
+        place: Any = tree
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"in {path}: {section} = {place!r} must be a table: [{section}]")
+        place[last] = value
+    return parse_config(tree, source="the flags" if path is None else str(path))
+
+
+def parse_config(tree: Mapping[str, Any], *, source: str = "the config") -> Config:
+    """Check a tree of settings. Raises `ConfigError` naming the key and the nearest known one."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"in {source}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no config file {str(path)!r}; give the path of a TOML file, or flags alone") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}") from error
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    place = [str(part) for part in problem["loc"]]
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        section: Any = Config
+        for part in place[:-1]:
+            section = section.model_fields[part].annotation
+        return f"unknown key {key!r}; {nearest(place[-1], section.model_fields)}"
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
