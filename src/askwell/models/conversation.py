@@ -1,0 +1,35 @@
+"""Conversations and texts in the forms that models take: as one text, without system turns, in valid Unicode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from askwell.types import Message
+
+
+def conversation_text(messages: Sequence[Message]) -> str:
+    """Join the turns by blank lines; name the speakers only where the assistant has spoken before."""
+    if any(message.role == "assistant" for message in messages):
+        return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in messages)
+    return "\n\n".join(message.content for message in messages)
+
+
+def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Put system text in front of the next user turn and merge neighbours of one role, for strict chat templates."""
+    folded: list[Message] = []
+    for message in messages:
+        role = "user" if message.role == "system" else message.role
+        if folded and folded[-1].role == role:
+            folded[-1] = Message(role=role, content=folded[-1].content + "\n\n" + message.content)
+        else:
+            folded.append(Message(role=role, content=message.content))
+    return tuple(folded)
+
+
+def valid_unicode(text: str) -> str:
+    r"""Replace lone surrogates (a JSON "\ud800"), which no store, terminal or tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

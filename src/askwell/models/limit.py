@@ -1,0 +1,93 @@
+"""Keep a model within what its provider allows: calls at once, requests a minute, tokens a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from askwell.errors import ConfigError
+from askwell.models.base import ChatModel
+from askwell.models.perloop import PerLoop
+from askwell.types import Completion, Request
+
+_CHARS_PER_TOKEN = 4  # a rough guess for English; corrected by the real count after the call
+_NAP_S = 0.25  # how long a refund may go unnoticed by who is waiting
+
+
+class Limited:
+    """Hold calls back, first come first served.
+
+    Inside `Retrying` (`Retrying(Limited(model))`) every attempt counts against the limits, as it does at the
+    provider. Tokens are booked before a call (prompt length / 4 + `max_tokens`) and corrected after it.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        *,
+        max_concurrency: int,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
+        limits = {"max_concurrency": max_concurrency, "requests_per_minute": requests_per_minute}
+        for what, value in (limits | {"tokens_per_minute": tokens_per_minute}).items():
+            if value is not None and value <= 0:
+                raise ConfigError(f"{what}={value!r} must be above 0")
+        self.inner = model
+        self._slots = PerLoop(lambda: asyncio.Semaphore(max_concurrency))
+        self._requests = PerLoop(lambda: _Bucket(requests_per_minute)) if requests_per_minute else None
+        self._tokens = PerLoop(lambda: _Bucket(tokens_per_minute)) if tokens_per_minute else None
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    async def complete(self, request: Request) -> Completion:
+        async with self._slots.get():
+            if self._requests is not None:
+                await self._requests.get().take(1.0)
+            if self._tokens is None:
+                return await self.inner.complete(request)
+            bucket, booked = self._tokens.get(), _expected_tokens(request)
+            await bucket.take(booked)
+            completion = await self.inner.complete(request)
+            used = completion.usage.prompt_tokens + completion.usage.completion_tokens
+            if used or completion.outcome == "failed":
+                bucket.give(booked - used)
+            return completion
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class _Bucket:
+    """A token bucket that may go into debt for one request: the long-run rate holds whatever a request costs."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._rate = per_minute / 60.0
+        self._capacity = max(1.0, self._rate)  # a burst of one second's worth
+        self._level = self._capacity
+        self._at = time.monotonic()
+        self._queue = asyncio.Lock()
+
+    async def take(self, amount: float) -> None:
+        """Wait for a whole unit (or for a full bucket), then take `amount` out."""
+        async with self._queue:
+            while (missing := 1.0 - self._refilled()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
+                await asyncio.sleep(min(missing / self._rate, _NAP_S))
+            self._level -= amount
+
+    def give(self, amount: float) -> None:
+        """Put back what was booked and not used (or, if negative, take what was used beyond it)."""
+        self._level = min(self._capacity, self._refilled() + amount)
+
+    def _refilled(self) -> float:
+        now = time.monotonic()
+        self._level = min(self._capacity, self._level + (now - self._at) * self._rate)
+        self._at = now
+        return self._level
+
+
+def _expected_tokens(request: Request) -> float:
+    characters = sum(len(message.content) for message in request.messages)
+    return characters / _CHARS_PER_TOKEN + request.max_tokens

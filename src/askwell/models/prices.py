@@ -1,0 +1,75 @@
+"""What a call cost in US dollars, where that is known: the user's own prices first, then the `genai-prices` table."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from askwell.errors import ConfigError, nearest
+
+_LOG = logging.getLogger(__name__)
+_PER_TOKEN = 1e-6
+
+PRICE_NAMES = ("input_per_mtok", "output_per_mtok")
+
+PriceOf = Callable[[int, int, int], float | None]
+"""(prompt tokens, of those read from the provider's cache, completion tokens) -> dollars; None where unknown."""
+
+
+def price_of(model: str, *, base_url: str, local: bool, prices: Mapping[str, float] | None) -> PriceOf:
+    """Return the price function of a model at an endpoint.
+
+    `prices` (dollars per million tokens, keys `input_per_mtok` and `output_per_mtok`) wins over the table. A local
+    endpoint has no known price (it is not free: someone pays the machine). Without the `prices` extra all others are
+    unknown too. The table is inside the package: nothing is fetched.
+    """
+    if prices is not None:
+        return _own_price(prices)
+    if local:
+        return lambda _prompt, _cached, _completion: None
+    return lambda prompt, cached, completion: _table_price(model, base_url, prompt, cached, completion)
+
+
+def _own_price(prices: Mapping[str, float]) -> PriceOf:
+    for name in prices:
+        if name not in PRICE_NAMES:
+            raise ConfigError(f"unknown price {name!r}; {nearest(name, PRICE_NAMES)}")
+    missing = [name for name in PRICE_NAMES if name not in prices]
+    if missing:
+        raise ConfigError(f"prices {dict(prices)!r} lack {missing}; give dollars per million tokens for both")
+    if min(prices.values()) < 0:
+        raise ConfigError(f"prices {dict(prices)!r} must not be negative; give dollars per million tokens")
+    per_input, per_output = prices["input_per_mtok"] * _PER_TOKEN, prices["output_per_mtok"] * _PER_TOKEN
+    return lambda prompt, _cached, completion: prompt * per_input + completion * per_output
+
+
+def _table_price(model: str, base_url: str, prompt: int, cached: int, completion: int) -> float | None:
+    table = _table()
+    if table is None or not _is_known(model, base_url):
+        return None
+    usage = table.Usage(input_tokens=prompt, cache_read_tokens=min(cached, prompt), output_tokens=completion)
+    return float(table.calc_price(usage, model, provider_api_url=base_url).total_price)
+
+
+@cache
+def _is_known(model: str, base_url: str) -> bool:
+    table = _table()
+    if table is None:
+        return False
+    try:
+        table.calc_price(table.Usage(input_tokens=1, output_tokens=1), model, provider_api_url=base_url)
+    except LookupError:
+        _LOG.info("no known price for model %r at %s: its cost is not counted", model, base_url)
+        return False
+    return True
+
+
+@cache
+def _table() -> Any:  # noqa: ANN401 - the optional library's module
+    try:
+        return importlib.import_module("genai_prices")
+    except ImportError:
+        return None

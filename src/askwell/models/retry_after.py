@@ -1,0 +1,57 @@
+"""How long a server asks us to wait: Retry-After and its vendors' relatives, as seconds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_EPOCH_S, _EPOCH_MS = 1e9, 1e12  # anything larger is a moment, not a duration
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the wait a response asks for in seconds (never negative), or None.
+
+    Read in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), then the longest
+    `x-ratelimit-reset*` whose `x-ratelimit-remaining*` is 0. `headers` must look names up without regard to case.
+    """
+    if _NUMBER.fullmatch(milliseconds := headers.get("retry-after-ms", "").strip()):
+        return float(milliseconds) / 1000
+    if waited := headers.get("retry-after"):
+        return _seconds(waited.strip(), headers)
+    resets = [
+        _seconds(headers.get(f"x-ratelimit-reset{kind}", "").strip(), headers)
+        for kind in ("", "-requests", "-tokens")
+        if headers.get(f"x-ratelimit-remaining{kind}", "").strip() == "0"
+    ]
+    return max((reset for reset in resets if reset is not None), default=None)
+
+
+def _seconds(text: str, headers: Mapping[str, str]) -> float | None:
+    if _NUMBER.fullmatch(text):
+        value = float(text)
+        if value >= _EPOCH_MS:
+            return max(0.0, value / 1000 - time.time())
+        return max(0.0, value - time.time()) if value >= _EPOCH_S else value
+    if _DURATION.fullmatch(text):
+        return sum(float(amount) * _UNIT_S[unit] for amount, unit in _DURATION_PART.findall(text))
+    moment = _unix_time(text)
+    if moment is None:
+        return None
+    # The server's own clock, where it tells it: ours may be wrong by more than the wait.
+    now = _unix_time(headers.get("date", ""))
+    return max(0.0, moment - (time.time() if now is None else now))
+
+
+def _unix_time(http_date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
