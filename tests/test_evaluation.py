@@ -195,7 +195,7 @@ async def test_too_many_missing_cells_stop_the_run_loudly_and_keep_what_was_paid
 async def test_a_dead_endpoint_stops_the_run_before_every_cell_was_tried() -> None:
     model = ScriptedModel(lambda _: Completion(outcome="failed", fault="connection", error="refused"))
     store = MemoryStore()
-    with pytest.raises(RunFailed, match="refused"):
+    with pytest.raises(ModelError, match="refused"):
         await collect(model, store, n=500, max_missing=1.0)
     assert len(model.requests) < 40
     assert logged(store) == []

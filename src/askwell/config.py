@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -154,11 +154,9 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
         if value is None:
             continue
         *sections, last = key.split(".")
-        place: Any = tree
+        place = tree
         for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"in {path}: {section} = {place!r} must be a table: [{section}]")
+            place = _subtable(place, section, path)
         place[last] = value
     return parse_config(tree, source="the flags" if path is None else str(path))
 
@@ -169,6 +167,13 @@ def parse_config(tree: Mapping[str, Any], *, source: str = "the config") -> Conf
         return Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"in {source}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def _subtable(tree: dict[str, Any], section: str, path: Path | None) -> dict[str, Any]:
+    found: object = tree.setdefault(section, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"in {path}: {section} = {found!r} must be a table: [{section}]")
+    return cast("dict[str, Any]", found)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

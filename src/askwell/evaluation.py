@@ -17,6 +17,7 @@ from askwell.errors import ModelError, RunFailed
 from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
 from askwell.records import rollout_body
+from askwell.store import ASIDE
 from askwell.tasks.base import Task
 from askwell.types import FINAL_FAULTS, Completion, Event, Example, Prompt, Request, Rollout, Split
 
@@ -53,7 +54,9 @@ class Evaluator:
 
     Failed calls are never scores. A final fault (authentication, bad request) raises `ModelError` at once with the
     provider's words. Others leave a missing cell, tried once more at the end; when more than `max_missing` (a share of
-    the cells asked for) is still missing, `RunFailed` is raised, and otherwise the gaps are logged as such.
+    the cells asked for) is still missing, or all of one prompt's, `RunFailed` is raised (`ModelError` where nothing was
+    ever answered and no connection held: a wrong address). Otherwise the gaps are logged aside, and a resumed run that
+    comes by again may still fill them.
     """
 
     def __init__(
@@ -95,16 +98,16 @@ class Evaluator:
     async def rollouts(self, cells: Sequence[Cell]) -> AsyncGenerator[Rollout, None]:
         """Yield a rollout for each cell as it becomes durable, in order of arrival."""
         missing: list[tuple[Cell, Rollout]] = []
-        answered = 0
+        answered: set[Prompt] = set()
         async with aclosing(self._pass(cells)) as arrivals:
             async for cell, rollout in arrivals:
                 if rollout.score is not None:
-                    answered += 1
+                    answered.add(cell.prompt)
                     yield rollout
                     continue
                 missing.append((cell, rollout))
                 if not answered and len(missing) >= max(10, self.concurrency):
-                    raise _too_many([failed for _, failed in missing], len(cells))
+                    raise self._too_many(missing, len(cells))
         if not missing:
             return
         still_missing: list[tuple[Cell, Rollout]] = []
@@ -114,13 +117,15 @@ class Evaluator:
                     if rollout.score is None:
                         still_missing.append((cell, rollout))
                     else:
+                        answered.add(cell.prompt)
                         yield rollout
         else:
             still_missing = missing
-        if len(still_missing) > self.max_missing * len(cells):
-            raise _too_many([failed for _, failed in still_missing], len(cells))
-        for cell, rollout in still_missing:
-            await self._write(cell, rollout, key="", cached=False)
+        unscored = any(cell.prompt not in answered for cell, _ in still_missing)
+        if unscored or len(still_missing) > self.max_missing * len(cells):
+            raise self._too_many(still_missing, len(cells))
+        for _, rollout in still_missing:
+            await self.journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
             yield rollout
 
     async def _pass(self, cells: Sequence[Cell]) -> AsyncGenerator[tuple[Cell, Rollout], None]:
@@ -168,7 +173,7 @@ class Evaluator:
         key = request_key(self.target.name, request)
         while (twin := self._in_flight.get(key)) is not None:
             await twin.wait()  # the same request is being paid for: share its answer
-        known = self.journal.recall(key)
+        known = self.journal.recall(key, cell.position)
         if known is not None:
             rollout = self._judge(cell, known.completion)
             await self._write(cell, rollout, key=key, cached=known.position != cell.position)
@@ -185,6 +190,17 @@ class Evaluator:
             return rollout
         finally:
             self._in_flight.pop(key).set()
+
+    def _too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
+        faults = Counter(rollout.completion.fault or "unknown" for _, rollout in missing)
+        kinds = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
+        words = Counter(rollout.completion.error for _, rollout in missing).most_common(1)[0][0]
+        if set(faults) == {"connection"} and next(self.journal.store.events(kinds=["rollout"]), None) is None:
+            return ModelError(f"{self.target.name} cannot be reached: {words}")
+        return RunFailed(
+            f"{len(missing)} of {asked} target calls failed for good ({kinds}); the server said at last: {words!r}. "
+            "No score was made up for them, and what succeeded is in the log: mend the endpoint and resume"
+        )
 
     def _request(self, cell: Cell) -> Request:
         return Request(
@@ -231,13 +247,3 @@ def mean(values: Iterable[float]) -> float:
     """Return the arithmetic mean, summed in the order given; 0 for none."""
     found = list(values)
     return sum(found) / len(found) if found else 0.0
-
-
-def _too_many(missing: Sequence[Rollout], asked: int) -> RunFailed:
-    faults = Counter(rollout.completion.fault or "unknown" for rollout in missing)
-    kinds = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
-    words = Counter(rollout.completion.error for rollout in missing).most_common(1)[0][0]
-    return RunFailed(
-        f"{len(missing)} of {asked} target calls failed for good ({kinds}); the last word of the server: {words!r}. "
-        "No score was made up for them, and what succeeded is in the log: mend the endpoint and resume"
-    )

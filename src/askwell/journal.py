@@ -69,9 +69,9 @@ class Journal:
         self._queue.put((events, done))
         await done
 
-    def recall(self, key: str) -> Recalled | None:
-        """Return the completion already paid for under this key, if there is one that did not fail."""
-        event = self.store.find(key)
+    def recall(self, key: str, position: int) -> Recalled | None:
+        """Return the completion already paid for under this key, the one at `position` first; None if all failed."""
+        event = self.store.find(key, position=position)
         if event is None:
             return None
         completion = completion_of(cast("Body", event.body["completion"]))
@@ -124,7 +124,7 @@ class Journaled:
     async def complete(self, request: Request) -> Completion:
         position = self._journal.reserve()  # before the first await: places follow the order of the calls
         key = request_key(self.name, request)
-        known = self._journal.recall(key)
+        known = self._journal.recall(key, position)
         completion = known.completion if known else await self._model.complete(request)
         if completion.outcome == "failed":
             return completion  # not written: its place stays free for the answer that a resumed run will get

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_key ON events (key) WHERE key != '';
 """
 _COLUMNS = "position, kind, key, at, seconds, body"
-_FIND = f"SELECT {_COLUMNS} FROM events WHERE key = ? AND key != '' ORDER BY position LIMIT 1"  # noqa: S608
+_FIND = f"SELECT {_COLUMNS} FROM events WHERE key = ? AND key != '' ORDER BY position != ?, position LIMIT 1"  # noqa: S608
 _Row = tuple[int, str, str, float, float, str]
 
 
@@ -46,14 +46,15 @@ class RunStore(Protocol):
     Contract: `append` writes all of a batch or none of it, and the batch is durable when it returns. Appending an event
     equal to the one already at its position does nothing; a different one raises `StoreError` and writes nothing.
     Events at `ASIDE` get the next free position after all fixed ones. `events` yields in ascending position, only
-    committed ones; `after` is exclusive. `find` returns the first event, by position, with this key.
+    committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
+    by position, with this key.
     """
 
     def append(self, events: Iterable[Event]) -> None: ...
 
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]: ...
 
-    def find(self, key: str) -> Event | None: ...
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None: ...
 
     def close(self) -> None: ...
 
@@ -90,9 +91,10 @@ class MemoryStore:
             found = [self._events[position] for position in positions]
         return iter([event for event in found if not kinds or event.kind in kinds])
 
-    def find(self, key: str) -> Event | None:
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
         with self._lock:
-            return self._by_key.get(key)
+            here = self._events.get(position)
+            return here if here is not None and key and here.key == key else self._by_key.get(key)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -116,7 +118,7 @@ class SqliteStore:
         except StoreError:
             self.close()
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreError(f"cannot open the run log {str(path)!r}: {error}") from error
 
@@ -137,18 +139,14 @@ class SqliteStore:
         where = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         query = f"SELECT {_COLUMNS} FROM events WHERE position > ?{where} ORDER BY position LIMIT 2000"  # noqa: S608
         while True:
-            with self._reader_lock:
-                rows = cast("list[_Row]", self._reader.execute(query, (after, *kinds)).fetchall())
+            rows = self._read(query, (after, *kinds))
             yield from map(_event, rows)
             if len(rows) < 2000:
                 return
             after = rows[-1][0]
 
-    def find(self, key: str) -> Event | None:
-        with self._reader_lock:
-            cursor = self._reader.execute(_FIND, (key,))
-            row = cast("_Row | None", cursor.fetchone())
-        return None if row is None else _event(row)
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+        return next(map(_event, self._read(_FIND, (key, position))), None)
 
     def close(self) -> None:
         with contextlib.suppress(AttributeError):  # a store whose opening failed half-way
@@ -162,6 +160,8 @@ class SqliteStore:
         self.close()
 
     def _open_writer(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            _create(self.path)
         writer = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("PRAGMA synchronous = FULL")  # with group commit the price is one fsync per batch
@@ -172,8 +172,18 @@ class SqliteStore:
 
     def _check_format(self) -> None:
         version = int(self._reader.execute("PRAGMA user_version").fetchone()[0])
-        if version != _FORMAT:
+        is_empty = not self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version != _FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
             raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {_FORMAT}")
+
+    def _read(self, query: str, parameters: tuple[object, ...]) -> list[_Row]:
+        try:
+            with self._reader_lock:
+                return cast("list[_Row]", self._reader.execute(query, parameters).fetchall())
+        except sqlite3.Error as error:
+            if str(error).startswith("no such table"):
+                return []  # a log that was made a moment ago
+            raise StoreError(f"cannot read the run log {str(self.path)!r}: {error}") from error
 
     def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
         writer.execute("BEGIN IMMEDIATE")
@@ -214,6 +224,21 @@ class SqliteStore:
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
+
+
+def _create(path: Path) -> None:
+    """Make an empty log under another name first: a process that is killed meanwhile leaves no half-made one."""
+    draft = path.with_suffix(".new")
+    for stale in path.parent.glob(f"{draft.name}*"):
+        stale.unlink()
+    writer = sqlite3.connect(draft, isolation_level=None)
+    try:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute(f"PRAGMA user_version = {_FORMAT}")
+        writer.executescript(_SCHEMA)
+    finally:
+        writer.close()
+    draft.replace(path)
 
 
 def dump_body(body: Mapping[str, object]) -> str:

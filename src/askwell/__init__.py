@@ -1,0 +1,88 @@
+"""askwell finds prompts that make a language model answer better, learnt from your own examples.
+
+    import askwell
+
+    result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:gpt-4.1-mini",
+                              optimizer="openai:gpt-4.1", metric="number")
+    print(result.prompt, result.interval, result.diff())
+
+Names are loaded when first used: importing askwell costs neither an HTTP library nor torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from askwell.api import Evaluation, Result, evaluate, optimize
+    from askwell.errors import (
+        AskwellError,
+        BudgetExhausted,
+        ConfigError,
+        DataError,
+        ModelError,
+        RunFailed,
+        StoreError,
+    )
+    from askwell.evaluation import Sampling
+    from askwell.loop import LoopSettings
+    from askwell.models.base import ChatModel
+    from askwell.tasks.load import load
+    from askwell.tasks.metrics import grade, metric
+    from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
+
+_HOMES = {
+    "askwell.api": ("Evaluation", "Result", "evaluate", "optimize"),
+    "askwell.errors": (
+        "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
+    ),
+    "askwell.evaluation": ("Sampling",),
+    "askwell.loop": ("LoopSettings",),
+    "askwell.models.base": ("ChatModel",),
+    "askwell.tasks.load": ("load",),
+    "askwell.tasks.metrics": ("grade", "metric"),
+    "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AskwellError",
+    "BudgetExhausted",
+    "ChatModel",
+    "Completion",
+    "ConfigError",
+    "DataError",
+    "Evaluation",
+    "Example",
+    "LoopSettings",
+    "Message",
+    "ModelError",
+    "Prompt",
+    "Request",
+    "Result",
+    "Rollout",
+    "RunFailed",
+    "Sampling",
+    "Score",
+    "StoreError",
+    "evaluate",
+    "grade",
+    "load",
+    "metric",
+    "optimize",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'askwell' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,58 @@
+"""Run the asynchronous engine from ordinary code: on a loop and a thread of its own, so notebooks work too."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+class Stopper:
+    """Handed to the engine so that it can be asked to stop in order: `on_stop` is called on the engine's loop."""
+
+    def __init__(self) -> None:
+        self.on_stop: Callable[[], None] = lambda: None
+
+
+def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
+    """Run a coroutine to its end and return its result.
+
+    The first Ctrl-C asks the engine to stop in order (calls in flight are finished and written), the second one
+    cancels it; either way `KeyboardInterrupt` is raised once the engine has ended.
+    """
+    stopper = Stopper()
+    outcome: Future[_T] = Future()
+    loop = asyncio.new_event_loop()
+    task: asyncio.Task[_T] = loop.create_task(work(stopper))
+
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            outcome.set_result(loop.run_until_complete(task))
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which raises it
+            outcome.set_exception(error)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    thread = threading.Thread(target=main, name="askwell-engine", daemon=True)
+    thread.start()
+    interrupts = 0
+    while True:
+        try:
+            outcome.exception()
+            thread.join()
+            break
+        except KeyboardInterrupt:
+            interrupts += 1
+            request = stopper.on_stop if interrupts == 1 else task.cancel
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(request)
+    if interrupts:
+        raise KeyboardInterrupt
+    return outcome.result()

@@ -1,0 +1,207 @@
+"""What the command line does, once the flags are read: build, run, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+
+from askwell import api, report, runs, tables
+from askwell import config as configs
+from askwell.build import evaluate_job, optimize_job
+from askwell.config import Config
+from askwell.errors import ConfigError, ModelError, RunFailed
+from askwell.job import OptimizeJob
+from askwell.models.meter import Metered, Totals
+from askwell.progress import LiveProgress
+from askwell.store import MemoryStore, RunStore, SqliteStore
+
+DEMO_TASK = "numbers_even"
+DEMO_STEPS = 9
+_INTERRUPTED = 130
+
+
+def optimize(path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
+    """Optimize by a config file and flags, or go on with a run, and print what was found."""
+    config = _resumed(resume, overrides) if resume else _new(path, overrides)
+    _optimize(config, as_json=as_json)
+
+
+def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides: dict[str, Any]) -> None:
+    """Score prompts on all of a data set."""
+    config = configs.read_config(path, overrides)
+    prompts = prompts or ([config.prompt] if path else [])
+    if not prompts:
+        raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
+    job = evaluate_job(config, prompts)
+    store: RunStore = MemoryStore()
+    if config.run.name:
+        store = SqliteStore(runs.log_path(Path(config.run.folder), config.run.name))
+    model = cast("Metered", job.side.model)
+    begun = time.monotonic()
+    again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
+    with _ctrl_c(again), _live([model]) as live:
+        found = api.execute_evaluation(job, store, live)
+    spent, seconds = model.totals, time.monotonic() - begun
+    if as_json:
+        _print_json({"data": config.task.data, "prompts": [tables.evaluation_json(one) for one in found],
+                     "calls": spent.calls, "seconds": round(seconds, 3)})  # fmt: skip
+        return
+    out = Console()
+    out.print(tables.evaluations(found))
+    out.print(tables.spent([spent], seconds), highlight=False)
+
+
+def list_runs(folder: Path, *, as_json: bool) -> None:
+    """List a folder's runs."""
+    found = runs.summaries(folder)
+    if as_json:
+        _print_json([tables.summary_json(one) for one in found])
+    elif found:
+        Console().print(tables.summaries(found))
+    else:
+        Console().print(f"no runs in {str(folder)!r} yet; askwell optimize makes one", highlight=False)
+
+
+def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
+    """Print what a run's log says."""
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        found = report.report(store)
+    if found is None:
+        raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
+    if prompt_only:
+        sys.stdout.write(found.best.prompt.instruction)
+    elif as_json:
+        _print_json(report.as_json(found))
+    else:
+        out = Console()
+        for part in tables.run_report(found):
+            out.print(part, highlight=False)
+        if not found.finished:
+            out.print(f"Not finished. Go on with: {_resume_line(folder, name)}", highlight=False, markup=False)
+
+
+def demo(task: str | None, *, steps: int | None, seed: int, folder: Path) -> None:
+    """Optimize a prompt of the bundled model on a bundled task."""
+    from askwell import pocket
+
+    task = task or DEMO_TASK
+    tree: dict[str, Any] = {
+        "prompt": pocket.initial_prompt(task),
+        "task": {"data": f"pocket:{task}"},
+        "target": {"model": "pocket"},
+        "optimizer": {"model": "editor"},
+        "split": {"train": 48, "dev": 48, "test": 300},
+        "run": {"steps": steps or DEMO_STEPS, "seed": seed, "folder": str(folder)},
+    }
+    Console(stderr=True).print(
+        f"Task {task!r}: the bundled model (pocket) answers, the bundled rewriter (editor, a stand-in for an optimizer "
+        "LLM) proposes prompts.",
+        highlight=False,
+    )
+    _optimize(_named(configs.parse_config(tree)), as_json=False)
+
+
+def _optimize(config: Config, *, as_json: bool) -> None:
+    folder, name = Path(config.run.folder), config.run.name
+    job = optimize_job(config)
+    models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
+    begun = time.monotonic()
+    with _ctrl_c(f"go on with: {_resume_line(folder, name)}"), _live(models) as live:
+        result = _execute(job, folder / name, live)
+    if as_json:
+        _print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
+        return
+    out = Console()
+    for part in tables.run_report(result.report):
+        out.print(part, highlight=False)
+    out.print(tables.spent([model.totals for model in models], time.monotonic() - begun), highlight=False)
+    out.print(f"Run log: {folder / name / runs.LOG} · askwell show {name}{_runs_flag(folder)}", highlight=False)
+
+
+def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
+    try:
+        return api.execute(job, folder, live)
+    except (RunFailed, ModelError) as error:
+        line = _resume_line(folder.parent, folder.name)
+        more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""
+        raise type(error)(f"{error}\nGo on with: {line}{more}") from error
+
+
+def _new(path: Path | None, overrides: dict[str, Any]) -> Config:
+    config = _named(configs.read_config(path, overrides))
+    folder, name = Path(config.run.folder), config.run.name
+    if runs.is_begun(folder, name):
+        raise ConfigError(
+            f"the run {name!r} exists; go on with it ({_resume_line(folder, name)}) or choose another --run"
+        )
+    return config
+
+
+def _named(config: Config) -> Config:
+    """Give the run a name where it has none."""
+    if config.run.name:
+        runs.log_path(Path(config.run.folder), config.run.name)  # refuses what is no folder name
+        return config
+    task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
+    name = runs.free_name(Path(config.run.folder), task)
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+
+
+def _resumed(name: str, overrides: dict[str, Any]) -> Config:
+    """Read a run's own settings from its log; flags may only change how fast and where it runs."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    folder = Path(given.pop("run.folder", "runs"))
+    for key, value in given.items():
+        section, _, field = key.partition(".")
+        if section not in {"target", "optimizer"} or field not in configs.ModelConfig.volatile:
+            raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        header = next(store.events(kinds=["run"]), None)
+    if header is None:
+        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
+    settings = header.body["settings"]
+    if settings is None:
+        raise ConfigError(
+            f"the run {name!r} is an evaluation, or was started from Python; give the same command or call again "
+            f"(with run={str(folder / name)!r} in Python), and nothing is paid for twice"
+        )
+    tree = json.loads(json.dumps(settings))
+    for key, value in given.items():
+        section, _, field = key.partition(".")
+        tree[section][field] = value
+    tree["run"] |= {"name": name, "folder": str(folder)}
+    return configs.parse_config(tree, source=f"the log of run {name!r}")
+
+
+@contextmanager
+def _ctrl_c(advice: str):  # noqa: ANN202
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\naskwell: stopped in order. {advice[:1].upper()}{advice[1:]}", file=sys.stderr)  # noqa: T201
+        sys.exit(_INTERRUPTED)
+
+
+def _live(models: list[Metered]) -> LiveProgress:
+    def totals() -> list[Totals]:
+        return [model.totals for model in models]
+
+    return LiveProgress(Console(stderr=True), totals)
+
+
+def _resume_line(folder: Path, name: str) -> str:
+    return f"askwell optimize --resume {name}{_runs_flag(folder)}"
+
+
+def _runs_flag(folder: Path) -> str:
+    return "" if folder == Path("runs") else f" --runs {folder}"
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

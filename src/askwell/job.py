@@ -1,0 +1,150 @@
+"""A job is a run with every name turned into an object: what the library and the command line both end in."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import askwell
+from askwell.blocking import Stopper
+from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt
+from askwell.gpo.direction import Judge
+from askwell.journal import Journal, Journaled
+from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
+from askwell.models.base import ChatModel
+from askwell.records import prompt_body
+from askwell.store import RunStore
+from askwell.tasks.base import Task
+from askwell.trajectory import Trajectory
+from askwell.types import Event, Example, Prompt, Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSide:
+    """The task, the model that answers it, and how it is asked."""
+
+    task: Task
+    model: ChatModel
+    sampling: Sampling = field(default_factory=Sampling)
+    concurrency: int = 16
+    max_missing: float = 0.02
+
+    def evaluator(self, journal: Journal) -> Evaluator:
+        return Evaluator(
+            task=self.task,
+            target=self.model,
+            journal=journal,
+            sampling=self.sampling,
+            concurrency=self.concurrency,
+            max_missing=self.max_missing,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizeJob:
+    """One optimization: where it starts, who proposes, who answers, when to stop."""
+
+    header: Mapping[str, object]
+    """Body of the run's first event; see `header_body`."""
+    initial: Sequence[Prompt]
+    side: TargetSide
+    optimizer_model: ChatModel
+    make_optimizer: Callable[[ChatModel, Judge], Optimizer]
+    """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
+    settings: LoopSettings = field(default_factory=LoopSettings)
+
+    async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
+        """Run to the end over this store, whatever it already holds."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.side.model.aclose)
+            stack.push_async_callback(self.optimizer_model.aclose)
+            journal = await stack.enter_async_context(Journal(store))
+            evaluator = _stoppable(self.side.evaluator(journal), stopper)
+            await begin(journal, header=self.header, task=self.side.task)
+            model = Journaled(self.optimizer_model, journal, role="optimizer")
+            return await run(
+                initial=self.initial,
+                optimizer=self.make_optimizer(model, _judge(evaluator)),
+                evaluator=evaluator,
+                settings=self.settings,
+                watch=watch,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Score some prompts on one set of examples (the task's test split)."""
+
+    header: Mapping[str, object]
+    prompts: Sequence[Prompt]
+    side: TargetSide
+
+    async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
+        """Return prompt -> example id -> score; what the store already holds costs nothing."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.side.model.aclose)
+            journal = await stack.enter_async_context(Journal(store))
+            evaluator = _stoppable(self.side.evaluator(journal), stopper)
+            await begin(journal, header=self.header, task=self.side.task)
+            first = journal.reserve(len(self.prompts))
+            await journal.write(
+                *(
+                    Event(position=first + index, kind="prompt", body=prompt_body(prompt))
+                    for index, prompt in enumerate(self.prompts)
+                )
+            )
+            cells = evaluator.cells(list(self.prompts), split="test", step=0)
+
+            async def watched():  # noqa: ANN202
+                async for rollout in evaluator.rollouts(cells):
+                    watch(_evaluating(evaluator, cells))
+                    yield rollout
+
+            return await scores_by_prompt(watched())
+
+
+def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
+    """Spell a run's first event. `config` decides what the run finds; `settings` (if any) can rebuild it by name."""
+    return {
+        "format": 1,
+        "config": dict(config),
+        "seed": seed,
+        "settings": None if settings is None else dict(settings),
+        "versions": {"askwell": askwell.__version__, "python": platform.python_version()},
+    }
+
+
+def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+    def stop() -> None:
+        evaluator.stopping = True
+
+    stopper.on_stop = stop
+    return evaluator
+
+
+def _judge(evaluator: Evaluator) -> Judge:
+    """Try a prompt on training examples, through the same log, cache and failure rules as everything else."""
+
+    async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int) -> list[Rollout]:
+        first = evaluator.journal.reserve(len(examples))
+        cells = [
+            Cell(position=first + index, step=step, split="train", prompt=prompt, example=example)
+            for index, example in enumerate(examples)
+        ]
+        found = {rollout.example_id: rollout async for rollout in evaluator.rollouts(cells)}
+        return [found[example.id] for example in examples]
+
+    return judge
+
+
+def _evaluating(evaluator: Evaluator, cells: Sequence[Cell]) -> Progress:
+    return Progress(
+        step=0,
+        steps=0,
+        stage="evaluating",
+        cells_done=evaluator.done,
+        cells_total=len(cells),
+        trajectory=Trajectory(),
+    )

@@ -1,0 +1,119 @@
+"""Live progress on a terminal: step, best score, calls, tokens, money, time left. Plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from askwell.loop import Progress
+from askwell.models.meter import Totals
+
+_REFRESH_S = 0.25
+
+
+class LiveProgress:
+    """A watcher that draws. `totals` are asked for when drawing, so models need not know about it."""
+
+    def __init__(self, console: Console, totals: Callable[[], list[Totals]]) -> None:
+        self._console = console
+        self._totals = totals
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[spent]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            auto_refresh=False,
+        )
+        self._task = self._bars.add_task("starting", total=None, spent="", left="")
+        self._live = Live(self._bars, console=console, auto_refresh=False, transient=True)
+        self._begun = time.monotonic()
+        self._first_step: int | None = None
+        self._drawn = 0.0
+        self._said = -1
+
+    def __enter__(self) -> LiveProgress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if not self._console.is_terminal:
+            self._say_step(progress)
+            return
+        now = time.monotonic()
+        if now - self._drawn < _REFRESH_S:
+            return
+        self._drawn = now
+        self._bars.update(
+            self._task,
+            description=headline(progress),
+            completed=progress.cells_done,
+            total=progress.cells_total or None,
+            spent=spent_line(self._totals()),
+            left=self._time_left(progress, now),
+        )
+        self._live.refresh()
+
+    def _say_step(self, progress: Progress) -> None:
+        """Say one line a finished step: a log file should not hold a moving bar."""
+        if progress.stage in {"step done", "done"} and progress.step != self._said:
+            self._said = progress.step
+            self._console.print(f"{headline(progress)} · {spent_line(self._totals())}", highlight=False)
+
+    def _time_left(self, progress: Progress, now: float) -> str:
+        if self._first_step is None:
+            self._first_step = progress.step
+        part = progress.cells_done / progress.cells_total if progress.cells_total else 0.0
+        made = progress.step - self._first_step + part
+        ahead = progress.steps - progress.step - part
+        if made <= 0 or ahead <= 0:
+            return ""
+        seconds = (now - self._begun) / made * ahead
+        return f"~{format_seconds(seconds)} left"
+
+
+def headline(progress: Progress) -> str:
+    """Say where the run stands in one line: `step 3/18: scoring 8 prompts · best 71.2`."""
+    if not progress.steps:
+        return progress.stage
+    best = f" · best dev {100 * progress.trajectory.best.score:.1f}" if len(progress.trajectory) else ""
+    if progress.stage == "step done":
+        stage = f"step {progress.step} done"
+    else:
+        stage = progress.stage if progress.stage.startswith("step ") else f"step {progress.step}: {progress.stage}"
+    return f"{stage} (of {progress.steps}){best}"
+
+
+def spent_line(totals: list[Totals]) -> str:
+    """Say what has been spent: `1,234 calls · 56,789 tokens · $0.12`."""
+    calls = sum(total.calls for total in totals)
+    tokens = sum(total.usage.prompt_tokens + total.usage.completion_tokens for total in totals)
+    costs = [total.usage.cost_usd for total in totals if total.usage.cost_usd is not None]
+    money = f" · ${sum(costs):.4f}" if costs else ""
+    bound = "+" if costs and any(total.unpriced_calls for total in totals) else ""
+    return f"{calls:,} calls · {tokens:,} tokens{money}{bound}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as people say it: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

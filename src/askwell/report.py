@@ -1,0 +1,141 @@
+"""Events -> a `Report` value -> what a person reads. Never writes to the log."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from askwell import views
+from askwell.records import Body
+from askwell.stats import Interval, mean_interval, optimism, paired_difference
+from askwell.store import RunStore
+from askwell.types import ModelRole, Prompt, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One prompt's scores on one split, with a 95 % interval; None where the split was not run on it."""
+
+    prompt: Prompt
+    dev: Interval | None
+    test: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run found. `gain` is best minus initial on the same test examples, paired."""
+
+    finished: bool
+    reason: str
+    """Why the run ended; empty while it has not."""
+    initial: Standing
+    best: Standing
+    gain: Interval | None
+    optimism: Interval | None
+    """Dev minus test score of the winner: how much choosing on dev flattered it."""
+    curve: tuple[views.CurvePoint, ...]
+    spend: dict[ModelRole, views.Spend]
+    missing: int
+    """Target calls that failed for good. They are in no score."""
+
+
+def report(store: RunStore) -> Report | None:
+    """Fold a run's log to a report; None before the initial prompt has been scored."""
+    final = views.result(store.events(kinds=["result"]))  # first: the log may be growing while it is read
+    history = views.trajectory(store.events())
+    if not len(history):
+        return None
+    initial, best = history.candidates[0].prompt, history.best.prompt
+    dev = _scores(store, "dev", [initial, best])
+    test = _scores(store, "test", [initial, best]) if final else {}
+    ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
+    spent = views.spend(store.events(kinds=["call", "rollout"]))
+    flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
+    return Report(
+        finished=final is not None,
+        reason=cast("str", final["reason"]) if final else "",
+        initial=_standing(initial, dev, test),
+        best=_standing(best, dev, test),
+        gain=paired_difference(ours, theirs) if ours and best != initial else None,
+        optimism=flattery,
+        curve=tuple(views.curve(store.events(kinds=["rollout", "step"]))),
+        spend=spent,
+        missing=spent["target"].failed,
+    )
+
+
+def prompt_diff(before: str, after: str) -> str:
+    """Show word by word what changed: `[-gone-]` and `{+new+}`, unchanged words as they are."""
+    old, new = before.split(), after.split()
+    parts: list[str] = []
+    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            parts += old[i1:i2]
+            continue
+        parts += [f"[-{' '.join(old[i1:i2])}-]"] if i2 > i1 else []
+        parts += [f"{{+{' '.join(new[j1:j2])}+}}"] if j2 > j1 else []
+    return " ".join(parts)
+
+
+def as_json(found: Report) -> dict[str, object]:
+    """Return a report as JSON-able values, for `--json`."""
+    return {
+        "finished": found.finished,
+        "reason": found.reason,
+        "initial": _standing_json(found.initial),
+        "best": _standing_json(found.best),
+        "gain": interval_json(found.gain),
+        "optimism": interval_json(found.optimism),
+        "missing": found.missing,
+        "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
+        "curve": [
+            {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
+            for point in found.curve
+        ],
+    }
+
+
+def interval_json(interval: Interval | None) -> dict[str, object] | None:
+    """Return an interval as JSON-able values."""
+    if interval is None:
+        return None
+    return {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "n": interval.n}
+
+
+def spend_json(spent: views.Spend) -> dict[str, object]:
+    """Return what was spent on one model as JSON-able values."""
+    return {
+        "calls": spent.calls,
+        "failed": spent.failed,
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+        "cost_usd": spent.cost_usd,
+    }
+
+
+def paired_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[list[float], list[float]]:
+    """Line up two prompts' scores on the examples both have."""
+    both = [example_id for example_id in ours if example_id in theirs]
+    return [ours[example_id] for example_id in both], [theirs[example_id] for example_id in both]
+
+
+def _scores(store: RunStore, split: Split, prompts: Sequence[Prompt]) -> dict[Prompt, dict[str, float]]:
+    return views.cell_scores(store.events(kinds=["rollout"]), split=split, prompts=prompts)
+
+
+def _standing(prompt: Prompt, dev: dict[Prompt, dict[str, float]], test: dict[Prompt, dict[str, float]]) -> Standing:
+    return Standing(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
+
+
+def _interval(scores: dict[str, float] | None) -> Interval | None:
+    return mean_interval(list(scores.values())) if scores else None
+
+
+def _standing_json(standing: Standing) -> Body:
+    return {
+        "prompt": standing.prompt.instruction,
+        "dev": interval_json(standing.dev),
+        "test": interval_json(standing.test),
+    }

@@ -1,0 +1,165 @@
+"""The front door: what people have in their hands goes in, a result comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+import askwell
+from askwell.models.fakes import ScriptedModel
+from askwell.types import Completion, Request
+
+DATA = [{"input": f"{a}+{b}", "target": str(a + b)} for a in range(8) for b in range(8)]
+
+
+def target(text: str) -> str:
+    question, _, instruction = text.partition("\n")
+    left, right = map(int, question.split("+"))
+    knows = "Add" in instruction or (left + right) % 3 == 0
+    return f"The answer is {left + right if knows else 99}."
+
+
+async def optimizer(request: Request) -> str:
+    await asyncio.sleep(0)
+    return f"<START>{'Add them.' if request.draw == 3 else f'Guess {request.draw}.'}<END>"
+
+
+def optimize(folder: Path, **more: object) -> askwell.Result:
+    settings = {"steps": 2, "seed": 0}
+    return askwell.optimize(
+        prompt="Think.",
+        data=DATA,
+        target=target,
+        optimizer=optimizer,
+        metric="number",
+        run=folder,
+        gpo={"preset": "gpo", "embedder": "lexical"},
+        loop=askwell.LoopSettings(**settings),  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_functions_in_a_result_out(tmp_path: Path) -> None:
+    result = optimize(tmp_path / "run")
+    assert result.prompt == "Add them."
+    assert (result.score, result.interval.estimate) == (1.0, 1.0)
+    assert result.gain is not None
+    assert result.gain.low > 0
+    assert result.diff() == "[-Think.-] {+Add them.+}"
+    assert result.run == tmp_path / "run"
+
+
+def test_a_result_is_saved_as_text_or_json(tmp_path: Path) -> None:
+    result = optimize(tmp_path / "run")
+    assert result.save(tmp_path / "p.txt").read_bytes() == b"Add them."
+    saved = json.loads(result.save(str(tmp_path / "p.json")).read_text(encoding="utf-8"))
+    assert (saved["prompt"], saved["best"]["test"]["estimate"]) == ("Add them.", 1.0)
+
+
+def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
+    first = optimize(tmp_path / "run")
+
+    def never(_: str) -> str:
+        raise AssertionError("asked again")
+
+    never.__qualname__ = target.__qualname__
+    again = askwell.optimize(
+        prompt="Think.",
+        data=DATA,
+        target=never,
+        optimizer=optimizer,
+        metric="number",
+        run=tmp_path / "run",
+        gpo={"preset": "gpo", "embedder": "lexical"},
+        loop=askwell.LoopSettings(steps=2, seed=0),
+    )
+    assert (again.prompt, again.report) == (first.prompt, first.report)
+
+
+def test_the_same_folder_with_other_settings_is_refused(tmp_path: Path) -> None:
+    optimize(tmp_path / "run")
+    with pytest.raises(askwell.StoreError, match="placement: 'Q_end' then, 'system' now"):
+        optimize(tmp_path / "run", placement="system")
+
+
+def test_it_works_inside_a_running_loop(tmp_path: Path) -> None:
+    async def cell() -> askwell.Result:
+        return optimize(tmp_path / "run")
+
+    assert asyncio.run(cell()).prompt == "Add them."
+
+
+def test_metrics_may_be_functions_with_feedback(tmp_path: Path) -> None:
+    def judge(reply: str, example: askwell.Example) -> tuple[float, str]:
+        return (1.0, "") if str(example.target) in reply else (0.0, "wrong")
+
+    result = askwell.optimize(
+        prompt="Think.",
+        data=DATA,
+        target=target,
+        optimizer=optimizer,
+        metric=judge,
+        run=tmp_path / "run",
+        gpo={"embedder": "lexical"},
+        loop=askwell.LoopSettings(steps=1),
+    )
+    assert result.prompt == "Add them."
+
+
+def test_splits_may_be_given_apart_and_must_not_overlap(tmp_path: Path) -> None:
+    parts = {"train": DATA[:10], "dev": DATA[10:30], "test": DATA[30:]}
+    assert optimize_splits(tmp_path / "a", parts).interval.n == len(DATA) - 30
+    with pytest.raises(askwell.DataError, match="ask the same"):
+        optimize_splits(tmp_path / "b", {**parts, "test": DATA[29:]})
+    with pytest.raises(askwell.DataError, match="did you mean 'dev'"):
+        optimize_splits(tmp_path / "c", {"devel": DATA})
+
+
+def optimize_splits(folder: Path, parts: dict[str, list[dict[str, str]]]) -> askwell.Result:
+    return askwell.optimize(
+        data=parts,  # type: ignore[arg-type]
+        target=target,
+        optimizer=optimizer,
+        metric="number",
+        run=folder,
+        gpo={"embedder": "lexical"},
+        loop=askwell.LoopSettings(steps=1),
+    )
+
+
+def test_evaluate_compares_with_the_first_prompt() -> None:
+    plain, better = askwell.evaluate(["Think.", "Add them."], data=DATA, target=target, metric="number")
+    assert plain.difference is None
+    assert better.difference is not None
+    assert better.score.estimate == 1.0
+    assert better.difference.estimate == pytest.approx(1.0 - plain.score.estimate)
+    assert plain.score.n == len(DATA)
+
+
+def test_an_empty_prompt_is_a_prompt() -> None:
+    [one] = askwell.evaluate("", data=DATA, target=target, metric="number")
+    assert one.prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metric": "numbr"}, "did you mean 'number'"),
+        ({"target": "poket"}, "did you mean 'pocket'"),
+        ({"placement": "Q_ende"}, "did you mean 'Q_end'"),
+        ({"prompts": []}, "no prompts"),
+    ],
+)
+def test_wrong_names_are_refused_before_anything_is_asked(change: dict[str, object], words: str) -> None:
+    given: dict[str, object] = {"prompts": ["p"], "data": DATA, "target": target, "metric": "number"}
+    with pytest.raises(askwell.ConfigError, match=words):
+        askwell.evaluate(**{**given, **change})  # type: ignore[arg-type]
+
+
+def test_a_model_that_fails_for_good_raises_its_own_words(tmp_path: Path) -> None:
+    broken = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="401 invalid key"))
+    with pytest.raises(askwell.ModelError, match="401 invalid key"):
+        askwell.evaluate(["p"], data=DATA, target=broken, metric="number", run=tmp_path / "run")

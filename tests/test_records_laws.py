@@ -1,0 +1,110 @@
+"""Whatever is written to a log reads back as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from askwell import records
+from askwell.store import dump_body
+from askwell.types import Candidate, Completion, Example, Message, Prompt, Proposal, Request, Rollout, Score, Usage
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.just("\ud800")
+unit = st.floats(0, 1)
+examples = st.builds(
+    Example,
+    id=texts,
+    input=texts,
+    target=texts | st.lists(texts, min_size=1, max_size=3).map(tuple),
+    meta=st.dictionaries(texts, texts, max_size=2),
+)
+prompts = st.builds(Prompt, instruction=texts, demos=st.lists(examples, max_size=2).map(tuple))
+usages = st.builds(
+    Usage,
+    prompt_tokens=st.integers(0, 10**9),
+    completion_tokens=st.integers(0, 10**9),
+    cost_usd=st.none() | st.floats(0, 100),
+)
+completions = st.builds(
+    Completion,
+    text=texts,
+    outcome=st.sampled_from(["ok", "truncated", "refused", "unparsed", "failed"]),
+    usage=usages,
+    error=texts,
+    fault=st.sampled_from(["", "auth", "server", "timeout"]),
+)
+scores = st.none() | st.builds(Score, value=unit, answer=texts, note=texts)
+
+
+def through_json(body: dict[str, object]) -> Any:
+    return json.loads(dump_body(body))
+
+
+@given(examples)
+def test_examples(example: Example) -> None:
+    assert records.example_of(through_json(records.example_body(example, "dev"))) == example
+
+
+@given(prompts)
+def test_prompts(prompt: Prompt) -> None:
+    body = through_json(records.prompt_body(prompt))
+    assert records.prompt_of(body) == prompt
+    assert body["id"] == records.prompt_id(records.prompt_of(body))
+
+
+@given(completions)
+def test_completions(completion: Completion) -> None:
+    assert records.completion_of(through_json(records.completion_body(completion))) == completion
+
+
+@given(
+    st.builds(
+        Request,
+        messages=st.lists(
+            st.builds(Message, role=st.sampled_from(["system", "user", "assistant"]), content=texts), max_size=3
+        ).map(tuple),
+        temperature=st.floats(0, 2),
+        max_tokens=st.integers(1, 10**6),
+        seed=st.none() | st.integers(0, 2**63),
+        draw=st.integers(0, 99),
+    )
+)
+def test_requests(request: Request) -> None:
+    assert records.request_of(through_json(records.request_body(request))) == request
+
+
+@given(prompts, completions, scores, st.integers(0, 9), texts, texts)
+def test_rollouts(
+    prompt: Prompt, completion: Completion, score: Score | None, draw: int, example_id: str, query: str
+) -> None:
+    rollout = Rollout(
+        step=3,
+        split="dev",
+        prompt=prompt,
+        example_id=example_id,
+        query=query,
+        completion=completion,
+        score=score,
+        draw=draw,
+    )
+    body = through_json(records.rollout_body(rollout))
+    assert records.rollout_of(body, {records.prompt_id(prompt): prompt}, {example_id: query}) == rollout
+
+
+@given(prompts, prompts, unit, st.integers(0, 99))
+def test_candidates_and_proposals(prompt: Prompt, parent: Prompt, score: float, n: int) -> None:
+    assume(prompt == parent or records.prompt_id(prompt) != records.prompt_id(parent))
+    known = {records.prompt_id(one): one for one in (prompt, parent)}
+    candidate = Candidate(step=2, prompt=prompt, score=score, n=n, parent=parent)
+    assert records.candidate_of(through_json(records.candidate_body(candidate)), 2, known, {}) == candidate
+    proposal = Proposal(prompt=prompt, parent=parent, origin="editing")
+    assert records.proposal_of(through_json(records.proposal_body(proposal)), known) == proposal
+
+
+@given(prompts, prompts)
+def test_prompts_share_an_id_only_if_they_say_the_same(one: Prompt, other: Prompt) -> None:
+    said = [(prompt.instruction, [(demo.input, demo.target) for demo in prompt.demos]) for prompt in (one, other)]
+    assert (records.prompt_id(one) == records.prompt_id(other)) == (said[0] == said[1])
