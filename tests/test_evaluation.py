@@ -184,6 +184,46 @@ async def test_a_cell_that_fails_for_good_is_missing_not_zero() -> None:
     assert len(scores[PROMPT]) == 5
 
 
+async def test_a_gap_left_by_one_evaluation_is_filled_by_the_next() -> None:
+    store = MemoryStore()
+    await collect(fails_for("q3"), store, max_missing=0.2)
+    model = always("yes")
+    again = await collect(model, store)
+    assert len(model.requests) == 1
+    assert all(one.score is not None for one in again)
+
+
+async def test_a_prompt_without_a_single_answer_stops_the_run_whatever_may_be_missing() -> None:
+    def reply(request: Request) -> Completion:
+        if OTHER.instruction in request.messages[0].content:
+            return Completion(outcome="failed", fault="server", error="500 oops")
+        return Completion(text="yes")
+
+    with pytest.raises(RunFailed, match="6 of 12"):
+        await collect(ScriptedModel(reply), MemoryStore(), prompts=(PROMPT, OTHER), max_missing=1.0)
+
+
+async def test_a_run_goes_on_where_only_the_second_of_two_equal_requests_was_answered() -> None:
+    asked = 0
+
+    def reply(_: Request) -> Completion:
+        nonlocal asked
+        asked += 1
+        return Completion(outcome="failed", fault="server", error="oops") if asked == 1 else Completion(text="yes")
+
+    def stop(evaluator: Evaluator, _: Rollout) -> None:
+        evaluator.stopping = True
+
+    store = MemoryStore()
+    with pytest.raises(Interrupted):
+        await collect(ScriptedModel(reply), store, n=1, prompts=(PROMPT, PROMPT), concurrency=2, each=stop)
+    assert len(logged(store)) == 1
+    model = always("no")
+    await collect(model, store, n=1, prompts=(PROMPT, PROMPT), concurrency=1)
+    assert model.requests == []
+    assert [one.completion.text for one in logged(store)] == ["yes", "yes"]
+
+
 async def test_too_many_missing_cells_stop_the_run_loudly_and_keep_what_was_paid_for() -> None:
     store = MemoryStore()
     with pytest.raises(RunFailed, match=r"1 of 6 target calls failed for good \(1 × server\).*500 oops"):

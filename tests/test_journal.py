@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
 from askwell.errors import StoreError
 from askwell.journal import Journal, Journaled
 from askwell.models.fakes import ScriptedModel
-from askwell.store import MemoryStore
+from askwell.store import MemoryStore, SqliteStore
 from askwell.types import Completion, Event, EventKind, Message, Request
 
 
@@ -66,6 +67,15 @@ async def test_a_write_that_failed_is_told_to_every_waiter() -> None:
     async with Journal(BrokenStore()) as journal:
         found = await asyncio.gather(*(journal.write(note(n)) for n in range(3)), return_exceptions=True)
     assert [str(error) for error in found] == ["the disk is full"] * 3
+
+
+async def test_an_event_that_cannot_be_written_is_an_error_not_a_hang(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "log.db") as store:
+        async with Journal(store) as journal:
+            with pytest.raises(TypeError, match="not JSON serializable"):
+                await journal.write(Event(position=0, kind="note", body={"what": object()}))
+            await journal.write(note(1))
+        assert [event.position for event in store.events()] == [1]
 
 
 async def test_leaving_the_journal_writes_what_was_handed_in() -> None:

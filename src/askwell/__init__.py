@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from askwell.api import Evaluation, Result, evaluate, optimize
+    from askwell.budget import Caps
     from askwell.errors import (
         AskwellError,
         BudgetExhausted,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
+    "askwell.budget": ("Caps",),
     "askwell.api": ("Evaluation", "Result", "evaluate", "optimize"),
     "askwell.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
@@ -51,6 +53,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AskwellError",
     "BudgetExhausted",
+    "Caps",
     "ChatModel",
     "Completion",
     "ConfigError",

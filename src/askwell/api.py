@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, cast
 from askwell import report as reports
 from askwell import runs
 from askwell.blocking import run_blocking
+from askwell.budget import Caps
 from askwell.build import build_model, default_max_tokens, gpo_settings
 from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
@@ -91,14 +92,16 @@ def optimize(
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
+    caps: Caps | None = None,
     run: str | Path | None = None,
     watch: Watch = lambda _: None,
 ) -> Result:
     """Find a better instruction for a task.
 
     `gpo` names a preset and any settings to be changed ({"preset": "gpo", "candidates": 4}). `loop` says how many steps
-    to make and holds the seed. `run` is a folder for the log: a new one is made under `runs/` when it is not given; if
-    it holds an unfinished run with the same settings and data, that run goes on, and nothing is paid for twice.
+    to make and holds the seed, `caps` is the most it may spend. `run` is a folder for the log: a new one is made under
+    `runs/` when it is not given; if it holds an unfinished run with the same settings and data, that run goes on, and
+    nothing is paid for twice.
 
     Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
     `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
@@ -128,6 +131,7 @@ def optimize(
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
         settings=loop,
+        caps=caps or Caps(),
     )
     folder = Path("runs") / runs.free_name(Path("runs"), task.name) if run is None else Path(run)
     return execute(job, folder, watch)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TypeVar
 
+_LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -50,6 +52,8 @@ def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
             break
         except KeyboardInterrupt:
             interrupts += 1
+            if interrupts == 1:
+                _LOG.warning("stopping: the calls in flight are finished first; Ctrl-C again stops at once")
             request = stopper.on_stop if interrupts == 1 else task.cancel
             if not loop.is_closed():
                 loop.call_soon_threadsafe(request)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from askwell.budget import Caps
 from askwell.build_task import build_task, evaluation_task
 from askwell.config import Config, ModelConfig
 from askwell.errors import ConfigError, nearest
@@ -51,6 +52,7 @@ def optimize_job(config: Config) -> OptimizeJob:
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
         settings=LoopSettings(steps=config.run.steps, patience=config.run.patience, seed=config.run.seed),
+        caps=Caps(**config.budget.model_dump()),
     )
 
 

@@ -61,6 +61,7 @@ def told(command: _Command) -> _Command:
     @wraps(command)
     def wrapped(*args: Any, debug: bool, **kwargs: Any) -> Any:
         logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(name)s: %(message)s")
+        logging.getLogger("askwell.blocking").setLevel(logging.WARNING)  # what Ctrl-C is doing
         try:
             return command(*args, **kwargs)
         except AskwellError as error:
@@ -75,13 +76,13 @@ def told(command: _Command) -> _Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(askwell.__version__, prog_name="askwell")
 def main() -> None:
-    r"""Find the prompts that make a language model answer better, learnt from your own examples.
+    """Find the prompts that make a language model answer better, learnt from your own examples.
 
     \b
     askwell demo                                   the whole job on the bundled model: no key, no network
     askwell optimize --data q.jsonl --metric number --target openai:gpt-4.1-mini --optimizer openai:gpt-4.1
     askwell evaluate --data q.jsonl --prompt "A" --prompt "B" --target openai:gpt-4.1-mini --metric number
-    """
+    """  # noqa: D301 - \b is click's own mark
 
 
 @main.command()
@@ -100,6 +101,10 @@ def main() -> None:
 @click.option("--seed", type=int, help="Seed of everything: same seed, same log (default 0).")
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run's folder.")
 @_RUNS_FLAG
+@click.option("--budget-calls", type=int, help="Most calls, both models together: the run ends with its best so far.")
+@click.option("--budget-tokens", type=int, help="Most tokens, likewise.")
+@click.option("--budget-usd", type=float, help="Most US dollars, likewise (needs known prices).")
+@click.option("--budget-minutes", type=float, help="Most minutes, likewise.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: nothing that was paid for is paid again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @told
@@ -236,6 +241,10 @@ _KEYS = {
     "steps": "run.steps",
     "patience": "run.patience",
     "seed": "run.seed",
+    "budget_calls": "budget.max_calls",
+    "budget_tokens": "budget.max_tokens",
+    "budget_usd": "budget.max_usd",
+    "budget_minutes": "budget.max_minutes",
     "run_name": "run.name",
     "folder": "run.folder",
 }

@@ -159,7 +159,8 @@ def _resumed(name: str, overrides: dict[str, Any]) -> Config:
     folder = Path(given.pop("run.folder", "runs"))
     for key, value in given.items():
         section, _, field = key.partition(".")
-        if section not in {"target", "optimizer"} or field not in configs.ModelConfig.volatile:
+        is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
+        if not is_volatile and section != "budget":
             raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)

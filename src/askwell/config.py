@@ -122,6 +122,19 @@ class RunConfig(_Section):
     """Share of a step's target calls that may fail for good before the run stops loudly."""
 
 
+class BudgetConfig(_Section):
+    """Hard caps on a run's spending, both models together. It ends in order, with its best so far."""
+
+    max_calls: int | None = Field(default=None, ge=1)
+    """Answered calls; answers taken from the log are none."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Prompt and completion tokens."""
+    max_usd: float | None = Field(default=None, gt=0)
+    """US dollars; needs known prices (the `prices` extra, or target.prices)."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Minutes of this process."""
+
+
 class Config(_Section):
     """Everything a run needs to know."""
 
@@ -134,10 +147,12 @@ class Config(_Section):
     gpo: Mapping[str, Any] = Field(default_factory=lambda: {"preset": "gpo"})
     """The optimizer's preset, and any of its settings to be changed: {preset = "gpo", candidates = 4}."""
     run: RunConfig = RunConfig()
+    budget: BudgetConfig = BudgetConfig()
 
     def identity(self) -> dict[str, object]:
         """Return the settings that decide what a run finds; a resumed run must have the same."""
         tree = self.model_dump(mode="json")
+        del tree["budget"]  # a run may be given more, or less, when it is resumed
         for name, section in (("target", self.target), ("optimizer", self.optimizer), ("run", self.run)):
             for key in section.volatile:
                 del tree[name][key]

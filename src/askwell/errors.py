@@ -54,9 +54,7 @@ class StoreError(AskwellError):
 
 
 class BudgetExhausted(AskwellError):
-    """A hard cap was reached; not a fault."""
-
-    exit_status = 0
+    """A hard cap was reached. A run ends in order with its best so far; raised only where there is none yet."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, S
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from askwell.errors import ModelError, RunFailed
+from askwell.budget import Purse
+from askwell.errors import BudgetExhausted, ModelError, RunFailed
 from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
 from askwell.records import rollout_body
@@ -56,7 +57,8 @@ class Evaluator:
     provider's words. Others leave a missing cell, tried once more at the end; when more than `max_missing` (a share of
     the cells asked for) is still missing, or all of one prompt's, `RunFailed` is raised (`ModelError` where nothing was
     ever answered and no connection held: a wrong address). Otherwise the gaps are logged aside, and a resumed run that
-    comes by again may still fill them.
+    comes by again may still fill them. Where the purse refuses a call, what is in flight is finished and written, and
+    `BudgetExhausted` is raised.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Evaluator:
         sampling: Sampling,
         concurrency: int = 16,
         max_missing: float = 0.02,
+        purse: Purse | None = None,
     ) -> None:
         self.task = task
         self.target = target
@@ -75,8 +78,11 @@ class Evaluator:
         self.sampling = sampling
         self.concurrency = concurrency
         self.max_missing = max_missing
+        self._purse = purse
         self.stopping = False
         """Set from the event loop's thread to stop handing out cells; calls in flight are finished first."""
+        self.exhausted = ""
+        """Which cap kept a call from being made; no more cells are handed out then."""
         self.done = 0
         """Cells finished since the evaluator was made, reused ones included; for progress displays."""
         self._in_flight: dict[str, asyncio.Event] = {}
@@ -94,6 +100,17 @@ class Evaluator:
             Cell(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
             for index, (prompt, example, draw) in enumerate(layout)
         ]
+
+    @property
+    def refused(self) -> str:
+        """Which cap the purse refused a call of either model for; empty while there is room."""
+        return "" if self._purse is None else self._purse.reason
+
+    def open_for_the_test(self) -> None:
+        """Let the cells of the final test have what the purse kept back for them."""
+        self.exhausted = ""
+        if self._purse is not None:
+            self._purse.open_for_the_test()
 
     async def rollouts(self, cells: Sequence[Cell]) -> AsyncGenerator[Rollout, None]:
         """Yield a rollout for each cell as it becomes durable, in order of arrival."""
@@ -155,6 +172,8 @@ class Evaluator:
             await asyncio.gather(*workers, return_exceptions=True)
         if self.stopping:
             raise Interrupted
+        if self.exhausted:
+            raise BudgetExhausted(self.exhausted)
 
     async def _work(
         self,
@@ -164,9 +183,13 @@ class Evaluator:
     ) -> None:
         for cell in todo:
             await room.acquire()
-            if self.stopping:
+            if self.stopping or self.exhausted:
                 return
-            arrived.put_nowait((cell, await self._run(cell)))
+            rollout = await self._run(cell)
+            if rollout.completion.fault == "budget":
+                self.exhausted = rollout.completion.error
+                return
+            arrived.put_nowait((cell, rollout))
 
     async def _run(self, cell: Cell) -> Rollout:
         request = self._request(cell)

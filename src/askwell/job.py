@@ -8,7 +8,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import askwell
+from askwell import views
 from askwell.blocking import Stopper
+from askwell.budget import Capped, Caps, Purse
+from askwell.errors import ConfigError
 from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt
 from askwell.gpo.direction import Judge
 from askwell.journal import Journal, Journaled
@@ -31,15 +34,21 @@ class TargetSide:
     concurrency: int = 16
     max_missing: float = 0.02
 
-    def evaluator(self, journal: Journal) -> Evaluator:
+    def evaluator(self, journal: Journal, purse: Purse | None = None) -> Evaluator:
         return Evaluator(
             task=self.task,
-            target=self.model,
+            target=self.model if purse is None else Capped(self.model, purse),
             journal=journal,
             sampling=self.sampling,
             concurrency=self.concurrency,
             max_missing=self.max_missing,
+            purse=purse,
         )
+
+    @property
+    def test_calls(self) -> int:
+        """Calls that the final test of the initial prompt and the winner takes."""
+        return 2 * len(self.task.splits.get("test", ())) * self.sampling.draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +63,35 @@ class OptimizeJob:
     make_optimizer: Callable[[ChatModel, Judge], Optimizer]
     """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
     settings: LoopSettings = field(default_factory=LoopSettings)
+    caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
-        """Run to the end over this store, whatever it already holds."""
+        """Run to the end over this store, whatever it already holds. Raises `ConfigError` for a cap that can't do."""
+        self._check_caps()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            evaluator = _stoppable(self.side.evaluator(journal), stopper)
+            spent = views.spend(store.events(kinds=["call", "rollout"]))
+            purse = Purse(self.caps, spent=spent.values(), keep_back=self.side.test_calls)
+            evaluator = _stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
-            model = Journaled(self.optimizer_model, journal, role="optimizer")
+            model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
             return await run(
                 initial=self.initial,
                 optimizer=self.make_optimizer(model, _judge(evaluator)),
                 evaluator=evaluator,
                 settings=self.settings,
                 watch=watch,
+            )
+
+    def _check_caps(self) -> None:
+        side = self.side
+        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.draws
+        if self.caps.max_calls is not None and self.caps.max_calls < first + side.test_calls:
+            raise ConfigError(
+                f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
+                f"final test {side.test_calls}; allow more, or use fewer examples"
             )
 
 

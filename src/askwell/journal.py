@@ -91,15 +91,15 @@ class Journal:
     def _commit(self, group: list[_Waiting]) -> None:
         if not group or self._loop is None:
             return
-        error: StoreError | None = None
+        error: BaseException | None = None
         try:
             self.store.append([event for events, _ in group for event in events])
-        except StoreError as raised:
+        except BaseException as raised:  # noqa: BLE001 - raised again where each event was to be written
             error = raised
         self._loop.call_soon_threadsafe(_settle, [done for _, done in group], error)
 
 
-def _settle(futures: Iterable[asyncio.Future[None]], error: StoreError | None) -> None:
+def _settle(futures: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
     for future in futures:
         if future.done():  # its task was cancelled meanwhile; the event is durable all the same
             continue

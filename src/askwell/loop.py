@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from askwell import views
-from askwell.errors import StoreError
+from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt
 from askwell.journal import Journal
 from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body
@@ -76,14 +76,25 @@ async def run(
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
-    while not len(history) or driver.stop_reason(history) is None:
-        if not pending:
-            pending = await driver.proposals(history, initial, optimizer)
-        history = await driver.step(history, pending)
+    reason = ""
+    while not len(history) or not (reason := driver.stop_reason(history)):
+        try:
+            pending = pending or await driver.proposals(history, initial, optimizer)
+            history = await driver.step(history, pending)
+        except BudgetExhausted as exhausted:
+            if not len(history):
+                raise  # nothing was scored: there is no best so far to end with
+            reason = str(exhausted)
+            break
+        except RunFailed:
+            if not evaluator.refused:
+                raise
+            reason = evaluator.refused  # the optimizer model's calls were not made, which is no fault
+            break
         pending = []
         if evaluator.stopping:
             raise Interrupted
-    await driver.finish(history)
+    await driver.finish(history, reason)
     return history
 
 
@@ -127,14 +138,20 @@ class _Driver:
         self._show(history, "step done")
         return history
 
-    async def finish(self, history: Trajectory) -> None:
+    async def finish(self, history: Trajectory, reason: str) -> None:
         """Touch the test split once: the initial prompt and the winner, side by side."""
+        self.evaluator.open_for_the_test()
         first, best = history.candidates[0], history.best
         prompts = list(dict.fromkeys([first.prompt, best.prompt]))
         cells = self.evaluator.cells(prompts, split="test", step=history.next_step)
-        scores = await scores_by_prompt(self._watched(cells, history, "testing the winner"))
+        try:
+            await scores_by_prompt(self._watched(cells, history, "testing the winner"))
+        except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
+            reason = f"{exhausted}, and the final test was cut short"
+        events = self.evaluator.journal.store.events(kinds=["rollout"])
+        scores = views.cell_scores(events, split="test", prompts=prompts)
         body: dict[str, object] = {
-            "reason": self.stop_reason(history),
+            "reason": reason,
             "initial": prompt_id(first.prompt),
             "best": prompt_id(best.prompt),
             "dev": {"initial": first.score, "best": best.score, "n": best.n},
@@ -145,8 +162,8 @@ class _Driver:
         await self._write("result", body)
         self._show(history, "done")
 
-    def stop_reason(self, history: Trajectory) -> str | None:
-        """Say why the run should end here, or None. A function of the history alone, so a resumed run agrees."""
+    def stop_reason(self, history: Trajectory) -> str:
+        """Say why the run should end here, or nothing. A function of the history alone, so a resumed run agrees."""
         made = history.next_step - 1
         if made >= self.settings.steps:
             return f"all {self.settings.steps} steps done"
@@ -154,7 +171,7 @@ class _Driver:
             return "perfect dev score"
         if self.settings.patience and made - history.best.step >= self.settings.patience:
             return f"no better dev score in {self.settings.patience} steps"
-        return None
+        return ""
 
     async def _watched(self, cells: Sequence[Cell], history: Trajectory, stage: str) -> AsyncGenerator[Rollout, None]:
         begun = self.evaluator.done

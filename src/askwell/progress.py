@@ -104,8 +104,8 @@ def spent_line(totals: list[Totals]) -> str:
     calls = sum(total.calls for total in totals)
     tokens = sum(total.usage.prompt_tokens + total.usage.completion_tokens for total in totals)
     costs = [total.usage.cost_usd for total in totals if total.usage.cost_usd is not None]
-    money = f" · ${sum(costs):.4f}" if costs else ""
-    bound = "+" if costs and any(total.unpriced_calls for total in totals) else ""
+    money = f" · ${sum(costs):.4f}" if sum(costs) else ""
+    bound = "+" if money and any(total.unpriced_calls for total in totals) else ""
     return f"{calls:,} calls · {tokens:,} tokens{money}{bound}"
 
 

@@ -34,7 +34,7 @@ def run_report(found: Report) -> Iterator[RenderableType]:
     best = [point.best for point in found.curve]
     yield Text(f"Best dev score by step: {sparkline(best)}  ({', '.join(f'{100 * value:.0f}' for value in best)})")
     for role, spent in found.spend.items():
-        money = "" if spent.cost_usd is None else f", ${spent.cost_usd:.4f}"
+        money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
         failed = f", {spent.failed} failed for good (in no score)" if spent.failed else ""
         yield Text(
             f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"

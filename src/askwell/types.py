@@ -18,8 +18,9 @@ Outcome = Literal["ok", "truncated", "refused", "unparsed", "failed"]
 """What became of a request. All but `failed` say what the *model* did; `failed` says the call itself went wrong
 (network, rate limit, server error, authentication) and is never a score."""
 
-Fault = Literal["", "auth", "bad_request", "rate_limit", "server", "timeout", "connection", "malformed"]
-"""Why a call failed. `auth` and `bad_request` are final; the others are worth another try."""
+Fault = Literal["", "auth", "bad_request", "rate_limit", "server", "timeout", "connection", "malformed", "budget"]
+"""Why a call failed. `auth` and `bad_request` are final; `budget` is a call not made because a cap was reached; the
+others are worth another try."""
 
 FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
 

@@ -60,6 +60,10 @@ class RunStoreContract:
         assert found is not None
         assert found.body["text"] == "early"
         assert store.find("other") is None
+        here = store.find("k", position=9)
+        assert here is not None
+        assert here.body["text"] == "late"
+        assert store.find("k", position=1) == found
         assert store.find("") is None
 
     def test_the_store_stamps_events_without_a_time(self, store: RunStore) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from askwell.errors import DataError
 from askwell.tasks.extract import MAX_TAIL, Span, boxed, regions, spans
 from askwell.tasks.numerals import Number, numbers, word_numbers
 from askwell.tasks.text import first_turn, plain, sentences, visible
 
+_SHORT = 100
+"""Characters; replies up to this are remembered: in a run the same few short ones come again and again."""
 _VULGAR = str.maketrans(
     {"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅛": " 1/8", "⁄": "/"}
 )
@@ -71,12 +74,20 @@ _TOTAL_AFTER = re.compile(
 
 def find_number(reply: str) -> tuple[Number | None, str]:
     """Return the reply's answer and a note: why there is none, or where it was found."""
+    return _find_short(reply) if len(reply) <= _SHORT else _find_number(reply)
+
+
+def _find_number(reply: str) -> tuple[Number | None, str]:
     seen = visible(reply).translate(_VULGAR)
     cut = first_turn(seen)
     found, note = _find(cut)
     return _find(seen) if found is None and cut != seen else (found, note)
 
 
+_find_short = lru_cache(maxsize=4096)(_find_number)
+
+
+@lru_cache(maxsize=4096)
 def target_number(target: str) -> Number:
     """Read a target such as "18", "1,000", "-3" or "#### 18"; raise DataError where it holds no number."""
     found, _ = _find(visible(target).translate(_VULGAR))

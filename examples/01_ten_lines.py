@@ -1,0 +1,16 @@
+"""Ten lines: examples, a model, a metric; out comes a better prompt. Runs on the bundled model, no key needed."""
+
+import askwell
+from askwell import pocket
+
+task = "numbers_even"
+result = askwell.optimize(
+    prompt=pocket.initial_prompt(task),
+    data={split: pocket.examples(task, split, 32) for split in ("train", "dev", "test")},
+    target="pocket",
+    optimizer="editor",
+    metric="number",
+    loop=askwell.LoopSettings(steps=4, seed=0),
+)
+print(f"{result.prompt!r} scores {100 * result.score:.0f} on test; it was {result.initial_prompt!r}")
+print(f"gain: {result.gain}\nlog: {result.run}")

@@ -1,0 +1,29 @@
+"""Any Python function can be the target, and any function the metric. Here both are toys, so that it runs anywhere."""
+
+import askwell
+
+
+def target(text: str) -> str:
+    """Stand in for your model, agent or pipeline: it only does the sum when it is told to."""
+    question, _, instruction = text.partition("\n")
+    left, right = question.split(" and ")
+    return str(int(left) + int(right)) if "add" in instruction.lower() else f"{left} and {right}, how nice"
+
+
+def metric(reply: str, example: askwell.Example) -> tuple[float, str]:
+    """Return a score in 0..1 and, if you like, a word on why: optimizers that reflect read it."""
+    right = reply.strip() == example.target
+    return float(right), "" if right else f"expected the bare number {example.target}"
+
+
+data = [{"input": f"{a} and {b}", "target": str(a + b)} for a in range(2, 14) for b in range(3, 11)]
+result = askwell.optimize(
+    prompt="Look at the numbers.",
+    data=data,
+    target=target,
+    metric=metric,
+    gpo={"preset": "gpo", "candidates": 8},
+    loop=askwell.LoopSettings(steps=12, seed=1),
+)
+print(result.diff())
+print(result.interval)

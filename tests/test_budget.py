@@ -1,0 +1,179 @@
+"""Caps: calls never exceed theirs, the others hold within what is in flight, and a capped run ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import askwell
+from askwell import views
+from askwell.blocking import Stopper
+from askwell.budget import Capped, Caps, Purse
+from askwell.evaluation import Sampling
+from askwell.gpo.direction import Judge
+from askwell.job import OptimizeJob, TargetSide, header_body
+from askwell.loop import LoopSettings
+from askwell.models.base import ChatModel
+from askwell.models.fakes import ScriptedModel
+from askwell.report import report
+from askwell.store import MemoryStore
+from askwell.types import Completion, Message, Prompt, Request, Usage
+from tests.test_loop import TASK, WordSearch, answer, suggest
+
+FIRST, TEST = 10, 24
+"""Calls that scoring the initial prompt and testing the winner take on the task of `test_loop`."""
+
+
+def ask(text: str = "q") -> Request:
+    return Request(messages=(Message(role="user", content=text),))
+
+
+class Priced:
+    """Every call takes a moment, uses 10 tokens and costs a cent."""
+
+    def __init__(self, inner: ChatModel) -> None:
+        self.inner = inner
+        self.name = inner.name
+
+    async def complete(self, request: Request) -> Completion:
+        await asyncio.sleep(0)
+        text = (await self.inner.complete(request)).text
+        return Completion(text=text, usage=Usage(prompt_tokens=8, completion_tokens=2, cost_usd=0.01))
+
+    async def aclose(self) -> None:
+        return
+
+
+def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStore | None = None) -> MemoryStore:
+    store = store or MemoryStore()
+
+    def make(model: ChatModel, _: Judge) -> WordSearch:
+        return WordSearch(model)
+
+    job = OptimizeJob(
+        header=header_body({}, seed=seed, settings=None),
+        initial=[Prompt(instruction="think")],
+        side=TargetSide(
+            task=TASK,
+            model=Priced(ScriptedModel(answer)),
+            sampling=Sampling(),
+            concurrency=concurrency,
+            max_missing=0.0,
+        ),
+        optimizer_model=Priced(ScriptedModel(suggest)),
+        make_optimizer=make,
+        settings=LoopSettings(steps=6, seed=seed),
+        caps=caps,
+    )
+    asyncio.run(job.execute(store, Stopper(), lambda _: None))
+    return store
+
+
+def spent(store: MemoryStore) -> tuple[int, int, float]:
+    both = views.spend(store.events()).values()
+    return (
+        sum(one.calls for one in both),
+        sum(one.prompt_tokens + one.completion_tokens for one in both),
+        sum(one.cost_usd or 0.0 for one in both),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(FIRST + TEST, 250), st.integers(1, 20), st.integers(0, 5))
+def test_calls_never_exceed_their_cap_and_the_winner_is_always_tested(cap: int, concurrency: int, seed: int) -> None:
+    store = capped_run(Caps(max_calls=cap), concurrency=concurrency, seed=seed)
+    assert spent(store)[0] <= cap
+    found = report(store)
+    assert found is not None
+    assert found.finished
+    assert found.best.test is not None
+    assert found.best.test.n == 12
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(400, 2500), st.integers(1, 20), st.integers(0, 5))
+def test_tokens_and_money_hold_within_what_is_in_flight(tokens: int, concurrency: int, seed: int) -> None:
+    in_flight = 10 * max(concurrency, 3)
+    assert spent(capped_run(Caps(max_tokens=tokens), concurrency=concurrency, seed=seed))[1] <= tokens + in_flight
+    usd = tokens / 1000
+    store = capped_run(Caps(max_usd=usd), concurrency=concurrency, seed=seed)
+    assert spent(store)[2] <= usd + in_flight / 1000 + 1e-9
+
+
+def test_the_report_says_which_cap_ended_the_run() -> None:
+    found = report(capped_run(Caps(max_calls=80), concurrency=4))
+    assert found is not None
+    assert found.reason == "the cap of 80 calls is reached"
+    whole = report(capped_run(Caps(), concurrency=4))
+    assert whole is not None
+    assert whole.reason == "all 6 steps done"
+
+
+def test_a_cap_with_room_changes_nothing() -> None:
+    events = [list(capped_run(caps, concurrency=4).events()) for caps in (Caps(), Caps(max_calls=10_000, max_usd=99.0))]
+    assert events[0] == events[1]
+
+
+def test_a_cap_that_cannot_do_is_refused_before_anything_is_asked() -> None:
+    store = MemoryStore()
+    with pytest.raises(
+        askwell.ConfigError, match=r"max_calls = 33 is too few: .* takes 10 calls and the final test 24"
+    ):
+        capped_run(Caps(max_calls=FIRST + TEST - 1), concurrency=4, store=store)
+    assert list(store.events()) == []
+
+
+def test_minutes_are_counted_by_the_clock() -> None:
+    now = 0.0
+    purse = Purse(Caps(max_minutes=2), clock=lambda: now)
+    assert purse.admit()
+    now = 119.0
+    assert purse.admit()
+    now = 121.0
+    assert not purse.admit()
+    assert purse.reason == "the cap of 2 minutes is reached"
+
+
+def test_what_the_log_shows_as_spent_counts() -> None:
+    purse = Purse(Caps(max_calls=10), spent=[views.Spend(calls=9, failed=1), views.Spend(calls=1)])
+    assert purse.admit()
+    assert not purse.admit()
+
+
+async def test_a_failed_or_cancelled_call_gives_its_place_back() -> None:
+    rng = random.Random(0)
+    failed = Completion(outcome="failed", fault="server", error="500")
+    model = Capped(
+        ScriptedModel(lambda _: failed if rng.random() < 0.5 else Completion(text="x")), Purse(Caps(max_calls=5))
+    )
+    answered = 0
+    for _ in range(100):
+        answered += (await model.complete(ask())).outcome == "ok"
+    assert answered == 5
+    refused = await model.complete(ask())
+    assert (refused.fault, refused.error) == ("budget", "the cap of 5 calls is reached")
+
+
+def is_odd(text: str) -> str:
+    return "yes" if int(text.split(maxsplit=1)[0]) % 2 else "no"
+
+
+def try_anything(request: Request) -> str:
+    return f"<START>Try {request.seed}.<END>"
+
+
+def test_from_python_a_capped_run_ends_with_its_best_so_far(tmp_path: Path) -> None:
+    result = askwell.optimize(
+        data=[{"input": f"{i}", "target": "yes"} for i in range(50)],
+        target=is_odd,
+        optimizer=try_anything,
+        gpo={"embedder": "lexical"},
+        caps=askwell.Caps(max_calls=90),
+        run=tmp_path / "run",
+    )
+    assert result.report.reason == "the cap of 90 calls is reached"
