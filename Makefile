@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo  ## the main job on the bundled model: no key, no network but the package index
-	$(BIN)/askwell demo --runs $$(mktemp -d)
+	$(BIN)/askwell demo
 
 test: .venv/.dev  ## everything but tests marked long
 	$(BIN)/python -m pytest -m "not long"
