@@ -41,7 +41,7 @@ class BrokenStore:
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
         return iter(())
 
-    def find(self, key: str) -> Event | None:
+    def find(self, key: str, *, position: int = -1) -> Event | None:
         return None
 
     def close(self) -> None:

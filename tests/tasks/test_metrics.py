@@ -7,12 +7,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from tests.tasks.grading_cases import CASES
 
 from askwell.errors import ConfigError, DataError
 from askwell.tasks.freetext import longest_common_subsequence
 from askwell.tasks.metrics import ANSWER_TYPES, extract, from_callable, grade, metric
 from askwell.types import Example, Score
+from tests.tasks.grading_cases import CASES
 
 EXAMPLE = Example(id="1", input="Which?\nOptions:\n(A) circle\n(B) a red hexagon", target="(B)")
 

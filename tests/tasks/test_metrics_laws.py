@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tasks.grading_cases import CASES
 
 from askwell.tasks.metrics import ANSWER_TYPES, extract, grade
+from tests.tasks.grading_cases import CASES
 
 BBH = Path(__file__).parents[3] / "shared" / "data" / "benchmarks" / "bbh"
 TARGETS = {
