@@ -1,0 +1,94 @@
+"""The bundled tasks as data sets: complete, reproducible, and split without overlap."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from askwell import pocket
+from askwell.errors import ConfigError
+from askwell.pocket import booleans
+from askwell.pocket.catalog import FAMILIES, find, split_of
+from askwell.pocket.decode import is_right, read_answer
+
+
+def test_there_are_enough_tasks_and_families() -> None:
+    assert len(pocket.task_names()) >= 16
+    assert len(set(pocket.task_names())) == len(pocket.task_names())
+    assert len(FAMILIES) >= 5
+
+
+@pytest.mark.parametrize("task", pocket.task_names())
+def test_splits_never_share_an_input(task: str) -> None:
+    splits = {split: pocket.examples(task, split, 300, seed=1) for split in ("train", "dev", "test")}
+    texts = {split: {one.input for one in examples} for split, examples in splits.items()}
+    assert all(len(found) == 300 for found in texts.values())
+    assert not texts["train"] & texts["dev"]
+    assert not texts["train"] & texts["test"]
+    assert not texts["dev"] & texts["test"]
+
+
+@pytest.mark.parametrize("task", pocket.task_names())
+def test_equal_arguments_give_equal_examples(task: str) -> None:
+    assert pocket.examples(task, "dev", 20, seed=3) == pocket.examples(task, "dev", 20, seed=3)
+    assert pocket.examples(task, "dev", 20, seed=3) != pocket.examples(task, "dev", 20, seed=4)
+
+
+def test_tasks_of_a_family_share_their_input_format() -> None:
+    for family in FAMILIES:
+        ids = {skill.name: pocket.examples(skill.name, "test", 1)[0].meta["family"] for skill in family.skills}
+        assert set(ids.values()) == {family.name}
+        assert len(family.skills) >= 4
+
+
+def test_an_unknown_task_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="numbers_sum"):
+        pocket.examples("numbers_product", "test", 1)
+
+
+@pytest.mark.parametrize("task", pocket.task_names())
+def test_every_task_has_its_prompts(task: str) -> None:
+    assert len(pocket.held_out(task)) >= 8
+    assert pocket.best_known_prompt(task)
+    assert pocket.initial_prompt(task) in pocket.vague_prompts()
+    direct, steps = pocket.style_prompts(task)
+    assert direct != steps
+
+
+def test_boolean_values_are_pythons() -> None:
+    rng = Random(0)
+    for _ in range(500):
+        tokens = booleans.draw(rng)
+        assert booleans.value(tokens) == eval(booleans.write(tokens))
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "target"),
+    [
+        ("numbers_sum", (3, 5, 8), "16"),
+        ("numbers_even", (3, 4, 8), "2"),
+        ("numbers_large", (10, 11), "1"),
+        ("numbers_sort", (8, 3), "3, 8"),
+        ("words_animals", ("cat", "lamp", "dog"), "2"),
+        ("words_longest", ("cat", "giraffe"), "giraffe"),
+        ("words_reverse", ("cat", "lamp"), "lamp, cat"),
+        ("walk_direction", ("Turn left.", "Turn around."), "east"),
+        ("walk_returns", ("Take 2 steps.", "Turn around.", "Take 2 steps."), "Yes"),
+        ("walk_steps", ("Take 2 steps.", "Turn left.", "Take 1 step."), "3"),
+    ],
+)
+def test_answers(task: str, text: object, target: str) -> None:
+    _, skill = find(task)
+    assert skill.answer(text) == target
+
+
+def test_a_split_does_not_depend_on_case_or_spaces() -> None:
+    assert split_of("3,  4 ") == split_of("3, 4")
+    assert split_of("Take 1 STEP.") == split_of("take 1 step.")
+
+
+def test_answers_are_read_from_the_last_sentence() -> None:
+    assert read_answer("3 odd 0, 4 even 1. The answer is 1.") == "1"
+    assert is_right("True.", "True")
+    assert not is_right("The answer is 12.", "2")

@@ -1,0 +1,43 @@
+"""Choose each task's best known prompt on its dev split, and note it in `src/askwell/pocket/phrases.json`.
+
+python choose.py --checkpoint FOLDER --n 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from askwell import pocket
+from askwell.pocket import phrases
+from askwell.pocket.decode import Decoder, is_right
+
+ENDINGS = ("", " Give only the answer.", " Let's think step by step.", " Show every step.")
+
+
+def main() -> None:
+    """Score the plain instruction with every ending on dev; ties go to the shorter."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=pocket.CHECKPOINT)
+    parser.add_argument("--n", type=int, default=200)
+    arguments = parser.parse_args()
+    decoder = Decoder(arguments.checkpoint)
+    file = Path(phrases.__file__).with_name("phrases.json")
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for task in pocket.task_names():
+        tested = pocket.examples(task, "dev", arguments.n)
+        scores: dict[str, int] = {}
+        for ending in ENDINGS:
+            prompt = content["plain"][task] + ending
+            chats = [[{"role": "user", "content": f"{one.input}\n{prompt}"}] for one in tested]
+            replies = decoder.answers(chats, max_tokens=pocket.MAX_REPLY_TOKENS)
+            scores[prompt] = sum(is_right(reply, str(one.target)) for reply, one in zip(replies, tested, strict=True))
+        best = max(scores, key=lambda prompt: (scores[prompt], -len(prompt)))
+        content["best"][task] = best
+        print(task, repr(best), [value / arguments.n for value in scores.values()], flush=True)
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
