@@ -16,7 +16,13 @@ def page() -> str:
     """Return the whole page."""
     parts = ["# Commands\n\nMade by `make docs` from `--help`.\n"]
     for path, command in walk(("askwell",), main):
-        context = click.Context(command, info_name=" ".join(path), max_content_width=110, terminal_width=110)
+        context = click.Context(
+            command,
+            info_name=" ".join(path),
+            max_content_width=110,
+            terminal_width=110,
+            help_option_names=["-h", "--help"],
+        )
         parts.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

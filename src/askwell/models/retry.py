@@ -66,7 +66,7 @@ class Retrying:
 
     def _why_not_again(self, completion: Completion, attempt: int) -> str | None:
         """Return what to add to the error when this was the last attempt, None when there is to be another."""
-        if completion.outcome != "failed" or completion.fault in FINAL_FAULTS:
+        if completion.outcome != "failed" or completion.fault in {*FINAL_FAULTS, "budget"}:
             return ""
         if (completion.retry_after_s or 0.0) > self._max_wait_s:
             asked = f"{completion.retry_after_s:.0f} s"
