@@ -1,0 +1,88 @@
+"""Similarity of queries: a mean of kernels, each sharp (near-copies of a query count most) or smooth (its kind counts).
+
+Recorded data say that what can be told about a query's best prompt comes mostly from queries with the same phrasing:
+hence exp(-(1 - cosine) / width) over templates and words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from askwell.qpo.arrays import Floats, np
+from askwell.qpo.text import Features, fit_features, restore_features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One kernel of the mean."""
+
+    features: str
+    """Name of the features (see `askwell.qpo.text.fit_features`)."""
+    width: float = 0.0
+    """Of exp(-(1 - cosine) / width); 0 takes the cosine itself."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextKernel:
+    """A fitted kernel between any texts and the texts it was fitted on."""
+
+    terms: tuple[Term, ...]
+    features: Mapping[str, Features]
+    texts: tuple[str, ...]
+    rows: Mapping[str, Any]
+    """Features of `texts`, by name."""
+
+    def among(self) -> Floats:
+        """Kernel matrix of the fitted texts."""
+        return self._mix({name: _cosines(rows, rows) for name, rows in self.rows.items()})
+
+    def to_fitted(self, texts: Sequence[str]) -> Floats:
+        """Kernel of new texts (rows) with the fitted ones (columns)."""
+        return self._mix({name: _cosines(self.features[name].rows(texts), rows) for name, rows in self.rows.items()})
+
+    def state(self) -> dict[str, object]:
+        return {
+            "terms": [[term.features, term.width, term.weight] for term in self.terms],
+            "features": {name: fitted.state() for name, fitted in self.features.items()},
+            "texts": list(self.texts),
+        }
+
+    def _mix(self, cosines: Mapping[str, Floats]) -> Floats:
+        total = sum(term.weight for term in self.terms)
+        mixed: Floats | None = None
+        for term in self.terms:
+            part = cosines[term.features]
+            part = np.exp((part - 1.0) / term.width) if term.width else part.copy()
+            part *= term.weight / total
+            mixed = part if mixed is None else mixed + part
+        assert mixed is not None
+        return mixed
+
+
+def fit_kernel(terms: Sequence[Term], texts: Sequence[str]) -> TextKernel:
+    """Fit the features of each term on the texts."""
+    features = {name: fit_features(name, texts) for name in dict.fromkeys(term.features for term in terms)}
+    return _kernel(tuple(terms), features, tuple(texts))
+
+
+def restore_kernel(state: Mapping[str, object]) -> TextKernel:
+    """Build a kernel from what `state()` gave."""
+    spelt = cast("list[tuple[str, float, float]]", state["terms"])
+    features = cast("Mapping[str, Mapping[str, object]]", state["features"])
+    return _kernel(
+        tuple(Term(features=name, width=width, weight=weight) for name, width, weight in spelt),
+        {name: restore_features(spec) for name, spec in features.items()},
+        tuple(cast("list[str]", state["texts"])),
+    )
+
+
+def _kernel(terms: tuple[Term, ...], features: Mapping[str, Features], texts: tuple[str, ...]) -> TextKernel:
+    return TextKernel(terms, features, texts, {name: fitted.rows(texts) for name, fitted in features.items()})
+
+
+def _cosines(left: Any, right: Any) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
+    product = left @ right.T
+    return np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askwell.errors import ConfigError, DataError
+from askwell.qpo.data import Cell
+from askwell.qpo.rewards import (
+    advantages,
+    choice_reward,
+    few_shot_reward,
+    free_text_reward,
+    group_normalised,
+    min_max,
+    paper_rewards,
+)
+
+
+def cell(query: str, prompt: str, total: float, *, draws: int = 1, confidence: float | None = None) -> Cell:
+    return Cell(query=query, prompt=prompt, total=total, draws=draws, confidence=confidence)
+
+
+CELLS = [cell("a", "p", 1), cell("a", "q", 0), cell("b", "p", 0), cell("b", "q", 0), cell("c", "p", 1)]
+
+
+def test_the_three_formulas() -> None:
+    assert choice_reward(correct=1, task_accuracy=0.5, label_logprob=-0.3) == pytest.approx(14.7)
+    assert choice_reward(correct=1, task_accuracy=0.5) == 15.0
+    assert few_shot_reward(demo_accuracies=[1, 0], task_accuracy=0.8) == pytest.approx(13.0)
+    assert free_text_reward(correct=0, task_accuracy=0.2, reply_logprob=-1.5) == pytest.approx(0.5)
+
+
+def test_rewards_of_cells_take_task_accuracy_from_all_of_a_prompts_cells() -> None:
+    found = paper_rewards(CELLS, formula="free-text")
+    two_thirds = 20 / 3
+    assert found.values == pytest.approx((10 + two_thirds, 0, two_thirds, 0, 10 + two_thirds))
+    assert not found.confidence_used
+    assert found.missing_confidence == 5
+
+
+def test_confidence_counts_only_where_all_cells_have_it() -> None:
+    sure = [cell("a", "p", 1, confidence=-0.5), cell("b", "p", 0, confidence=-2.0)]
+    used = paper_rewards(sure, formula="choice")
+    assert used.confidence_used
+    assert used.values == pytest.approx((14.5, 3.0))
+    mixed = paper_rewards([*sure, cell("c", "p", 1)], formula="choice")
+    assert not mixed.confidence_used
+    assert mixed.missing_confidence == 1
+    assert not paper_rewards(sure, formula="few-shot").confidence_used
+
+
+def test_min_max_keeps_the_order_and_fills_the_range() -> None:
+    scaled = min_max(paper_rewards(CELLS, formula="free-text"))
+    assert min(scaled.values) == 0.0
+    assert max(scaled.values) == 100.0
+    assert min_max(paper_rewards(CELLS[:1], formula="choice")).values == (50.0,)
+    with pytest.raises(ConfigError, match="low < high"):
+        min_max(scaled, low=1.0, high=1.0)
+
+
+def test_advantage_over_static_is_none_where_static_was_not_tried() -> None:
+    assert advantages(CELLS, [1, 0, 0, 0, 1], static="q") == [1, 0, 0, 0, None]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 1)), min_size=1, max_size=30))
+def test_group_normalised_has_no_mean_and_unit_spread(rows: list[tuple[str, float]]) -> None:
+    cells = [cell(query, f"p{place}", value) for place, (query, value) in enumerate(rows)]
+    found = group_normalised(cells, [value for _, value in rows])
+    for query in {query for query, _ in rows}:
+        members = [value for value, logged in zip(found, cells, strict=True) if logged.query == query]
+        assert math.fsum(members) == pytest.approx(0.0, abs=1e-6)
+        spread = math.sqrt(math.fsum(value**2 for value in members) / len(members))
+        assert spread == pytest.approx(1.0, abs=1e-6) or all(value == 0.0 for value in members)
+
+
+def test_impossible_values_are_refused() -> None:
+    with pytest.raises(DataError, match=r"1\.2 is outside 0\.\.1"):
+        choice_reward(correct=1.2, task_accuracy=0.5)
+    with pytest.raises(DataError, match=r"log-probability of 0\.1"):
+        choice_reward(correct=1, task_accuracy=0.5, label_logprob=0.1)
+    with pytest.raises(DataError, match="no demonstration set"):
+        few_shot_reward(demo_accuracies=[], task_accuracy=0.5)
+    with pytest.raises(DataError, match="no task accuracy for prompt 'q'"):
+        paper_rewards(CELLS, formula="choice", task_accuracy={"p": 0.5})
