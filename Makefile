@@ -18,7 +18,7 @@ test-long: .venv/.dev
 check: .venv/.dev  ## format, lint, types, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -m "not long and not slow"
 
 fix: .venv/.dev
