@@ -49,7 +49,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
         found = api.execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
     if as_json:
-        _print_json({"data": config.task.data, "prompts": [tables.evaluation_json(one) for one in found],
+        tables.print_json({"data": config.task.data, "prompts": [tables.evaluation_json(one) for one in found],
                      "calls": spent.calls, "seconds": round(seconds, 3)})  # fmt: skip
         return
     out = Console()
@@ -61,7 +61,7 @@ def list_runs(folder: Path, *, as_json: bool) -> None:
     """List a folder's runs."""
     found = runs.summaries(folder)
     if as_json:
-        _print_json([tables.summary_json(one) for one in found])
+        tables.print_json([tables.summary_json(one) for one in found])
     elif found:
         Console().print(tables.summaries(found))
     else:
@@ -77,7 +77,7 @@ def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     if prompt_only:
         sys.stdout.write(found.best.prompt.instruction)
     elif as_json:
-        _print_json(report.as_json(found))
+        tables.print_json(report.as_json(found))
     else:
         out = Console()
         for part in tables.run_report(found):
@@ -115,7 +115,7 @@ def _optimize(config: Config, *, as_json: bool) -> None:
     with _ctrl_c(f"go on with: {_resume_line(folder, name)}"), _live(models) as live:
         result = _execute(job, folder / name, live)
     if as_json:
-        _print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
+        tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
         return
     out = Console()
     for part in tables.run_report(result.report):
@@ -202,7 +202,3 @@ def _resume_line(folder: Path, name: str) -> str:
 
 def _runs_flag(folder: Path) -> str:
     return "" if folder == Path("runs") else f" --runs {folder}"
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from askwell import tables
 from askwell.build_task import BENCH, BUNDLED, build_task
 from askwell.config import read_config
 from askwell.tasks.base import Task
@@ -38,7 +37,7 @@ def list_tasks(matching: str, *, as_json: bool) -> None:
         if matching in BUNDLED + name
     ]
     if as_json:
-        _print_json(rows)
+        tables.print_json(rows)
         return
     table = Table("data", "train/dev/test", "metric", "licence")
     for row in rows:
@@ -59,7 +58,7 @@ def show_benchmark(name: str, *, as_json: bool) -> None:
         "licence": entry.licence,
     }
     if as_json:
-        _print_json(facts)
+        tables.print_json(facts)
         return
     for label, value in facts.items():
         Console().print(Text(f"{label:15} {value}"))
@@ -71,7 +70,7 @@ def check(path: Path | None, *, as_json: bool, overrides: dict[str, Any]) -> Non
     task = build_task(config)
     facts = _facts(task)
     if as_json:
-        _print_json(facts)
+        tables.print_json(facts)
         return
     out = Console()
     for label, value in facts.items():
@@ -100,7 +99,3 @@ def _facts(task: Task) -> dict[str, object]:
 
 def _first(target: str | tuple[str, ...]) -> str:
     return target if isinstance(target, str) else target[0]
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -251,6 +251,14 @@ class Evaluator:
         body = rollout_body(rollout, cached=cached)
         seconds = 0.0 if cached else rollout.completion.seconds
         await self.journal.write(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
+
+
+async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], None]) -> AsyncGenerator[Rollout, None]:
+    """Pass rollouts on, calling `see` at each."""
+    async with aclosing(rollouts) as arrivals:
+        async for rollout in arrivals:
+            see()
+            yield rollout
 
 
 async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dict[str, float]]:

@@ -12,16 +12,15 @@ from askwell import views
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import ConfigError
-from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt
+from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt, watched
 from askwell.gpo.direction import Judge
 from askwell.journal import Journal, Journaled
-from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
+from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, prompt_events, run
 from askwell.models.base import ChatModel
-from askwell.records import prompt_body
 from askwell.store import RunStore
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
-from askwell.types import Event, Example, Prompt, Rollout
+from askwell.types import Example, Prompt, Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +109,10 @@ class EvaluateJob:
             journal = await stack.enter_async_context(Journal(store))
             evaluator = _stoppable(self.side.evaluator(journal), stopper)
             await begin(journal, header=self.header, task=self.side.task)
-            first = journal.reserve(len(self.prompts))
-            await journal.write(
-                *(
-                    Event(position=first + index, kind="prompt", body=prompt_body(prompt))
-                    for index, prompt in enumerate(self.prompts)
-                )
-            )
+            await journal.write(*prompt_events(journal, self.prompts))
             cells = evaluator.cells(list(self.prompts), split="test", step=0)
-
-            async def watched():  # noqa: ANN202
-                async for rollout in evaluator.rollouts(cells):
-                    watch(_evaluating(evaluator, cells))
-                    yield rollout
-
-            return await scores_by_prompt(watched())
+            rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
+            return await scores_by_prompt(rollouts)
 
 
 def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:

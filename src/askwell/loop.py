@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from askwell import views
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
-from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt
+from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
 from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body
 from askwell.tasks.base import Task
@@ -116,10 +115,9 @@ class _Driver:
             found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
         unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
-        first = journal.reserve(len(unseen) + 1)
-        texts = [Event(position=first + i, kind="prompt", body=prompt_body(prompt)) for i, prompt in enumerate(unseen)]
+        texts = prompt_events(journal, unseen)
         body = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
-        await journal.write(*texts, Event(position=first + len(unseen), kind="proposals", body=body))
+        await journal.write(*texts, Event(position=journal.reserve(), kind="proposals", body=body))
         return found
 
     async def step(self, history: Trajectory, proposals: Sequence[Proposal]) -> Trajectory:
@@ -173,12 +171,13 @@ class _Driver:
             return f"no better dev score in {self.settings.patience} steps"
         return ""
 
-    async def _watched(self, cells: Sequence[Cell], history: Trajectory, stage: str) -> AsyncGenerator[Rollout, None]:
+    def _watched(self, cells: Sequence[Cell], history: Trajectory, stage: str) -> AsyncGenerator[Rollout, None]:
         begun = self.evaluator.done
-        async with aclosing(self.evaluator.rollouts(cells)) as arrivals:
-            async for rollout in arrivals:
-                self._show(history, stage, done=self.evaluator.done - begun, total=len(cells))
-                yield rollout
+
+        def see() -> None:
+            self._show(history, stage, done=self.evaluator.done - begun, total=len(cells))
+
+        return watched(self.evaluator.rollouts(cells), see)
 
     def _show(self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0) -> None:
         self.watch(
@@ -217,6 +216,14 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
             for index, (split, example) in enumerate(examples)
         ),
     )
+
+
+def prompt_events(journal: Journal, prompts: Sequence[Prompt]) -> list[Event]:
+    """Return the events, in their places, that hold the texts which the coming rollouts refer to by id."""
+    first = journal.reserve(len(prompts))
+    return [
+        Event(position=first + index, kind="prompt", body=prompt_body(prompt)) for index, prompt in enumerate(prompts)
+    ]
 
 
 def derive_seed(seed: int, *path: object) -> int:

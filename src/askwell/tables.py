@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
@@ -98,6 +100,11 @@ def summary_json(one: RunSummary) -> dict[str, object]:
 def spent(totals: list[Totals], seconds: float) -> Text:
     """Say what this process spent; a resumed run's earlier calls are not in it."""
     return Text(f"This session: {spent_line(totals)} · {format_seconds(seconds)}")
+
+
+def print_json(value: object) -> None:
+    """Write a value for machines to standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def sparkline(values: Sequence[float]) -> str:
