@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from askwell import views
+from askwell.budget import Demand
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, Interrupted, Sampling
 from askwell.journal import Journal, Journaled
@@ -60,6 +61,9 @@ class WordSearch:
         replies = await asyncio.gather(*[self.model.complete(request) for request in requests])
         found = dict.fromkeys(Prompt(instruction=reply.text) for reply in replies if reply.text)
         return [Proposal(prompt=prompt, parent=trajectory.current.prompt, origin="words") for prompt in found]
+
+    def demand(self, step: int) -> Demand:
+        return Demand(proposals=3, optimizer_calls=3)
 
 
 def suggest(request: Request) -> str:

@@ -30,6 +30,18 @@ class Caps:
     """Of this process: a resumed run starts its clock anew."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The most that one step of an optimizer asks for: what a plan adds up before anything is paid."""
+
+    proposals: int
+    """New prompts to be scored on the dev split."""
+    optimizer_calls: int
+    """Completions of the optimizer model."""
+    train_cells: int = 0
+    """Target calls on training examples, beside the scoring (reflections, bandits)."""
+
+
 class Purse:
     """Keeps count of what is spent and says whether one more call may be made.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from askwell import views
+from askwell.budget import Demand
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
@@ -30,6 +31,10 @@ class Optimizer(Protocol):
     """
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
+
+    def demand(self, step: int) -> Demand:
+        """Return the most that `propose` asks for in this step (1 is the first), never less."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

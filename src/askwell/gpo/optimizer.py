@@ -28,6 +28,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from askwell.budget import Demand
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.gpo.direction import DIRECTIONS, MOMENTA, PARENTS, POOLS, Judge, Moment, reflect
 from askwell.gpo.embed import Embedder, embedder_named
@@ -90,6 +91,17 @@ class GPO:
             if not rejected:
                 break
         return list(proposals.values())
+
+    def demand(self, step: int) -> Demand:
+        settings = self.settings
+        rounds = 1 + (settings.resamples if settings.budget_mode == "enforce" else 0)
+        reflects = DIRECTIONS[settings.direction].reflection
+        summarizes = settings.momentum == "summarization"  # one request a step: the log answers the earlier ones
+        return Demand(
+            proposals=settings.candidates,
+            optimizer_calls=rounds * settings.candidates + reflects + summarizes,
+            train_cells=min(settings.batch, len(self.train)) if reflects else 0,
+        )
 
     async def _situation(self, trajectory: Trajectory, parent: Candidate, seed: int) -> Situation:
         settings = self.settings
