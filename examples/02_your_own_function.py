@@ -22,7 +22,8 @@ result = askwell.optimize(
     data=data,
     target=target,
     metric=metric,
-    gpo={"preset": "gpo", "candidates": 8},
+    preset="gpo",
+    settings={"candidates": 8},
     loop=askwell.LoopSettings(steps=12, seed=1),
 )
 print(result.diff())

@@ -36,7 +36,8 @@ def optimize(folder: Path, **more: object) -> askwell.Result:
         optimizer=optimizer,
         metric="number",
         run=folder,
-        gpo={"preset": "gpo", "embedder": "lexical"},
+        preset="gpo",
+        settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(**settings),  # type: ignore[arg-type]
         **more,  # type: ignore[arg-type]
     )
@@ -73,7 +74,8 @@ def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
         optimizer=optimizer,
         metric="number",
         run=tmp_path / "run",
-        gpo={"preset": "gpo", "embedder": "lexical"},
+        preset="gpo",
+        settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=2, seed=0),
     )
     assert (again.prompt, again.report) == (first.prompt, first.report)
@@ -103,7 +105,7 @@ def test_metrics_may_be_functions_with_feedback(tmp_path: Path) -> None:
         optimizer=optimizer,
         metric=judge,
         run=tmp_path / "run",
-        gpo={"embedder": "lexical"},
+        settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=1),
     )
     assert result.prompt == "Add them."
@@ -125,7 +127,7 @@ def optimize_splits(folder: Path, parts: dict[str, list[dict[str, str]]]) -> ask
         optimizer=optimizer,
         metric="number",
         run=folder,
-        gpo={"embedder": "lexical"},
+        settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=1),
     )
 

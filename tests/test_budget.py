@@ -172,7 +172,7 @@ def test_from_python_a_capped_run_ends_with_its_best_so_far(tmp_path: Path) -> N
         data=[{"input": f"{i}", "target": "yes"} for i in range(50)],
         target=is_odd,
         optimizer=try_anything,
-        gpo={"embedder": "lexical"},
+        settings={"embedder": "lexical"},
         caps=askwell.Caps(max_calls=90),
         run=tmp_path / "run",
     )

@@ -13,7 +13,7 @@ LAYERS = (
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket"},
     {"views", "journal", "evaluation", "racing", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
-    {"loop", "job", "report", "runs", "blocking", "serve"},
+    {"loop", "methods", "job", "report", "runs", "blocking", "serve"},
     {"config", "build", "build_task", "api"},
     {"progress", "tables", "commands", "data_commands", "cli", "__main__"},
 )

@@ -17,14 +17,14 @@ from askwell import report as reports
 from askwell import runs
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build import build_model, default_max_tokens, gpo_settings
+from askwell.build import build_model, configured_search, default_max_tokens
 from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.gpo.direction import Judge
-from askwell.gpo.optimizer import GPO
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings, Optimizer, Watch
+from askwell.methods import DEFAULT_PRESET, Parts
 from askwell.models.base import ChatModel
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
@@ -88,7 +88,8 @@ def optimize(
     optimizer: ModelLike = "editor",
     metric: MetricLike = "exact",
     placement: str = "Q_end",
-    gpo: Mapping[str, Any] | None = None,
+    preset: str = DEFAULT_PRESET,
+    settings: Mapping[str, Any] | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
@@ -98,10 +99,10 @@ def optimize(
 ) -> Result:
     """Find a better instruction for a task.
 
-    `gpo` names a preset and any settings to be changed ({"preset": "gpo", "candidates": 4}). `loop` says how many steps
-    to make and holds the seed, `caps` is the most it may spend. `run` is a folder for the log: a new one is made under
-    `runs/` when it is not given; if it holds an unfinished run with the same settings and data, that run goes on, and
-    nothing is paid for twice.
+    `preset` says who proposes prompts (`askwell presets` lists them), `settings` changes any of its settings
+    ({"candidates": 4}). `loop` says how many steps to make and holds the seed, `caps` is the most it may spend. `run`
+    is a folder for the log: a new one is made under `runs/` when it is not given; if it holds an unfinished run with
+    the same settings and data, that run goes on, and nothing is paid for twice.
 
     Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
     `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
@@ -109,17 +110,18 @@ def optimize(
     """
     loop = loop or LoopSettings()
     task = as_task(data, metric=metric, placement=placement)
-    settings = gpo_settings(gpo or {}, steps=loop.steps, temperature=None)
+    search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
     side = _side(task, target, sampling, concurrency)
     optimizer_model = as_model(optimizer)
 
     def make_optimizer(model: ChatModel, judge: Judge) -> Optimizer:
-        return GPO(model=model, train=task.splits.get("train", ()), render=task.render, settings=settings, judge=judge)
+        train = task.splits.get("train", ())
+        return search.optimizer(Parts(model=model, train=train, render=task.render, judge=judge))
 
     config = {
         "name": task.name,
         "prompt": prompt.strip(),
-        "gpo": asdict(settings),
+        "search": search.identity(),
         "loop": asdict(loop),
         "optimizer": optimizer_model.name,
         **_side_config(side, metric, placement),

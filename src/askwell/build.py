@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from askwell.budget import Caps
@@ -14,11 +13,9 @@ from askwell.errors import ConfigError, nearest
 from askwell.evaluation import Sampling
 from askwell.gpo.direction import Judge
 from askwell.gpo.embed import default_embedder
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import preset
-from askwell.gpo.settings import GPOSettings
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings, Optimizer
+from askwell.methods import DEFAULT_PRESET, Parts, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.named import Named
@@ -35,15 +32,15 @@ _MASK = "=***"
 def optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
     task = build_task(config)
-    settings = gpo_settings(config.gpo, steps=config.run.steps, temperature=config.optimizer.temperature)
+    chosen = configured_search(config.search, steps=config.run.steps, temperature=config.optimizer.temperature)
     optimizer_model = build_model(config.optimizer, flag="--optimizer")
 
     def make_optimizer(model: ChatModel, judge: Judge) -> Optimizer:
-        return GPO(model=model, train=task.splits["train"], render=task.render, settings=settings, judge=judge)
+        return chosen.optimizer(Parts(model=model, train=task.splits["train"], render=task.render, judge=judge))
 
     return OptimizeJob(
         header=header_body(
-            {**config.identity(), "name": task.name, "gpo": asdict(settings)},
+            {**config.identity(), "name": task.name, "search": chosen.identity()},
             seed=config.run.seed,
             settings=resumable(config),
         ),
@@ -128,14 +125,13 @@ def in_flight(config: ModelConfig) -> int:
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
-def gpo_settings(tree: Mapping[str, Any], *, steps: int, temperature: float | None) -> GPOSettings:
-    """Return the settings of a preset with changes laid over it; the schedules' T is the run's number of steps."""
+def configured_search(tree: Mapping[str, Any], *, steps: int, temperature: float | None) -> Search:
+    """Return a preset with changes laid over it; the schedules' T is the run's number of steps."""
     changes = {key: value for key, value in tree.items() if key != "preset"}
+    defaults: dict[str, Any] = {"total_steps": max(1, steps), "embedder": default_embedder()}
     if temperature is not None:
-        changes.setdefault("temperature", temperature)
-    changes.setdefault("total_steps", max(1, steps))
-    changes.setdefault("embedder", default_embedder())
-    return preset(str(tree.get("preset", "gpo")), **changes)
+        defaults["temperature"] = temperature
+    return search(str(tree.get("preset", DEFAULT_PRESET)), changes, defaults=defaults)
 
 
 def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:

@@ -94,7 +94,7 @@ def main() -> None:
 @click.option("--train", "train_size", type=float, help="Training examples, a count or a share.")
 @click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them.")
 @click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end.")
-@click.option("--preset", metavar="NAME", help="Optimizer preset (default gpo).")
+@click.option("--preset", metavar="NAME", help="Who proposes prompts (default gpo); `askwell presets` lists them.")
 @click.option("--candidates", type=int, help="New prompts a step (default 8).")
 @click.option("--steps", type=int, help="Steps at the most (default 18).")
 @click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never).")
@@ -171,6 +171,16 @@ def demo(task: str | None, steps: int | None, seed: int, folder: str | None) -> 
     commands.demo(task, steps=steps, seed=seed, folder=Path(folder or "runs"))
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@told
+def presets(as_json: bool) -> None:
+    """List what --preset takes: published optimizers, references and controls."""
+    from askwell import commands
+
+    commands.list_presets(as_json=as_json)
+
+
 @main.group()
 def data() -> None:
     """Look at data sets: which come ready, what one is, and whether yours is fit for a run."""
@@ -236,8 +246,8 @@ _KEYS = {
     "train_size": "split.train",
     "dev_size": "split.dev",
     "test_size": "split.test",
-    "preset": "gpo.preset",
-    "candidates": "gpo.candidates",
+    "preset": "search.preset",
+    "candidates": "search.candidates",
     "steps": "run.steps",
     "patience": "run.patience",
     "seed": "run.seed",

@@ -6,10 +6,13 @@ import json
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from askwell import api, report, runs, tables
 from askwell import config as configs
@@ -17,6 +20,7 @@ from askwell.build import evaluate_job, optimize_job
 from askwell.config import Config
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.job import OptimizeJob
+from askwell.methods import PRESETS
 from askwell.models.meter import Metered, Totals
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
@@ -66,6 +70,20 @@ def list_runs(folder: Path, *, as_json: bool) -> None:
         Console().print(tables.summaries(found))
     else:
         Console().print(f"no runs in {str(folder)!r} yet; askwell optimize makes one", highlight=False)
+
+
+def list_presets(*, as_json: bool) -> None:
+    """List the optimizer presets with one line each."""
+    if as_json:
+        rows = [
+            {"preset": name, "summary": one.summary, "settings": asdict(one.settings)} for name, one in PRESETS.items()
+        ]
+        tables.print_json(rows)
+        return
+    table = Table("preset", "what it does")
+    for name, one in PRESETS.items():
+        table.add_row(name, Text(one.summary))
+    Console().print(table)
 
 
 def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:

@@ -144,8 +144,9 @@ class Config(_Section):
     split: SplitConfig = SplitConfig()
     target: ModelConfig = ModelConfig()
     optimizer: ModelConfig = ModelConfig(model="editor")
-    gpo: Mapping[str, Any] = Field(default_factory=lambda: {"preset": "gpo"})
-    """The optimizer's preset, and any of its settings to be changed: {preset = "gpo", candidates = 4}."""
+    search: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    """Who proposes prompts: a preset (`askwell presets`), and any of its settings to be changed:
+    {preset = "gpo", candidates = 4}."""
     run: RunConfig = RunConfig()
     budget: BudgetConfig = BudgetConfig()
 
@@ -178,6 +179,8 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
 
 def parse_config(tree: Mapping[str, Any], *, source: str = "the config") -> Config:
     """Check a tree of settings. Raises `ConfigError` naming the key and the nearest known one."""
+    if "gpo" in tree:
+        raise ConfigError(f"in {source}: [gpo] is called [search] now, as presets need not be GPO; rename the section")
     try:
         return Config.model_validate(tree)
     except ValidationError as error:

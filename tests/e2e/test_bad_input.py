@@ -63,7 +63,9 @@ def test_a_wrong_flag_is_refused(flags: list[str], said: list[str], base: list[s
     [
         ("[task]\nmetrik = 'number'", ["'task.metrik'", "did you mean 'metric'"]),
         ("[targets]\nmodel = 'x'", ["'targets'", "did you mean 'target'"]),
-        ("[gpo]\ncandidate = 3", ["'candidate'", "did you mean 'candidates'"]),
+        ("[search]\ncandidate = 3", ["'gpo'", "'candidate'", "did you mean 'candidates'"]),
+        ("[gpo]\ncandidates = 3", ["[gpo]", "[search]", "rename"]),
+        ("[search]\npreset = 'evoprompt'", ["'evoprompt'", "choose one of"]),
         ("task = 3", ["task", "3"]),
         ("[run]\nsteps = -1", ["run.steps", "-1"]),
         ("[run\n", ["not valid TOML"]),
@@ -72,7 +74,7 @@ def test_a_wrong_flag_is_refused(flags: list[str], said: list[str], base: list[s
 def test_a_wrong_config_is_refused(text: str, said: list[str], base: list[str], tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text(text)
-    refused(invoke("optimize", config, *base[2:]), *said, "run.toml" if "gpo" not in text else "")
+    refused(invoke("optimize", config, *base[2:]), *said, "run.toml" if "search" not in text else "")
 
 
 def test_a_missing_config_file_is_refused(base: list[str]) -> None:

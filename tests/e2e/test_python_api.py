@@ -21,7 +21,8 @@ def optimize(server: ChatServer, run: Path, *, prompt: str = START) -> askwell.R
         target=OpenAIModel("tiny", base_url=server.base_url),
         optimizer="editor",
         metric="number",
-        gpo={"preset": "gpo", "candidates": 3, "embedder": "lexical"},
+        preset="gpo",
+        settings={"candidates": 3, "embedder": "lexical"},
         loop=askwell.LoopSettings(steps=2, seed=1),
         run=run,
     )
@@ -77,7 +78,7 @@ def test_functions_will_do_for_everything(tmp_path: Path) -> None:
         target=target,
         optimizer=rewrite,
         metric=exact,
-        gpo={"candidates": 1, "embedder": "lexical"},
+        settings={"candidates": 1, "embedder": "lexical"},
         run=tmp_path / "r",
     )
     assert (result.prompt, result.score) == ("Say the sum.", 1.0)

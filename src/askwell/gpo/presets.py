@@ -17,24 +17,32 @@ _GPO = GPOSettings()
 
 PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
     {
-        # The paper's best: P+M, relevance, cosine without warm-up, generation.
         "gpo": _GPO,
-        # Monte Carlo search around the best prompt: no scores, no past. APE also makes its first prompts from examples.
+        # APE also makes its first prompts from examples.
         "ape": replace(_GPO, direction="P", momentum="none", schedule="none", refinement="resampling", parent="best"),
-        # Textual gradients on wrong examples. ProTeGi keeps a beam and picks by bandit; the loop's beam is 1.
+        # ProTeGi keeps a beam and picks by bandit; the beam here is 1.
         "apo": replace(_GPO, direction="P+M+R", momentum="none", schedule="none", refinement="editing", parent="best"),
-        # The best prompts of all that were scored, in ascending order of score.
         "opro": replace(_GPO, momentum="importance", pool="all", schedule="none", parent="best"),
-        # Reflection, past prompts by recency, a fixed number of words.
         "pe2": replace(_GPO, direction="P+M+R", momentum="recency", schedule="fixed", refinement="editing"),
-        # Reflection, and a running summary as momentum.
         "sgdm": replace(_GPO, direction="P+M+R", momentum="summarization", schedule="none"),
-        # What is retrieval worth? Any past prompts, with their true scores.
         "control-random": replace(_GPO, momentum="random"),
-        # What is the direction worth? The relevant prompts, with each other's scores.
         "control-shuffled": replace(_GPO, momentum="shuffled"),
     }
 )
+
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "gpo": "past prompts by relevance, a word budget that decays by a cosine, generation (arXiv 2402.17564)",
+        "ape": "other wordings of the best prompt: no scores, no past (arXiv 2211.01910)",
+        "apo": "the best prompt edited along a reflection on wrong examples (arXiv 2305.03495)",
+        "opro": "the best prompts of all that were scored, in ascending order of score (arXiv 2309.03409)",
+        "pe2": "reflection, past prompts by recency, a fixed number of words (arXiv 2311.05661)",
+        "sgdm": "reflection, and a running summary as momentum (arXiv 2402.17564)",
+        "control-random": "`gpo` with any past prompts: what is retrieval worth?",
+        "control-shuffled": "`gpo` with past prompts that carry each other's scores: what is the direction worth?",
+    }
+)
+"""One line a preset, for lists."""
 
 
 def preset(name: str, **changes: object) -> GPOSettings:

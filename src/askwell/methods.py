@@ -1,0 +1,99 @@
+"""Every way to search, by name: the one table that `[search] preset`, `--preset` and `optimize(preset=…)` look in.
+
+A preset is a method (an optimizer and the settings it takes) with its settings filled in. Any of them may be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from askwell.errors import ConfigError, nearest
+from askwell.gpo import presets as gpo_presets
+from askwell.gpo.direction import Judge
+from askwell.gpo.optimizer import GPO
+from askwell.gpo.settings import GPOSettings
+from askwell.loop import Optimizer
+from askwell.models.base import ChatModel
+from askwell.tasks.base import Render
+from askwell.types import Example
+
+DEFAULT_PRESET = "gpo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What every optimizer is made of, beside its settings."""
+
+    model: ChatModel
+    """The optimizer model."""
+    train: Sequence[Example]
+    """The only examples an optimizer sees."""
+    render: Render
+    judge: Judge
+    """Tries a prompt on training examples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A named search: what it does in one line, its settings (a frozen dataclass), and who is made from them."""
+
+    summary: str
+    settings: Any
+    make: Callable[[Parts, Any], Optimizer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A preset with its settings as this run has them."""
+
+    preset: str
+    settings: Any
+    make: Callable[[Parts, Any], Optimizer]
+
+    def optimizer(self, parts: Parts) -> Optimizer:
+        """Make who proposes. Raises `ConfigError` where the parts don't do (reflection without a train split)."""
+        return self.make(parts, self.settings)
+
+    def identity(self) -> dict[str, object]:
+        """Return what decides the search, as it stands in the log."""
+        return {"preset": self.preset, **asdict(self.settings)}
+
+
+def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None) -> Search:
+    """Return a preset with settings changed. `defaults` are what the run as a whole says, where the preset has them.
+
+    Raises `ConfigError` with the nearest match of an unknown preset or setting.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
+    found = PRESETS[preset]
+    known = {field.name for field in fields(found.settings)}
+    for name in changes:
+        if name not in known:
+            raise ConfigError(f"the preset {preset!r} has no setting {name!r}; {nearest(name, known)}")
+        _check_type(name, changes[name], like=getattr(found.settings, name))
+    given = {name: value for name, value in (defaults or {}).items() if name in known} | dict(changes)
+    return Search(preset=preset, settings=replace(found.settings, **given), make=found.make)
+
+
+def _check_type(name: str, value: object, *, like: object) -> None:
+    """Refuse a value of another type than the preset's own: TOML and Python callers may give anything."""
+    expected = (int, float) if isinstance(like, float) else type(like)
+    if not isinstance(value, expected) or isinstance(value, bool) != isinstance(like, bool):
+        raise ConfigError(f"{name} = {value!r}: expected a {type(like).__name__}, such as the preset's own {like!r}")
+
+
+def _gpo(parts: Parts, settings: GPOSettings) -> GPO:
+    return GPO(model=parts.model, train=parts.train, render=parts.render, settings=settings, judge=parts.judge)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        name: Preset(summary=gpo_presets.SUMMARIES[name], settings=settings, make=_gpo)
+        for name, settings in gpo_presets.PRESETS.items()
+    }
+)
+"""Add a method here. `askwell presets` lists them."""

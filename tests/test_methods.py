@@ -1,0 +1,62 @@
+"""Presets by name: every one can be made, and what is misspelt or of the wrong type is refused with a hint."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from askwell.build import configured_search
+from askwell.errors import ConfigError
+from askwell.gpo.presets import PRESETS as GPO_PRESETS
+from askwell.gpo.settings import GPOSettings
+from askwell.methods import PRESETS, Parts, search
+from askwell.models.fakes import ScriptedModel
+from tests.gpo.simulation import NUMBERS, q_end
+from tests.gpo.test_optimizer import JudgeByTable
+
+
+def parts() -> Parts:
+    return Parts(model=ScriptedModel(()), train=NUMBERS, render=q_end, judge=JudgeByTable([]))
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_makes_an_optimizer_that_says_its_demand(name: str) -> None:
+    chosen = search(name, {})
+    assert chosen.optimizer(parts()).demand(1).proposals >= 1
+    assert chosen.identity()["preset"] == name
+    assert "\n" not in PRESETS[name].summary
+
+
+def test_gpo_presets_are_all_there() -> None:
+    assert set(GPO_PRESETS) <= set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "words"),
+    [
+        ("gppo", {}, "unknown preset 'gppo'; did you mean 'gpo'"),
+        ("gpo", {"candidate": 3}, "no setting 'candidate'; did you mean 'candidates'"),
+        ("gpo", {"candidates": "many"}, "candidates = 'many': expected a int"),
+        ("gpo", {"candidates": True}, "candidates = True"),
+        ("gpo", {"candidates": 2.5}, "candidates = 2.5"),
+        ("gpo", {"candidates": 0}, "candidates is 0"),
+        ("gpo", {"temperature": "hot"}, "temperature = 'hot'"),
+    ],
+)
+def test_what_cannot_be_is_refused(preset: str, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        search(preset, changes)
+
+
+def test_a_whole_number_does_for_a_setting_with_a_fraction() -> None:
+    assert search("gpo", {"temperature": 1}).settings.temperature == 1
+
+
+def test_what_the_run_says_fills_in_and_the_section_wins() -> None:
+    found = configured_search({"preset": "opro", "total_steps": 3}, steps=7, temperature=0.5)
+    assert isinstance(found.settings, GPOSettings)
+    assert (found.settings.momentum, found.settings.total_steps, found.settings.temperature) == ("importance", 3, 0.5)
+    assert configured_search({}, steps=7, temperature=None).settings.total_steps == 7
+    assert {field.name for field in fields(GPOSettings)} <= set(found.identity())
