@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +15,7 @@ from askwell.budget import Demand
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, Interrupted, Sampling
 from askwell.journal import Journal, Journaled
-from askwell.loop import LoopSettings, begin, derive_seed, run
+from askwell.loop import LoopSettings, Optimizer, begin, derive_seed, run
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
@@ -66,6 +68,16 @@ class WordSearch:
         return Demand(proposals=3, optimizer_calls=3)
 
 
+class NoBananas(WordSearch):
+    """Turns proposals with one word down, and marks the rest as made from a lesson, with a penalty."""
+
+    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
+        return [
+            replace(one, rejected="a banana" if "banana" in one.prompt.instruction else "", lesson="add", penalty=0.05)
+            for one in await super().propose(trajectory, seed=seed)
+        ]
+
+
 def suggest(request: Request) -> str:
     rng = random.Random(f"{request.seed}/{request.draw}/{request.messages[0].content}")
     return " ".join(rng.sample(WORDS, 3))
@@ -73,6 +85,11 @@ def suggest(request: Request) -> str:
 
 class Spent(Exception):
     pass
+
+
+def second_proposals(store: MemoryStore) -> int:
+    """Place of the second step's proposals."""
+    return [event.position for event in store.events(kinds=["proposals"])][1]
 
 
 async def play(
@@ -83,6 +100,7 @@ async def play(
     target: Callable[[Request], str | Completion] = answer,
     stop_after: int | None = None,
     seed_config: int = 0,
+    search: Callable[[ChatModel], Optimizer] = WordSearch,
 ) -> Trajectory:
     """Run the loop; `stop_after` target calls it is asked to stop."""
     target_model, optimizer_model = ScriptedModel(target), ScriptedModel(optimizer)
@@ -98,7 +116,7 @@ async def play(
 
         return await run(
             initial=[Prompt(instruction="think")],
-            optimizer=WordSearch(Journaled(optimizer_model, journal, role="optimizer")),
+            optimizer=search(Journaled(optimizer_model, journal, role="optimizer")),
             evaluator=evaluator,
             settings=settings or LoopSettings(steps=4),
             watch=watch,
@@ -154,6 +172,33 @@ async def test_a_step_without_a_usable_prompt_is_still_a_step() -> None:
     history = await play(store, optimizer=lambda _: "")
     assert history.next_step == 5
     assert {one.prompt.instruction for one in history.candidates} == {"think"}
+
+
+async def test_a_rejected_proposal_is_written_down_with_its_reason_and_costs_no_call() -> None:
+    store = MemoryStore()
+    history = await play(store, search=NoBananas)
+    bodies = [cast("dict[str, Any]", event.body) for event in store.events(kinds=["proposals"])]
+    rejected = [one for body in bodies for one in body.get("rejected", [])]
+    assert rejected
+    assert {one["reason"] for one in rejected} == {"a banana"}
+    assert all("banana" in one["instruction"] for one in rejected)
+    assert not [one for one in history.candidates if "banana" in one.prompt.instruction]
+    resumed = MemoryStore()
+    resumed.append([event for event in store.events() if event.position <= second_proposals(store)])
+    assert await play(resumed, search=NoBananas) == history
+
+
+async def test_lessons_and_penalties_are_history_and_a_penalty_decides_who_is_best_but_not_the_score() -> None:
+    store = MemoryStore()
+    history = await play(store, search=NoBananas)
+    read = views.trajectory(store.events())
+    assert read == history
+    made = [one for one in read.candidates if one.origin == "words"]
+    assert made
+    assert {(one.lesson, one.penalty) for one in made} == {("add", 0.05)}
+    dear = replace(history.best, penalty=1.0)
+    assert Trajectory(candidates=(history.candidates[0], dear)).best == history.candidates[0]
+    assert dear.score == history.best.score
 
 
 async def test_a_finished_run_is_not_run_again() -> None:

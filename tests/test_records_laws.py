@@ -94,14 +94,23 @@ def test_rollouts(
     assert records.rollout_of(body, {records.prompt_id(prompt): prompt}, {example_id: query}) == rollout
 
 
-@given(prompts, prompts, unit, st.integers(0, 99))
-def test_candidates_and_proposals(prompt: Prompt, parent: Prompt, score: float, n: int) -> None:
+@given(prompts, prompts, unit, st.integers(0, 99), texts, texts, unit)
+def test_candidates_and_proposals(
+    prompt: Prompt, parent: Prompt, score: float, n: int, origin: str, lesson: str, penalty: float
+) -> None:
     assume(prompt == parent or records.prompt_id(prompt) != records.prompt_id(parent))
     known = {records.prompt_id(one): one for one in (prompt, parent)}
-    candidate = Candidate(step=2, prompt=prompt, score=score, n=n, parent=parent)
+    made = {"prompt": prompt, "parent": parent, "origin": origin, "lesson": lesson, "penalty": penalty}
+    candidate = Candidate(step=2, score=score, n=n, **made)  # type: ignore[arg-type]
     assert records.candidate_of(through_json(records.candidate_body(candidate)), 2, known, {}) == candidate
-    proposal = Proposal(prompt=prompt, parent=parent, origin="editing")
+    proposal = Proposal(**made)  # type: ignore[arg-type]
     assert records.proposal_of(through_json(records.proposal_body(proposal)), known) == proposal
+
+
+def test_logs_from_before_lessons_and_penalties_can_still_be_read() -> None:
+    old = {"prompt": "a", "score": 0.5, "n": 4, "parent": "b", "origin": "generation"}
+    found = records.candidate_of(old, 1, {"a": Prompt(instruction="A"), "b": Prompt(instruction="B")}, {})
+    assert (found.origin, found.lesson, found.penalty) == ("generation", "", 0.0)
 
 
 @given(prompts, prompts)

@@ -16,7 +16,7 @@ from askwell.budget import Demand
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
-from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body
+from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body, rejection_body
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
@@ -26,8 +26,9 @@ class Optimizer(Protocol):
     """Proposes prompts worth scoring.
 
     Contract: all state is the trajectory (so resuming is replaying), all randomness is the seed; returns no proposal
-    twice, may return none; never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model
-    gives nothing to work with.
+    twice, may return none; what it turned down itself (`rejected`) it returns too, to be written down and not scored;
+    never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model gives nothing to work
+    with.
     """
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
@@ -116,12 +117,16 @@ class _Driver:
         else:
             self._show(history, "proposing prompts")
             found = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", number))
-            # A step without a usable prompt is still a step: the current prompt stays.
-            found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
+        rejected = [rejection_body(proposal) for proposal in found if proposal.rejected]
+        found = [proposal for proposal in found if not proposal.rejected]
+        # A step without a usable prompt is still a step: the current prompt stays.
+        found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
         unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
         texts = prompt_events(journal, unseen)
-        body = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
+        body: dict[str, object] = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
+        if rejected:
+            body["rejected"] = rejected
         await journal.write(*texts, Event(position=journal.reserve(), kind="proposals", body=body))
         return found
 
@@ -132,10 +137,7 @@ class _Driver:
         cells = self.evaluator.cells(unseen, split="dev", step=number)
         scores = await scores_by_prompt(self._watched(cells, history, f"step {number}: scoring {len(unseen)} prompts"))
         candidates = [_candidate(proposal, number, history, scores) for proposal in proposals]
-        bodies = [
-            candidate_body(candidate, origin=proposal.origin, reused=proposal.prompt not in scores)
-            for candidate, proposal in zip(candidates, proposals, strict=True)
-        ]
+        bodies = [candidate_body(candidate, reused=candidate.prompt not in scores) for candidate in candidates]
         await self._write("step", {"step": number, "candidates": bodies})
         history = history.extended(candidates)
         self._show(history, "step done")
@@ -248,6 +250,9 @@ def _candidate(
         score=known.score if known else mean(found.values()),
         n=known.n if known else len(found),
         parent=proposal.parent,
+        origin=proposal.origin,
+        lesson=proposal.lesson,
+        penalty=proposal.penalty,
         example_scores=found,
     )
 

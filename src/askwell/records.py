@@ -163,7 +163,7 @@ def proposal_body(proposal: Proposal) -> dict[str, object]:
     body: dict[str, object] = {"prompt": prompt_id(proposal.prompt), "origin": proposal.origin}
     if proposal.parent is not None:
         body["parent"] = prompt_id(proposal.parent)
-    return body
+    return body | _judged_by(proposal)
 
 
 def proposal_of(body: Body, prompts: Mapping[str, Prompt]) -> Proposal:
@@ -172,18 +172,28 @@ def proposal_of(body: Body, prompts: Mapping[str, Prompt]) -> Proposal:
         prompt=prompts[cast("str", body["prompt"])],
         parent=None if parent is None else prompts[parent],
         origin=cast("str", body["origin"]),
+        lesson=cast("str", body.get("lesson", "")),
+        penalty=cast("float", body.get("penalty", 0.0)),
     )
 
 
-def candidate_body(candidate: Candidate, *, origin: str = "", reused: bool = False) -> dict[str, object]:
+def rejection_body(proposal: Proposal) -> dict[str, object]:
+    """Spell a proposal that was turned down, with its text: nothing else in the log refers to it."""
+    body = prompt_body(proposal.prompt) | {"origin": proposal.origin, "reason": proposal.rejected}
+    if proposal.parent is not None:
+        body["parent"] = prompt_id(proposal.parent)
+    return body
+
+
+def candidate_body(candidate: Candidate, *, reused: bool = False) -> dict[str, object]:
     body: dict[str, object] = {"prompt": prompt_id(candidate.prompt), "score": candidate.score, "n": candidate.n}
     if candidate.parent is not None:
         body["parent"] = prompt_id(candidate.parent)
-    if origin:
-        body["origin"] = origin
+    if candidate.origin:
+        body["origin"] = candidate.origin
     if reused:
         body["reused"] = True
-    return body
+    return body | _judged_by(candidate)
 
 
 def candidate_of(body: Body, step: int, prompts: Mapping[str, Prompt], scores: Mapping[str, float]) -> Candidate:
@@ -194,5 +204,17 @@ def candidate_of(body: Body, step: int, prompts: Mapping[str, Prompt], scores: M
         score=cast("float", body["score"]),
         n=cast("int", body["n"]),
         parent=None if parent is None else prompts[parent],
+        origin=cast("str", body.get("origin", "")),
+        lesson=cast("str", body.get("lesson", "")),
+        penalty=cast("float", body.get("penalty", 0.0)),
         example_scores=scores,
     )
+
+
+def _judged_by(made: Proposal | Candidate) -> dict[str, object]:
+    body: dict[str, object] = {}
+    if made.lesson:
+        body["lesson"] = made.lesson
+    if made.penalty:
+        body["penalty"] = made.penalty
+    return body

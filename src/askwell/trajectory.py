@@ -39,7 +39,7 @@ class Trajectory:
 
     @property
     def best(self) -> Candidate:
-        """The highest dev score so far; of equals, the earliest."""
+        """The highest dev score less its penalty so far; of equals, the earliest."""
         return best_of(self.candidates)
 
     @property
@@ -63,5 +63,5 @@ class Trajectory:
 
 
 def best_of(candidates: Iterable[Candidate]) -> Candidate:
-    """Return the candidate with the highest score; of equals, the first."""
-    return max(candidates, key=lambda candidate: candidate.score)
+    """Return the candidate with the highest score less its penalty; of equals, the first."""
+    return max(candidates, key=lambda candidate: candidate.score - candidate.penalty)

@@ -108,6 +108,12 @@ class Proposal:
     parent: Prompt | None = None
     origin: str = ""
     """One word for how it was made ("generation", "editing", …); for reports only."""
+    lesson: str = ""
+    """Feedback that it was made from, to be judged by whether it beats its parent."""
+    penalty: float = 0.0
+    """Taken off its score (0..1) wherever prompts are compared, never where a score is reported."""
+    rejected: str = ""
+    """Why it must not be scored, in words; a rejected proposal is written to the log and costs no call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +142,10 @@ class Candidate:
     score: float
     n: int
     parent: Prompt | None = None
+    origin: str = ""
+    """See `Proposal`, as the two below."""
+    lesson: str = ""
+    penalty: float = 0.0
     example_scores: Mapping[str, float] = field(default_factory=dict[str, float], hash=False, compare=False)
     """Example id -> score, for paired comparisons and per-example deltas."""
 
