@@ -21,26 +21,24 @@ Deviations from the paper:
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from askwell.budget import Demand
-from askwell.errors import ConfigError, ModelError, RunFailed
+from askwell.errors import ConfigError
+from askwell.gpo.asking import Asker
 from askwell.gpo.direction import DIRECTIONS, MOMENTA, PARENTS, POOLS, Judge, Moment, reflect
 from askwell.gpo.embed import Embedder, embedder_named
 from askwell.gpo.metaprompt import Situation, exemplar, meta_prompt
-from askwell.gpo.parse import parse_prompt
 from askwell.gpo.schedule import budget_words, train_batch, warmup_steps
 from askwell.gpo.settings import GPOSettings
 from askwell.gpo.step_size import BUDGET_MODES
 from askwell.models.base import ChatModel
 from askwell.tasks.base import Render
 from askwell.trajectory import Trajectory
-from askwell.types import FINAL_FAULTS, Candidate, Completion, Example, Message, Prompt, Proposal, Request
+from askwell.types import Candidate, Example, Prompt, Proposal
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +76,8 @@ class GPO:
         accepted, asked, rounds = 0, 0, 1 + (self.settings.resamples if self.settings.budget_mode == "enforce" else 0)
         for _ in range(rounds):
             draws = range(asked, asked + self.settings.candidates - accepted)
-            texts = await self._sample(meta_prompt(situation), draws, seed)
+            replies = await self._asker.prompts([meta_prompt(situation)] * len(draws), draws, seed)
+            texts = [text for text in replies if text]
             asked = draws.stop
             within = [text for text in texts if accepts(situation.current, text, situation.budget_words)]
             if rejected := len(texts) - len(within):
@@ -114,7 +113,7 @@ class GPO:
             k=settings.trajectory_size,
             embedder=self._embedder,
             seed=seed,
-            ask=self._ask,
+            ask=self._asker.note,
         )
         return Situation(
             current=parent.prompt.instruction,
@@ -125,6 +124,10 @@ class GPO:
             refinement=settings.refinement,
             budget_words=self._budget(step),
         )
+
+    @property
+    def _asker(self) -> Asker:
+        return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
 
     @property
     def _embedder(self) -> Embedder:
@@ -148,55 +151,4 @@ class GPO:
         rollouts = await self.judge(current, batch, step=step + 1)
         examples = {example.id: example for example in batch}
         judged = [(examples[rollout.example_id], rollout) for rollout in rollouts]
-        return await reflect(current, judged, self.settings.reflected, self.render, self._ask)
-
-    async def _ask(self, text: str) -> str:
-        """Put one question at temperature 0. No seed and draw 0: equal questions are one request in the log."""
-        request = Request(messages=_user(text), max_tokens=self.settings.max_tokens)
-        usable = self._usable([await self.model.complete(request)])
-        if not usable:
-            raise RunFailed(f"the optimizer model {self.model.name!r} refused a reflection or summary; choose another")
-        return usable[0].text.strip()
-
-    async def _sample(self, text: str, draws: range, seed: int) -> list[str]:
-        """Ask once a draw, all at once; return what could be read, in draw order."""
-        requests = [
-            Request(
-                messages=_user(text),
-                temperature=self.settings.temperature,
-                max_tokens=self.settings.max_tokens,
-                seed=_draw_seed(seed, draw),
-                draw=draw,
-            )
-            for draw in draws
-        ]
-        replies = self._usable(await asyncio.gather(*[self.model.complete(request) for request in requests]))
-        texts = [parse_prompt(reply.text) for reply in replies]
-        if unparsed := sum(not text for text in texts):
-            log.warning("%d of %d replies of %s held no prompt", unparsed, len(texts), self.model.name)
-        return [text for text in texts if text]
-
-    def _usable(self, completions: Sequence[Completion]) -> list[Completion]:
-        """Drop failed and refused calls; raise if the fault is final or if nothing but failures came back."""
-        failed = [completion for completion in completions if completion.outcome == "failed"]
-        for completion in failed:
-            if completion.fault in FINAL_FAULTS:
-                raise ModelError(f"the optimizer model {self.model.name!r} refused: {completion.error}")
-        if len(failed) == len(completions):
-            raise RunFailed(
-                f"all {len(failed)} calls of the optimizer model {self.model.name!r} failed "
-                f"(last: {failed[-1].fault} {failed[-1].error!r}); resume the run when it answers again"
-            )
-        if failed:
-            log.warning("%d of %d calls of %s failed", len(failed), len(completions), self.model.name)
-        return [completion for completion in completions if completion.outcome not in ("failed", "refused", "unparsed")]
-
-
-def _user(text: str) -> tuple[Message, ...]:
-    return (Message(role="user", content=text),)
-
-
-def _draw_seed(seed: int, draw: int) -> int:
-    """Give each draw a seed of its own, below 2³¹ as some servers demand."""
-    digest = hashlib.blake2b(f"{seed}:{draw}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest) >> 1
+        return await reflect(current, judged, self.settings.reflected, self.render, self._asker.note)
