@@ -13,9 +13,10 @@ LAYERS = (
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket"},
     {"views", "journal", "evaluation", "racing", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
-    {"loop", "methods", "job", "report", "runs", "blocking", "serve"},
+    {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve"},
     {"config", "build", "build_task", "api"},
-    {"progress", "tables", "commands", "data_commands", "cli", "__main__"},
+    {"progress", "tables", "commands", "data_commands", "query_commands"},
+    {"cli", "cli_flags", "cli_query_level", "__main__"},
 )
 """A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

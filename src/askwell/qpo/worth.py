@@ -1,0 +1,107 @@
+"""Is a query-level policy worth training on these data? Headroom, and what a cheap chooser gains on unseen queries.
+
+Without repeated draws headroom has only bounds. But a gain that a text classifier reaches on queries it has not seen is
+a gain that is there: cross-validated over queries, it is a lower bound with an interval, and it settles the question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from askwell.errors import DataError
+from askwell.qpo.arrays import Floats, np
+from askwell.qpo.folds import fold_rows
+from askwell.qpo.guard import choose
+from askwell.qpo.headroom import WORTH, Headroom, headroom
+from askwell.qpo.scorer import fitter
+from askwell.qpo.select import DEFAULT_SCORER, MIN_QUERIES
+from askwell.qpo.table import Table, static_prompt
+from askwell.stats import Interval, format_interval, paired_difference
+
+SHARES = (0.5, 0.8, 0.95)
+"""Prompts tried on at least this share of the most-tried prompt's queries are looked at; the first that will do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """The answer and what it rests on."""
+
+    headroom: Headroom
+    chooser: Interval | None
+    """Gain over the static prompt of a selection policy on queries it was not fitted on; None where not needed, or with
+    too few queries."""
+    worth_it: bool
+    verdict: str
+    """One closing sentence."""
+
+
+def judge(table: Table, *, seed: int, scorer: str = DEFAULT_SCORER) -> Worth:
+    """Measure headroom and, where it has only bounds and there are queries enough, a chooser by cross-validation.
+
+    Raises `DataError` where no two prompts were tried on the same query.
+    """
+    dense = dense_part(table)
+    room = headroom(dense, seed=seed)
+    if room.gain.kind == "interval" or room.gain.high < WORTH or len(dense.queries) < MIN_QUERIES:
+        return Worth(headroom=room, chooser=None, worth_it=room.worth_it, verdict=room.verdict)
+    gain = chooser_gain(dense, seed=seed, scorer=scorer)
+    worth = gain.low > 0.0 and gain.estimate >= WORTH
+    return Worth(headroom=room, chooser=gain, worth_it=worth, verdict=_verdict(room, gain, worth=worth))
+
+
+def chooser_gain(table: Table, *, seed: int, scorer: str = DEFAULT_SCORER, folds: int = 5) -> Interval:
+    """Gain on held-out queries of choosing by a scorer, static prompt and scorer learnt inside each fold.
+
+    A query where the pick or the static prompt was never tried is left out.
+    """
+    fit, rates = fitter(scorer), np.nan_to_num(table.rates())
+    ours, theirs, counted = (np.zeros(len(table.queries)) for _ in range(3))
+    for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
+        learnt = table.rows(inside)
+        static = static_prompt(learnt)
+        pick = choose(
+            fit(learnt, static=static, seed=seed).advantages(table.rows(outside).queries), static=static, margin=0.0
+        )
+        ours[outside], theirs[outside] = rates[outside, pick], rates[outside, static]
+        counted[outside] = table.tried[outside, pick] & table.tried[outside, static]
+    kept = counted > 0
+    if not kept.any():
+        raise DataError("no held-out query was tried with both the chosen and the static prompt; log more pairs")
+    return paired_difference(_floats(ours[kept]), _floats(theirs[kept]), method="t")
+
+
+def dense_part(table: Table) -> Table:
+    """Keep the prompts that were tried widely enough for `headroom` to have complete queries to work on."""
+    counts = table.tried.sum(axis=0)
+    options = [_columns(table, counts >= share * counts.max()) for share in SHARES]
+    complete = [int(option.tried.all(axis=1).sum()) if len(option.prompts) > 1 else 0 for option in options]
+    for option, rows in zip(options, complete, strict=True):
+        if rows >= MIN_QUERIES:
+            return option
+    return options[int(np.argmax(complete))]
+
+
+def _columns(table: Table, kept: np.ndarray) -> Table:
+    return Table(
+        queries=table.queries,
+        prompts=tuple(prompt for prompt, keep in zip(table.prompts, kept.tolist(), strict=True) if keep),
+        totals=table.totals[:, kept],
+        draws=table.draws[:, kept],
+    )
+
+
+def _verdict(room: Headroom, gain: Interval, *, worth: bool) -> str:
+    if worth:
+        return (
+            f"Yes: a query-level policy is worth training here; merely choosing among the logged prompts by a query's "
+            f"text already gains {format_interval(gain, signed=True)} points on unseen queries."
+        )
+    return (
+        "Not shown: one prompt is enough for now; choosing by a query's text gains "
+        f"{format_interval(gain, signed=True)} points on unseen queries, and without repeated draws the bounds are 0 "
+        f"to {100 * room.gain.high:.1f}."
+    )
+
+
+def _floats(values: Floats) -> list[float]:
+    return [float(value) for value in values]
