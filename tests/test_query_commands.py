@@ -49,7 +49,7 @@ def run(folder: Path, *, target: str = "fake") -> Path:
         optimizer=rewrites,
         metric="number",
         run=folder,
-        gpo={"preset": "gpo", "embedder": "lexical"},
+        settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=1),
     )
     return folder
