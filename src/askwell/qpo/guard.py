@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from askwell.qpo.arrays import Floats, Ints, np
@@ -50,7 +50,71 @@ def tune_guard(rounds: Sequence[Floats], table: Table, *, static: int, margins: 
     best = max(options, key=lambda option: option.gain)
     if best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
-    return Guard(margin=math.inf, gain=0.0, error=0.0, switched=0.0, queries=best.queries)
+    return never(queries=best.queries)
+
+
+def tune_margin(advantages: Sequence[float], gains: Sequence[float]) -> Guard:
+    """Pick the margin for written prompts, from dev queries: predicted advantages, and the gains that were measured.
+
+    Margins tried are 0 and the deciles of the advantages above it, as a value head's unit need not be the score's.
+    Where no margin's gain is real (by `STANDARD_ERRORS`), the static prompt is kept for every query.
+    """
+    predicted, measured = np.asarray(advantages, dtype=float), np.asarray(gains, dtype=float)
+    above = predicted[predicted > 0.0]
+    margins = [0.0, *(float(np.quantile(above, tenth / 10)) for tenth in range(1, 10) if above.size)]
+    options = [_switched(predicted, measured, margin) for margin in margins]
+    best = max(options, key=lambda option: option.gain)
+    if best.queries > 1 and best.gain - STANDARD_ERRORS * best.error > 0.0:
+        return best
+    return never(queries=len(measured))
+
+
+def cross_fitted_gains(
+    advantages: Sequence[float], gains: Sequence[float], *, seed: int, folds: int = 5
+) -> list[float]:
+    """Gain of the guarded policy on each dev query, its margin tuned on the other folds (so it is not flattered)."""
+    found = [0.0] * len(gains)
+    for inside, outside in fold_rows(len(gains), folds=folds, seed=seed):
+        rows: list[int] = inside.tolist()
+        margin = tune_margin([advantages[row] for row in rows], [gains[row] for row in rows]).margin
+        for row in outside.tolist():
+            found[row] = gains[row] if advantages[row] > margin else 0.0
+    return found
+
+
+def never(*, queries: int = 0) -> Guard:
+    """Return the guard that keeps the static prompt for every query."""
+    return Guard(margin=math.inf, gain=0.0, error=0.0, switched=0.0, queries=queries)
+
+
+ALWAYS = Guard(margin=-math.inf, gain=0.0, error=0.0, switched=1.0, queries=0)
+"""No guard: whatever the policy says is sent, as in the paper."""
+
+
+def guard_body(guard: Guard) -> dict[str, float | str | None]:
+    """Spell a guard in JSON; an infinite margin is "never", its opposite "always"."""
+    margin = guard.margin if math.isfinite(guard.margin) else ("never" if guard.margin > 0 else "always")
+    return {
+        "margin": margin,
+        "gain": guard.gain,
+        "error": guard.error,
+        "switched": guard.switched,
+        "queries": guard.queries,
+    }
+
+
+def guard_of(body: Mapping[str, float | str | None]) -> Guard:
+    """Read a guard back."""
+    margin = body["margin"]
+    if isinstance(margin, str):
+        margin = -math.inf if margin == "always" else math.inf
+    return Guard(
+        margin=float(margin or 0.0),
+        gain=float(body["gain"] or 0.0),
+        error=float(body["error"] or 0.0),
+        switched=float(body["switched"] or 0.0),
+        queries=int(body["queries"] or 0),
+    )
 
 
 def out_of_fold(fit: Fit, table: Table, *, static: int, seed: int, folds: int = 5) -> Floats:
@@ -60,6 +124,19 @@ def out_of_fold(fit: Fit, table: Table, *, static: int, seed: int, folds: int = 
         scorer = fit(table.rows(inside), static=static, seed=seed)
         found[outside] = scorer.advantages(table.rows(outside).queries)
     return found
+
+
+def _switched(predicted: Floats, measured: Floats, margin: float) -> Guard:
+    switch = predicted > margin
+    gains = np.where(switch, measured, 0.0)
+    n = len(gains)
+    return Guard(
+        margin=margin,
+        gain=float(gains.mean()) if n else 0.0,
+        error=float(gains.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0,
+        switched=float(switch.mean()) if n else 0.0,
+        queries=n,
+    )
 
 
 def _outcome(rounds: Sequence[Floats], table: Table, static: int, margin: float) -> Guard:

@@ -19,7 +19,7 @@ from typing import cast
 
 from askwell.errors import ConfigError, DataError
 from askwell.qpo.arrays import Floats, np
-from askwell.qpo.guard import Guard, choose, out_of_fold, tune_guard
+from askwell.qpo.guard import Guard, choose, guard_body, guard_of, never, out_of_fold, tune_guard
 from askwell.qpo.multitask import cross_fit_multitask
 from askwell.qpo.scorer import Scorer, State, fitter, restore_scorer
 from askwell.qpo.table import Table, static_prompt
@@ -30,6 +30,7 @@ DEFAULT_SCORER = "multitask"
 """Chosen by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
 
 FORMAT = 1
+KIND = "selection"
 MIN_QUERIES = 20
 """With fewer training queries nothing is learnt, and the static prompt is all there is."""
 
@@ -65,19 +66,13 @@ class SelectionPolicy:
         """Write `policy.json` and `arrays.npz` into a folder: values only, no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         state = self.scorer.state() if self.scorer is not None else None
-        finite = math.isfinite(self.guard.margin)
         body = {
             "format": FORMAT,
+            "kind": KIND,
             "prompts": list(self.prompts),
             "static": self.static,
             "name": self.name,
-            "guard": {
-                "margin": self.guard.margin if finite else None,
-                "gain": self.guard.gain,
-                "error": self.guard.error,
-                "switched": self.guard.switched,
-                "queries": self.guard.queries,
-            },
+            "guard": guard_body(self.guard),
             "scorer": None if state is None else {"kind": state.kind, "values": state.values},
         }
         text = json.dumps(body, ensure_ascii=False, indent=1)
@@ -104,8 +99,7 @@ def fit_selection(
     if dev is not None:
         _check_dev(table, dev)
     if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2:
-        nothing = Guard(margin=math.inf, gain=0.0, error=0.0, switched=0.0, queries=0)
-        return SelectionPolicy(prompts=table.prompts, static=best, scorer=None, guard=nothing, name=scorer)
+        return SelectionPolicy(prompts=table.prompts, static=best, scorer=None, guard=never(), name=scorer)
     fitted = fit(table, static=best, seed=seed)
     if dev is not None:
         guard = tune_guard([fitted.advantages(dev.queries)], dev, static=best)
@@ -125,8 +119,6 @@ def load_selection(folder: Path) -> SelectionPolicy:
     if not isinstance(read, dict) or cast("dict[str, object]", read).get("format") != FORMAT:
         raise DataError(f"{str(folder / 'policy.json')!r} is not a selection policy of format {FORMAT}")
     body = cast("dict[str, object]", read)
-    guard = cast("dict[str, float | None]", body["guard"])
-    margin = guard["margin"]
     spec = cast("Mapping[str, object] | None", body["scorer"])
     return SelectionPolicy(
         prompts=tuple(cast("list[str]", body["prompts"])),
@@ -136,13 +128,7 @@ def load_selection(folder: Path) -> SelectionPolicy:
         else restore_scorer(
             State(kind=cast("str", spec["kind"]), values=cast("Mapping[str, object]", spec["values"]), arrays=arrays)
         ),
-        guard=Guard(
-            margin=math.inf if margin is None else margin,
-            gain=guard["gain"] or 0.0,
-            error=guard["error"] or 0.0,
-            switched=guard["switched"] or 0.0,
-            queries=int(guard["queries"] or 0),
-        ),
+        guard=guard_of(cast("dict[str, float | str | None]", body["guard"])),
         name=cast("str", body["name"]),
     )
 
