@@ -13,7 +13,7 @@ LAYERS = (
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket"},
     {"views", "journal", "evaluation", "racing", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
-    {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve"},
+    {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
     {"config", "build", "build_task", "api"},
     {"progress", "tables", "commands", "data_commands", "query_commands"},
     {"cli", "cli_flags", "cli_query_level", "__main__"},

@@ -100,6 +100,10 @@ class GPO:
             proposals=settings.candidates,
             optimizer_calls=rounds * settings.candidates + reflects + summarizes,
             train_cells=min(settings.batch, len(self.train)) if reflects else 0,
+            usual_calls=settings.candidates + reflects + summarizes,
+            reply_tokens=settings.max_tokens,
+            shown_texts=settings.trajectory_size + 2,  # the current prompt, and a reflection or a summary
+            shown_examples=max(settings.exemplars, settings.reflected if reflects else 0),
         )
 
     async def _situation(self, trajectory: Trajectory, parent: Candidate, seed: int) -> Situation:

@@ -83,7 +83,7 @@ class OpenAIModel:
             (urlsplit(self._proxy).password if self._proxy else "") or "",
         )
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
-        self._price = price_of(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
+        self.price = price_of(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
         self._learnt: tuple[Quirk, ...] = ()
         self._has_answered = False
         self._served: tuple[str, ...] | None = None
@@ -206,7 +206,7 @@ class OpenAIModel:
     def _finished(self, completion: Completion, cached_tokens: int, seconds: float) -> Completion:
         usage = completion.usage
         if usage.prompt_tokens or usage.completion_tokens:
-            cost = self._price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
+            cost = self.price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
             usage = replace(usage, cost_usd=cost)
         text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
         return replace(completion, usage=usage, seconds=seconds, text=text, error=error)

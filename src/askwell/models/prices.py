@@ -6,7 +6,7 @@ import importlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from askwell.errors import ConfigError, nearest
 
@@ -17,6 +17,13 @@ PRICE_NAMES = ("input_per_mtok", "output_per_mtok")
 
 PriceOf = Callable[[int, int, int], float | None]
 """(prompt tokens, of those read from the provider's cache, completion tokens) -> dollars; None where unknown."""
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A model that knows what a call would cost: (prompt tokens, of those cached, completion tokens) -> dollars."""
+
+    def price(self, prompt: int, cached: int, completion: int, /) -> float | None: ...
 
 
 def price_of(model: str, *, base_url: str, local: bool, prices: Mapping[str, float] | None) -> PriceOf:
