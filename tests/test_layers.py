@@ -15,8 +15,8 @@ LAYERS = (
     {"gpo", "baselines", "qpo"},
     {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
     {"config", "build", "build_task", "api"},
-    {"progress", "tables", "commands", "data_commands", "query_commands"},
-    {"cli", "cli_flags", "cli_query_level", "__main__"},
+    {"progress", "tables", "commands", "data_commands", "plan_commands", "query_commands"},
+    {"cli", "cli_flags", "cli_query_level", "cli_runs", "__main__"},
 )
 """A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

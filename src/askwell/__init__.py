@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from askwell.api import Evaluation, Result, evaluate, optimize
+    from askwell.api import Evaluation, Result, evaluate, optimize, plan
     from askwell.budget import Caps
     from askwell.errors import (
         AskwellError,
@@ -31,19 +31,21 @@ if TYPE_CHECKING:
     from askwell.evaluation import Sampling
     from askwell.loop import LoopSettings
     from askwell.models.base import ChatModel
+    from askwell.planning import Plan
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
     "askwell.budget": ("Caps",),
-    "askwell.api": ("Evaluation", "Result", "evaluate", "optimize"),
+    "askwell.api": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
     "askwell.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
     "askwell.evaluation": ("Sampling",),
     "askwell.loop": ("LoopSettings",),
     "askwell.models.base": ("ChatModel",),
+    "askwell.planning": ("Plan",),
     "askwell.tasks.load": ("load",),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
@@ -63,6 +65,7 @@ __all__ = [
     "LoopSettings",
     "Message",
     "ModelError",
+    "Plan",
     "Prompt",
     "Request",
     "Result",
@@ -76,6 +79,7 @@ __all__ = [
     "load",
     "metric",
     "optimize",
+    "plan",
 ]
 
 

@@ -28,6 +28,8 @@ from askwell.methods import DEFAULT_PRESET, Parts
 from askwell.models.base import ChatModel
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
+from askwell.planning import Pace, Plan
+from askwell.planning import plan as reckon
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.base import Metric, Task
@@ -108,6 +110,58 @@ def optimize(
     `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
     notebook's running loop.
     """
+    job = _optimize_job(
+        data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
+        settings=settings, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+    )  # fmt: skip
+    name = job.side.task.name
+    folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
+    return execute(job, folder, watch)
+
+
+def plan(
+    *,
+    data: DataLike,
+    target: ModelLike,
+    prompt: str = DEFAULT_PROMPT,
+    optimizer: ModelLike = "editor",
+    metric: MetricLike = "exact",
+    placement: str = "Q_end",
+    preset: str = DEFAULT_PRESET,
+    settings: Mapping[str, Any] | None = None,
+    sampling: Sampling | None = None,
+    concurrency: int = 16,
+    loop: LoopSettings | None = None,
+    caps: Caps | None = None,
+    latency_s: float = 2.0,
+) -> Plan:
+    """Reckon what `optimize` with these arguments would cost, expected and at the worst. No model is asked.
+
+    `latency_s` is what a call is taken to last. Prices are those of the models: their own, or the price table's.
+    """
+    job = _optimize_job(
+        data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
+        settings=settings, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+    )  # fmt: skip
+    return reckon(job, target=Pace(concurrency=concurrency, latency_s=latency_s), optimizer=Pace(latency_s=latency_s))
+
+
+def _optimize_job(
+    *,
+    data: DataLike,
+    target: ModelLike,
+    prompt: str,
+    optimizer: ModelLike,
+    metric: MetricLike,
+    placement: str,
+    preset: str,
+    settings: Mapping[str, Any] | None,
+    sampling: Sampling | None,
+    concurrency: int,
+    loop: LoopSettings | None,
+    caps: Caps | None,
+) -> OptimizeJob:
+    """Turn the arguments of `optimize` and `plan` into objects."""
     loop = loop or LoopSettings()
     task = as_task(data, metric=metric, placement=placement)
     search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
@@ -126,7 +180,7 @@ def optimize(
         "optimizer": optimizer_model.name,
         **_side_config(side, metric, placement),
     }
-    job = OptimizeJob(
+    return OptimizeJob(
         header=header_body(config, seed=loop.seed, settings=None),
         initial=[Prompt(instruction=prompt.strip())],
         side=side,
@@ -135,8 +189,6 @@ def optimize(
         settings=loop,
         caps=caps or Caps(),
     )
-    folder = Path("runs") / runs.free_name(Path("runs"), task.name) if run is None else Path(run)
-    return execute(job, folder, watch)
 
 
 def execute(job: OptimizeJob, folder: Path, watch: Watch) -> Result:

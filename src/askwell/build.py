@@ -20,11 +20,16 @@ from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.named import Named
 from askwell.models.wrappers import Limited, Metered, Retrying
+from askwell.planning import Pace
 from askwell.tasks.base import Task
 from askwell.types import Prompt
 
 KINDS = ("openai", "local", "pocket", "editor")
 _OPENAI_URL = "https://api.openai.com/v1"
+_USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
+"""Seconds a request waits for its answer, in full batches."""
+_SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
+"""Where there is no server there is no time-out; how long a checkpoint may take is anybody's guess."""
 _MASK = "=***"
 """What `Endpoint.shown` puts in the place of a secret."""
 
@@ -123,6 +128,18 @@ def in_flight(config: ModelConfig) -> int:
     """Return how many requests to have under way: a local model's batches should be full."""
     is_local = _kind(config.model) in {"local", "pocket"}
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
+
+
+def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
+    """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take."""
+    kind = _kind(config.model)
+    return Pace(
+        concurrency=in_flight(config),
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+        latency_s=latency_s or _USUAL_LATENCY_S.get(kind, 2.0),
+        timeout_s=_SLOWEST_S.get(kind, config.timeout_s),
+    )
 
 
 def configured_search(tree: Mapping[str, Any], *, steps: int, temperature: float | None) -> Search:

@@ -8,8 +8,18 @@ from typing import Any
 import click
 
 import askwell
-from askwell.cli_flags import DATA_FLAGS, RUNS_FLAG, TARGET_FLAGS, flags, overrides, told
-from askwell.cli_query_level import COMMANDS
+from askwell import cli_query_level, cli_runs
+from askwell.cli_flags import (
+    BUDGET_FLAGS,
+    DATA_FLAGS,
+    OPTIMIZER_FLAGS,
+    RUNS_FLAG,
+    SEARCH_FLAGS,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    told,
+)
 from askwell.errors import ConfigError
 
 
@@ -27,32 +37,16 @@ def main() -> None:
 
 @main.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--prompt", help="The instruction to start from.")
-@click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: openai:NAME or editor (default).")
-@click.option("--optimizer-base-url", metavar="URL", help="Endpoint of the optimizer model.")
-@flags(DATA_FLAGS, TARGET_FLAGS)
-@click.option("--train", "train_size", type=float, help="Training examples, a count or a share.")
-@click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them.")
-@click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end.")
-@click.option("--preset", metavar="NAME", help="Who proposes prompts (default gpo); `askwell presets` lists them.")
-@click.option("--candidates", type=int, help="New prompts a step (default 8).")
-@click.option("--steps", type=int, help="Steps at the most (default 18).")
-@click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never).")
-@click.option("--seed", type=int, help="Seed of everything: same seed, same log (default 0).")
-@click.option("--run", "run_name", metavar="NAME", help="Name of the run's folder.")
-@RUNS_FLAG
-@click.option("--budget-calls", type=int, help="Most calls, both models together: the run ends with its best so far.")
-@click.option("--budget-tokens", type=int, help="Most tokens, likewise.")
-@click.option("--budget-usd", type=float, help="Most US dollars, likewise (needs known prices).")
-@click.option("--budget-minutes", type=float, help="Most minutes, likewise.")
+@flags(OPTIMIZER_FLAGS, DATA_FLAGS, TARGET_FLAGS, SEARCH_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
 @click.option("--resume", metavar="RUN", help="Go on with a run: nothing that was paid for is paid again.")
+@click.option("--yes", is_flag=True, help="Don't ask before a run that is expected to cost more than $5.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @told
-def optimize(config: Path | None, resume: str | None, as_json: bool, **given: Any) -> None:
+def optimize(config: Path | None, resume: str | None, yes: bool, as_json: bool, **given: Any) -> None:
     """Optimize a prompt, by a CONFIG file (TOML), by flags, or both (flags win)."""
     from askwell import commands
 
-    commands.optimize(config, resume=resume, as_json=as_json, overrides=overrides(given))
+    commands.optimize(config, resume=resume, yes=yes, as_json=as_json, overrides=overrides(given))
 
 
 @main.command()
@@ -171,5 +165,5 @@ def _prompt_file(path: Path) -> str:
         raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error
 
 
-for _command in COMMANDS:
+for _command in (*cli_runs.COMMANDS, *cli_query_level.COMMANDS):
     main.add_command(_command)

@@ -37,8 +37,29 @@ TARGET_FLAGS = [
     click.option("--max-tokens", type=int, help="Longest target reply, in tokens (default 512)."),
     click.option("--temperature", type=float, help="Target sampling temperature (default 0)."),
 ]
+OPTIMIZER_FLAGS = [
+    click.option("--prompt", help="The instruction to start from."),
+    click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: openai:NAME or editor (default)."),
+    click.option("--optimizer-base-url", metavar="URL", help="Endpoint of the optimizer model."),
+]
+SEARCH_FLAGS = [
+    click.option("--train", "train_size", type=float, help="Training examples, a count or a share."),
+    click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them."),
+    click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end."),
+    click.option("--preset", metavar="NAME", help="Who proposes prompts (default gpo); `askwell presets` lists them."),
+    click.option("--candidates", type=int, help="New prompts a step (default 8)."),
+    click.option("--steps", type=int, help="Steps at the most (default 18)."),
+    click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never)."),
+    click.option("--seed", type=int, help="Seed of everything: same seed, same log (default 0)."),
+    click.option("--run", "run_name", metavar="NAME", help="Name of the run's folder."),
+]
+BUDGET_FLAGS = [
+    click.option("--budget-calls", type=int, help="Most calls of both models: the run ends with its best so far."),
+    click.option("--budget-tokens", type=int, help="Most tokens, likewise."),
+    click.option("--budget-usd", type=float, help="Most US dollars, likewise (needs known prices)."),
+    click.option("--budget-minutes", type=float, help="Most minutes, likewise."),
+]
 RUNS_FLAG = click.option("--runs", "folder", default=None, metavar="FOLDER", help="Where runs stand (default runs).")
-_DEBUG_FLAG = click.option("--debug", is_flag=True, help="Show tracebacks and the library's log.")
 
 
 def flags(*groups: list[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
@@ -52,14 +73,24 @@ def flags(*groups: list[Callable[[_Command], _Command]]) -> Callable[[_Command],
     return apply
 
 
+_LEVELS = ("debug", "info", "warning", "error")
+_LOG_LEVEL_FLAG = click.option(
+    "--log-level",
+    type=click.Choice(_LEVELS),
+    default="error",
+    help="What of askwell's own log to print (default error).",
+)
+_DEBUG_FLAG = click.option("--debug", is_flag=True, help="Show tracebacks, and every library's log.")
+
+
 def told(command: _Command) -> _Command:
     """Turn askwell's errors into one clear message and an exit status; `--debug` keeps the traceback."""
 
+    @_LOG_LEVEL_FLAG
     @_DEBUG_FLAG
     @wraps(command)
-    def wrapped(*args: Any, debug: bool, **kwargs: Any) -> Any:
-        logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(name)s: %(message)s")
-        logging.getLogger("askwell.blocking").setLevel(logging.WARNING)  # what Ctrl-C is doing
+    def wrapped(*args: Any, debug: bool, log_level: str, **kwargs: Any) -> Any:
+        _start_log("debug" if debug else log_level, everyone=debug)
         try:
             return command(*args, **kwargs)
         except AskwellError as error:
@@ -69,6 +100,12 @@ def told(command: _Command) -> _Command:
             sys.exit(error.exit_status)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _start_log(level: str, *, everyone: bool) -> None:
+    logging.basicConfig(level=logging.DEBUG if everyone else logging.ERROR, format="%(name)s: %(message)s")
+    logging.getLogger("askwell").setLevel(level.upper())
+    logging.getLogger("askwell.blocking").setLevel(logging.WARNING)  # what Ctrl-C is doing
 
 
 _KEYS = {

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askwell import api, report, runs, tables
+from askwell import api, plan_commands, report, runs, tables
 from askwell import config as configs
 from askwell.build import evaluate_job, optimize_job
 from askwell.config import Config
@@ -30,10 +30,10 @@ DEMO_STEPS = 9
 _INTERRUPTED = 130
 
 
-def optimize(path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
+def optimize(path: Path | None, *, resume: str | None, yes: bool, as_json: bool, overrides: dict[str, Any]) -> None:
     """Optimize by a config file and flags, or go on with a run, and print what was found."""
     config = _resumed(resume, overrides) if resume else _new(path, overrides)
-    _optimize(config, as_json=as_json)
+    _optimize(config, as_json=as_json, announce=not resume, yes=yes)
 
 
 def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides: dict[str, Any]) -> None:
@@ -125,9 +125,11 @@ def demo(task: str | None, *, steps: int | None, seed: int, folder: Path) -> Non
     _optimize(_named(configs.parse_config(tree)), as_json=False)
 
 
-def _optimize(config: Config, *, as_json: bool) -> None:
+def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: bool = True) -> None:
     folder, name = Path(config.run.folder), config.run.name
     job = optimize_job(config)
+    if announce:
+        plan_commands.announce(config, job, yes=yes)
     models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
     with _ctrl_c(f"go on with: {_resume_line(folder, name)}"), _live(models) as live:
