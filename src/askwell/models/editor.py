@@ -15,7 +15,8 @@ import random
 import re
 
 from askwell.edits import words
-from askwell.models.editor_bank import best_section
+from askwell.models.editor_bank import best_section, split_phrases
+from askwell.models.editor_forms import Form, filled, sort_of
 from askwell.models.editor_reading import Reading, read
 from askwell.models.editor_search import best_of, credits_of, rewrite
 from askwell.types import Completion, Request, Usage
@@ -56,7 +57,15 @@ def _reply(text: str, *, shared: str, own: str, draw: int) -> str:
     if reading.wish == "reflection":
         return _reflection(reading)
     prompt = rewrite(reading, shared=random.Random(shared), own=random.Random(own), draw=draw)
-    return _in_form(prompt, text)
+    return _in_form(prompt, text) if reading.form is None else _filled(reading.form, prompt, reading)
+
+
+def _filled(form: Form, prompt: str, reading: Reading) -> str:
+    """Fill a form in: the new prompt, or what of it is new as advice; anything else gets a remark on the questions."""
+    known = split_phrases(reading.current.prompt)
+    news = [phrase for phrase in split_phrases(prompt) if phrase not in known]
+    contents = {"prompt": prompt, "advice": " ".join(news) or prompt, "note": _reflection(reading)}
+    return filled(form, {name: contents[sort_of(name)] for name in form.asked})
 
 
 def _in_form(prompt: str, asked: str) -> str:

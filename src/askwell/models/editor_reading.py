@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from askwell.models.editor_forms import Form, form_in, questions_in
+
 Wish = Literal["prompt", "reflection", "summary"]
 
 _SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
@@ -25,6 +27,9 @@ _ANY_TAGGED = re.compile(
     r"<((?:\w+_)?(?:prompt|instructions?|text|ins)\w*)>\s*(.+?)\s*</\1>", re.IGNORECASE | re.DOTALL
 )
 _FENCED = re.compile(r"```[\w+-]*\n(.+?)\n?```", re.DOTALL)
+_FENCED_PROMPT = re.compile(
+    r"\b(?:prompt|instructions?)\b[^\n`]*:\s*\n```[\w+-]*\n(.+?)\n?```", re.IGNORECASE | re.DOTALL
+)
 _LABELLED = re.compile(
     r"^\W*(?:current|existing|original|proposed|best|previous)?\s*(?:prompt|instructions?)\b[^:\n]{0,30}:\s*(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
@@ -50,6 +55,8 @@ class Reading:
     questions: tuple[str, ...] = ()
     notes: str = ""
     budget_words: int | None = None
+    form: Form | None = None
+    """The sections to be filled in, where the request is a form."""
 
     @property
     def tried(self) -> tuple[Tried, ...]:
@@ -59,7 +66,12 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Find the parts; never raises. A text with no prompt in it has an empty current one."""
-    block = _CURRENT.search(text)
+    block, form = _CURRENT.search(text), form_in(text)
+    if form is not None:
+        given = "\n\n".join(form.given.values())
+        return Reading(
+            wish="prompt", current=Tried(prompt=form.current, score=None), questions=questions_in(given), form=form
+        )
     current = _tried(block[1]) if block else Tried(prompt=_some_prompt(text), score=None)
     budget = _BUDGET.search(text)
     notes = "\n".join(note for _, note in _NOTES.findall(text))
@@ -68,7 +80,8 @@ def read(text: str) -> Reading:
         wish=_wish(text),
         current=current,
         past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text))),
-        questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text)),
+        questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text))
+        or questions_in(text),
         notes=_REMEMBERED.sub("", notes).strip(),
         budget_words=int(budget[1]) if budget else None,
     )
@@ -90,6 +103,9 @@ def _tried(block: str) -> Tried:
 
 
 def _some_prompt(text: str) -> str:
+    labelled = _FENCED_PROMPT.search(text)
+    if labelled is not None:
+        return labelled[1].strip()
     for pattern, group in ((_ANY_TAGGED, 2), (_FENCED, 1), (_LABELLED, 1)):
         found = [match[group].strip().strip("\"'`") for match in pattern.finditer(text)]
         if usable := [prompt for prompt in found if prompt and len(prompt.split()) <= 200]:
