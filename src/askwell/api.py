@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from askwell import report as reports
 from askwell import runs
+from askwell.baselines.peers import SplitJudge
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
 from askwell.build import build_model, configured_search, default_max_tokens
 from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.evaluation import Sampling
-from askwell.gpo.direction import Judge
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings, Optimizer, Watch
 from askwell.methods import DEFAULT_PRESET, Parts
@@ -165,12 +165,13 @@ def _optimize_job(
     loop = loop or LoopSettings()
     task = as_task(data, metric=metric, placement=placement)
     search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
+    loop = replace(loop, steps=search.steps(loop.steps))
     side = _side(task, target, sampling, concurrency)
     optimizer_model = as_model(optimizer)
 
-    def make_optimizer(model: ChatModel, judge: Judge) -> Optimizer:
-        train = task.splits.get("train", ())
-        return search.optimizer(Parts(model=model, train=train, render=task.render, judge=judge))
+    def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
+        train, dev = task.splits.get("train", ()), task.splits["dev"]
+        return search.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
 
     config = {
         "name": task.name,

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from askwell.baselines.peers import SplitJudge
 from askwell.budget import Caps
 from askwell.build_task import build_task, evaluation_task
 from askwell.config import Config, ModelConfig
 from askwell.errors import ConfigError, nearest
 from askwell.evaluation import Sampling
-from askwell.gpo.direction import Judge
 from askwell.gpo.embed import default_embedder
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings, Optimizer
@@ -40,8 +40,10 @@ def optimize_job(config: Config) -> OptimizeJob:
     chosen = configured_search(config.search, steps=config.run.steps, temperature=config.optimizer.temperature)
     optimizer_model = build_model(config.optimizer, flag="--optimizer")
 
-    def make_optimizer(model: ChatModel, judge: Judge) -> Optimizer:
-        return chosen.optimizer(Parts(model=model, train=task.splits["train"], render=task.render, judge=judge))
+    def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
+        splits = task.splits
+        parts = Parts(model=model, train=splits["train"], dev=splits["dev"], render=task.render, judge=judge)
+        return chosen.optimizer(parts)
 
     return OptimizeJob(
         header=header_body(
@@ -53,7 +55,7 @@ def optimize_job(config: Config) -> OptimizeJob:
         side=target_side(config, task),
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
-        settings=LoopSettings(steps=config.run.steps, patience=config.run.patience, seed=config.run.seed),
+        settings=LoopSettings(steps=chosen.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed),
         caps=Caps(**config.budget.model_dump()),
     )
 

@@ -44,6 +44,8 @@ class Cell:
     prompt: Prompt
     example: Example
     draw: int = 0
+    temperature: float | None = None
+    """Instead of the sampling's, for a search that wants several answers of a model otherwise asked at 0."""
 
 
 class Interrupted(Exception):
@@ -228,7 +230,7 @@ class Evaluator:
     def _request(self, cell: Cell) -> Request:
         return Request(
             messages=self.task.render(cell.prompt, cell.example),
-            temperature=self.sampling.temperature,
+            temperature=self.sampling.temperature if cell.temperature is None else cell.temperature,
             max_tokens=self.sampling.max_tokens,
             seed=self.sampling.seed,
             draw=cell.draw,

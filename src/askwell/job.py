@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 import askwell
 from askwell import views
+from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import ConfigError
 from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt, watched
-from askwell.gpo.direction import Judge
 from askwell.journal import Journal, Journaled
-from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, prompt_events, run
+from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.store import RunStore
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
-from askwell.types import Example, Prompt, Rollout
+from askwell.types import Example, Prompt, Rollout, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class OptimizeJob:
     initial: Sequence[Prompt]
     side: TargetSide
     optimizer_model: ChatModel
-    make_optimizer: Callable[[ChatModel, Judge], Optimizer]
+    make_optimizer: Callable[[ChatModel, SplitJudge], Optimizer]
     """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
     settings: LoopSettings = field(default_factory=LoopSettings)
     caps: Caps = field(default_factory=Caps)
@@ -109,7 +109,7 @@ class EvaluateJob:
             journal = await stack.enter_async_context(Journal(store))
             evaluator = _stoppable(self.side.evaluator(journal), stopper)
             await begin(journal, header=self.header, task=self.side.task)
-            await journal.write(*prompt_events(journal, self.prompts))
+            await journal.write(*journal.prompt_events(self.prompts))
             cells = evaluator.cells(list(self.prompts), split="test", step=0)
             rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
             return await scores_by_prompt(rollouts)
@@ -134,13 +134,31 @@ def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
     return evaluator
 
 
-def _judge(evaluator: Evaluator) -> Judge:
+def _judge(evaluator: Evaluator) -> SplitJudge:
     """Try a prompt on training examples, through the same log, cache and failure rules as everything else."""
 
-    async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int) -> list[Rollout]:
-        first = evaluator.journal.reserve(len(examples))
+    async def judge(
+        prompt: Prompt,
+        examples: Sequence[Example],
+        *,
+        step: int,
+        split: Split = "train",
+        temperature: float | None = None,
+        draw: int = 0,
+    ) -> list[Rollout]:
+        journal = evaluator.journal
+        await journal.write(*journal.prompt_events(journal.untold([prompt])))
+        first = journal.reserve(len(examples))
         cells = [
-            Cell(position=first + index, step=step, split="train", prompt=prompt, example=example)
+            Cell(
+                position=first + index,
+                step=step,
+                split=split,
+                prompt=prompt,
+                example=example,
+                draw=draw,
+                temperature=temperature,
+            )
             for index, example in enumerate(examples)
         ]
         found = {rollout.example_id: rollout async for rollout in evaluator.rollouts(cells)}

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 from askwell.errors import StoreError
 from askwell.models.base import ChatModel, request_key
-from askwell.records import Body, completion_body, completion_of, request_body
+from askwell.records import Body, completion_body, completion_of, prompt_body, prompt_id, request_body
 from askwell.store import RunStore
-from askwell.types import Completion, Event, ModelRole, Request
+from askwell.types import Completion, Event, ModelRole, Prompt, Request
 
 _LARGEST_BATCH = 4096
 
@@ -45,9 +45,12 @@ class Journal:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._commit_forever, name="askwell-log", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._texts: dict[str, int] = {}
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
+        for event in self.store.events(kinds=["prompt"]):
+            self._texts.setdefault(cast("str", event.body["id"]), event.position)
         self._thread.start()
         return self
 
@@ -60,6 +63,25 @@ class Journal:
         first = self.next_position
         self.next_position += count
         return first
+
+    def prompt_events(self, prompts: Sequence[Prompt]) -> list[Event]:
+        """Return the events, in their places, that hold the texts which the coming rollouts refer to by id."""
+        first = self.reserve(len(prompts))
+        found = [
+            Event(position=first + index, kind="prompt", body=prompt_body(prompt))
+            for index, prompt in enumerate(prompts)
+        ]
+        for event in found:
+            self._texts.setdefault(cast("str", event.body["id"]), event.position)
+        return found
+
+    def untold(self, prompts: Iterable[Prompt]) -> list[Prompt]:
+        """Return the prompts whose text stands nowhere before this place in the log, each once.
+
+        What a killed run wrote further on does not count: the resumed one has to reserve the same places again.
+        """
+        different = dict.fromkeys(prompts)
+        return [one for one in different if self._texts.get(prompt_id(one), self.next_position) >= self.next_position]
 
     async def write(self, *events: Event) -> None:
         """Return when the events are durable. Raises `StoreError` where they could not be written."""

@@ -16,7 +16,7 @@ from askwell.budget import Demand
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
-from askwell.records import candidate_body, example_body, prompt_body, prompt_id, proposal_body, rejection_body
+from askwell.records import candidate_body, example_body, prompt_id, proposal_body, rejection_body
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
@@ -123,7 +123,7 @@ class _Driver:
         found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
         unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
-        texts = prompt_events(journal, unseen)
+        texts = journal.prompt_events(unseen)
         body: dict[str, object] = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
         if rejected:
             body["rejected"] = rejected
@@ -223,14 +223,6 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
             for index, (split, example) in enumerate(examples)
         ),
     )
-
-
-def prompt_events(journal: Journal, prompts: Sequence[Prompt]) -> list[Event]:
-    """Return the events, in their places, that hold the texts which the coming rollouts refer to by id."""
-    first = journal.reserve(len(prompts))
-    return [
-        Event(position=first + index, kind="prompt", body=prompt_body(prompt)) for index, prompt in enumerate(prompts)
-    ]
 
 
 def derive_seed(seed: int, *path: object) -> int:

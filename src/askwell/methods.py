@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from askwell.baselines.dspy_peers import mipro_search, simba_search
+from askwell.baselines.gepa import gepa_search
+from askwell.baselines.peers import Peer, PeerSettings, SplitJudge
+from askwell.baselines.peers import Search as PeerSearch
 from askwell.errors import ConfigError, nearest
 from askwell.gpo import presets as gpo_presets
-from askwell.gpo.direction import Judge
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.settings import GPOSettings
 from askwell.loop import Optimizer
@@ -31,8 +34,10 @@ class Parts:
     """The optimizer model."""
     train: Sequence[Example]
     """The only examples an optimizer sees."""
+    dev: Sequence[Example]
+    """Only for searches with a validation loop of their own (other packages'), and only to be scored on."""
     render: Render
-    judge: Judge
+    judge: SplitJudge
     """Tries a prompt on training examples."""
 
 
@@ -43,6 +48,8 @@ class Preset:
     summary: str
     settings: Any
     make: Callable[[Parts, Any], Optimizer]
+    most_steps: int | None = None
+    """Steps after which the method has nothing more to propose; None for one that goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,11 @@ class Search:
     preset: str
     settings: Any
     make: Callable[[Parts, Any], Optimizer]
+    most_steps: int | None = None
+
+    def steps(self, wanted: int) -> int:
+        """Return how many steps to make where so many are wanted."""
+        return wanted if self.most_steps is None else min(wanted, self.most_steps)
 
     def optimizer(self, parts: Parts) -> Optimizer:
         """Make who proposes. Raises `ConfigError` where the parts don't do (reflection without a train split)."""
@@ -76,7 +88,9 @@ def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, An
             raise ConfigError(f"the preset {preset!r} has no setting {name!r}; {nearest(name, known)}")
         _check_type(name, changes[name], like=getattr(found.settings, name))
     given = {name: value for name, value in (defaults or {}).items() if name in known} | dict(changes)
-    return Search(preset=preset, settings=replace(found.settings, **given), make=found.make)
+    return Search(
+        preset=preset, settings=replace(found.settings, **given), make=found.make, most_steps=found.most_steps
+    )
 
 
 def _check_type(name: str, value: object, *, like: object) -> None:
@@ -90,10 +104,35 @@ def _gpo(parts: Parts, settings: GPOSettings) -> GPO:
     return GPO(model=parts.model, train=parts.train, render=parts.render, settings=settings, judge=parts.judge)
 
 
+def _peer(search: PeerSearch, origin: str) -> Callable[[Parts, PeerSettings], Peer]:
+    def make(parts: Parts, settings: PeerSettings) -> Peer:
+        return Peer(
+            search=search,
+            origin=origin,
+            model=parts.model,
+            judge=parts.judge,
+            train=parts.train,
+            dev=parts.dev,
+            settings=settings,
+        )
+
+    return make
+
+
+_PEERS: Mapping[str, tuple[PeerSearch, str]] = {
+    "gepa": (gepa_search, "GEPA's own package: reflective mutation, Pareto front (pip install 'askwell[gepa]')"),
+    "dspy-mipro": (mipro_search, "DSPy's MIPROv2: instructions and demonstrations (pip install 'askwell[dspy]')"),
+    "dspy-simba": (simba_search, "DSPy's SIMBA: rules and demonstrations (pip install 'askwell[dspy]')"),
+}
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         name: Preset(summary=gpo_presets.SUMMARIES[name], settings=settings, make=_gpo)
         for name, settings in gpo_presets.PRESETS.items()
+    }
+    | {
+        name: Preset(summary=summary, settings=PeerSettings(), make=_peer(search, name), most_steps=1)
+        for name, (search, summary) in _PEERS.items()
     }
 )
 """Add a method here. `askwell presets` lists them."""

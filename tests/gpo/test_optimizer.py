@@ -10,7 +10,7 @@ from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.models.fakes import ScriptedModel
 from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
+from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
 from tests.gpo.simulation import NUMBERS, q_end
 
 START = "Let's think step by step."
@@ -164,11 +164,20 @@ class JudgeByTable:
         self.wrong, self.failed = wrong, failed
         self.batches: list[list[str]] = []
 
-    async def __call__(self, prompt: Prompt, examples: Sequence[Example], *, step: int) -> Sequence[Rollout]:
+    async def __call__(
+        self,
+        prompt: Prompt,
+        examples: Sequence[Example],
+        *,
+        step: int,
+        split: Split = "train",
+        temperature: float | None = None,
+        draw: int = 0,
+    ) -> list[Rollout]:
         self.batches.append([example.id for example in examples])
         return [
             Rollout(
-                step=step, split="train", prompt=prompt, example_id=example.id, query=example.input,
+                step=step, split=split, prompt=prompt, example_id=example.id, query=example.input, draw=draw,
                 completion=Completion(text=f"reply to {example.id}"),
                 score=None if example.id in self.failed else Score(value=float(example.id not in self.wrong)),
             )

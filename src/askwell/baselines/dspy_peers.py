@@ -15,10 +15,11 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
-from askwell.baselines.peers import Bridge
+from askwell.baselines.peers import Bridge, SearchTask
 from askwell.errors import ConfigError
 from askwell.types import Example, Message, Prompt, Split
 
@@ -27,13 +28,11 @@ _SIMBA_CANDIDATES = 6
 _SIMBA_BATCH = 32
 
 
-def mipro_search(
-    bridge: Bridge, *, initial: Prompt, train: Sequence[Example], dev: Sequence[Example], seed: int, demos: int = 4
-) -> Prompt:
+def mipro_search(bridge: Bridge, task: SearchTask) -> Prompt:
     """Run `dspy.MIPROv2`, with `demos` bootstrapped and labelled demonstrations at most. Needs the `dspy` extra."""
-    dspy = _dspy()
-    bootstraps = len(train)
-    trials = max(1, (bridge.target_calls - bootstraps) // len(dev) - 1)
+    dspy, demos = _dspy(), task.settings.demos
+    bootstraps = len(task.train)  # once over the training examples, or a little more: sets are drawn from the same ones
+    trials = max(1, (task.settings.target_calls - bootstraps) // len(task.dev) - 1)
     optimizer = dspy.MIPROv2(
         metric=_metric,
         prompt_model=_prompt_model(dspy, bridge),
@@ -43,64 +42,53 @@ def mipro_search(
         max_bootstrapped_demos=demos,
         max_labeled_demos=demos,
         num_threads=1,
-        seed=seed,
+        seed=task.seed,
     )
-    return _compiled(
-        dspy, optimizer, bridge, initial, train, dev, valset=_examples(dspy, dev, "dev"), num_trials=trials, minibatch=False
-    )
+    valset = _examples(dspy, task.dev, "dev")
+    return _compiled(dspy, optimizer, bridge, task, valset=valset, num_trials=trials, minibatch=False)
 
 
-def simba_search(
-    bridge: Bridge, *, initial: Prompt, train: Sequence[Example], dev: Sequence[Example], seed: int, demos: int = 4
-) -> Prompt:
+def simba_search(bridge: Bridge, task: SearchTask) -> Prompt:
     """Run `dspy.SIMBA`, with `demos` demonstrations at most. Needs the `dspy` extra."""
-    dspy = _dspy()
-    batch = min(_SIMBA_BATCH, len(train))
-    validation = (_SIMBA_CANDIDATES + 1) * len(train)
+    dspy, demos = _dspy(), task.settings.demos
+    batch = min(_SIMBA_BATCH, len(task.train))
+    validation = (_SIMBA_CANDIDATES + 1) * len(task.train)
     a_step = (2 * _SIMBA_CANDIDATES + 1) * batch
     optimizer = dspy.SIMBA(
         metric=_metric,
         bsize=batch,
         num_candidates=_SIMBA_CANDIDATES,
-        max_steps=max(1, (bridge.target_calls - validation) // a_step),
+        max_steps=max(1, (task.settings.target_calls - validation) // a_step),
         max_demos=demos,
         prompt_model=_prompt_model(dspy, bridge),
         num_threads=1,
     )
-    return _compiled(dspy, optimizer, bridge, initial, train, dev, seed=seed)
+    return _compiled(dspy, optimizer, bridge, task, seed=task.seed)
 
 
 def _dspy() -> Any:
     try:
-        import dspy
+        return import_module("dspy")
     except ImportError as error:
         raise ConfigError("DSPy's optimizers need their package: pip install 'askwell[dspy]'") from error
-    return dspy
 
 
-def _compiled(
-    dspy: Any,
-    optimizer: Any,
-    bridge: Bridge,
-    initial: Prompt,
-    train: Sequence[Example],
-    dev: Sequence[Example],
-    **settings: Any,
-) -> Prompt:
-    known = {example.id: example for example in (*train, *dev)}
-    program = _program(dspy, bridge, initial, known)
+def _compiled(dspy: Any, optimizer: Any, bridge: Bridge, task: SearchTask, **settings: Any) -> Prompt:
+    program = _program(dspy, bridge, task)
     with _quiet(), dspy.context(lm=_no_model(dspy), adapter=dspy.ChatAdapter(), disable_history=True):
-        found = optimizer.compile(program, trainset=_examples(dspy, train, "train"), **settings)
+        found = optimizer.compile(program, trainset=_examples(dspy, task.train, "train"), **settings)
     return found.predictors()[0].prompt()
 
 
-def _program(dspy: Any, bridge: Bridge, initial: Prompt, known: dict[str, Example]) -> Any:
-    class Answerer(dspy.Predict):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
+def _program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
+    known = {example.id: example for example in (*task.train, *task.dev)}
+
+    class Answerer(dspy.Predict):
         """DSPy's predictor, asked through askwell."""
 
         def prompt(self) -> Prompt:
             chosen = [_demo(known, demo) for demo in self.demos]
-            return Prompt(instruction=self.signature.instructions, demos=tuple(chosen) or initial.demos)
+            return Prompt(instruction=self.signature.instructions, demos=tuple(chosen) or task.initial.demos)
 
         def forward(self, **inputs: Any) -> Any:
             example, split = known[inputs["id"]], inputs["split"]
@@ -113,12 +101,12 @@ def _program(dspy: Any, bridge: Bridge, initial: Prompt, known: dict[str, Exampl
                 dspy.settings.trace.append((self, dict(inputs), {_OUTPUT: rollout.completion.text}))
             return prediction
 
-    class Program(dspy.Module):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
+    class Program(dspy.Module):
         """One predictor."""
 
         def __init__(self) -> None:
-            super().__init__()
-            self.answerer = Answerer(dspy.Signature(f"{_INPUT} -> {_OUTPUT}", initial.instruction))
+            super().__init__()  # pyright: ignore[reportUnknownMemberType]  DSPy may not be installed
+            self.answerer = Answerer(dspy.Signature(f"{_INPUT} -> {_OUTPUT}", task.initial.instruction))
 
         def forward(self, **inputs: Any) -> Any:
             return self.answerer(**inputs)
@@ -162,30 +150,26 @@ class _Engine:
         self._bridge = bridge
 
     def complete(self, request: Any) -> Any:
-        from dspy.lm15 import Message as Turn
-        from dspy.lm15 import Response, TextPart, Usage
-
+        wire: Any = import_module("dspy.lm15")
         if self._bridge is None:
             raise ConfigError("DSPy asked its task model directly; only askwell's predictor may")
         system = request.system if isinstance(request.system, str) else "".join(p.text for p in request.system or ())
         turns = [Message(role="system", content=system)] if system else []
         turns += [Message(role=turn.role, content=turn.text or "") for turn in request.messages]
         text = self._bridge.ask(turns, temperature=request.config.temperature or 0.0)
-        usage = Usage(input_tokens=0, output_tokens=0, total_tokens=0)  # the run's log has the true ones
-        message = Turn.assistant([TextPart(text)])
-        return Response(id=None, model=request.model, message=message, finish_reason="stop", usage=usage)
+        usage = wire.Usage(input_tokens=0, output_tokens=0, total_tokens=0)  # the run's log has the true ones
+        message = wire.Message.assistant([wire.TextPart(text)])
+        return wire.Response(id=None, model=request.model, message=message, finish_reason="stop", usage=usage)
 
     def stream(self, request: Any) -> Iterator[Any]:
-        from dspy.lm15 import response_to_events
-
-        return iter(response_to_events(self.complete(request)))
+        return iter(import_module("dspy.lm15").response_to_events(self.complete(request)))
 
     def close(self) -> None:
         """Nothing to free."""
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Keep DSPy's progress bars and messages off the terminal; askwell shows its own."""
     names = ("dspy", "optuna")
     before = {name: logging.getLogger(name).level for name in names}

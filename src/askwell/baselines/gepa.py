@@ -8,43 +8,43 @@ Feedback says whether a reply was right and, if not, what the right answer is (a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
-from askwell.baselines.peers import Bridge
+from askwell.baselines.peers import Bridge, SearchTask
 from askwell.errors import ConfigError
-from askwell.types import Example, Message, Prompt, Rollout
+from askwell.types import Example, Message, Prompt, Rollout, Split
 
 COMPONENT = "instruction"
 REFLECTION_TEMPERATURE = 1.0
 
 
-def gepa_search(
-    bridge: Bridge, *, initial: Prompt, train: Sequence[Example], dev: Sequence[Example], seed: int
-) -> Prompt:
+def gepa_search(bridge: Bridge, task: SearchTask) -> Prompt:
     """Run `gepa.optimize` and return its best candidate. Needs the `gepa` extra."""
     try:
-        import gepa
+        gepa: Any = import_module("gepa")
     except ImportError as error:
         raise ConfigError("the preset 'gepa' needs its package: pip install 'askwell[gepa]'") from error
 
-    def reflect(asked: str | list[dict[str, Any]]) -> str:
-        turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
-        messages = [Message(role=turn["role"], content=str(turn["content"])) for turn in turns]
-        return bridge.ask(messages, temperature=REFLECTION_TEMPERATURE)
+    def reflect(prompt: str) -> str:
+        return bridge.ask([Message(role="user", content=prompt)], temperature=REFLECTION_TEMPERATURE)
 
-    found: Any = gepa.optimize(
-        seed_candidate={COMPONENT: initial.instruction},
-        trainset=list(train),
-        valset=list(dev),
-        adapter=_Adapter(bridge, initial, dev),
+    def over(_state: object) -> bool:
+        return bridge.over
+
+    found = gepa.optimize(
+        seed_candidate={COMPONENT: task.initial.instruction},
+        trainset=list(task.train),
+        valset=list(task.dev),
+        adapter=_Adapter(bridge, task),
         reflection_lm=reflect,
-        max_metric_calls=bridge.target_calls,
-        stop_callbacks=[lambda _state: bridge.over],
+        max_metric_calls=task.settings.target_calls,
+        stop_callbacks=[over],
         logger=_Silent(),
         display_progress_bar=False,
-        seed=seed,
+        seed=task.seed,
     )
-    return Prompt(instruction=found.best_candidate[COMPONENT], demos=initial.demos)
+    return Prompt(instruction=found.best_candidate[COMPONENT], demos=task.initial.demos)
 
 
 class _Adapter:
@@ -52,18 +52,16 @@ class _Adapter:
 
     propose_new_texts = None
 
-    def __init__(self, bridge: Bridge, initial: Prompt, dev: Sequence[Example]) -> None:
+    def __init__(self, bridge: Bridge, task: SearchTask) -> None:
         self._bridge = bridge
-        self._demos = initial.demos
-        self._dev = {example.id for example in dev}
+        self._demos = task.initial.demos
+        self._dev = {example.id for example in task.dev}
 
-    def evaluate(self, batch: list[Example], candidate: dict[str, str], capture_traces: bool = False) -> Any:  # noqa: FBT001, FBT002
-        from gepa import EvaluationBatch
-
+    def evaluate(self, batch: list[Example], candidate: dict[str, str], capture_traces: bool = False) -> Any:
         prompt = Prompt(instruction=candidate[COMPONENT], demos=self._demos)
-        split = "dev" if batch and batch[0].id in self._dev else "train"
+        split: Split = "dev" if batch and batch[0].id in self._dev else "train"
         rollouts = self._bridge.score(prompt, batch, split=split)
-        return EvaluationBatch(
+        return import_module("gepa").EvaluationBatch(
             outputs=[rollout.completion.text for rollout in rollouts],
             scores=[0.0 if rollout.score is None else rollout.score.value for rollout in rollouts],
             trajectories=list(zip(batch, rollouts, strict=True)) if capture_traces else None,

@@ -25,14 +25,14 @@ from askwell.models.base import ChatModel
 from askwell.trajectory import Trajectory
 from askwell.types import FINAL_FAULTS, Example, Message, Prompt, Proposal, Request, Rollout, Split
 
-
 Answer = TypeVar("Answer")
+_Asked = tuple[Prompt, str, Split, float | None, int]
 
 
 class SplitJudge(Protocol):
     """Try a prompt on training or dev examples: one rollout an example, in their order. Raises where cells fail."""
 
-    def __call__(
+    async def __call__(
         self,
         prompt: Prompt,
         examples: Sequence[Example],
@@ -41,7 +41,7 @@ class SplitJudge(Protocol):
         split: Split = "train",
         temperature: float | None = None,
         draw: int = 0,
-    ) -> Coroutine[object, object, list[Rollout]]: ...
+    ) -> list[Rollout]: ...
 
 
 class SearchOver(BaseException):
@@ -49,6 +49,27 @@ class SearchOver(BaseException):
 
     No `Exception`, because peers catch those, log them and go on.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSettings:
+    """What a peer's search may spend, and how its prompts are asked for."""
+
+    target_calls: int = 1500
+    """Different target calls the search may make; the final test comes on top."""
+    optimizer_calls: int = 300
+    """Calls of the optimizer model."""
+    max_tokens: int = 512
+    """Longest reply of the optimizer model, in its tokens."""
+    demos: int = 4
+    """Most demonstrations in a prompt, where the peer chooses some (DSPy's do); 0 leaves them out."""
+
+    def __post_init__(self) -> None:
+        for name in ("target_calls", "optimizer_calls", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected at least 1")
+        if self.demos < 0:
+            raise ConfigError(f"demos is {self.demos!r}; expected at least 0")
 
 
 class Bridge:
@@ -66,20 +87,17 @@ class Bridge:
         judge: SplitJudge,
         step: int,
         seed: int,
-        target_calls: int,
-        optimizer_calls: int,
-        max_tokens: int,
+        settings: PeerSettings,
     ) -> None:
         self._model = model
         self._judge = judge
         self._step = step
         self._seed = seed
-        self.target_calls = target_calls
-        self._left = target_calls
-        self._asks_left = optimizer_calls
-        self._max_tokens = max_tokens
+        self._left = settings.target_calls
+        self._asks_left = settings.optimizer_calls
+        self._max_tokens = settings.max_tokens
         self._loop = asyncio.get_running_loop()
-        self._known: dict[tuple[Prompt, str, Split, float | None, int], Rollout] = {}
+        self._known: dict[_Asked, Rollout] = {}
         self._asked: Counter[tuple[tuple[Message, ...], float]] = Counter()
         self._lock = threading.Lock()
         self.error: BaseException | None = None
@@ -96,7 +114,7 @@ class Bridge:
         draw: int = 0,
     ) -> list[Rollout]:
         """Return a rollout for each example, in order; what was asked before costs nothing."""
-        keys = [(prompt, example.id, split, temperature, draw) for example in examples]
+        keys: list[_Asked] = [(prompt, example.id, split, temperature, draw) for example in examples]
         with self._lock:
             missing = [example for key, example in zip(keys, examples, strict=True) if key not in self._known]
             if len(missing) > self._left:
@@ -159,6 +177,17 @@ class Bridge:
         raise SearchOver from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTask:
+    """What a search starts from, and what it may spend."""
+
+    initial: Prompt
+    train: Sequence[Example]
+    dev: Sequence[Example]
+    settings: PeerSettings
+    seed: int
+
+
 class Search(Protocol):
     """Another package's optimizer, as a function.
 
@@ -167,30 +196,7 @@ class Search(Protocol):
     or returns soon after it. Returns the prompt it would deploy.
     """
 
-    def __call__(
-        self, bridge: Bridge, *, initial: Prompt, train: Sequence[Example], dev: Sequence[Example], seed: int
-    ) -> Prompt: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerSettings:
-    """What a peer's search may spend, and how its prompts are asked for."""
-
-    target_calls: int = 1500
-    """Different target calls the search may make; the final test comes on top."""
-    optimizer_calls: int = 300
-    """Calls of the optimizer model."""
-    max_tokens: int = 512
-    """Longest reply of the optimizer model, in its tokens."""
-    demos: int = 4
-    """Most demonstrations in a prompt, where the peer chooses some (DSPy's do); 0 leaves them out."""
-
-    def __post_init__(self) -> None:
-        for name in ("target_calls", "optimizer_calls", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected at least 1")
-        if self.demos < 0:
-            raise ConfigError(f"demos is {self.demos!r}; expected at least 0")
+    def __call__(self, bridge: Bridge, task: SearchTask) -> Prompt: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +214,12 @@ class Peer:
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
         if trajectory.next_step > 1:
             return []
-        settings = self.settings
         bridge = Bridge(
             model=self.model,
             judge=self.judge,
             step=trajectory.next_step,
             seed=seed,
-            target_calls=settings.target_calls,
-            optimizer_calls=settings.optimizer_calls,
-            max_tokens=settings.max_tokens,
+            settings=self.settings,
         )
         parent = trajectory.candidates[0].prompt
         found = await asyncio.to_thread(self._searched, bridge, parent, seed)
@@ -232,6 +235,9 @@ class Peer:
 
     def _searched(self, bridge: Bridge, initial: Prompt, seed: int) -> Prompt | None:
         try:
-            return self.search(bridge, initial=initial, train=self.train, dev=self.dev, seed=seed % 2**31)
+            task = SearchTask(
+                initial=initial, train=self.train, dev=self.dev, settings=self.settings, seed=seed % 2**31
+            )
+            return self.search(bridge, task)
         except SearchOver:
             return bridge.best_on_dev(self.dev)

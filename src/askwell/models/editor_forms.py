@@ -23,7 +23,9 @@ _ADVICE_NAME = re.compile(r"(?:^|_)(?:advice|rules?|hints?)$", re.IGNORECASE)
 _ORIGINAL = re.compile(r"Original Instructions:[ \t]*\n((?:\t\t.*(?:\n|\Z))+)")
 
 _RECORD = re.compile(r"""(["'])(?:question|input|query|text|problem)\1\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
-_HEADING = re.compile(r"^#{1,6} (?:Inputs?|Questions?|Query)[ \t]*\n(.+?)(?=^#{1,6} |^```|\Z)", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(
+    r"^#{1,6} (?:Inputs?|Questions?|Query)[ \t]*\n(.+?)(?=^#{1,6} |^```|\Z)", re.MULTILINE | re.DOTALL
+)
 _LINE = re.compile(r"^(?:Question|Input|Query|Problem|Text):[ \t]*(\S.*)$", re.MULTILINE)
 
 
@@ -64,7 +66,9 @@ def form_in(text: str) -> Form | None:
     fields = _ASKED_FIELD.findall(asked[1])
     marks = list(_MARKER.finditer(text, 0, asked.start()))
     ends = [mark.start() for mark in marks[1:]] + [asked.start()]
-    sections = {mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}  # the last one counts
+    sections = {
+        mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)
+    }  # the last one counts
     filled = {name: _without_closing(value) for name, value in sections.items()}
     return Form(
         given={name: value for name, value in filled.items() if not value.startswith(f"{{{name}}}")},
@@ -86,7 +90,7 @@ def filled(form: Form, values: Mapping[str, str]) -> str:
     for name in form.asked:
         value = values[name]
         if name in form.mappings:
-            value = json.dumps({key: value for key in form.keys}, ensure_ascii=False)
+            value = json.dumps(dict.fromkeys(form.keys, value), ensure_ascii=False)
         sections.append(f"[[ ## {name} ## ]]\n{value}")
     return "\n\n".join([*sections, "[[ ## completed ## ]]"])
 
@@ -107,4 +111,4 @@ def _is_literal(quoted: str) -> bool:
 
 
 def _without_closing(value: str) -> str:
-    return value.removesuffix("Respond with the corresponding output fields,").strip()
+    return value.strip().removesuffix("Respond with the corresponding output fields,").strip()
