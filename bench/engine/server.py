@@ -1,0 +1,97 @@
+"""The bench server as a context manager, and a proof that it is not what is measured.
+
+    python -m bench.engine.server            # its headroom: calls/s and CPU per call at no latency
+
+    with bench_server(latency_ms=200) as server:
+        OpenAIModel("tiny", base_url=server.base_url)
+
+`server.c` and `load.c` are compiled with `cc` into a folder of their own each time; nothing is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchServer:
+    """Where a running server is."""
+
+    port: int
+    pid: int
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def stats(self) -> dict[str, Any]:
+        """Return what the server counted, and its own CPU milliseconds since it began."""
+        return self._ask("/stats", "GET")
+
+    def reset(self) -> None:
+        """Begin the counts anew and empty the prefix caches."""
+        self._ask("/reset", "POST")
+
+    def _ask(self, path: str, method: str) -> dict[str, Any]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def bench_server(
+    *, latency_ms: float, p99_ratio: float = 1.0, seed: int = 0, slots: Sequence[int] = ()
+) -> Generator[BenchServer]:
+    """Compile and run the server: constant latency, or log-normal with this ratio of 99th percentile to median.
+
+    `slots` are the sizes of the prefix caches it plays.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        program = compiled("server.c", Path(folder))
+        arguments = ["--latency-ms", str(latency_ms), "--p99-ratio", str(p99_ratio), "--seed", str(seed)]
+        if slots:
+            arguments += ["--slots", ",".join(map(str, slots))]
+        process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            yield BenchServer(port=int(process.stdout.readline()), pid=process.pid)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def compiled(source: str, folder: Path) -> Path:
+    """Compile a C file of this folder and return the program."""
+    program = folder / Path(source).stem
+    subprocess.run(["cc", "-O2", "-o", program, _HERE / source, "-lm"], check=True)
+    return program
+
+
+def main() -> None:
+    """Load the server from C, with no latency: what it can take, and what a call costs it."""
+    with tempfile.TemporaryDirectory() as folder, bench_server(latency_ms=0.0) as server:
+        load = compiled("load.c", Path(folder))
+        for connections in (64, 256, 512):
+            before = server.stats()["cpu_ms"]
+            calls = 100_000
+            ran = subprocess.run(
+                [load, str(server.port), str(connections), str(calls)], check=True, capture_output=True, text=True
+            )
+            found = json.loads(ran.stdout)
+            cpu = (server.stats()["cpu_ms"] - before) / calls
+            print(f"{connections:4d} connections: {found['calls_per_s']:7,.0f} calls/s, {cpu:.4f} ms CPU a call")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""How near to the ideal rate the engine comes, run log on, and what a call costs in CPU; beside other clients.
+
+    python -m bench.engine.throughput [--rounds 5] [--quick] [--only askwell openai] [--json FILE]
+
+Two loads against the C server of this folder: 200 ms latency at 512 in flight (ideal 2,560 calls/s) and 50 ms at 256
+(ideal 5,120). Every contestant lives in a process of its own, imports done and one small job behind it; they take
+turns, one running at a time, and the median of the rounds is shown. The server shares the two cores. CPU is that of
+the client's process, all threads, connecting and writing the log included; the server's own stands beside it. About
+5 minutes on a quiet machine; on a busy one only the CPU columns mean something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from statistics import median
+from types import TracebackType
+from typing import Any
+
+from bench.engine.contestants import CONTESTANTS, INSTRUCTIONS
+from bench.engine.server import BenchServer, bench_server
+
+FAST = ("askwell", "aiohttp")
+"""Contestants that get enough calls to fill the time; the others get fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A latency, how many requests are to be in flight, and what askwell is to reach."""
+
+    latency_ms: float
+    concurrency: int
+    goal: float
+
+    @property
+    def ideal(self) -> float:
+        """Return calls per second at no overhead."""
+        return self.concurrency / self.latency_ms * 1000.0
+
+
+LOADS = (Load(latency_ms=200.0, concurrency=512, goal=0.90), Load(latency_ms=50.0, concurrency=256, goal=0.85))
+
+
+class Worker:
+    """A contestant's process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.engine.contestants", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": "none"},
+        )
+
+    def run(self, server: BenchServer, *, calls: int, concurrency: int) -> dict[str, Any]:
+        """Measure one job; `missing` tells which package is not installed, `failed` that the process died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        job = {"base_url": server.base_url, "calls": calls, "concurrency": concurrency}
+        try:
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return {"failed": "its process has ended"}
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else {"failed": f"exit status {self._process.wait()}"}
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def measure(names: list[str], load: Load, *, rounds: int, scale: float) -> dict[str, list[dict[str, Any]]]:
+    """Let the contestants take turns, the first one changing with the round; return what each round found."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    with bench_server(latency_ms=load.latency_ms) as server:
+        workers = [Worker(name) for name in names]
+        try:
+            for worker in workers:
+                worker.run(server, calls=8 * len(INSTRUCTIONS), concurrency=8)
+            for number in range(rounds):
+                turn = number % len(workers)
+                for worker in (*workers[turn:], *workers[:turn]):
+                    waves = (16 if worker.name in FAST else 3) * scale
+                    calls = max(load.concurrency, int(waves * load.ideal * 0.2))
+                    calls -= calls % len(INSTRUCTIONS)
+                    before = server.stats()
+                    one = worker.run(server, calls=calls, concurrency=load.concurrency)
+                    after = server.stats()
+                    one["served"] = after["requests"] - before["requests"]
+                    one["server_cpu_seconds"] = (after["cpu_ms"] - before["cpu_ms"]) / 1000.0
+                    found[worker.name].append(one)
+                    print(f"  round {number + 1} {worker.name}: {_line(one, load)}", file=sys.stderr, flush=True)
+        finally:
+            for worker in workers:
+                worker.__exit__(None, None, None)
+    return found
+
+
+def summary(rounds: list[dict[str, Any]], load: Load) -> dict[str, Any]:
+    """Return the medians of one contestant's rounds."""
+    wrong = next((one for one in rounds if "seconds" not in one), None)
+    if wrong is not None:
+        return {key: wrong[key] for key in ("missing", "failed") if key in wrong}
+    return {
+        "calls": rounds[0]["calls"],
+        "calls_per_s": median(one["calls"] / one["seconds"] for one in rounds),
+        "of_ideal": median(one["calls"] / one["seconds"] for one in rounds) / load.ideal,
+        "cpu_ms_per_call": median(one["cpu_seconds"] * 1000.0 / one["calls"] for one in rounds),
+        "server_cpu_ms_per_call": median(one["server_cpu_seconds"] * 1000.0 / one["calls"] for one in rounds),
+        "peak_mb": median(one["peak_mb"] for one in rounds),
+        "requests_per_call": median(one["served"] / one["calls"] for one in rounds),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a quarter of the calls, two rounds")
+    parser.add_argument("--only", nargs="+", choices=sorted(CONTESTANTS), help="these contestants only")
+    parser.add_argument("--json", dest="file", help="write everything measured here")
+    options = parser.parse_args()
+    names = options.only or list(CONTESTANTS)
+    rounds, scale = (min(2, options.rounds), 0.25) if options.quick else (options.rounds, 1.0)
+    everything: list[dict[str, Any]] = []
+    for load in LOADS:
+        print(f"{load.latency_ms:g} ms, {load.concurrency} in flight:", file=sys.stderr, flush=True)
+        found = measure(names, load, rounds=rounds, scale=scale)
+        medians = {name: summary(each, load) for name, each in found.items()}
+        everything.append(
+            {"latency_ms": load.latency_ms, "concurrency": load.concurrency, "medians": medians, "rounds": found}
+        )
+        _print_table(load, medians, rounds)
+    if options.file:
+        with open(options.file, "w", encoding="utf-8") as file:
+            json.dump(everything, file, indent=1)
+    return 0
+
+
+def _print_table(load: Load, medians: dict[str, dict[str, Any]], rounds: int) -> None:
+    print(
+        f"\n{load.latency_ms:g} ms, {load.concurrency} in flight, ideal {load.ideal:,.0f} calls/s "
+        f"(askwell's aim: {load.goal:.0%}); medians of {rounds}\n"
+    )
+    print("| client | calls/s | of ideal | CPU ms/call | server's | peak MB |\n|---|---|---|---|---|---|")
+    for name, one in medians.items():
+        if "calls" not in one:
+            print(f"| {name} | {one} | | | | |")
+            continue
+        print(
+            f"| {name} | {one['calls_per_s']:,.0f} | {one['of_ideal']:.1%} | {one['cpu_ms_per_call']:.3f} | "
+            f"{one['server_cpu_ms_per_call']:.3f} | {one['peak_mb']:.0f} |"
+        )
+    print(flush=True)
+
+
+def _line(one: dict[str, Any], load: Load) -> str:
+    if "seconds" not in one:
+        return str(one)
+    rate, cpu = one["calls"] / one["seconds"], one["cpu_seconds"] * 1000.0 / one["calls"]
+    return f"{rate:,.0f} calls/s ({rate / load.ideal:.1%}), {cpu:.3f} ms CPU a call"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
