@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 
 from askwell.types import (
@@ -28,6 +29,7 @@ Body = Mapping[str, object]
 """A JSON-able mapping, as stored."""
 
 
+@lru_cache(maxsize=256)  # asked for at every rollout, and a run scores few prompts at a time
 def prompt_id(prompt: Prompt) -> str:
     """Name a prompt by its content (16 hex digits): rollouts refer to it, the text is stored once."""
     parts = [prompt.instruction, [(demo.input, demo.target) for demo in prompt.demos]]

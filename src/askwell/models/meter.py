@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from askwell.models.base import ChatModel
 from askwell.types import Completion, Fault, Request, Usage
@@ -25,47 +26,53 @@ class Totals:
 
 
 class Metered:
-    """Keep `totals` up to date; changes nothing about the calls."""
+    """Keep count for `totals`; changes nothing about the calls."""
 
     def __init__(self, model: ChatModel) -> None:
         self.inner = model
-        self.totals = Totals()
+        self._calls = self._in_flight = self._unpriced_calls = 0
+        self._prompt_tokens = self._completion_tokens = 0
+        self._cost_usd: float | None = None
+        self._faults = Counter[Fault]()
 
     @property
     def name(self) -> str:
         return self.inner.name
 
+    @property
+    def totals(self) -> Totals:
+        """Return what has gone through so far."""
+        return Totals(
+            calls=self._calls,
+            failed=self._faults.total(),
+            faults=dict(self._faults),
+            in_flight=self._in_flight,
+            usage=Usage(
+                prompt_tokens=self._prompt_tokens, completion_tokens=self._completion_tokens, cost_usd=self._cost_usd
+            ),
+            unpriced_calls=self._unpriced_calls,
+        )
+
     async def complete(self, request: Request) -> Completion:
-        self.totals = replace(self.totals, in_flight=self.totals.in_flight + 1)
+        self._in_flight += 1
         try:
             completion = await self.inner.complete(request)
         finally:
-            self.totals = replace(self.totals, in_flight=self.totals.in_flight - 1)
-        self.totals = _plus(self.totals, completion)
+            self._in_flight -= 1
+        self._count(completion)
         return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-
-def _plus(totals: Totals, completion: Completion) -> Totals:
-    usage, failed = completion.usage, completion.outcome == "failed"
-    spent = totals.usage.cost_usd
-    if usage.cost_usd is not None:
-        spent = (spent or 0.0) + usage.cost_usd
-    is_unpriced = usage.cost_usd is None and usage.prompt_tokens + usage.completion_tokens > 0
-    faults = totals.faults
-    if failed:
-        faults = {**faults, completion.fault: faults.get(completion.fault, 0) + 1}
-    return replace(
-        totals,
-        calls=totals.calls + 1,
-        failed=totals.failed + failed,
-        faults=faults,
-        unpriced_calls=totals.unpriced_calls + is_unpriced,
-        usage=Usage(
-            prompt_tokens=totals.usage.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=totals.usage.completion_tokens + usage.completion_tokens,
-            cost_usd=spent,
-        ),
-    )
+    def _count(self, completion: Completion) -> None:
+        usage = completion.usage
+        self._calls += 1
+        self._prompt_tokens += usage.prompt_tokens
+        self._completion_tokens += usage.completion_tokens
+        if usage.cost_usd is not None:
+            self._cost_usd = (self._cost_usd or 0.0) + usage.cost_usd
+        elif usage.prompt_tokens or usage.completion_tokens:
+            self._unpriced_calls += 1
+        if completion.outcome == "failed":
+            self._faults[completion.fault] += 1

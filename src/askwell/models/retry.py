@@ -55,6 +55,8 @@ class Retrying:
             attempt += 1
             completion = await self.inner.complete(request)
             self._has_answered = self._has_answered or completion.fault not in ("connection", "timeout")
+            if completion.outcome != "failed":
+                return completion
             given_up = self._why_not_again(completion, attempt)
             if given_up is not None:
                 return replace(completion, error=completion.error + given_up)
@@ -66,7 +68,7 @@ class Retrying:
 
     def _why_not_again(self, completion: Completion, attempt: int) -> str | None:
         """Return what to add to the error when this was the last attempt, None when there is to be another."""
-        if completion.outcome != "failed" or completion.fault in {*FINAL_FAULTS, "budget"}:
+        if completion.fault in FINAL_FAULTS or completion.fault == "budget":
             return ""
         if (completion.retry_after_s or 0.0) > self._max_wait_s:
             asked = f"{completion.retry_after_s:.0f} s"
