@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from askwell.budget import Purse
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
@@ -150,7 +151,7 @@ class Evaluator:
     async def _pass(self, cells: Sequence[Cell]) -> AsyncGenerator[tuple[Cell, Rollout], None]:
         """Run cells with `concurrency` workers pulling from one iterator: no barrier, memory flat in their number."""
         todo = iter(cells)
-        arrived: asyncio.Queue[tuple[Cell, Rollout] | asyncio.Task[None]] = asyncio.Queue()
+        arrived = _Arrivals()
         room = asyncio.Semaphore(2 * self.concurrency)  # a slow reader holds the workers back, not the memory
         workers = [
             asyncio.create_task(self._work(todo, arrived, room)) for _ in range(min(self.concurrency, len(cells)))
@@ -161,9 +162,9 @@ class Evaluator:
         try:
             while running:
                 item = await arrived.get()
-                if isinstance(item, asyncio.Task):
+                if isinstance(item, asyncio.Future):
                     running -= 1
-                    item.result()  # raises what ended the worker, if anything did
+                    item.result()  # raises what ended the worker or kept a rollout out of the log, if anything did
                 else:
                     room.release()
                     self.done += 1
@@ -180,20 +181,29 @@ class Evaluator:
     async def _work(
         self,
         todo: Iterator[Cell],
-        arrived: asyncio.Queue[tuple[Cell, Rollout] | asyncio.Task[None]],
+        arrived: _Arrivals,
         room: asyncio.Semaphore,
     ) -> None:
+        """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
+        written: asyncio.Future[None] | None = None
         for cell in todo:
             await room.acquire()
             if self.stopping or self.exhausted:
-                return
-            rollout = await self._run(cell)
-            if rollout.completion.fault == "budget":
+                break
+            rollout, durable = await self._run(cell)
+            if durable is not None:
+                written = durable
+                durable.add_done_callback(partial(_arrive, arrived, (cell, rollout)))
+            elif rollout.completion.fault == "budget":
                 self.exhausted = rollout.completion.error
-                return
-            arrived.put_nowait((cell, rollout))
+                break
+            else:
+                arrived.put_nowait((cell, rollout))
+        if written is not None:
+            await written  # and with it all before: the log is written in order
 
-    async def _run(self, cell: Cell) -> Rollout:
+    async def _run(self, cell: Cell) -> tuple[Rollout, asyncio.Future[None] | None]:
+        """Return a cell's rollout, and what is done when it is durable (None: the call failed, nothing is written)."""
         request = self._request(cell)
         key = request_key(self.target.name, request)
         while (twin := self._in_flight.get(key)) is not None:
@@ -201,20 +211,25 @@ class Evaluator:
         known = self.journal.recall(key, cell.position)
         if known is not None:
             rollout = self._judge(cell, known.completion)
-            await self._write(cell, rollout, key=key, cached=known.position != cell.position)
-            return rollout
+            return rollout, self._write(cell, rollout, key=key, cached=known.position != cell.position)
         self._in_flight[key] = asyncio.Event()
+        durable: asyncio.Future[None] | None = None
         try:
             completion = await self.target.complete(request)
-            if completion.outcome == "failed":
-                if completion.fault in FINAL_FAULTS:
-                    raise ModelError(f"{self.target.name}: {completion.error}")
-                return self._judge(cell, completion)
+            if completion.fault in FINAL_FAULTS:
+                raise ModelError(f"{self.target.name}: {completion.error}")
             rollout = self._judge(cell, completion)
-            await self._write(cell, rollout, key=key, cached=False)
-            return rollout
+            if completion.outcome != "failed":
+                durable = self._write(cell, rollout, key=key, cached=False)
         finally:
-            self._in_flight.pop(key).set()
+            if durable is None:
+                self._release(key)
+        if durable is not None:  # until then a twin would not find the answer in the log
+            durable.add_done_callback(lambda _: self._release(key))
+        return rollout, durable
+
+    def _release(self, key: str) -> None:
+        self._in_flight.pop(key).set()
 
     def _too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
         faults = Counter(rollout.completion.fault or "unknown" for _, rollout in missing)
@@ -249,10 +264,20 @@ class Evaluator:
             draw=cell.draw,
         )
 
-    async def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> None:
+    def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
         body = rollout_body(rollout, cached=cached)
         seconds = 0.0 if cached else rollout.completion.seconds
-        await self.journal.write(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
+        return self.journal.put(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
+
+
+_Arrivals = asyncio.Queue[tuple[Cell, Rollout] | asyncio.Future[None]]
+"""Rollouts that are durable, workers that have ended, and writes that failed."""
+
+
+def _arrive(arrived: _Arrivals, item: tuple[Cell, Rollout], durable: asyncio.Future[None]) -> None:
+    if durable.cancelled():
+        return
+    arrived.put_nowait(item if durable.exception() is None else durable)
 
 
 async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], None]) -> AsyncGenerator[Rollout, None]:

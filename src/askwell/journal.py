@@ -19,9 +19,10 @@ from askwell.records import Body, completion_body, completion_of, prompt_body, p
 from askwell.store import RunStore
 from askwell.types import Completion, Event, ModelRole, Prompt, Request
 
-_LARGEST_BATCH = 4096
+_LARGEST_BATCH = 4096  # turns of the event loop
 
-_Waiting = tuple[tuple[Event, ...], "asyncio.Future[None]"]
+_Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]
+"""Events handed over in one turn of the event loop: committed together or not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Journal:
         self._thread = threading.Thread(target=self._commit_forever, name="askwell-log", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._texts: dict[str, int] = {}
+        self._turn: _Waiting = []
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
@@ -55,6 +57,7 @@ class Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -85,11 +88,25 @@ class Journal:
 
     async def write(self, *events: Event) -> None:
         """Return when the events are durable. Raises `StoreError` where they could not be written."""
+        await self.put(*events)
+
+    def put(self, *events: Event) -> asyncio.Future[None]:
+        """Hand events over and return at once; the future is done, in the order of the calls, when they are durable.
+
+        What is handed over in one turn of the event loop is committed together or not at all.
+        """
         if self._loop is None:
             raise StoreError("the journal is not open; use it as an async context manager")
-        done = self._loop.create_future()
-        self._queue.put((events, done))
-        await done
+        done: asyncio.Future[None] = self._loop.create_future()
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append((events, done))
+        return done
+
+    def _hand_over(self) -> None:
+        turn, self._turn = self._turn, []
+        if turn:
+            self._queue.put(turn)
 
     def recall(self, key: str, position: int) -> Recalled | None:
         """Return the completion already paid for under this key, the one at `position` first; None if all failed."""
@@ -108,9 +125,9 @@ class Journal:
             while len(waiting) < _LARGEST_BATCH and not self._queue.empty():
                 waiting.append(self._queue.get())
             closing = None in waiting
-            self._commit([item for item in waiting if item is not None])
+            self._commit([item for turn in waiting if turn is not None for item in turn])
 
-    def _commit(self, group: list[_Waiting]) -> None:
+    def _commit(self, group: _Waiting) -> None:
         if not group or self._loop is None:
             return
         error: BaseException | None = None
