@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from askwell import views
-from askwell.errors import ModelError, RunFailed
+from askwell.errors import ModelError, RunFailed, StoreError
 from askwell.evaluation import Evaluator, Interrupted, Sampling, scores_by_prompt
 from askwell.journal import Journal
 from askwell.loop import begin
@@ -92,6 +93,61 @@ async def test_a_rollout_is_in_the_log_before_it_is_seen() -> None:
     seen: list[int] = []
     await collect(always("yes"), store, each=lambda _evaluator, _rollout: seen.append(len(logged(store))))
     assert all(in_log >= shown for shown, in_log in enumerate(seen, start=1))
+
+
+class SlowDisk(MemoryStore):
+    """Commits rollouts only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_write = threading.Event()
+
+    def append(self, events: Iterable[Event]) -> None:
+        batch = list(events)
+        if any(event.kind == "rollout" for event in batch):
+            assert self.may_write.wait(10.0)
+        super().append(batch)
+
+
+async def test_requests_go_out_while_the_disk_is_busy_but_nothing_counts_before_it_is_written() -> None:
+    store, model, seen = SlowDisk(), always("yes"), list[Rollout]()
+    running = asyncio.create_task(
+        collect(model, store, n=40, concurrency=3, each=lambda _, rollout: seen.append(rollout))
+    )
+    while len(model.requests) < 6:
+        await asyncio.sleep(0.001)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(model.requests), seen) == (6, [])  # twice the concurrency, and no more: memory stays bounded
+    store.may_write.set()
+    assert len(await running) == len(seen) == 40
+
+
+async def test_equal_requests_wait_for_the_answer_to_be_written() -> None:
+    store, model = SlowDisk(), always("yes")
+    running = asyncio.create_task(collect(model, store, prompts=(PROMPT, PROMPT), concurrency=12))
+    while len(model.requests) < 6:
+        await asyncio.sleep(0.001)
+    store.may_write.set()
+    assert len(await running) == 12
+    assert len(model.requests) == 6
+
+
+class FullDisk(MemoryStore):
+    """Takes ten rollouts."""
+
+    def append(self, events: Iterable[Event]) -> None:
+        batch = list(events)
+        if sum(event.kind == "rollout" for event in (*self.events(), *batch)) > 10:
+            raise StoreError("the disk is full")
+        super().append(batch)
+
+
+async def test_a_rollout_that_cannot_be_written_stops_the_run_and_is_never_seen() -> None:
+    store, seen = FullDisk(), list[Rollout]()
+    with pytest.raises(StoreError, match="full"):
+        await collect(always("yes"), store, n=40, concurrency=3, each=lambda _, rollout: seen.append(rollout))
+    assert len(seen) <= len(logged(store)) <= 10
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])

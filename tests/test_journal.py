@@ -63,6 +63,17 @@ async def test_concurrent_writes_share_commits() -> None:
     assert len(store.batches) < 100
 
 
+async def test_what_is_put_in_one_turn_of_the_loop_is_one_batch_and_done_in_order() -> None:
+    store, order = CountingStore(), list[int]()
+    async with Journal(store) as journal:
+        done = [journal.put(note(position)) for position in range(50)]
+        for position, one in enumerate(done):
+            one.add_done_callback(lambda _, position=position: order.append(position))
+        await asyncio.gather(*done)
+    assert store.batches == [50]
+    assert order == list(range(50))
+
+
 async def test_a_write_that_failed_is_told_to_every_waiter() -> None:
     async with Journal(BrokenStore()) as journal:
         found = await asyncio.gather(*(journal.write(note(n)) for n in range(3)), return_exceptions=True)

@@ -131,9 +131,7 @@ def dspy(job: Job) -> None:
     """`dspy.LM.acall`, without signatures and adapters."""
     import dspy as library
 
-    model = library.LM(
-        "openai/tiny", api_base=job.base_url, api_key="none", cache=False, num_retries=0, max_tokens=512
-    )
+    model = library.LM("openai/tiny", api_base=job.base_url, api_key="none", cache=False, num_retries=0, max_tokens=512)
 
     async def ask(instruction: str, question: str) -> object:
         return (await model.acall(messages=_body(instruction, question)["messages"]))[0]

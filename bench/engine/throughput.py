@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Any
@@ -128,7 +129,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a quarter of the calls, two rounds")
     parser.add_argument("--only", nargs="+", choices=sorted(CONTESTANTS), help="these contestants only")
-    parser.add_argument("--json", dest="file", help="write everything measured here")
+    parser.add_argument("--json", dest="file", type=Path, help="write everything measured here")
     options = parser.parse_args()
     names = options.only or list(CONTESTANTS)
     rounds, scale = (min(2, options.rounds), 0.25) if options.quick else (options.rounds, 1.0)
@@ -142,8 +143,7 @@ def main() -> int:
         )
         _print_table(load, medians, rounds)
     if options.file:
-        with open(options.file, "w", encoding="utf-8") as file:
-            json.dump(everything, file, indent=1)
+        options.file.write_text(json.dumps(everything, indent=1), encoding="utf-8")
     return 0
 
 

@@ -7,8 +7,8 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeVar
 
 _LOG = logging.getLogger(__name__)

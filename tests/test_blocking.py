@@ -1,0 +1,40 @@
+"""The engine's own loop and thread, seen from ordinary code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from askwell.blocking import run_blocking
+
+
+async def threshold() -> int:
+    await asyncio.sleep(0)
+    return gc.get_threshold()[0]
+
+
+def test_the_garbage_collector_is_patient_only_while_the_engine_runs() -> None:
+    before = gc.get_threshold()
+    assert run_blocking(lambda _: threshold()) > before[0]
+    assert gc.get_threshold() == before
+
+
+def test_a_garbage_collector_that_was_switched_off_stays_off() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        assert run_blocking(lambda _: threshold()) == 0
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_what_the_engine_raises_is_raised_here_and_the_collector_is_as_before() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    before = gc.get_threshold()
+    with pytest.raises(ValueError, match="no"):
+        run_blocking(lambda _: fail())
+    assert gc.get_threshold() == before
