@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from askwell.build import configured_search
 from askwell.errors import ConfigError
+from askwell.gpo.presets import INGREDIENTS
 from askwell.gpo.presets import PRESETS as GPO_PRESETS
 from askwell.gpo.settings import GPOSettings
 from askwell.methods import PRESETS, Parts, search
@@ -43,11 +45,39 @@ def test_gpo_presets_are_all_there() -> None:
         ("gpo", {"candidates": 2.5}, "candidates = 2.5"),
         ("gpo", {"candidates": 0}, "candidates is 0"),
         ("gpo", {"temperature": "hot"}, "temperature = 'hot'"),
+        ("gpo", {"without": ["trust"]}, "no setting 'without'"),
+        ("askwell", {"without": ["trusst"]}, "unknown ingredient 'trusst'; did you mean 'trust'"),
+        ("askwell", {"without": "trust"}, "without = 'trust'"),
+        ("askwell", {"trust": {"frist": 1.0}}, "'askwell.trust' has no setting 'frist'; did you mean 'first'"),
+        ("askwell", {"trust": 1.0}, "trust = 1.0"),
+        ("askwell", {"trust": {"first": 9.0}}, "least <= first <= most"),
+        ("askwell", {"constraints": ["copyign"]}, "unknown constraint 'copyign'; did you mean 'copying'"),
     ],
 )
 def test_what_cannot_be_is_refused(preset: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         search(preset, changes)
+
+
+@pytest.mark.parametrize("name", sorted(INGREDIENTS))
+def test_every_ingredient_of_the_default_preset_can_be_switched_off_by_name(name: str) -> None:
+    whole, without = search("askwell", {}).settings, search("askwell", {"without": [name]}).settings
+    changed = {field.name for field in fields(whole) if getattr(whole, field.name) != getattr(without, field.name)}
+    assert changed == set(INGREDIENTS[name])
+
+
+def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
+    assert search("askwell", {"without": list(INGREDIENTS)}).settings == GPO_PRESETS["gpo"]
+
+
+def test_a_table_of_settings_is_laid_over_the_presets_own() -> None:
+    found = search("askwell", {"trust": {"first": 1.0}, "limits": {"frozen": ["Reply in JSON."]}}).settings
+    assert (found.trust.first, found.trust.least, found.limits.frozen) == (1.0, 0.5, ("Reply in JSON.",))
+
+
+def test_what_decides_a_search_reads_back_from_json_as_it_was() -> None:
+    identity = search("askwell", {}).identity()
+    assert json.loads(json.dumps(identity)) == identity
 
 
 def test_a_whole_number_does_for_a_setting_with_a_fraction() -> None:

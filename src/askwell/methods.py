@@ -5,8 +5,9 @@ A preset is a method (an optimizer and the settings it takes) with its settings 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -71,7 +72,7 @@ class Search:
 
     def identity(self) -> dict[str, object]:
         """Return what decides the search, as it stands in the log."""
-        return {"preset": self.preset, **asdict(self.settings)}
+        return {"preset": self.preset, **json.loads(json.dumps(asdict(self.settings)))}  # as it is read back: lists
 
 
 def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None) -> Search:
@@ -82,22 +83,49 @@ def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, An
     if preset not in PRESETS:
         raise ConfigError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
     found = PRESETS[preset]
-    known = {field.name for field in fields(found.settings)}
-    for name in changes:
+    settings, changes = _without(found.settings, preset, changes)
+    known = {field.name for field in fields(settings)}
+    given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
+    settings = _changed(replace(settings, **given), changes, preset)
+    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps)
+
+
+def _without(settings: Any, preset: str, changes: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:  # noqa: ANN401
+    """Switch the ingredients off that `without` names; return the settings and the other changes."""
+    if "without" not in changes or preset != "askwell":
+        return settings, changes
+    rest = {name: value for name, value in changes.items() if name != "without"}
+    _check_type("without", changes["without"], like=())
+    return gpo_presets.switched_off(settings, changes["without"]), rest
+
+
+def _changed(settings: Any, changes: Mapping[str, Any], owner: str) -> Any:  # noqa: ANN401 - each preset's own class
+    """Lay changes over settings; a table's are laid over the settings of its name."""
+    known = {field.name for field in fields(settings)}
+    given: dict[str, Any] = {}
+    for name, value in changes.items():
         if name not in known:
-            raise ConfigError(f"the preset {preset!r} has no setting {name!r}; {nearest(name, known)}")
-        _check_type(name, changes[name], like=getattr(found.settings, name))
-    given = {name: value for name, value in (defaults or {}).items() if name in known} | dict(changes)
-    return Search(
-        preset=preset, settings=replace(found.settings, **given), make=found.make, most_steps=found.most_steps
-    )
+            raise ConfigError(f"the preset {owner!r} has no setting {name!r}; {nearest(name, known)}")
+        like = getattr(settings, name)
+        _check_type(name, value, like=like)
+        given[name] = _changed(like, value, f"{owner}.{name}") if is_dataclass(like) else value
+    return replace(settings, **given)
 
 
 def _check_type(name: str, value: object, *, like: object) -> None:
     """Refuse a value of another type than the preset's own: TOML and Python callers may give anything."""
-    expected = (int, float) if isinstance(like, float) else type(like)
+    expected = _types_like(like)
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(like, bool):
-        raise ConfigError(f"{name} = {value!r}: expected a {type(like).__name__}, such as the preset's own {like!r}")
+        raise ConfigError(f"{name} = {value!r}: expected a {expected[-1].__name__}, such as the preset's own {like!r}")
+
+
+def _types_like(like: object) -> tuple[type, ...]:
+    if is_dataclass(like):
+        return (Mapping,)
+    kind = type(like)
+    if kind is float:
+        return (int, float)
+    return (list, tuple) if kind is tuple else (kind,)
 
 
 def _gpo(parts: Parts, settings: GPOSettings) -> GPO:

@@ -53,6 +53,7 @@ async def optimized(gpo: GPO, landscape: Landscape, *, steps: int, seed: int) ->
         history = history.extended(
             Candidate(step=step, prompt=p.prompt, score=landscape.score(p.prompt), n=48, parent=p.parent)
             for p in proposals
+            if not p.rejected
         )
     return history
 

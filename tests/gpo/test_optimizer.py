@@ -141,14 +141,16 @@ async def test_enforce_rejects_what_exceeds_the_measured_budget_and_resamples():
     optimizer = gpo(model, budget_mode="enforce", schedule="fixed", first_words=6, candidates=4)
     found = await optimizer.propose(history((START, 0.5)), seed=1)
     assert [request.draw for request in model.requests] == list(range(8))
-    assert [p.prompt.instruction for p in found] == [f"{START} Number {draw}." for draw in (3, 4, 6, 7)]
-    assert all(edit_distance(START, p.prompt.instruction) <= 6 for p in found)
+    kept = [p.prompt.instruction for p in found if not p.rejected]
+    assert kept == [f"{START} Number {draw}." for draw in (3, 4, 6, 7)]
+    assert all(edit_distance(START, text) <= 6 for text in kept)
+    assert [p.rejected.endswith("words of at most 6") for p in found if p.rejected] == [True] * 4
 
 
 async def test_enforce_gives_up_after_its_bound():
     model = ScriptedModel(lambda r: f"<START>{'word ' * 30}{r.draw}<END>")
     optimizer = gpo(model, budget_mode="enforce", schedule="fixed", first_words=5, candidates=2, resamples=3)
-    assert await optimizer.propose(history((START, 0.5)), seed=1) == []
+    assert all(p.rejected for p in await optimizer.propose(history((START, 0.5)), seed=1))
     assert len(model.requests) == 2 * 4
 
 

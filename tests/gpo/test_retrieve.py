@@ -68,6 +68,32 @@ def test_shuffled_scores_depend_on_the_seed():
     assert len(dealt) > 5
 
 
+@given(NUMBERED)
+def test_diverse_gives_one_place_to_the_product_of_relevance_and_score(past: list[Candidate]):
+    found = RETRIEVERS["diverse"].retrieve(past, CURRENT, 1, LexicalEmbedder(), 0)
+    alike = LexicalEmbedder().similarities("4", [c.prompt.instruction for c in past])
+    value = [max(0.05, near) * max(0.05, c.score) for near, c in zip(alike, past, strict=True)]
+    assert [max(value)] == [value[past.index(c)] for c in found] if past else found == []
+
+
+@given(NUMBERED, st.integers(1, 6))
+def test_diverse_picks_go_on_as_they_began_the_first_pick_last(past: list[Candidate], k: int):
+    shorter, longer = (RETRIEVERS["diverse"].retrieve(past, CURRENT, n, LexicalEmbedder(), 0) for n in (k, k + 1))
+    assert longer[len(longer) - len(shorter) :] == shorter
+
+
+def test_diverse_passes_over_a_copy_of_what_is_shown():
+    past = [
+        candidate(0, "Count the even numbers in the list.", 0.8),
+        candidate(1, "Count all the even numbers in the list.", 0.8),
+        candidate(2, "Sort the words by letter.", 0.7),
+        candidate(3, "Be polite.", 0.0),
+    ]
+    current = candidate(9, "Count the even numbers, then sort the words.")
+    found = RETRIEVERS["diverse"].retrieve(past, current, 2, LexicalEmbedder(), 0)
+    assert {c.step for c in found} in ({0, 2}, {1, 2})
+
+
 def test_random_takes_all_equally_often():
     past = [candidate(i, str(i)) for i in range(4)]
     counts = [0] * 4

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
+from askwell.gpo.contrast import Contrast, contrast_request, delta
 from askwell.gpo.embed import Embedder
 from askwell.gpo.metaprompt import Memory, exemplar, reflection_request, summary_request
 from askwell.gpo.retrieve import RETRIEVERS, Retriever
@@ -43,6 +44,8 @@ class Moment:
     embedder: Embedder
     seed: int
     ask: Ask
+    deltas: bool = False
+    """Whether to tell how each entry does against the current prompt, example for example."""
 
 
 Recall = Callable[[Moment], Awaitable[Memory]]
@@ -67,7 +70,9 @@ def _retrieved(retriever: Retriever) -> Recall:
     async def recall(moment: Moment) -> Memory:
         past = without_repeats(moment.pool, moment.current.prompt)
         entries = retriever.retrieve(past, moment.current, moment.k, moment.embedder, moment.seed)
-        return Memory(entries=tuple(entries), order=retriever.order)
+        deltas = [delta(entry, moment.current) for entry in entries] if moment.deltas else []
+        told = tuple((one.fixes, one.breaks) for one in deltas)
+        return Memory(entries=tuple(entries), order=retriever.order, deltas=told)
 
     return recall
 
@@ -82,24 +87,22 @@ POOLS: Mapping[str, Callable[[Trajectory], Sequence[Candidate]]] = MappingProxyT
     {"winners": lambda trajectory: trajectory.winners, "all": lambda trajectory: trajectory.candidates}
 )
 
-PARENTS: Mapping[str, Callable[[Trajectory], Candidate]] = MappingProxyType(
-    {"latest": lambda trajectory: trajectory.current, "best": lambda trajectory: trajectory.best}
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
     """What is told of the current prompt beside its text."""
 
     score: bool
-    reflection: bool
+    reflection: Literal["", "wrong", "contrast"] = ""
+    """Feedback on wrong training examples, on those that another prompt answers otherwise, or none."""
 
 
 DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
     {
-        "P": Direction(score=False, reflection=False),
-        "P+M": Direction(score=True, reflection=False),
-        "P+M+R": Direction(score=True, reflection=True),
+        "P": Direction(score=False),
+        "P+M": Direction(score=True),
+        "P+M+R": Direction(score=True, reflection="wrong"),
+        "P+M+C": Direction(score=True, reflection="contrast"),
     }
 )
 
@@ -110,9 +113,11 @@ def without_repeats(pool: Sequence[Candidate], current: Prompt) -> list[Candidat
     return [c for place, c in enumerate(pool) if latest[c.prompt] == place and c.prompt != current]
 
 
-async def reflect(
-    current: Prompt, judged: Sequence[tuple[Example, Rollout]], most: int, render: Render, ask: Ask
-) -> str:
+Judged = Sequence[tuple[Example, Rollout]]
+"""Training examples with a prompt's rollouts on them."""
+
+
+async def reflect(current: Prompt, judged: Judged, most: int, render: Render, ask: Ask) -> str:
     """Ask what goes wrong on the `most` worst examples, of equals the earliest; "" without a request if all are right.
 
     Missing cells (failed calls) say nothing about the prompt.
@@ -122,3 +127,24 @@ async def reflect(
         return ""
     worst = sorted(wrong, key=lambda item: item[0])[:most]
     return await ask(reflection_request(current.instruction, [(exemplar(e, render), r) for _, e, r in worst]))
+
+
+async def contrast(
+    current: Prompt, ours: Judged, rival: Prompt, theirs: Judged, most: int, render: Render, ask: Ask
+) -> str:
+    """Ask what makes the difference on at most `most` examples either way, the largest differences first.
+
+    Where the two prompts agree on every example this is `reflect`. Missing cells say nothing.
+    """
+    others = {rollout.example_id: rollout.score for _, rollout in theirs}
+    gaps: list[tuple[float, Example, Rollout]] = []
+    for example, rollout in ours:
+        other = others.get(example.id)
+        if rollout.score is not None and other is not None and rollout.score.value != other.value:
+            gaps.append((other.value - rollout.score.value, example, rollout))
+    if not gaps:
+        return await reflect(current, ours, most, render, ask)
+    gaps.sort(key=lambda item: -abs(item[0]))
+    gained = [(exemplar(e, render), r) for gap, e, r in gaps if gap > 0][:most]
+    lost = [(exemplar(e, render), r) for gap, e, r in gaps if gap < 0][:most]
+    return await ask(contrast_request(current.instruction, rival.instruction, Contrast(gained=gained, lost=lost)))

@@ -15,32 +15,47 @@ Deviations from the paper:
 4. Of several <START>…<END> pairs in a reply the last counts; equal proposals of a batch are one.
 5. Training batches are shuffled anew in each epoch, by seed (the paper does not say).
 6. Reflections show at most `reflected` wrong examples of the batch, worst first; none are asked for if all are right.
-7. Switches beyond the paper: budget mode "enforce" (measured word edit distance), pool "all", parent "best", the
-   controls "random" and "shuffled". The preset `gpo` uses none of them.
+7. Switches beyond the paper, for the preset `askwell` (docs/algorithms/askwell.md): contrastive reflection and verified
+   lessons, deltas, a measured budget or trust region, populations, restarts, constraints, demonstrations that are
+   searched too, a length penalty; and the controls "random" and "shuffled". The preset `gpo` uses none of them.
 """
 
 from __future__ import annotations
 
-import logging
 import random
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from askwell.budget import Demand
+from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker
-from askwell.gpo.direction import DIRECTIONS, MOMENTA, PARENTS, POOLS, Judge, Moment, reflect
-from askwell.gpo.embed import Embedder, embedder_named
-from askwell.gpo.metaprompt import Situation, exemplar, meta_prompt
-from askwell.gpo.schedule import budget_words, train_batch, warmup_steps
+from askwell.gpo.constraints import CONSTRAINTS, Attempt, budget, check_frozen, reason_against, required_placeholders
+from askwell.gpo.contrast import rival_of, verified_lessons
+from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judge, Judged, Moment, contrast, reflect
+from askwell.gpo.embed import embedder_named
+from askwell.gpo.joint import varied, varies_demos
+from askwell.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
+from askwell.gpo.population import PARENTS, at_plateau
+from askwell.gpo.schedule import train_batch
 from askwell.gpo.settings import GPOSettings
-from askwell.gpo.step_size import BUDGET_MODES
+from askwell.gpo.step_size import RESTART, STRIDES
 from askwell.models.base import ChatModel
 from askwell.tasks.base import Render
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, Prompt, Proposal
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One proposal to be made."""
+
+    parent: Candidate
+    situation: Situation | None
+    """What the optimizer model is told; None keeps the parent's instruction."""
+    demos: tuple[Example, ...]
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +65,11 @@ class GPO:
     model: ChatModel
     """The optimizer model M_O."""
     train: Sequence[Example]
-    """The only split GPO sees: exemplars, and the batches of reflections."""
+    """The only split GPO sees: exemplars, demonstrations, and the batches of reflections."""
     render: Render
     settings: GPOSettings = field(default_factory=GPOSettings)
     judge: Judge | None = None
-    """Needed by the direction "P+M+R"; tries the current prompt on a training batch."""
+    """Needed by the directions that reflect; tries prompts on a training batch."""
 
     def __post_init__(self) -> None:
         if DIRECTIONS[self.settings.direction].reflection and (self.judge is None or not self.train):
@@ -64,95 +79,199 @@ class GPO:
             )
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
-        """Return at most `candidates` distinct proposals, in draw order; `seed` is this step's own.
+        """Return at most `candidates` distinct proposals, in draw order, beside those that were turned down.
 
-        An empty list means that every reply was unusable (logged). Raises `ModelError` with the provider's message for
-        a fault that is final, `RunFailed` if all calls failed.
+        `seed` is this step's own. A list without a usable one means that every reply was unusable (logged). Raises
+        `ModelError` with the provider's message for a fault that is final, `RunFailed` if all calls failed.
         """
-        parent = PARENTS[self.settings.parent](trajectory)
-        situation = await self._situation(trajectory, parent, seed)
-        accepts = BUDGET_MODES[self.settings.budget_mode]
-        proposals: dict[Prompt, Proposal] = {}
-        accepted, asked, rounds = 0, 0, 1 + (self.settings.resamples if self.settings.budget_mode == "enforce" else 0)
-        for _ in range(rounds):
-            draws = range(asked, asked + self.settings.candidates - accepted)
-            replies = await self._asker.prompts([meta_prompt(situation)] * len(draws), draws, seed)
-            texts = [text for text in replies if text]
-            asked = draws.stop
-            within = [text for text in texts if accepts(situation.current, text, situation.budget_words)]
-            if rejected := len(texts) - len(within):
-                log.info("rejected %d prompts over the budget of %s words", rejected, situation.budget_words)
-            accepted += len(within)
-            for text in within:
-                prompt = Prompt(instruction=text, demos=parent.prompt.demos)
-                proposal = Proposal(prompt=prompt, parent=parent.prompt, origin=self.settings.refinement)
-                proposals.setdefault(prompt, proposal)
-            if not rejected:
+        check_frozen(self.settings.limits, trajectory.candidates[0].prompt.instruction)
+        slots = await self._slots(trajectory, seed)
+        made: dict[Prompt, Proposal] = {}
+        asked = 0
+        for _ in range(self._rounds):
+            texts = await self._texts(slots, asked, seed)
+            asked += len(slots)
+            tried = [
+                (slot, self._proposal(slot, text, trajectory)) for slot, text in zip(slots, texts, strict=True) if text
+            ]
+            for _, proposal in tried:
+                if proposal.prompt not in made or made[proposal.prompt].rejected:
+                    made[proposal.prompt] = proposal
+            slots = [slot for slot, proposal in tried if proposal.rejected and slot.situation]
+            if not slots:
                 break
-        return list(proposals.values())
+        return list(made.values())
 
     def demand(self, step: int) -> Demand:
         settings = self.settings
-        rounds = 1 + (settings.resamples if settings.budget_mode == "enforce" else 0)
-        reflects = DIRECTIONS[settings.direction].reflection
-        summarizes = settings.momentum == "summarization"  # one request a step: the log answers the earlier ones
+        sides = {"": 0, "wrong": 1, "contrast": 2}[DIRECTIONS[settings.direction].reflection]
+        # one request for a summary a step: the log answers the earlier ones
+        notes = bool(sides) + (settings.momentum == "summarization")
         return Demand(
             proposals=settings.candidates,
-            optimizer_calls=rounds * settings.candidates + reflects + summarizes,
-            train_cells=min(settings.batch, len(self.train)) if reflects else 0,
-            usual_calls=settings.candidates + reflects + summarizes,
+            optimizer_calls=self._rounds * settings.candidates + notes,
+            train_cells=sides * min(settings.batch, len(self.train)),
+            usual_calls=settings.candidates + notes,
             reply_tokens=settings.max_tokens,
-            shown_texts=settings.trajectory_size + 2,  # the current prompt, and a reflection or a summary
-            shown_examples=max(settings.exemplars, settings.reflected if reflects else 0),
+            # the current prompt, and a reflection or a summary; a rival prompt takes the place of the past
+            shown_texts=settings.trajectory_size + settings.lessons + 2,
+            shown_examples=max(settings.exemplars, sides * settings.reflected),
+            demos=settings.joint_demos,
         )
 
-    async def _situation(self, trajectory: Trajectory, parent: Candidate, seed: int) -> Situation:
+    @property
+    def _rounds(self) -> int:
+        may_reject = self.settings.budget_mode == "enforce" or self.settings.constraints
+        return 1 + (self.settings.resamples if may_reject else 0)
+
+    async def _slots(self, trajectory: Trajectory, seed: int) -> list[Slot]:
+        """Lay out a step: who starts from which prompt, and what each is told."""
+        settings = self.settings
+        chance = random.Random(f"{seed}:parents")
+        parents = PARENTS[settings.parent](trajectory, settings.candidates, settings.population, chance)
+        main = Counter(parent.prompt for parent in parents).most_common(1)[0][0]
+        told: dict[Prompt, Situation] = {}
+        for parent in parents:
+            if parent.prompt not in told:
+                told[parent.prompt] = await self._situation(trajectory, parent, seed, reflect=parent.prompt == main)
+        slots = [
+            Slot(
+                parent=parent,
+                situation=told[parent.prompt],
+                demos=parent.prompt.demos,
+                origin=told[parent.prompt].refinement,
+            )
+            for parent in parents
+        ]
+        if at_plateau(trajectory, settings.plateau) and settings.restart != "none":
+            half = len(slots) // 2
+            slots[half:] = [self._restarted(trajectory, seed)] * (len(slots) - half)
+        return [self._with_other_demos(slot, place, seed) for place, slot in enumerate(slots)]
+
+    async def _situation(self, trajectory: Trajectory, parent: Candidate, seed: int, *, reflect: bool) -> Situation:
         settings = self.settings
         direction = DIRECTIONS[settings.direction]
-        step = trajectory.next_step - 1  # 0-based: step 0 of the trajectory holds the initial prompt
         moment = Moment(
             trajectory=trajectory,
             pool=POOLS[settings.pool](trajectory),
             current=parent,
             k=settings.trajectory_size,
-            embedder=self._embedder,
+            embedder=embedder_named(settings.embedder),
             seed=seed,
             ask=self._asker.note,
+            deltas=settings.deltas,
         )
+        budget_words = STRIDES[settings.schedule](trajectory, parent, settings.pace)
+        initial = trajectory.candidates[0].prompt.instruction
         return Situation(
             current=parent.prompt.instruction,
             score=parent.score if direction.score else None,
             memory=await MOMENTA[settings.momentum](moment),
-            reflection=await self._reflection(parent.prompt, step) if direction.reflection else "",
+            reflection=await self._reflection(trajectory, parent) if reflect and direction.reflection else "",
+            lessons=verified_lessons(trajectory, settings.lessons),
             exemplars=tuple(exemplar(example, self.render) for example in self._exemplars(seed)),
-            refinement=settings.refinement,
-            budget_words=self._budget(step),
+            refinement=self._refinement(parent, budget_words),
+            budget_words=budget_words,
+            keep=self._keep(initial),
+            max_words=max(settings.limits.max_words, len(words(initial))) if "length" in settings.constraints else None,
+        )
+
+    def _restarted(self, trajectory: Trajectory, seed: int) -> Slot:
+        """Leave the current prompts behind: write anew from the initial prompt, or from the examples alone."""
+        first = trajectory.candidates[0]
+        from_initial = self.settings.restart == "initial"
+        situation = Situation(
+            current=first.prompt.instruction if from_initial else None,
+            score=first.score if from_initial and DIRECTIONS[self.settings.direction].score else None,
+            memory=Memory(),
+            exemplars=tuple(exemplar(example, self.render) for example in self._exemplars(seed)),
+            refinement="generation" if from_initial else "scratch",
+            keep=self._keep(first.prompt.instruction),
+        )
+        return Slot(parent=first, situation=situation, demos=first.prompt.demos, origin=RESTART)
+
+    def _with_other_demos(self, slot: Slot, place: int, seed: int) -> Slot:
+        if not self.settings.joint_demos or not varies_demos(place):
+            return slot
+        chance = random.Random(f"{seed}:demos:{place}")
+        demos = varied(slot.demos, self.train, self.settings.joint_demos, chance)
+        return replace(slot, situation=None, demos=demos, origin="demos")
+
+    def _keep(self, initial: str) -> tuple[str, ...]:
+        asked = self.settings.constraints
+        marks = required_placeholders(initial) if "placeholders" in asked else []
+        return (*marks, *(self.settings.limits.frozen if "frozen" in asked else ()))
+
+    def _refinement(self, parent: Candidate, budget_words: int | None) -> str:
+        """Resolve "staged": a new text where the budget has room for one, local edits where it has not."""
+        if self.settings.refinement != "staged":
+            return self.settings.refinement
+        roomy = budget_words is None or budget_words >= len(words(parent.prompt.instruction))
+        return "generation" if roomy else "editing"
+
+    async def _texts(self, slots: Sequence[Slot], first_draw: int, seed: int) -> list[str]:
+        """Return an instruction a slot, "" where no reply held one."""
+        draws = range(first_draw, first_draw + len(slots))
+        asking = [
+            (meta_prompt(slot.situation), draw) for slot, draw in zip(slots, draws, strict=True) if slot.situation
+        ]
+        replies = iter(await self._asker.prompts([text for text, _ in asking], [draw for _, draw in asking], seed))
+        return [next(replies) if slot.situation else slot.parent.prompt.instruction for slot in slots]
+
+    def _proposal(self, slot: Slot, text: str, trajectory: Trajectory) -> Proposal:
+        settings = self.settings
+        prompt = Prompt(instruction=text, demos=slot.demos)
+        attempt = Attempt(
+            prompt=prompt,
+            parent=slot.parent.prompt,
+            trajectory=trajectory,
+            train=self.train,
+            limits=settings.limits,
+            budget_words=slot.situation.budget_words if slot.situation else None,
+        )
+        checks = [CONSTRAINTS[name] for name in settings.constraints]
+        return Proposal(
+            prompt=prompt,
+            parent=slot.parent.prompt,
+            origin=slot.origin,
+            lesson=slot.situation.reflection if slot.situation and settings.lessons else "",
+            penalty=length_penalty(prompt, trajectory.candidates[0].prompt, settings.length_penalty),
+            rejected=reason_against(attempt, [*checks, budget] if settings.budget_mode == "enforce" else checks),
         )
 
     @property
     def _asker(self) -> Asker:
         return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
 
-    @property
-    def _embedder(self) -> Embedder:
-        return embedder_named(self.settings.embedder)
-
     def _exemplars(self, seed: int) -> list[Example]:
         count = min(self.settings.exemplars, len(self.train))
         return random.Random(f"{seed}:exemplars").sample(list(self.train), count)
 
-    def _budget(self, step: int) -> int | None:
-        settings = self.settings
-        if settings.schedule == "none":
-            return None
-        warmup = warmup_steps(settings.warmup_share, settings.total_steps)
-        first, final = settings.first_words, settings.final_words
-        return budget_words(settings.schedule, step, settings.total_steps, first, final, warmup)
+    async def _reflection(self, trajectory: Trajectory, parent: Candidate) -> str:
+        settings, render, ask = self.settings, self.render, self._asker.note
+        ours = await self._judged(trajectory, parent.prompt)
+        if DIRECTIONS[settings.direction].reflection == "wrong" or not (rival := rival_of(parent, trajectory)):
+            return await reflect(parent.prompt, ours, settings.reflected, render, ask)
+        theirs = await self._judged(trajectory, rival.prompt)
+        return await contrast(parent.prompt, ours, rival.prompt, theirs, settings.reflected, render, ask)
 
-    async def _reflection(self, current: Prompt, step: int) -> str:
+    async def _judged(self, trajectory: Trajectory, prompt: Prompt) -> Judged:
         assert self.judge is not None  # held by __post_init__
-        batch = train_batch(self.train, step, self.settings.batch, self.settings.data_seed)
-        rollouts = await self.judge(current, batch, step=step + 1)
+        step = trajectory.next_step
+        batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
         examples = {example.id: example for example in batch}
-        judged = [(examples[rollout.example_id], rollout) for rollout in rollouts]
-        return await reflect(current, judged, self.settings.reflected, self.render, self._asker.note)
+        return [
+            (examples[rollout.example_id], rollout) for rollout in await self.judge(prompt, batch, step=step)
+        ]  # fmt: skip
+
+
+def length_penalty(prompt: Prompt, initial: Prompt, per_100_words: float) -> float:
+    """Return what a prompt's growth over the initial one costs (0..1), demonstrations included; never negative."""
+    grown = prompt_words(prompt) - prompt_words(initial)
+    return per_100_words * max(0, grown) / 100
+
+
+def prompt_words(prompt: Prompt) -> int:
+    """Count the words of the instruction and of the demonstrations, each as it is shown."""
+    shown = [demo.target if isinstance(demo.target, str) else demo.target[0] for demo in prompt.demos]
+    return sum(len(words(text)) for text in (prompt.instruction, *(demo.input for demo in prompt.demos), *shown))

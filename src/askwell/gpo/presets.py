@@ -6,7 +6,7 @@ the same meta-prompt family and the same budget (8 candidates a step), so that d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 
@@ -14,9 +14,42 @@ from askwell.errors import ConfigError, nearest
 from askwell.gpo.settings import GPOSettings
 
 _GPO = GPOSettings()
+_ASKWELL = replace(
+    _GPO,
+    direction="P+M+C",
+    lessons=3,
+    momentum="diverse",
+    pool="all",
+    deltas=True,
+    schedule="trust",
+    budget_mode="enforce",
+    refinement="staged",
+    parent="pareto",
+    restart="scratch",
+    plateau=3,
+    constraints=("placeholders", "frozen", "length", "copying", "unseen"),
+    joint_demos=4,
+    length_penalty=0.02,
+)
+
+INGREDIENTS: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "contrast": {"direction": "P+M"},
+        "lessons": {"lessons": 0},
+        "trajectory": {"pool": "winners", "momentum": "relevance", "deltas": False},
+        "trust": {"schedule": "cosine", "budget_mode": "ask", "refinement": "generation"},
+        "population": {"parent": "latest"},
+        "restarts": {"restart": "none", "plateau": 0},
+        "constraints": {"constraints": ()},
+        "demos": {"joint_demos": 0},
+        "length_penalty": {"length_penalty": 0.0},
+    }
+)
+"""What the preset `askwell` adds to GPO, and the settings that take each away: `without = ["contrast", …]`."""
 
 PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
     {
+        "askwell": _ASKWELL,
         "gpo": _GPO,
         # APE also makes its first prompts from examples.
         "ape": replace(_GPO, direction="P", momentum="none", schedule="none", refinement="resampling", parent="best"),
@@ -32,6 +65,7 @@ PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
+        "askwell": "GPO and all that we found worth adding to it; each ingredient can be switched off",
         "gpo": "past prompts by relevance, a word budget that decays by a cosine, generation (arXiv 2402.17564)",
         "ape": "other wordings of the best prompt: no scores, no past (arXiv 2211.01910)",
         "apo": "the best prompt edited along a reflection on wrong examples (arXiv 2305.03495)",
@@ -54,3 +88,12 @@ def preset(name: str, **changes: object) -> GPOSettings:
         if field_name not in known:
             raise ConfigError(f"unknown GPO setting {field_name!r}; {nearest(field_name, known)}")
     return replace(PRESETS[name], **changes)  # pyright: ignore[reportArgumentType]  the fields check their own values
+
+
+def switched_off(settings: GPOSettings, without: Iterable[str]) -> GPOSettings:
+    """Return settings with some ingredients taken away; `ConfigError` names the nearest match of an unknown one."""
+    for name in without:
+        if name not in INGREDIENTS:
+            raise ConfigError(f"unknown ingredient {name!r}; {nearest(name, INGREDIENTS)}")
+        settings = replace(settings, **INGREDIENTS[name])  # pyright: ignore[reportArgumentType]  see the table's tests
+    return settings

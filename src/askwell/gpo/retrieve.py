@@ -58,11 +58,33 @@ def shuffled(past: Sequence[Candidate], current: Candidate, k: int, embed: Embed
     return relevance(dealt, current, k, embed, seed)
 
 
+def diverse(past: Sequence[Candidate], current: Candidate, k: int, embed: Embedder, _seed: int) -> list[Candidate]:
+    """Return k by relevance × score × diversity, picked one by one; the first pick last.
+
+    Diversity is one minus the largest similarity to those picked before (maximal marginal relevance, as a product). No
+    factor falls below a small floor: a prompt that scored 0 is not a prompt that can't teach.
+    """
+    texts = [candidate.prompt.instruction for candidate in past]
+    alike = embed.similarities(current.prompt.instruction, texts)
+    value = [max(_FLOOR, near) * max(_FLOOR, one.score) for near, one in zip(alike, past, strict=True)]
+    closest = [0.0] * len(past)
+    picked: list[int] = []
+    for _ in range(min(k, len(past))):
+        left = [place for place in range(len(past)) if place not in picked]
+        chosen = max(left, key=lambda place: (value[place] * max(_FLOOR, 1 - closest[place]), place))
+        picked.append(chosen)
+        closest = [max(pair) for pair in zip(closest, embed.similarities(texts[chosen], texts), strict=True)]
+    return [past[place] for place in reversed(picked)]
+
+
+_FLOOR = 0.05
+
 RETRIEVERS: Mapping[str, Retriever] = MappingProxyType(
     {
         "recency": Retriever(retrieve=recency, order="from the oldest to the latest"),
         "relevance": Retriever(retrieve=relevance, order="from the least to the most similar to the current prompt"),
         "importance": Retriever(retrieve=importance, order="from the lowest to the highest score"),
+        "diverse": Retriever(retrieve=diverse, order="the most telling one last"),
         "random": Retriever(retrieve=at_random, order="in no particular order"),
         "shuffled": Retriever(retrieve=shuffled, order="from the least to the most similar to the current prompt"),
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from askwell.errors import ConfigError, nearest
-from askwell.gpo.direction import DIRECTIONS, MOMENTA, PARENTS, POOLS
+from askwell.gpo.constraints import CONSTRAINTS, Limits
+from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS
 from askwell.gpo.metaprompt import REFINEMENTS
-from askwell.gpo.schedule import SCHEDULES
-from askwell.gpo.step_size import BUDGET_MODES
+from askwell.gpo.population import PARENTS, RESTARTS
+from askwell.gpo.step_size import BUDGET_MODES, STRIDES, Pace, TrustRegion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +18,20 @@ class GPOSettings:
     """The design space of the paper's section 3. The defaults are the paper's preset `gpo`."""
 
     direction: str = "P+M"
-    """What is told of the current prompt: "P" its text, "P+M" and its score, "P+M+R" and what went wrong with it."""
+    """What is told of the current prompt: "P" its text, "P+M" and its score, "P+M+R" and what went wrong with it, or
+    "P+M+C" and what another prompt does better."""
     momentum: str = "relevance"
     """What is told of the past: none, summarization, or retrieval by one of `RETRIEVERS`."""
     pool: str = "winners"
     """Which past prompts count: the "winners" of each step (the paper's trajectory) or "all" that were scored."""
     parent: str = "latest"
-    """Which prompt a step starts from: the "latest" winner (the paper) or the "best" so far."""
+    """Which prompts a step starts from: the "latest" winner (the paper), the "best" so far, the "elite" in turn, or
+    the "pareto" front of per-example dev scores."""
     refinement: str = "generation"
-    """How the new prompt is asked for: generation, editing, or resampling (another wording of the same)."""
+    """How the new prompt is asked for: generation, editing, resampling (another wording of the same), or "staged":
+    generation while the word budget has room for a new text, then editing."""
     schedule: str = "cosine"
-    """How the word budget runs over the steps: none, fixed, linear, cosine."""
+    """How the word budget runs over the steps: none, fixed, linear, cosine, or "trust" (see `trust`)."""
     budget_mode: str = "ask"
     """"ask" states the budget (the paper); "enforce" also measures it and rejects what exceeds it."""
     total_steps: int = 18
@@ -39,7 +43,7 @@ class GPOSettings:
     warmup_share: float = 0.0
     """Part of the steps, 0..1, over which the budget first rises; the paper tries 0.05 and does without."""
     resamples: int = 2
-    """In mode "enforce": how many further rounds of requests may replace rejected prompts."""
+    """How many further rounds of requests may replace rejected prompts."""
     candidates: int = 8
     """New prompts asked for in a step: one request each."""
     trajectory_size: int = 7
@@ -58,28 +62,64 @@ class GPOSettings:
     """What measures relevance: "lexical", or "sentence-transformers:MODEL" (the paper: BGE)."""
     data_seed: int = 0
     """Seed of the order in which training batches are walked; the same for the whole run."""
+    deltas: bool = False
+    """Tell of each past prompt how many dev examples it fixes and breaks against the current one."""
+    lessons: int = 0
+    """Most reflections remembered, of those that led to a prompt better than its parent; 0 forgets all."""
+    trust: TrustRegion = field(default_factory=TrustRegion)
+    """Of the schedule "trust"."""
+    population: int = 4
+    """Most distinct prompts that one step starts from, where `parent` is "elite" or "pareto"."""
+    restart: str = "none"
+    """What half of the candidates start from at a plateau: none (as always), initial, scratch."""
+    plateau: int = 0
+    """Steps without a better prompt that are a plateau; 0 sees none."""
+    constraints: tuple[str, ...] = ()
+    """What a prompt must keep to before any call is paid for it: names in `CONSTRAINTS`."""
+    limits: Limits = field(default_factory=Limits)
+    """The numbers and texts behind the constraints."""
+    joint_demos: int = 0
+    """Most demonstrations of a prompt, where they are searched together with the instruction; 0 leaves them alone."""
+    length_penalty: float = 0.0
+    """Score (0..1) that 100 words more than the initial prompt's cost where prompts are compared; never reported."""
 
     def __post_init__(self) -> None:
         _one_of("direction", self.direction, DIRECTIONS)
         _one_of("momentum", self.momentum, MOMENTA)
         _one_of("pool", self.pool, POOLS)
         _one_of("parent", self.parent, PARENTS)
-        _one_of("refinement", self.refinement, REFINEMENTS)
-        _one_of("schedule", self.schedule, ["none", *SCHEDULES])
+        _one_of("refinement", self.refinement, ["staged", *REFINEMENTS])
+        _one_of("schedule", self.schedule, STRIDES)
+        _one_of("restart", self.restart, RESTARTS)
+        object.__setattr__(self, "constraints", tuple(self.constraints))  # a config file has lists
+        for name in self.constraints:
+            _one_of("constraint", name, CONSTRAINTS)
         _one_of("budget_mode", self.budget_mode, BUDGET_MODES)
-        for name in ("total_steps", "candidates", "batch", "max_tokens", "reflected"):
+        for name in ("total_steps", "candidates", "batch", "max_tokens", "reflected", "population"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("first_words", "final_words", "resamples", "trajectory_size", "exemplars", "temperature"):
+        for name in ("first_words", "final_words", "resamples", "trajectory_size", "exemplars", "temperature",
+                     "lessons", "plateau", "joint_demos", "length_penalty"):  # fmt: skip
             _at_least(name, getattr(self, name), 0)
         if not 0 <= self.warmup_share <= 1:
             raise ConfigError(f"warmup_share is {self.warmup_share!r}; expected a part of the run, 0..1")
 
+    @property
+    def pace(self) -> Pace:
+        """Return what the size of a step is reckoned from."""
+        return Pace(
+            total_steps=self.total_steps,
+            first_words=self.first_words,
+            final_words=self.final_words,
+            warmup_share=self.warmup_share,
+            trust=self.trust,
+        )
 
-def _one_of(field: str, value: str, known: Iterable[str]) -> None:
+
+def _one_of(name: str, value: str, known: Iterable[str]) -> None:
     if value not in (choices := list(known)):
-        raise ConfigError(f"unknown {field} {value!r}; {nearest(value, choices)}")
+        raise ConfigError(f"unknown {name} {value!r}; {nearest(value, choices)}")
 
 
-def _at_least(field: str, value: float, least: int) -> None:
+def _at_least(name: str, value: float, least: int) -> None:
     if value < least:
-        raise ConfigError(f"{field} is {value!r}; expected at least {least}")
+        raise ConfigError(f"{name} is {value!r}; expected at least {least}")
