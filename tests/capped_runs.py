@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from askwell import views
+from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import BudgetExhausted, RunFailed
 from askwell.evaluation import Sampling
-from askwell.gpo.direction import Judge
 from askwell.job import OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings, Optimizer
 from askwell.methods import PRESETS, Parts, search
@@ -133,7 +133,8 @@ def capped_run(seed: int) -> CappedRun:
 
 
 def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
-    name = rng.choice(sorted(PRESETS))
+    # a peer's own package needs a model that answers in its form, which this one does not
+    name = rng.choice(sorted(name for name, preset in PRESETS.items() if preset.most_steps is None))
     steps, draws, rate = rng.randint(0, 4), rng.choice((1, 1, 2, 3)), rng.choice((0.0, 0.1, 0.4))
     drawn: dict[str, object] = {
         "candidates": rng.randint(1, 5),
@@ -159,8 +160,9 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         for who, write in (("target", _reply), ("optimizer", _suggest))
     )
 
-    def make(model: ChatModel, judge: Judge) -> Optimizer:
-        return chosen.optimizer(Parts(model=model, train=task.splits["train"], render=task.render, judge=judge))
+    def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
+        train, dev = task.splits["train"], task.splits["dev"]
+        return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
 
     job = OptimizeJob(
         header=header_body({}, seed=0, settings=None),
