@@ -209,5 +209,5 @@ def _most(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-async def _asks_nobody(prompt: Prompt, examples: Sequence[Example], *, step: int) -> list[Rollout]:
+async def _asks_nobody(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
     raise AssertionError(f"a plan asks no model, but {prompt!r} was tried on {len(examples)} examples in step {step}")
