@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "edits", "quantiles"},
-    {"trajectory", "policy", "records", "store", "models", "tasks", "pocket"},
+    {"trajectory", "policy", "records", "store", "marks", "models", "tasks", "pocket"},
     {"views", "journal", "evaluation", "racing", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
     {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},

@@ -38,6 +38,14 @@ class TestSqliteStore(RunStoreContract):
             assert next(store.events()).body == {"text": "kept"}
             assert store.find("k") is not None
 
+    def test_keys_are_found_when_the_file_is_opened_again(self, tmp_path: Path) -> None:
+        with SqliteStore(tmp_path / "log.db") as store:
+            store.append([event(number, key=f"k{number}") for number in range(300)])
+        for read_only in (True, False):
+            with SqliteStore(tmp_path / "log.db", read_only=read_only) as store:
+                found = [store.find(f"k{number}") for number in range(301)]
+                assert [one.position if one else None for one in found] == [*range(300), None]
+
     def test_it_can_be_read_while_it_is_written(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as writer, SqliteStore(tmp_path / "log.db", read_only=True) as reader:
             writer.append([event(0)])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from askwell.errors import StoreError
+from askwell.marks import KeyMarks
 from askwell.types import Event, EventKind
 
 ASIDE = -1
@@ -37,6 +38,7 @@ CREATE INDEX IF NOT EXISTS events_by_key ON events (key) WHERE key != '';
 """
 _COLUMNS = "position, kind, key, at, seconds, body"
 _FIND = f"SELECT {_COLUMNS} FROM events WHERE key = ? AND key != '' ORDER BY position != ?, position LIMIT 1"  # noqa: S608
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _Row = tuple[int, str, str, float, float, str]
 
 
@@ -110,6 +112,7 @@ class SqliteStore:
         self.path = path
         self._write_lock = threading.Lock()
         self._lock_file = None if read_only else _take_lock(path)
+        self._marks: KeyMarks | None = None
         try:
             self._writer = None if read_only else self._open_writer()
             self._reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
@@ -146,6 +149,8 @@ class SqliteStore:
             after = rows[-1][0]
 
     def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+        if self._writer is not None and not self._marked().may_hold(key):
+            return None
         return next(map(_event, self._read(_FIND, (key, position))), None)
 
     def close(self) -> None:
@@ -158,6 +163,20 @@ class SqliteStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _marked(self) -> KeyMarks:
+        """Return the marks of every key in the log; only the one who writes it can know them."""
+        if self._marks is None:
+            with self._write_lock, self._reader_lock:
+                try:
+                    keys = self._reader.execute("SELECT key FROM events WHERE key != ''")
+                    self._marks = KeyMarks(key for (key,) in keys)
+                except sqlite3.Error as error:
+                    raise self._unreadable(error) from error
+        return self._marks
+
+    def _unreadable(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"cannot read the run log {str(self.path)!r}: {error}")
 
     def _open_writer(self) -> sqlite3.Connection:
         if not self.path.exists():
@@ -183,12 +202,14 @@ class SqliteStore:
         except sqlite3.Error as error:
             if str(error).startswith("no such table"):
                 return []  # a log that was made a moment ago
-            raise StoreError(f"cannot read the run log {str(self.path)!r}: {error}") from error
+            raise self._unreadable(error) from error
 
     def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
         writer.execute("BEGIN IMMEDIATE")
         try:
             rows = list(self._rows(writer, batch))
+            if self._marks is not None:
+                self._marks.add(event.key for event in batch)
             before = writer.total_changes
             writer.executemany(f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
             if writer.total_changes - before < len(rows):
@@ -204,10 +225,12 @@ class SqliteStore:
         if any(event.position == ASIDE for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
             aside = max(aside, (last or 0) + 1)
+        now = time.time()
         for event in batch:
-            placed = _placed(event, aside)
-            aside += event.position == ASIDE
-            yield (placed.position, placed.kind, placed.key, placed.at, placed.seconds, dump_body(placed.body))
+            place = event.position
+            if place == ASIDE:
+                place, aside = aside, aside + 1
+            yield (place, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
@@ -243,7 +266,7 @@ def _create(path: Path) -> None:
 
 def dump_body(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = _as_json(body)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -66,6 +66,12 @@ class RunStoreContract:
         assert store.find("k", position=1) == found
         assert store.find("") is None
 
+    def test_a_key_that_was_not_there_is_found_once_it_is_written(self, store: RunStore) -> None:
+        store.append([event(0, key="k0")])
+        assert store.find("k1") is None
+        store.append([event(1, key="k1"), event(2, key="k2")])
+        assert [one.position for key in ("k0", "k1", "k2") if (one := store.find(key))] == [0, 1, 2]
+
     def test_the_store_stamps_events_without_a_time(self, store: RunStore) -> None:
         store.append([event(0)])
         assert next(store.events()).at > 1_600_000_000

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from askwell.types import Completion, Request
 
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @runtime_checkable
 class ChatModel(Protocol):
@@ -44,5 +46,5 @@ def request_key(model_name: str, request: Request) -> str:
         request.seed,
         request.draw,
     )
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    text = _as_json(parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
