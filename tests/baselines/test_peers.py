@@ -170,6 +170,15 @@ async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
         await peer.propose(Trajectory(candidates=(Candidate(step=0, prompt=START, score=0.0, n=1),)), seed=1)
 
 
+def test_an_error_of_the_other_package_ends_the_run_with_a_message() -> None:
+    def confused(bridge: Bridge, task: SearchTask) -> Prompt:
+        raise KeyError("proposed_instruction")
+
+    made, _, _ = job(confused)
+    with pytest.raises(RunFailed, match="'peer' broke with KeyError: 'proposed_instruction'"):
+        execute(made, MemoryStore())
+
+
 def test_settings_that_can_not_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="target_calls is 0"):
         PeerSettings(target_calls=0)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
 from askwell.budget import Demand
-from askwell.errors import ConfigError, ModelError, RunFailed
+from askwell.errors import AskwellError, ConfigError, ModelError, RunFailed
 from askwell.models.base import ChatModel
 from askwell.trajectory import Trajectory
 from askwell.types import FINAL_FAULTS, Example, Message, Prompt, Proposal, Request, Rollout, Split
@@ -241,3 +241,10 @@ class Peer:
             return self.search(bridge, task)
         except SearchOver:
             return bridge.best_on_dev(self.dev)
+        except AskwellError:
+            raise
+        except Exception as error:  # whatever another package's code raises on what a model said
+            raise RunFailed(
+                f"the search of {self.origin!r} broke with {type(error).__name__}: {error}; what it paid for is in the "
+                "log, another optimizer model may give answers that it can read"
+            ) from error
