@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "edits", "quantiles"},
     {"trajectory", "policy", "records", "store", "marks", "models", "tasks", "pocket"},
-    {"views", "journal", "evaluation", "racing", "belief", "stats", "budget"},
+    {"views", "journal", "evaluation", "racing", "lookahead", "race", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
     {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
     {"config", "build", "build_task", "api"},

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from askwell.loop import LoopSettings
     from askwell.models.base import ChatModel
     from askwell.planning import Plan
+    from askwell.race import RaceSettings
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
@@ -46,6 +47,7 @@ _HOMES = {
     "askwell.loop": ("LoopSettings",),
     "askwell.models.base": ("ChatModel",),
     "askwell.planning": ("Plan",),
+    "askwell.race": ("RaceSettings",),
     "askwell.tasks.load": ("load",),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
@@ -67,6 +69,7 @@ __all__ = [
     "ModelError",
     "Plan",
     "Prompt",
+    "RaceSettings",
     "Request",
     "Result",
     "Rollout",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from askwell.baselines.peers import SplitJudge
 from askwell.budget import Caps
 from askwell.build_task import build_task, evaluation_task
-from askwell.config import Config, ModelConfig
+from askwell.config import Config, ModelConfig, RacingConfig
 from askwell.errors import ConfigError, nearest
 from askwell.evaluation import Sampling
 from askwell.gpo.embed import default_embedder
@@ -21,6 +22,7 @@ from askwell.models.endpoint import Endpoint
 from askwell.models.named import Named
 from askwell.models.wrappers import Limited, Metered, Retrying
 from askwell.planning import Pace
+from askwell.race import RaceSettings
 from askwell.tasks.base import Task
 from askwell.types import Prompt
 
@@ -38,6 +40,7 @@ def optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
     task = build_task(config)
     chosen = configured_search(config.search, steps=config.run.steps, temperature=config.optimizer.temperature)
+    racing = race_settings(config.racing, default=chosen.racing)
     optimizer_model = build_model(config.optimizer, flag="--optimizer")
 
     def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
@@ -47,7 +50,7 @@ def optimize_job(config: Config) -> OptimizeJob:
 
     return OptimizeJob(
         header=header_body(
-            {**config.identity(), "name": task.name, "search": chosen.identity()},
+            {**config.identity(), "name": task.name, "search": chosen.identity(), "racing": asdict(racing)},
             seed=config.run.seed,
             settings=resumable(config),
         ),
@@ -55,7 +58,9 @@ def optimize_job(config: Config) -> OptimizeJob:
         side=target_side(config, task),
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
-        settings=LoopSettings(steps=chosen.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed),
+        settings=LoopSettings(
+            steps=chosen.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed, racing=racing
+        ),
         caps=Caps(**config.budget.model_dump()),
     )
 
@@ -151,6 +156,13 @@ def configured_search(tree: Mapping[str, Any], *, steps: int, temperature: float
     if temperature is not None:
         defaults["temperature"] = temperature
     return search(str(tree.get("preset", DEFAULT_PRESET)), changes, defaults=defaults)
+
+
+def race_settings(config: RacingConfig, *, default: str) -> RaceSettings:
+    """Return how candidates are scored; `default` is the method of the preset."""
+    values: dict[str, Any] = config.model_dump()
+    values["method"] = config.method or default
+    return RaceSettings(**values)
 
 
 def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:

@@ -47,6 +47,9 @@ SEARCH_FLAGS = [
     click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them."),
     click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end."),
     click.option("--preset", metavar="NAME", help="Who proposes prompts (default gpo); `askwell presets` lists them."),
+    click.option(
+        "--racing", metavar="NAME", help="Stop losers early (askwell, successive-halving, capo-paired-t) or full."
+    ),
     click.option("--candidates", type=int, help="New prompts a step (default 8)."),
     click.option("--steps", type=int, help="Steps at the most (default 18)."),
     click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never)."),
@@ -131,6 +134,7 @@ _KEYS = {
     "dev_size": "split.dev",
     "test_size": "split.test",
     "preset": "search.preset",
+    "racing": "racing.method",
     "candidates": "search.candidates",
     "steps": "run.steps",
     "patience": "run.patience",

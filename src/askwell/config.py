@@ -122,6 +122,28 @@ class RunConfig(_Section):
     """Share of a step's target calls that may fail for good before the run stops loudly."""
 
 
+class RacingConfig(_Section):
+    """How a step's candidates are scored on the dev split; a race stops the losers early."""
+
+    method: str = ""
+    """full (everybody on everything, as published), askwell, successive-halving or capo-paired-t; the preset's own
+    when empty."""
+    block: int = Field(default=6, ge=1)
+    """Dev examples that are asked for, and judged, together."""
+    lookahead: int = Field(default=32, ge=0)
+    """Calls asked for ahead of the results they are decided on; about the concurrency, or slots idle."""
+    price: float = Field(default=0.005, ge=0)
+    """askwell: score (0..1) that one full evaluation of everybody has to be worth; lower looks longer."""
+    share: float = Field(default=0.3, gt=0, le=1)
+    """successive-halving: part of the full evaluation to spend."""
+    alpha: float = Field(default=0.2, gt=0, lt=1)
+    """capo-paired-t: level of its tests."""
+    survivors: int = Field(default=1, ge=1)
+    """How many of a race's prompts get the whole dev split in the end."""
+    incumbents: int = Field(default=1, ge=0)
+    """How many of the best prompts so far run along, at no cost."""
+
+
 class BudgetConfig(_Section):
     """Hard caps on a run's spending, both models together. It ends in order, with its best so far."""
 
@@ -147,6 +169,7 @@ class Config(_Section):
     search: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     """Who proposes prompts: a preset (`askwell presets`), and any of its settings to be changed:
     {preset = "gpo", candidates = 4}."""
+    racing: RacingConfig = RacingConfig()
     run: RunConfig = RunConfig()
     budget: BudgetConfig = BudgetConfig()
 

@@ -8,8 +8,8 @@ before anybody sees it.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +47,42 @@ class Cell:
     draw: int = 0
     temperature: float | None = None
     """Instead of the sampling's, for a search that wants several answers of a model otherwise asked at 0."""
+
+
+class Feed:
+    """Cells for the workers, in order; more may be put in while others are being run, until it is closed."""
+
+    def __init__(self, cells: Iterable[Cell] = ()) -> None:
+        self._cells = deque(cells)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    def put(self, *cells: Cell) -> None:
+        """Add cells at the end."""
+        self._cells.extend(cells)
+        for _ in cells:
+            self._wake()
+
+    def close(self) -> None:
+        """Say that no more cells will come."""
+        self._closed = True
+        while self._waiting:
+            self._wake()
+
+    async def take(self) -> Cell | None:
+        """Return the next cell, waiting for one if need be; None once the feed is closed and empty."""
+        while not self._cells and not self._closed:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+        return self._cells.popleft() if self._cells else None
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # cancelled workers wait for nothing any more
+                turn.set_result(None)
+                return
 
 
 class Interrupted(Exception):
@@ -119,20 +155,20 @@ class Evaluator:
         """Yield a rollout for each cell as it becomes durable, in order of arrival."""
         missing: list[tuple[Cell, Rollout]] = []
         answered: set[Prompt] = set()
-        async with aclosing(self._pass(cells)) as arrivals:
+        async with aclosing(self.arrivals(closed(cells))) as arrivals:
             async for cell, rollout in arrivals:
                 if rollout.score is not None:
                     answered.add(cell.prompt)
                     yield rollout
                     continue
                 missing.append((cell, rollout))
-                if not answered and len(missing) >= max(10, self.concurrency):
-                    raise self._too_many(missing, len(cells))
+                if not answered and len(missing) >= self.dead_after:
+                    raise self.too_many(missing, len(cells))
         if not missing:
             return
         still_missing: list[tuple[Cell, Rollout]] = []
         if answered:
-            async with aclosing(self._pass([cell for cell, _ in missing])) as arrivals:
+            async with aclosing(self.arrivals(closed([cell for cell, _ in missing]))) as arrivals:
                 async for cell, rollout in arrivals:
                     if rollout.score is None:
                         still_missing.append((cell, rollout))
@@ -143,19 +179,19 @@ class Evaluator:
             still_missing = missing
         unscored = any(cell.prompt not in answered for cell, _ in still_missing)
         if unscored or len(still_missing) > self.max_missing * len(cells):
-            raise self._too_many(still_missing, len(cells))
+            raise self.too_many(still_missing, len(cells))
         for _, rollout in still_missing:
-            await self.journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
+            await self.write_missing(rollout)
             yield rollout
 
-    async def _pass(self, cells: Sequence[Cell]) -> AsyncGenerator[tuple[Cell, Rollout], None]:
-        """Run cells with `concurrency` workers pulling from one iterator: no barrier, memory flat in their number."""
-        todo = iter(cells)
+    async def arrivals(self, feed: Feed) -> AsyncGenerator[tuple[Cell, Rollout], None]:
+        """Run cells with `concurrency` workers pulling from one feed: no barrier, memory flat in their number.
+
+        Yields each cell as its rollout is durable, or failed (`score` None; not logged, not tried again here).
+        """
         arrived = _Arrivals()
         room = asyncio.Semaphore(2 * self.concurrency)  # a slow reader holds the workers back, not the memory
-        workers = [
-            asyncio.create_task(self._work(todo, arrived, room)) for _ in range(min(self.concurrency, len(cells)))
-        ]
+        workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(self.concurrency)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
         running = len(workers)
@@ -180,14 +216,14 @@ class Evaluator:
 
     async def _work(
         self,
-        todo: Iterator[Cell],
+        feed: Feed,
         arrived: _Arrivals,
         room: asyncio.Semaphore,
     ) -> None:
         """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
         written: asyncio.Future[None] | None = None
-        for cell in todo:
-            await room.acquire()
+        await room.acquire()
+        while (cell := await feed.take()) is not None:
             if self.stopping or self.exhausted:
                 break
             rollout, durable = await self._run(cell)
@@ -199,6 +235,8 @@ class Evaluator:
                 break
             else:
                 arrived.put_nowait((cell, rollout))
+            await room.acquire()
+        feed.close()  # the others are not to wait for more
         if written is not None:
             await written  # and with it all before: the log is written in order
 
@@ -231,7 +269,17 @@ class Evaluator:
     def _release(self, key: str) -> None:
         self._in_flight.pop(key).set()
 
-    def _too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
+    @property
+    def dead_after(self) -> int:
+        """How many calls may fail before the first answer until the endpoint counts as dead."""
+        return max(10, self.concurrency)
+
+    async def write_missing(self, rollout: Rollout) -> None:
+        """Log a cell that failed for good, aside: its place stays free for an answer."""
+        await self.journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
+
+    def too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
+        """Say what failed and how often, for raising."""
         faults = Counter(rollout.completion.fault or "unknown" for _, rollout in missing)
         kinds = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
         words = Counter(rollout.completion.error for _, rollout in missing).most_common(1)[0][0]
@@ -280,6 +328,13 @@ def _arrive(arrived: _Arrivals, item: tuple[Cell, Rollout], durable: asyncio.Fut
     arrived.put_nowait(item if durable.exception() is None else durable)
 
 
+def closed(cells: Iterable[Cell]) -> Feed:
+    """Return a feed of these cells and no more."""
+    feed = Feed(cells)
+    feed.close()
+    return feed
+
+
 async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], None]) -> AsyncGenerator[Rollout, None]:
     """Pass rollouts on, calling `see` at each."""
     async with aclosing(rollouts) as arrivals:
@@ -290,15 +345,20 @@ async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], Non
 
 async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dict[str, float]]:
     """Fold a stream of rollouts to prompt -> example id -> mean score; missing cells are absent, never 0."""
-    values: dict[Prompt, dict[str, list[float]]] = {}
+    values: dict[Prompt, dict[str, dict[int, float]]] = {}
     async for rollout in rollouts:
         by_example = values.setdefault(rollout.prompt, {})
         if rollout.score is not None:
-            by_example.setdefault(rollout.example_id, []).append(rollout.score.value)
+            by_example.setdefault(rollout.example_id, {})[rollout.draw] = rollout.score.value
     return {
-        prompt: {example_id: mean(found) for example_id, found in sorted(by_example.items())}
+        prompt: {example_id: mean_of_draws(found) for example_id, found in sorted(by_example.items())}
         for prompt, by_example in values.items()
     }
+
+
+def mean_of_draws(values: Mapping[int, float]) -> float:
+    """Return the mean over draws, summed in their order: the last bit must not depend on which came first."""
+    return mean(value for _, value in sorted(values.items()))
 
 
 def mean(values: Iterable[float]) -> float:

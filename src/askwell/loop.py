@@ -7,7 +7,7 @@ from there. The test split is touched once, after the last step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -16,6 +16,7 @@ from askwell.budget import Demand
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
+from askwell.race import Race, RaceSettings, cut_blocks
 from askwell.records import candidate_body, example_body, prompt_id, proposal_body, rejection_body
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
@@ -47,6 +48,9 @@ class LoopSettings:
     patience: int = 0
     """Stop after this many steps without a better dev score; 0 goes on to the last step."""
     seed: int = 0
+    racing: RaceSettings | None = None
+    """How a step's candidates are scored on dev; None scores everybody on all of it, or as a preset says. The initial
+    prompts always get all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,17 +135,49 @@ class _Driver:
         return found
 
     async def step(self, history: Trajectory, proposals: Sequence[Proposal]) -> Trajectory:
-        """Score what is new on the dev split and commit the step; prompts scored before cost nothing."""
+        """Score what is new on the dev split and commit the step; what was scored before costs nothing."""
         number = history.next_step
-        unseen = [proposal.prompt for proposal in proposals if history.find(proposal.prompt) is None]
+        known = {proposal.prompt: history.find(proposal.prompt) for proposal in proposals}
+        unseen = [prompt for prompt, found in known.items() if found is None or found.partial]
         cells = self.evaluator.cells(unseen, split="dev", step=number)
-        scores = await scores_by_prompt(self._watched(cells, history, f"step {number}: scoring {len(unseen)} prompts"))
-        candidates = [_candidate(proposal, number, history, scores) for proposal in proposals]
-        bodies = [candidate_body(candidate, reused=candidate.prompt not in scores) for candidate in candidates]
-        await self._write("step", {"step": number, "candidates": bodies})
+        stage = f"step {number}: scoring {len(unseen)} prompts"
+        body: dict[str, object] = {"step": number}
+        partial: set[Prompt] = set()
+        racing = self.settings.racing
+        if number and racing is not None and racing.method != "full":
+            race = self._race(racing, history, proposals, cells)
+            scores = await scores_by_prompt(self._watched(race.rollouts(), len(cells), history, stage))
+            partial = {prompt for prompt in unseen if not race.is_complete(prompt)}
+            body["race"] = {"calls": race.calls, "full": sum(known[cell.prompt] is None for cell in cells)}
+        else:
+            scores = await scores_by_prompt(self._watched(self.evaluator.rollouts(cells), len(cells), history, stage))
+        candidates = [_candidate(proposal, number, history, scores, partial) for proposal in proposals]
+        body["candidates"] = [candidate_body(one, reused=one.prompt not in scores) for one in candidates]
+        await self._write("step", body)
         history = history.extended(candidates)
         self._show(history, "step done")
         return history
+
+    def _race(
+        self, racing: RaceSettings, history: Trajectory, proposals: Sequence[Proposal], cells: Sequence[Cell]
+    ) -> Race:
+        """Set the proposed prompts against the best so far. Blocks are the same in all steps, their order is not."""
+        best = history.top(racing.incumbents)
+        penalties = {one.prompt: one.penalty for one in (*best, *proposals)}
+        known = {prompt: history.find(prompt) for prompt in penalties}
+        return Race(
+            self.evaluator,
+            cells,
+            entrants=penalties,
+            known={prompt: found.example_scores for prompt, found in known.items() if found},
+            settings=racing,
+            blocks=cut_blocks(
+                self.evaluator.task.splits["dev"],
+                racing.block,
+                seed=derive_seed(self.settings.seed, "blocks"),
+                order_seed=derive_seed(self.settings.seed, "blocks", history.next_step),
+            ),
+        )
 
     async def finish(self, history: Trajectory, reason: str) -> None:
         """Touch the test split once: the initial prompt and the winner, side by side."""
@@ -150,7 +186,8 @@ class _Driver:
         prompts = list(dict.fromkeys([first.prompt, best.prompt]))
         cells = self.evaluator.cells(prompts, split="test", step=history.next_step)
         try:
-            await scores_by_prompt(self._watched(cells, history, "testing the winner"))
+            rollouts = self.evaluator.rollouts(cells)
+            await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
             reason = f"{exhausted}, and the final test was cut short"
         events = self.evaluator.journal.store.events(kinds=["rollout"])
@@ -178,13 +215,15 @@ class _Driver:
             return f"no better dev score in {self.settings.patience} steps"
         return ""
 
-    def _watched(self, cells: Sequence[Cell], history: Trajectory, stage: str) -> AsyncGenerator[Rollout, None]:
+    def _watched(
+        self, rollouts: AsyncGenerator[Rollout, None], total: int, history: Trajectory, stage: str
+    ) -> AsyncGenerator[Rollout, None]:
         begun = self.evaluator.done
 
         def see() -> None:
-            self._show(history, stage, done=self.evaluator.done - begun, total=len(cells))
+            self._show(history, stage, done=self.evaluator.done - begun, total=total)
 
-        return watched(self.evaluator.rollouts(cells), see)
+        return watched(rollouts, see)
 
     def _show(self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0) -> None:
         self.watch(
@@ -232,20 +271,26 @@ def derive_seed(seed: int, *path: object) -> int:
 
 
 def _candidate(
-    proposal: Proposal, step: int, history: Trajectory, scores: Mapping[Prompt, Mapping[str, float]]
+    proposal: Proposal,
+    step: int,
+    history: Trajectory,
+    scores: Mapping[Prompt, Mapping[str, float]],
+    partial: Collection[Prompt],
 ) -> Candidate:
     known = history.find(proposal.prompt)
-    found = known.example_scores if known else scores.get(proposal.prompt, {})
+    found = {**(known.example_scores if known else {}), **scores.get(proposal.prompt, {})}
+    told = known if proposal.prompt not in scores else None
     return Candidate(
         step=step,
         prompt=proposal.prompt,
-        score=known.score if known else mean(found.values()),
-        n=known.n if known else len(found),
+        score=told.score if told else mean(found[example_id] for example_id in sorted(found)),
+        n=told.n if told else len(found),
         parent=proposal.parent,
         origin=proposal.origin,
         lesson=proposal.lesson,
         penalty=proposal.penalty,
         example_scores=found,
+        partial=proposal.prompt in partial,
     )
 
 

@@ -51,6 +51,8 @@ class Preset:
     make: Callable[[Parts, Any], Optimizer]
     most_steps: int | None = None
     """Steps after which the method has nothing more to propose; None for one that goes on."""
+    racing: str = "full"
+    """How its candidates are scored where the run does not say: one of `askwell.racing.RACINGS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Search:
     settings: Any
     make: Callable[[Parts, Any], Optimizer]
     most_steps: int | None = None
+    racing: str = "full"
 
     def steps(self, wanted: int) -> int:
         """Return how many steps to make where so many are wanted."""
@@ -87,7 +90,7 @@ def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, An
     known = {field.name for field in fields(settings)}
     given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
     settings = _changed(replace(settings, **given), changes, preset)
-    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps)
+    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps, racing=found.racing)
 
 
 def _without(settings: Any, preset: str, changes: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:  # noqa: ANN401

@@ -76,15 +76,23 @@ class ExpectedGain:
         unseen = [name for name in field.candidates if not scores.get(name)]
         belief = believe(field, scores)
         order = _order(range(len(field.candidates)), lambda index: belief.means[index])
-        if unseen:
-            opening = _opening_block(field, scores)
-            return _decision(field, order, [], [(name, opening) for name in unseen])
-        leader, rest = order[self.survivors - 1], order[self.survivors :]
+        seen = [index for index in order if field.candidates[index] not in unseen]
+        opening = _opening_block(field, scores)
+        wanted = [(name, opening) for name in unseen]
+        if len(seen) <= self.survivors:
+            return self._completed(field, scores, order, [], wanted)
+        leader, rest = seen[self.survivors - 1], seen[self.survivors :]
+        challengers = len(field.candidates) - self.survivors
         rest = _order(sorted(rest), lambda index: belief.expected_gain(index, leader))
-        live = [index for index in rest if self._challenges(belief, index, leader, len(rest), field, scores)]
-        wanted = [cell for index in live for cell in _duel(field, scores, leader, index)]
-        stopped = [index for index in order[self.survivors :] if index not in live]
-        if not live and self.complete:
+        live = [index for index in rest if self._challenges(belief, index, leader, challengers, field, scores)]
+        wanted += [cell for index in live for cell in _duel(field, scores, leader, index)]
+        stopped = [index for index in seen[self.survivors :] if index not in live]
+        return self._completed(field, scores, order, stopped, wanted)
+
+    def _completed(
+        self, field: Field, scores: Scores, order: Sequence[int], stopped: Sequence[int], wanted: Sequence[Cell]
+    ) -> Decision:
+        if not wanted and self.complete:
             names = [field.candidates[index] for index in order[: self.survivors]]
             wanted = [cell for name in names for cell in _missing(field, scores, name)]
         return _decision(field, order, stopped, wanted)

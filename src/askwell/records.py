@@ -195,6 +195,8 @@ def candidate_body(candidate: Candidate, *, reused: bool = False) -> dict[str, o
         body["origin"] = candidate.origin
     if reused:
         body["reused"] = True
+    if candidate.partial:
+        body["partial"] = True
     return body | _judged_by(candidate)
 
 
@@ -210,6 +212,7 @@ def candidate_of(body: Body, step: int, prompts: Mapping[str, Prompt], scores: M
         lesson=cast("str", body.get("lesson", "")),
         penalty=cast("float", body.get("penalty", 0.0)),
         example_scores=scores,
+        partial=cast("bool", body.get("partial", False)),
     )
 
 

@@ -39,6 +39,8 @@ class Report:
     spend: dict[ModelRole, views.Spend]
     missing: int
     """Target calls that failed for good. They are in no score."""
+    raced: views.Raced | None = None
+    """What racing saved on the dev split; None for a run without."""
 
 
 def report(store: RunStore) -> Report | None:
@@ -63,6 +65,7 @@ def report(store: RunStore) -> Report | None:
         curve=tuple(views.curve(store.events(kinds=["rollout", "step"]))),
         spend=spent,
         missing=spent["target"].failed,
+        raced=views.raced(store.events(kinds=["step"])),
     )
 
 
@@ -89,6 +92,7 @@ def as_json(found: Report) -> dict[str, object]:
         "gain": interval_json(found.gain),
         "optimism": interval_json(found.optimism),
         "missing": found.missing,
+        "racing": found.raced and {"calls": found.raced.calls, "full": found.raced.full, "saved": found.raced.saved},
         "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
         "curve": [
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}

@@ -35,6 +35,9 @@ def run_report(found: Report) -> Iterator[RenderableType]:
         yield Text(f"Changed: {prompt_diff(found.initial.prompt.instruction, found.best.prompt.instruction)}")
     best = [point.best for point in found.curve]
     yield Text(f"Best dev score by step: {sparkline(best)}  ({', '.join(f'{100 * value:.0f}' for value in best)})")
+    if found.raced is not None:
+        raced = found.raced
+        yield Text(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
     for role, spent in found.spend.items():
         money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
         failed = f", {spent.failed} failed for good (in no score)" if spent.failed else ""

@@ -135,7 +135,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A prompt with its mean score on the dev split. `n` is the number of cells behind the mean."""
+    """A prompt with its mean score on the dev split. `n` is the number of examples behind the mean."""
 
     step: int
     prompt: Prompt
@@ -148,6 +148,9 @@ class Candidate:
     penalty: float = 0.0
     example_scores: Mapping[str, float] = field(default_factory=dict[str, float], hash=False, compare=False)
     """Example id -> score, for paired comparisons and per-example deltas."""
+    partial: bool = False
+    """Stopped early in a race: the mean is over the part of the dev split where the race left off, so it must not be
+    set against a full one (see `Trajectory.expected`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,21 @@ class CurvePoint:
     target_calls: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raced:
+    """What racing saved: calls on the dev split, draws counted one by one."""
+
+    calls: int
+    """Asked for in races, answers from the log included."""
+    full: int
+    """What scoring the same prompts on the whole dev split would have asked for."""
+
+    @property
+    def saved(self) -> float:
+        """Share of the full evaluation that was not needed."""
+        return 1 - self.calls / self.full if self.full else 0.0
+
+
 @dataclass(slots=True)
 class _Names:
     """The texts that later events refer to by id, gathered as the log goes by."""
@@ -169,7 +184,7 @@ def curve(events: Iterable[Event]) -> list[CurvePoint]:
             calls += 1
         elif event.kind == "step":
             bodies = cast("list[Body]", event.body["candidates"])
-            scores = [cast("float", body["score"]) for body in bodies]
+            scores = [cast("float", body["score"]) for body in bodies if not body.get("partial")]
             best = max([best, *scores])
             step = cast("int", event.body["step"])
             step_best = max(scores, default=best)
@@ -177,6 +192,14 @@ def curve(events: Iterable[Event]) -> list[CurvePoint]:
                 CurvePoint(step=step, step_best=step_best, best=best, candidates=len(bodies), target_calls=calls)
             )
     return points
+
+
+def raced(events: Iterable[Event]) -> Raced | None:
+    """Sum what the committed steps' races asked for; None where there was no race."""
+    races = [cast("dict[str, int]", event.body["race"]) for event in events if event.body.get("race")]
+    if not races:
+        return None
+    return Raced(calls=sum(race["calls"] for race in races), full=sum(race["full"] for race in races))
 
 
 def experiences(events: Iterable[Event]) -> list[Experience]:

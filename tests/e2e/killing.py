@@ -91,9 +91,9 @@ def killing_server(*, lifetime_s: float = 600.0) -> Generator[Killer]:
         yield killer
 
 
-def uninterrupted_run(killer: Killer, folder: Path) -> list[Event]:
-    """Return the events of the run that is left alone."""
-    ended = askwell("optimize", *_flags(killer.server), "--run", "whole", cwd=folder)
+def uninterrupted_run(killer: Killer, folder: Path, *, more: Sequence[str] = ()) -> list[Event]:
+    """Return the events of the run that is left alone. `more` are flags beside the usual ones."""
+    ended = askwell("optimize", *_flags(killer.server), *more, "--run", "whole", cwd=folder)
     assert ended.status == 0, ended.err
     return events(folder / "runs" / "whole" / "log.db")
 
@@ -119,12 +119,12 @@ def kill_points(whole: Sequence[Event], count: int, dice: random.Random) -> list
 
 
 def interrupted_run(
-    killer: Killer, folder: Path, whole: Sequence[Event], point: KillPoint, *, name: str
+    killer: Killer, folder: Path, whole: Sequence[Event], point: KillPoint, *, name: str, more: Sequence[str] = ()
 ) -> Interruption:
     """Begin a run, kill it at this point, resume it, and compare its log and calls with what they should be."""
     log, server = folder / "runs" / name / "log.db", killer.server
     server.bodies.clear()
-    process = start("optimize", *_flags(server), "--run", name, cwd=folder)
+    process = start("optimize", *_flags(server), *more, "--run", name, cwd=folder)
     killer.arm(process.pid, point)
     if not point.answers:
         _kill_when_there(process, log, point.delay_s)
@@ -133,7 +133,7 @@ def interrupted_run(
     _settled(server)
     before, at_kill = calls_seen(server), _logged(log)
     completed = calls_logged(at_kill)
-    failure = _resume(server, folder, name, begun=bool(at_kill), moves=point.moves)
+    failure = _resume(server, folder, name, begun=bool(at_kill), moves=point.moves, more=more)
     after = calls_seen(server)
     return Interruption(
         moment=moment(at_kill),
@@ -163,13 +163,13 @@ def _flags(server: ChatServer) -> list[str]:
     return [*optimize_flags(server, optimizer=f"openai:{OPTIMIZER}"), *_FLAGS]
 
 
-def _resume(server: ChatServer, folder: Path, name: str, *, begun: bool, moves: bool) -> str:
+def _resume(server: ChatServer, folder: Path, name: str, *, begun: bool, moves: bool, more: Sequence[str] = ()) -> str:
     """Go on with a run; return what went wrong, if anything. A run without a first event is begun again."""
     url = server.base_url
     if moves and begun:
         url = f"http://localhost:{urlsplit(url).port}/v1"
     flags = ["--base-url", url, "--optimizer-base-url", url]
-    again = ["--resume", name] if begun else [*_flags(server), "--run", name]
+    again = ["--resume", name] if begun else [*_flags(server), *more, "--run", name]
     ended = askwell("optimize", *again, *flags, cwd=folder)
     return "" if ended.status == 0 else f"exit status {ended.status}: {ended.err}"
 

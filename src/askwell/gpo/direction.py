@@ -6,7 +6,7 @@ Each part is a small function with one verb, chosen by name through one table.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -83,8 +83,14 @@ MOMENTA: Mapping[str, Recall] = MappingProxyType(
 )
 """What is told of the past. Add a retriever in `retrieve.py`, anything else here."""
 
+
+def _everybody(trajectory: Trajectory) -> Sequence[Candidate]:
+    """Every candidate; those that lost a race early with the score that is expected of them."""
+    return [replace(candidate, score=trajectory.expected(candidate)) for candidate in trajectory.candidates]
+
+
 POOLS: Mapping[str, Callable[[Trajectory], Sequence[Candidate]]] = MappingProxyType(
-    {"winners": lambda trajectory: trajectory.winners, "all": lambda trajectory: trajectory.candidates}
+    {"winners": lambda trajectory: trajectory.winners, "all": _everybody}
 )
 
 
