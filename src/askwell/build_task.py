@@ -13,7 +13,7 @@ from askwell.tasks.load import load
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import SPLITS, join_splits, split
-from askwell.types import Example, Split
+from askwell.types import Example, Score, Split
 
 BENCH, BUNDLED = "bench:", "pocket:"
 _BUNDLED_SIZES: Mapping[Split, int] = {"train": 48, "dev": 48, "test": 144}
@@ -98,13 +98,31 @@ def _task(config: TaskConfig, splits: Splits) -> Task:
     if config.data.startswith(BENCH):
         entry = benchmark(config.data.removeprefix(BENCH))
         grading, placement = config.metric or entry.answer_type, config.placement or entry.placement
-    elif config.data.startswith(BUNDLED):
-        grading = config.metric or answer_type_of(next(members for members in splits.values() if members))
+    elif config.data.startswith(BUNDLED) and not config.metric:
+        return _bundled_task(config, splits, placement)
     return Task(
         name=config.name or Path(source.rpartition(":")[2]).stem or "task",
         splits=splits,
         render=Placed(placement=placement or "Q_end", labels=config.labels),
         metric=metric(grading),
+    )
+
+
+def _bundled_task(config: TaskConfig, splits: Splits, placement: str) -> Task:
+    """A bundled task, or a bundle of them, each graded by the answer type its own targets call for."""
+    by_task: dict[str, list[Example]] = {}
+    for example in next(members for members in splits.values() if members):
+        by_task.setdefault(example.meta["task"], []).append(example)
+    metrics = {name: metric(answer_type_of(found)) for name, found in by_task.items()}
+
+    def by_own_type(reply: str, example: Example) -> Score:
+        return metrics[example.meta["task"]](reply, example)
+
+    return Task(
+        name=config.name or config.data.removeprefix(BUNDLED),
+        splits=splits,
+        render=Placed(placement=placement or "Q_end", labels=config.labels),
+        metric=by_own_type,
     )
 
 

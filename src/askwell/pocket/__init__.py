@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from askwell.pocket.catalog import task_names
-from askwell.pocket.data import examples
+from askwell.pocket.mixture import examples, members
 from askwell.pocket.phrases import best_known_prompt, held_out, initial_prompt, style_prompts, vague_prompts
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
@@ -21,6 +21,7 @@ __all__ = [
     "examples",
     "held_out",
     "initial_prompt",
+    "members",
     "style_prompts",
     "task_names",
     "vague_prompts",

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from askwell.pocket.catalog import find
+from askwell.pocket.mixture import members
 
 
 def vague_prompts() -> tuple[str, ...]:
@@ -16,8 +17,8 @@ def vague_prompts() -> tuple[str, ...]:
 
 
 def initial_prompt(task: str) -> str:
-    """Return the vague prompt an optimisation of this task starts from."""
-    find(task)
+    """Return the vague prompt an optimisation of this task (or bundle) starts from."""
+    members(task)
     return vague_prompts()[0]
 
 
