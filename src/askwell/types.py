@@ -24,7 +24,9 @@ others are worth another try."""
 
 FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
 
-EventKind = Literal["run", "example", "prompt", "call", "proposals", "rollout", "step", "note", "result"]
+EventKind = Literal[
+    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "result"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

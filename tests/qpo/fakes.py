@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from askwell.errors import DataError
@@ -16,6 +17,7 @@ from askwell.types import Experience
 NEIGHBOURS = 12
 
 
+@cache
 def words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d_]+|\d", text.lower()))
 
