@@ -249,7 +249,7 @@ class Evaluator:
         known = self.journal.recall(key, cell.position)
         if known is not None:
             rollout = self._judge(cell, known.completion)
-            return rollout, self._write(cell, rollout, key=key, cached=known.position != cell.position)
+            return rollout, self._write(cell, rollout, key=key, cached=known.cached)
         self._in_flight[key] = asyncio.Event()
         durable: asyncio.Future[None] | None = None
         try:

@@ -147,8 +147,9 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
         draw: int = 0,
     ) -> list[Rollout]:
         journal = evaluator.journal
-        await journal.write(*journal.prompt_events(journal.untold([prompt])))
-        first = journal.reserve(len(examples))
+        texts = journal.prompt_events(journal.untold([prompt]))
+        first = journal.reserve(len(examples))  # before the first await: places follow the order of the calls
+        await journal.write(*texts)
         cells = [
             Cell(
                 position=first + index,

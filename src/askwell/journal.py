@@ -27,10 +27,10 @@ _Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
-    """A completion found in the log, and where: at another position it is a reuse, at the same one a resumed call."""
+    """A completion found in the log. `cached` says whether it was paid for at another place, and is only used here."""
 
     completion: Completion
-    position: int
+    cached: bool
 
 
 class Journal:
@@ -116,7 +116,8 @@ class Journal:
         completion = completion_of(cast("Body", event.body["completion"]))
         if completion.outcome == "failed":
             return None
-        return Recalled(completion=replace(completion, seconds=event.seconds), position=event.position)
+        cached = event.position != position or bool(event.body.get("cached"))  # a resumed run comes by what it reused
+        return Recalled(completion=replace(completion, seconds=event.seconds), cached=cached)
 
     def _commit_forever(self) -> None:
         closing = False
@@ -173,7 +174,7 @@ class Journaled:
             "request": request_body(request),
             "completion": completion_body(completion),
         }
-        if known and known.position != position:
+        if known and known.cached:
             body["cached"] = True
         await self._journal.write(Event(position=position, kind="call", body=body, key=key, seconds=completion.seconds))
         return completion
