@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
-    {"types", "errors", "edits", "quantiles"},
+    {"types", "errors", "checks", "edits", "quantiles"},
     {"trajectory", "policy", "records", "store", "marks", "models", "tasks", "pocket"},
     {"views", "journal", "evaluation", "racing", "lookahead", "race", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},

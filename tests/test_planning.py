@@ -26,6 +26,7 @@ from askwell.planning import Pace, plan
 from askwell.store import MemoryStore
 from askwell.types import Message, Prompt
 from tests.capped_runs import capped_run
+from tests.gpo.test_optimizer import REFLECTING
 from tests.test_loop import TASK, answer
 
 
@@ -33,13 +34,13 @@ def job(
     *,
     target: ChatModel | None = None,
     optimizer: ChatModel | None = None,
-    name: str = "gpo",
+    reflecting: bool = False,
     steps: int = 3,
     candidates: int = 4,
     draws: int = 1,
     caps: Caps | None = None,
 ) -> OptimizeJob:
-    settings = preset(name, candidates=candidates, total_steps=max(1, steps))
+    settings = preset("gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {}))
     numbers = itertools.count()
 
     def make(model: ChatModel, judge: Judge) -> Optimizer:
@@ -68,16 +69,16 @@ def run(planned: OptimizeJob) -> MemoryStore:
 
 
 @pytest.mark.parametrize("draws", [1, 2])
-@pytest.mark.parametrize("name", ["gpo", "apo"])
-def test_a_run_that_writes_no_prompt_twice_takes_the_calls_that_were_planned(name: str, draws: int) -> None:
+@pytest.mark.parametrize("reflecting", [False, True])
+def test_a_run_that_writes_no_prompt_twice_takes_the_calls_that_were_planned(reflecting: bool, draws: int) -> None:
     """Dev cells once, test cells once, one request a candidate."""
-    planned = job(name=name, draws=draws)
+    planned = job(reflecting=reflecting, draws=draws)
     target, optimizer = plan(planned).models
     spent = views.spend(run(planned).events())
     scoring = draws * (10 + 3 * 4 * 10 + 2 * 12)
-    train = 3 * 4 if name == "apo" else 0  # the batch of eight is all four training examples
+    train = 3 * 4 if reflecting else 0  # the batch of eight is all four training examples
     assert target.expected.calls == target.worst.calls == scoring + train
-    reused = 4 if name == "apo" else 0  # the parent of the third step was reflected on before
+    reused = 4 if reflecting else 0  # the parent of the third step was reflected on before
     assert spent["target"].calls == scoring + train - reused
     assert spent["optimizer"].calls == optimizer.expected.calls
 
@@ -97,7 +98,7 @@ def test_no_run_exceeds_a_cap_or_its_plan(seed: int) -> None:
 
 def test_a_plan_asks_nobody() -> None:
     target, optimizer = ScriptedModel(answer), ScriptedModel([])
-    plan(job(target=target, optimizer=optimizer, name="apo"))
+    plan(job(target=target, optimizer=optimizer, reflecting=True))
     assert target.requests == optimizer.requests == []
 
 

@@ -135,7 +135,8 @@ class _Reckoner:
     def _longest_prompt(self) -> int:
         """An instruction, and demonstrations that may each repeat it, in messages of their own."""
         carried = max([self.demos, *(len(prompt.demos) for prompt in self.job.initial)])
-        return self.longest_text + carried * (self.longest_text + self.longest_example + 2 * _MESSAGE_TOKENS)
+        reply = self.job.side.sampling.max_tokens if self.demos else 0  # new ones may show the target's own replies
+        return self.longest_text + carried * (self.longest_text + self.longest_example + reply + 2 * _MESSAGE_TOKENS)
 
     def _train_cells(self, count: int) -> tuple[Sizes, Sizes]:
         usual = self.usual_example + self.usual_text + _USUAL_MESSAGE_TOKENS

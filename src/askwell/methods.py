@@ -11,10 +11,14 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from askwell.baselines.capo import CAPO, CAPOSettings
 from askwell.baselines.dspy_peers import mipro_search, simba_search
+from askwell.baselines.evoprompt import EvoPrompt, EvoPromptSettings
 from askwell.baselines.gepa import gepa_search
 from askwell.baselines.peers import Peer, PeerSettings, SplitJudge
 from askwell.baselines.peers import Search as PeerSearch
+from askwell.baselines.protegi import ProTeGi, ProTeGiSettings
+from askwell.baselines.references import Reference, ReferenceSettings
 from askwell.errors import ConfigError, nearest
 from askwell.gpo import presets as gpo_presets
 from askwell.gpo.optimizer import GPO
@@ -156,6 +160,55 @@ _PEERS: Mapping[str, tuple[PeerSearch, str]] = {
     "dspy-simba": (simba_search, "DSPy's SIMBA: rules and demonstrations (pip install 'askwell[dspy]')"),
 }
 
+
+def _protegi(parts: Parts, settings: ProTeGiSettings) -> ProTeGi:
+    return ProTeGi(model=parts.model, train=parts.train, render=parts.render, judge=parts.judge, settings=settings)
+
+
+def _evoprompt(parts: Parts, settings: EvoPromptSettings) -> EvoPrompt:
+    return EvoPrompt(model=parts.model, train=parts.train, render=parts.render, settings=settings)
+
+
+def _capo(parts: Parts, settings: CAPOSettings) -> CAPO:
+    return CAPO(model=parts.model, train=parts.train, render=parts.render, judge=parts.judge, settings=settings)
+
+
+def _reference(_parts: Parts, settings: ReferenceSettings) -> Reference:
+    return Reference(settings=settings)
+
+
+_BASELINES: Mapping[str, Preset] = {
+    "apo": Preset(
+        summary="ProTeGi: a beam edited along criticisms of its errors, chosen by a bandit (arXiv 2305.03495)",
+        settings=ProTeGiSettings(),
+        make=_protegi,
+    ),
+    "evoprompt-ga": Preset(
+        summary="a population crossed and mutated, parents drawn by their scores (arXiv 2309.08532)",
+        settings=EvoPromptSettings(evolution="ga"),
+        make=_evoprompt,
+    ),
+    "evoprompt-de": Preset(
+        summary="differential evolution: what two prompts differ in, changed, put into the best (arXiv 2309.08532)",
+        settings=EvoPromptSettings(evolution="de"),
+        make=_evoprompt,
+    ),
+    "capo": Preset(
+        summary="instructions and demonstrations crossed and mutated, charged for length (arXiv 2504.16005)",
+        settings=CAPOSettings(),
+        make=_capo,
+    ),
+    "empty": Preset(
+        summary="reference: no prompt at all", settings=ReferenceSettings(instruction=""), make=_reference, most_steps=1
+    ),
+    "cot": Preset(
+        summary="reference: let the model think step by step",
+        settings=ReferenceSettings(instruction="Let's think step by step."),
+        make=_reference,
+        most_steps=1,
+    ),
+}
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         name: Preset(summary=gpo_presets.SUMMARIES[name], settings=settings, make=_gpo)
@@ -165,5 +218,6 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         name: Preset(summary=summary, settings=PeerSettings(), make=_peer(search, name), most_steps=1)
         for name, (search, summary) in _PEERS.items()
     }
+    | _BASELINES
 )
 """Add a method here. `askwell presets` lists them."""

@@ -14,6 +14,13 @@ from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollo
 from tests.gpo.simulation import NUMBERS, q_end
 
 START = "Let's think step by step."
+REFLECTING: dict[str, Any] = {
+    "direction": "P+M+R",
+    "momentum": "none",
+    "schedule": "none",
+    "refinement": "editing",
+    "parent": "best",
+}
 
 
 def history(*scored: tuple[str, float]) -> Trajectory:
@@ -190,7 +197,7 @@ class JudgeByTable:
 async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown():
     judge = JudgeByTable([example.id for example in NUMBERS])
     model = ScriptedModel(lambda r: "It is too vague." if r.temperature == 0 else numbered(r))
-    await gpo(model, name="apo", judge=judge, batch=8, reflected=3).propose(history((START, 0.5)), seed=1)
+    await gpo(model, **REFLECTING, judge=judge, batch=8, reflected=3).propose(history((START, 0.5)), seed=1)
     assert [request.temperature for request in model.requests] == [0.0] + [1.0] * 8
     assert sent(model, 0).count("<reply>") == 3
     assert "<reflection>\nIt is too vague.\n</reflection>" in sent(model)
@@ -201,7 +208,7 @@ async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown(
 async def test_no_reflection_is_asked_for_when_nothing_is_known_to_be_wrong():
     judge = JudgeByTable([], failed=["0", "1"])
     model = ScriptedModel(numbered)
-    await gpo(model, name="apo", judge=judge).propose(history((START, 0.5)), seed=1)
+    await gpo(model, **REFLECTING, judge=judge).propose(history((START, 0.5)), seed=1)
     assert len(model.requests) == 8
     assert "<reflection>" not in sent(model)
 
@@ -211,14 +218,20 @@ async def test_a_reflection_that_fails_stops_the_step():
     for completion in (Completion(outcome="failed", fault="timeout"), Completion(outcome="refused")):
         model = ScriptedModel(lambda r, c=completion: c)
         with pytest.raises(RunFailed):
-            await gpo(model, name="apo", judge=judge).propose(history((START, 0.5)), seed=1)
+            await gpo(model, **REFLECTING, judge=judge).propose(history((START, 0.5)), seed=1)
 
 
 def test_reflection_needs_a_judge_and_training_examples():
     with pytest.raises(ConfigError, match="needs a judge"):
-        gpo(ScriptedModel(numbered), name="apo")
+        gpo(ScriptedModel(numbered), **REFLECTING)
     with pytest.raises(ConfigError, match="train split"):
-        GPO(model=ScriptedModel(numbered), train=(), render=q_end, settings=preset("apo"), judge=JudgeByTable([]))
+        GPO(
+            model=ScriptedModel(numbered),
+            train=(),
+            render=q_end,
+            settings=preset("gpo", **REFLECTING),
+            judge=JudgeByTable([]),
+        )
 
 
 async def test_summarization_folds_the_winners_one_by_one_with_requests_that_repeat():

@@ -18,7 +18,6 @@ def test_gpo_is_the_papers_best_combination():
 
 def test_the_published_optimizers_are_there_as_the_specification_lists_them():
     assert (PRESETS["ape"].direction, PRESETS["ape"].momentum, PRESETS["ape"].refinement) == ("P", "none", "resampling")
-    assert (PRESETS["apo"].direction, PRESETS["apo"].refinement) == ("P+M+R", "editing")
     assert (PRESETS["opro"].momentum, PRESETS["opro"].refinement) == ("importance", "generation")
     assert (PRESETS["pe2"].direction, PRESETS["pe2"].schedule) == ("P+M+R", "fixed")
     assert (PRESETS["sgdm"].direction, PRESETS["sgdm"].momentum) == ("P+M+R", "summarization")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from askwell.baselines.metaprompt import crossover_request, differential_request, mutation_request
 from askwell.edits import edit_distance
 from askwell.gpo.metaprompt import Exemplar, Memory, Situation, meta_prompt, reflection_request, summary_request
 from askwell.gpo.parse import parse_prompt
@@ -191,3 +192,30 @@ def test_never_raises(text: str, tag: str):
     completion = asyncio.run(EditorModel().complete(asking(tag + text + tag)))
     assert completion.outcome == "ok"
     assert completion.usage.cost_usd == 0.0
+
+
+PARENTS = ("Count the even numbers. Answer with one number.", "Return the largest number. Be brief.")
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        crossover_request(PARENTS, (NUMBERS,), mutate=True),
+        crossover_request(PARENTS, (NUMBERS,), mutate=False),
+        differential_request("Sum the numbers.", PARENTS[1], (PARENTS[0], "Sort them."), (NUMBERS,)),
+    ],
+)
+async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(request_text: str):
+    reading = read(request_text)
+    assert set(PARENTS) <= {one.prompt for one in reading.tried} & {*reading.parents}
+    assert reading.wish == "prompt"
+    assert "SECRET" not in " ".join(reading.questions)
+    written = [parse_prompt(reply) for reply in await replies(request_text, draws=24)]
+    used = {phrase for prompt in written for phrase in split_phrases(prompt)}
+    assert used & set(split_phrases(PARENTS[0]))
+    assert used & set(split_phrases(PARENTS[1]))
+    assert not set(PARENTS) & set(written)
+
+
+async def test_a_prompt_to_be_mutated_is_the_current_one():
+    assert read(mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]

@@ -14,6 +14,11 @@ from askwell.tasks.base import Render
 from askwell.types import Candidate, Example, Prompt, Rollout
 
 PLACEHOLDER = "<Prompt>"
+TASK = (
+    f"Your task is to write a prompt that replaces {PLACEHOLDER} in the examples below, so that a language model "
+    "that is given the prompt answers questions of this kind correctly."
+)
+ANSWER_FORM = "Reply with the prompt alone, wrapped in tags: <START> the prompt <END>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +74,7 @@ def meta_prompt(situation: Situation) -> str:
 
 
 def _task(_s: Situation) -> str:
-    return (
-        f"Your task is to write a prompt that replaces {PLACEHOLDER} in the examples below, so that a language model "
-        "that is given the prompt answers questions of this kind correctly."
-    )
+    return TASK
 
 
 def _trajectory(s: Situation) -> str:
@@ -114,13 +116,7 @@ def _lessons(s: Situation) -> str:
 
 
 def _exemplars(s: Situation) -> str:
-    if not s.exemplars:
-        return ""
-    shown = "\n".join(
-        f"<example>\n<question>\n{e.question}\n</question>\n<answer>{e.answer}</answer>\n</example>"
-        for e in s.exemplars
-    )
-    return f"Examples of the task; {PLACEHOLDER} stands where the prompt goes:\n{shown}"
+    return shown_exemplars(s.exemplars)
 
 
 def _instruction(s: Situation) -> str:
@@ -140,7 +136,7 @@ def _requirements(s: Situation) -> str:
 
 
 def _answer_form(_s: Situation) -> str:
-    return "Reply with the prompt alone, wrapped in tags: <START> the prompt <END>"
+    return ANSWER_FORM
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -159,6 +155,16 @@ REFINEMENTS: Mapping[str, str] = MappingProxyType(
 """The descent step. Add a refinement here."""
 
 SCORE_RANGE = "Scores are integers from 0 to 100; higher is better."
+
+
+def shown_exemplars(exemplars: Sequence[Exemplar]) -> str:
+    """Show what the task is; "" for none."""
+    if not exemplars:
+        return ""
+    shown = "\n".join(
+        f"<example>\n<question>\n{e.question}\n</question>\n<answer>{e.answer}</answer>\n</example>" for e in exemplars
+    )
+    return f"Examples of the task; {PLACEHOLDER} stands where the prompt goes:\n{shown}"
 
 
 def reflection_request(current: str, wrong: Sequence[tuple[Exemplar, Rollout]]) -> str:

@@ -53,8 +53,6 @@ PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
         "gpo": _GPO,
         # APE also makes its first prompts from examples.
         "ape": replace(_GPO, direction="P", momentum="none", schedule="none", refinement="resampling", parent="best"),
-        # ProTeGi keeps a beam and picks by bandit; the beam here is 1.
-        "apo": replace(_GPO, direction="P+M+R", momentum="none", schedule="none", refinement="editing", parent="best"),
         "opro": replace(_GPO, momentum="importance", pool="all", schedule="none", parent="best"),
         "pe2": replace(_GPO, direction="P+M+R", momentum="recency", schedule="fixed", refinement="editing"),
         "sgdm": replace(_GPO, direction="P+M+R", momentum="summarization", schedule="none"),
@@ -68,7 +66,6 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "askwell": "GPO and all that we found worth adding to it; each ingredient can be switched off",
         "gpo": "past prompts by relevance, a word budget that decays by a cosine, generation (arXiv 2402.17564)",
         "ape": "other wordings of the best prompt: no scores, no past (arXiv 2211.01910)",
-        "apo": "the best prompt edited along a reflection on wrong examples (arXiv 2305.03495)",
         "opro": "the best prompts of all that were scored, in ascending order of score (arXiv 2309.03409)",
         "pe2": "reflection, past prompts by recency, a fixed number of words (arXiv 2311.05661)",
         "sgdm": "reflection, and a running summary as momentum (arXiv 2402.17564)",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from askwell.errors import ConfigError, nearest
+from askwell.checks import at_least, one_of
+from askwell.errors import ConfigError
 from askwell.gpo.constraints import CONSTRAINTS, Limits
 from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS
 from askwell.gpo.metaprompt import REFINEMENTS
@@ -84,22 +84,22 @@ class GPOSettings:
     """Score (0..1) that 100 words more than the initial prompt's cost where prompts are compared; never reported."""
 
     def __post_init__(self) -> None:
-        _one_of("direction", self.direction, DIRECTIONS)
-        _one_of("momentum", self.momentum, MOMENTA)
-        _one_of("pool", self.pool, POOLS)
-        _one_of("parent", self.parent, PARENTS)
-        _one_of("refinement", self.refinement, ["staged", *REFINEMENTS])
-        _one_of("schedule", self.schedule, STRIDES)
-        _one_of("restart", self.restart, RESTARTS)
+        one_of("direction", self.direction, DIRECTIONS)
+        one_of("momentum", self.momentum, MOMENTA)
+        one_of("pool", self.pool, POOLS)
+        one_of("parent", self.parent, PARENTS)
+        one_of("refinement", self.refinement, ["staged", *REFINEMENTS])
+        one_of("schedule", self.schedule, STRIDES)
+        one_of("restart", self.restart, RESTARTS)
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a config file has lists
         for name in self.constraints:
-            _one_of("constraint", name, CONSTRAINTS)
-        _one_of("budget_mode", self.budget_mode, BUDGET_MODES)
+            one_of("constraint", name, CONSTRAINTS)
+        one_of("budget_mode", self.budget_mode, BUDGET_MODES)
         for name in ("total_steps", "candidates", "batch", "max_tokens", "reflected", "population"):
-            _at_least(name, getattr(self, name), 1)
+            at_least(name, getattr(self, name), 1)
         for name in ("first_words", "final_words", "resamples", "trajectory_size", "exemplars", "temperature",
                      "lessons", "plateau", "joint_demos", "length_penalty"):  # fmt: skip
-            _at_least(name, getattr(self, name), 0)
+            at_least(name, getattr(self, name), 0)
         if not 0 <= self.warmup_share <= 1:
             raise ConfigError(f"warmup_share is {self.warmup_share!r}; expected a part of the run, 0..1")
 
@@ -113,13 +113,3 @@ class GPOSettings:
             warmup_share=self.warmup_share,
             trust=self.trust,
         )
-
-
-def _one_of(name: str, value: str, known: Iterable[str]) -> None:
-    if value not in (choices := list(known)):
-        raise ConfigError(f"unknown {name} {value!r}; {nearest(value, choices)}")
-
-
-def _at_least(name: str, value: float, least: int) -> None:
-    if value < least:
-        raise ConfigError(f"{name} is {value!r}; expected at least {least}")

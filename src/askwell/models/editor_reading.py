@@ -16,6 +16,7 @@ Wish = Literal["prompt", "reflection", "summary"]
 
 _SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
 _CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
+_PARENT = re.compile(r"<parent>\s*(.*?)\s*</parent>", re.DOTALL)
 _ENTRY = re.compile(r"<entry>\s*(.*?)\s*</entry>", re.DOTALL)
 _QUESTION = re.compile(r"<question>\s*(.*?)\s*</question>", re.DOTALL)
 _NOTES = re.compile(r"<(reflection|summary)>\s*(.*?)\s*</\1>", re.DOTALL)
@@ -52,6 +53,8 @@ class Reading:
     wish: Wish
     current: Tried
     past: tuple[Tried, ...] = ()
+    parents: tuple[str, ...] = ()
+    """Prompts that are to be combined, where the request shows several."""
     questions: tuple[str, ...] = ()
     notes: str = ""
     budget_words: int | None = None
@@ -73,13 +76,15 @@ def read(text: str) -> Reading:
             wish="prompt", current=Tried(prompt=form.current, score=None), questions=questions_in(given), form=form
         )
     current = _tried(block[1]) if block else Tried(prompt=_some_prompt(text), score=None)
+    parents = [_tried(parent) for parent in _PARENT.findall(text)]
     budget = _BUDGET.search(text)
     notes = "\n".join(note for _, note in _NOTES.findall(text))
     remembered = [Tried(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
     return Reading(
         wish=_wish(text),
         current=current,
-        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text))),
+        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text)), *parents),
+        parents=tuple(parent.prompt for parent in parents),
         questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text))
         or questions_in(text),
         notes=_REMEMBERED.sub("", notes).strip(),

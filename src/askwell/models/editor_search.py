@@ -67,8 +67,14 @@ class Desk:
 
     @cached_property
     def parent(self) -> list[str]:
-        """The phrases of the best prompt shown; of equals, of the latest."""
-        return list(split_phrases(best_of(self.reading.tried).prompt))
+        """The phrases to start from: those of the best prompt shown (of equals, the latest), or drawn from several."""
+        if not self.reading.parents:
+            return list(split_phrases(best_of(self.reading.tried).prompt))
+        combined = [*self.reading.parents, self.reading.current.prompt]
+        phrases = list(dict.fromkeys(phrase for prompt in combined for phrase in split_phrases(prompt)))
+        count = min(len(phrases), max(len(split_phrases(prompt)) for prompt in combined))
+        kept = set(self.own.sample(phrases, count))
+        return [phrase for phrase in phrases if phrase in kept]
 
     def take(self, count: int) -> list[str]:
         """Draw new phrases, never the same one twice."""

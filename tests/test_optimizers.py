@@ -1,0 +1,50 @@
+"""Every preset keeps the optimizers' contract."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from askwell.baselines.peers import SplitJudge
+from askwell.gpo.direction import Judge
+from askwell.loop import Optimizer
+from askwell.methods import PRESETS, Parts, search
+from askwell.models.base import ChatModel
+from tests.conformance.optimizer import TASK, Make, OptimizerContract
+
+REFERENCES = ("cot", "empty")
+PEERS = ("gepa", "dspy-mipro", "dspy-simba")
+
+
+def maker(preset: str) -> Make:
+    chosen = search(preset, {}, defaults={"total_steps": 3})
+
+    def make(model: ChatModel, judge: Judge) -> Optimizer:
+        return chosen.optimizer(
+            Parts(
+                model=model,
+                train=TASK.splits["train"],
+                dev=TASK.splits["dev"],
+                render=TASK.render,
+                judge=cast("SplitJudge", judge),
+            )
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name not in (*REFERENCES, *PEERS)], scope="class")
+class TestPresets(OptimizerContract):
+    @pytest.fixture
+    def make(self, preset: str) -> Make:
+        return maker(preset)
+
+
+@pytest.mark.parametrize("preset", REFERENCES, scope="class")
+class TestReferences(OptimizerContract):
+    asks_model = False
+
+    @pytest.fixture
+    def make(self, preset: str) -> Make:
+        return maker(preset)
