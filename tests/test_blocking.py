@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 
 import pytest
 
@@ -13,6 +14,14 @@ from askwell.blocking import run_blocking
 async def threshold() -> int:
     await asyncio.sleep(0)
     return gc.get_threshold()[0]
+
+
+def test_the_engine_runs_on_a_loop_of_its_own_the_fast_one_where_it_is_installed() -> None:
+    async def kind() -> str:
+        await asyncio.sleep(0)
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    assert run_blocking(lambda _: kind()) == ("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
 
 
 def test_the_garbage_collector_is_patient_only_while_the_engine_runs() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -31,7 +32,7 @@ def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
     """
     stopper = Stopper()
     outcome: Future[_T] = Future()
-    loop = asyncio.new_event_loop()
+    loop = _new_loop()
     task: asyncio.Task[_T] = loop.create_task(work(stopper))
 
     def main() -> None:
@@ -64,6 +65,15 @@ def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
     if interrupts:
         raise KeyboardInterrupt
     return outcome.result()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's event loop where the `speed` extra is installed, else Python's own."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        return asyncio.new_event_loop()
+    return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
 
 
 @contextmanager

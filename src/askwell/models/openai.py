@@ -207,7 +207,7 @@ class OpenAIModel:
         usage = completion.usage
         if usage.prompt_tokens or usage.completion_tokens:
             cost = self.price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
-            usage = replace(usage, cost_usd=cost)
+            usage = usage if cost is None else replace(usage, cost_usd=cost)
         text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
         return replace(completion, usage=usage, seconds=seconds, text=text, error=error)
 

@@ -22,11 +22,13 @@ class PerLoop(Generic[T]):
     def get(self) -> T:
         """Return the running loop's value."""
         loop = asyncio.get_running_loop()
-        if loop not in self._values:
+        try:
+            return self._values[loop]
+        except KeyError:
             for closed in [other for other in self._values if other.is_closed()]:
                 del self._values[closed]
-            self._values[loop] = self._make()
-        return self._values[loop]
+            value = self._values[loop] = self._make()
+            return value
 
     def pop(self) -> T | None:
         """Take the running loop's value out, if it has one."""
