@@ -10,8 +10,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "checks", "edits", "quantiles"},
-    {"trajectory", "policy", "records", "store", "marks", "models", "tasks", "pocket"},
-    {"views", "journal", "evaluation", "racing", "lookahead", "race", "belief", "stats", "budget"},
+    {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
+    {"views", "journal", "evaluation", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},
     {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
     {"config", "build", "build_task", "api"},

@@ -38,6 +38,21 @@ class TestSqliteStore(RunStoreContract):
             assert next(store.events()).body == {"text": "kept"}
             assert store.find("k") is not None
 
+    def test_a_reader_finds_by_key_too_and_keys_of_one_hash_are_told_apart(self, tmp_path: Path) -> None:
+        class Twin(str):
+            __slots__ = ()
+
+            def __hash__(self) -> int:
+                return 7
+
+        with SqliteStore(tmp_path / "log.db") as store:
+            store.append([event(0, "a", key=Twin("a")), event(1, "b", key=Twin("b"))])
+            found = [store.find(Twin(name)) for name in "abc"]
+            assert [one and one.body["text"] for one in found] == ["a", "b", None]
+        with SqliteStore(tmp_path / "log.db", read_only=True) as reader:
+            found = [reader.find(name, position=0) for name in "abc"]
+            assert [one and one.body["text"] for one in found] == ["a", "b", None]
+
     def test_keys_are_found_when_the_file_is_opened_again(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as store:
             store.append([event(number, key=f"k{number}") for number in range(300)])

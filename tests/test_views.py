@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from askwell import views
-from askwell.records import completion_body, example_body, prompt_body, rollout_body
+from askwell.records import completion_body, example_body, prompt_body, prompt_id, rollout_body
 from askwell.types import Completion, Event, Example, Experience, Prompt, Rollout, Score, Split, Usage
 
 A, B = Prompt(instruction="a"), Prompt(instruction="b")
@@ -100,7 +100,7 @@ def test_cell_scores_leave_out_what_is_missing() -> None:
 
 def test_the_curve_only_rises_and_counts_paid_calls() -> None:
     events = log(rollout(A, "q0", 1.0), rollout(A, "q1", 1.0), cached=(1,))
-    steps = [[{"prompt": "x", "score": score, "n": 1}] for score in (0.5, 0.2, 0.7)]
+    steps = [[{"prompt": prompt_id(A), "score": score, "n": 1}] for score in (0.5, 0.2, 0.7)]
     events += [
         Event(position=100 + step, kind="step", body={"step": step, "candidates": candidates})
         for step, candidates in enumerate(steps)

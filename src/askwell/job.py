@@ -71,7 +71,7 @@ class OptimizeJob:
             stack.push_async_callback(self.side.model.aclose)
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            spent = views.spend(store.events(kinds=["call", "rollout"]))
+            spent = views.summed(store.usage())
             purse = Purse(self.caps, spent=spent.values(), keep_back=self.side.test_calls)
             evaluator = _stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)

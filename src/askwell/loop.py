@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from askwell import views
+from askwell import columns, views
 from askwell.budget import Demand
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
@@ -78,10 +78,10 @@ async def run(
 ) -> Trajectory:
     """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
     store = evaluator.journal.store
-    history = views.trajectory(store.events())
+    history = columns.read(store).trajectory
     if views.result(store.events(kinds=["result"])) is not None:
         return history
-    resume = views.resume_point(store.events())
+    resume = views.resume_point(store.events(kinds=views.RESUMING))
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
@@ -190,15 +190,15 @@ class _Driver:
             await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
             reason = f"{exhausted}, and the final test was cut short"
-        events = self.evaluator.journal.store.events(kinds=["rollout"])
-        scores = views.cell_scores(events, split="test", prompts=prompts)
+        found = columns.read(self.evaluator.journal.store)
+        scores = {prompt: found.of(prompt, "test") for prompt in prompts}
         body: dict[str, object] = {
             "reason": reason,
             "initial": prompt_id(first.prompt),
             "best": prompt_id(best.prompt),
             "dev": {"initial": first.score, "best": best.score, "n": best.n},
             "test": {
-                prompt_id(prompt): {"score": mean(found.values()), "n": len(found)} for prompt, found in scores.items()
+                prompt_id(prompt): {"score": mean(cells.values()), "n": len(cells)} for prompt, cells in scores.items()
             },
         }
         await self._write("result", body)

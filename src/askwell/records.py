@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import cast
 
 from askwell.types import (
     Candidate,
     Completion,
+    Event,
     Example,
     Fault,
     Message,
@@ -27,6 +28,13 @@ from askwell.types import (
 
 Body = Mapping[str, object]
 """A JSON-able mapping, as stored."""
+
+CellRow = tuple[int, str, str, str, float | None, bool]
+"""A rollout without its texts: position, split, prompt id, example id, score (None where the call failed), and whether
+it was answered from the log."""
+UsageRow = tuple[str, bool, int, int, int, float | None, float]
+"""Role of the model, whether these calls failed, how many they are; prompt tokens, completion tokens, dollars (None
+where not one price is known) and seconds in all."""
 
 
 @lru_cache(maxsize=256)  # asked for at every rollout, and a run scores few prompts at a time
@@ -223,3 +231,21 @@ def _judged_by(made: Proposal | Candidate) -> dict[str, object]:
     if made.penalty:
         body["penalty"] = made.penalty
     return body
+
+
+def cell_row(event: Event) -> CellRow:
+    """Read of a rollout event what folds over a whole log need."""
+    body = event.body
+    score = cast("tuple[float, str, str] | None", body["score"])
+    split, prompt, example = (cast("str", body[name]) for name in ("split", "prompt", "example"))
+    return event.position, split, prompt, example, None if score is None else score[0], "cached" in body
+
+
+def usage_rows(events: Iterable[Event]) -> Iterator[UsageRow]:
+    """Say what each event of a call used; those that were answered from the log used nothing."""
+    for event in events:
+        if event.kind in {"call", "rollout"} and not event.body.get("cached"):
+            completion = completion_of(cast("Body", event.body["completion"]))
+            usage, role = completion.usage, cast("str", event.body.get("role", "target"))
+            tokens = (usage.prompt_tokens, usage.completion_tokens)
+            yield role, completion.outcome == "failed", 1, *tokens, usage.cost_usd, event.seconds

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from askwell import views
+from askwell import columns, views
+from askwell.columns import Columns, CurvePoint
 from askwell.records import Body
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.store import RunStore
 from askwell.types import ModelRole, Prompt, Split
+
+_Scores = Mapping[Prompt, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Report:
     gain: Interval | None
     optimism: Interval | None
     """Dev minus test score of the winner: how much choosing on dev flattered it."""
-    curve: tuple[views.CurvePoint, ...]
+    curve: tuple[CurvePoint, ...]
     spend: dict[ModelRole, views.Spend]
     missing: int
     """Target calls that failed for good. They are in no score."""
@@ -46,14 +49,15 @@ class Report:
 def report(store: RunStore) -> Report | None:
     """Fold a run's log to a report; None before the initial prompt has been scored."""
     final = views.result(store.events(kinds=["result"]))  # first: the log may be growing while it is read
-    history = views.trajectory(store.events())
+    found = columns.read(store)
+    history = found.trajectory
     if not len(history):
         return None
     initial, best = history.candidates[0].prompt, history.best.prompt
-    dev = _scores(store, "dev", [initial, best])
-    test = _scores(store, "test", [initial, best]) if final else {}
+    dev = _scores(found, "dev", [initial, best])
+    test = _scores(found, "test", [initial, best] if final else [])
     ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
-    spent = views.spend(store.events(kinds=["call", "rollout"]))
+    spent = views.summed(store.usage())
     flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
     return Report(
         finished=final is not None,
@@ -62,7 +66,7 @@ def report(store: RunStore) -> Report | None:
         best=_standing(best, dev, test),
         gain=paired_difference(ours, theirs) if ours and best != initial else None,
         optimism=flattery,
-        curve=tuple(views.curve(store.events(kinds=["rollout", "step"]))),
+        curve=found.curve,
         spend=spent,
         missing=spent["target"].failed,
         raced=views.raced(store.events(kinds=["step"])),
@@ -125,15 +129,15 @@ def paired_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tup
     return [ours[example_id] for example_id in both], [theirs[example_id] for example_id in both]
 
 
-def _scores(store: RunStore, split: Split, prompts: Sequence[Prompt]) -> dict[Prompt, dict[str, float]]:
-    return views.cell_scores(store.events(kinds=["rollout"]), split=split, prompts=prompts)
+def _scores(found: Columns, split: Split, prompts: Sequence[Prompt]) -> _Scores:
+    return {prompt: found.of(prompt, split) for prompt in prompts}
 
 
-def _standing(prompt: Prompt, dev: dict[Prompt, dict[str, float]], test: dict[Prompt, dict[str, float]]) -> Standing:
+def _standing(prompt: Prompt, dev: _Scores, test: _Scores) -> Standing:
     return Standing(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
 
 
-def _interval(scores: dict[str, float] | None) -> Interval | None:
+def _interval(scores: Mapping[str, float] | None) -> Interval | None:
     return mean_interval(list(scores.values())) if scores else None
 
 

@@ -8,37 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
-from askwell.marks import KeyMarks
+from askwell.records import CellRow, UsageRow, cell_row, usage_rows
+from askwell.store_file import FORMAT, SCHEMA, create_log, take_lock
 from askwell.types import Event, EventKind
 
 ASIDE = -1
 """Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
 
 _ASIDE_BASE = 1 << 40
-_FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    position INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    at REAL NOT NULL,
-    seconds REAL NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_key ON events (key) WHERE key != '';
-"""
 _COLUMNS = "position, kind, key, at, seconds, body"
-_FIND = f"SELECT {_COLUMNS} FROM events WHERE key = ? AND key != '' ORDER BY position != ?, position LIMIT 1"  # noqa: S608
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
+_FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
+_CELLS = """
+SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.score[0]', '$.cached')
+FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
+"""
+"""Several paths at once come back as JSON text, with every number spelt as it was written."""
+_USAGE = """
+SELECT coalesce(json_extract(body, '$.role'), 'target'), json_extract(body, '$.completion.outcome') IS 'failed',
+    count(*), sum(json_extract(body, '$.completion.tokens[0]')), sum(json_extract(body, '$.completion.tokens[1]')),
+    sum(json_extract(body, '$.completion.cost_usd')), sum(seconds)
+FROM events WHERE kind IN ('rollout', 'call') AND json_extract(body, '$.cached') IS NULL GROUP BY 1, 2
+"""
+_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _Row = tuple[int, str, str, float, float, str]
 
 
@@ -49,7 +49,8 @@ class RunStore(Protocol):
     equal to the one already at its position does nothing; a different one raises `StoreError` and writes nothing.
     Events at `ASIDE` get the next free position after all fixed ones. `events` yields in ascending position, only
     committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
-    by position, with this key.
+    by position, with this key. `cells` and `usage` say what the events say without reading their texts: the first
+    yields a row for every rollout, in ascending position, the second rows that add up to what was spent.
     """
 
     def append(self, events: Iterable[Event]) -> None: ...
@@ -57,6 +58,10 @@ class RunStore(Protocol):
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]: ...
 
     def find(self, key: str, *, position: int = ASIDE) -> Event | None: ...
+
+    def cells(self) -> Iterator[CellRow]: ...
+
+    def usage(self) -> Iterable[UsageRow]: ...
 
     def close(self) -> None: ...
 
@@ -98,6 +103,12 @@ class MemoryStore:
             here = self._events.get(position)
             return here if here is not None and key and here.key == key else self._by_key.get(key)
 
+    def cells(self) -> Iterator[CellRow]:
+        return map(cell_row, self.events(kinds=["rollout"]))
+
+    def usage(self) -> Iterable[UsageRow]:
+        return usage_rows(self.events(kinds=["rollout", "call"]))
+
     def close(self) -> None:
         """Nothing to free."""
 
@@ -111,13 +122,16 @@ class SqliteStore:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._write_lock = threading.Lock()
-        self._lock_file = None if read_only else _take_lock(path)
-        self._marks: KeyMarks | None = None
+        self._lock_file = None if read_only else take_lock(path)
+        self._first: dict[int, int] = {}
+        """Hash of a key -> first position that has it; complete in a store that writes."""
         try:
             self._writer = None if read_only else self._open_writer()
             self._reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
             self._reader_lock = threading.Lock()
             self._check_format()
+            if not read_only:
+                self._learn_keys(self._reader.execute("SELECT position, key FROM events WHERE key != ''"))
         except StoreError:
             self.close()
             raise
@@ -149,9 +163,31 @@ class SqliteStore:
             after = rows[-1][0]
 
     def find(self, key: str, *, position: int = ASIDE) -> Event | None:
-        if self._writer is not None and not self._marked().may_hold(key):
+        if not key:
             return None
-        return next(map(_event, self._read(_FIND, (key, position))), None)
+        first = self._first.get(hash(key))
+        if first is None and self._writer is not None:
+            return None  # most keys that are asked for are new, and a query for each would cost 20 µs
+        places = [place for place in (position, first) if place is not None and place != ASIDE]
+        found = [row for place in places for row in self._read(_AT, (place, key))]
+        # A reader keeps no keys, and two keys may have one hash.
+        return next(map(_event, found or self._read(_FIRST, (key,))), None)
+
+    def cells(self) -> Iterator[CellRow]:
+        after = -1
+        while True:
+            rows = self._read(_CELLS, (after,))
+            decoded: list[tuple[str, str, str, float | None, bool | None]]
+            decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
+            for (position, _), (split, prompt, example, score, cached) in zip(rows, decoded, strict=True):
+                yield position, split, prompt, example, score, cached is not None
+            if len(rows) < 2000:
+                return
+            after = rows[-1][0]
+
+    def usage(self) -> Iterable[UsageRow]:
+        for role, failed, *amounts in self._read(_USAGE, ()):
+            yield role, bool(failed), *amounts
 
     def close(self) -> None:
         with contextlib.suppress(AttributeError):  # a store whose opening failed half-way
@@ -164,73 +200,65 @@ class SqliteStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _marked(self) -> KeyMarks:
-        """Return the marks of every key in the log; only the one who writes it can know them."""
-        if self._marks is None:
-            with self._write_lock, self._reader_lock:
-                try:
-                    keys = self._reader.execute("SELECT key FROM events WHERE key != ''")
-                    self._marks = KeyMarks(key for (key,) in keys)
-                except sqlite3.Error as error:
-                    raise self._unreadable(error) from error
-        return self._marks
-
-    def _unreadable(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"cannot read the run log {str(self.path)!r}: {error}")
-
     def _open_writer(self) -> sqlite3.Connection:
         if not self.path.exists():
-            _create(self.path)
+            create_log(self.path)
         writer = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("PRAGMA synchronous = FULL")  # with group commit the price is one fsync per batch
         if writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            writer.execute(f"PRAGMA user_version = {_FORMAT}")
-        writer.executescript(_SCHEMA)
+            writer.execute(f"PRAGMA user_version = {FORMAT}")
+        writer.executescript(SCHEMA)
         return writer
 
     def _check_format(self) -> None:
         version = int(self._reader.execute("PRAGMA user_version").fetchone()[0])
         is_empty = not self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version != _FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
-            raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {_FORMAT}")
+        if version != FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
+            raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {FORMAT}")
 
-    def _read(self, query: str, parameters: tuple[object, ...]) -> list[_Row]:
+    def _read(self, query: str, parameters: tuple[object, ...]) -> list[Any]:
         try:
             with self._reader_lock:
-                return cast("list[_Row]", self._reader.execute(query, parameters).fetchall())
+                return self._reader.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             if str(error).startswith("no such table"):
                 return []  # a log that was made a moment ago
-            raise self._unreadable(error) from error
+            raise StoreError(f"cannot read the run log {str(self.path)!r}: {error}") from error
 
     def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
         writer.execute("BEGIN IMMEDIATE")
         try:
             rows = list(self._rows(writer, batch))
-            if self._marks is not None:
-                self._marks.add(event.key for event in batch)
             before = writer.total_changes
             writer.executemany(f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
             if writer.total_changes - before < len(rows):
                 self._refuse_conflicts(writer, rows)
             writer.execute("COMMIT")
+            self._learn_keys((row[0], row[2]) for row in rows if row[2])
         except BaseException:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise
 
+    def _learn_keys(self, found: Iterable[tuple[int, str]]) -> None:
+        first = self._first
+        for position, key in found:
+            digest = hash(key)
+            known = first.get(digest)
+            if known is None or position < known:
+                first[digest] = position
+
     def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
-        aside = _ASIDE_BASE
+        aside, now = _ASIDE_BASE, time.time()
         if any(event.position == ASIDE for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
             aside = max(aside, (last or 0) + 1)
-        now = time.time()
         for event in batch:
-            place = event.position
-            if place == ASIDE:
-                place, aside = aside, aside + 1
-            yield (place, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
+            position = event.position
+            if position == ASIDE:
+                position, aside = aside, aside + 1
+            yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
@@ -249,24 +277,9 @@ class SqliteStore:
             self._lock_file = None
 
 
-def _create(path: Path) -> None:
-    """Make an empty log under another name first: a process that is killed meanwhile leaves no half-made one."""
-    draft = path.with_suffix(".new")
-    for stale in path.parent.glob(f"{draft.name}*"):
-        stale.unlink()
-    writer = sqlite3.connect(draft, isolation_level=None)
-    try:
-        writer.execute("PRAGMA journal_mode = WAL")
-        writer.execute(f"PRAGMA user_version = {_FORMAT}")
-        writer.executescript(_SCHEMA)
-    finally:
-        writer.close()
-    draft.replace(path)
-
-
 def dump_body(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
-    text = _as_json(body)
+    text = _SPELL(body)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -299,29 +312,3 @@ def _conflict(known: Event, given: Event) -> StoreError:
         f"position {given.position} of the run log holds a {known.kind!r} event, and a different {given.kind!r} event "
         f"was to be written there: the run's settings, data or code changed since it began; start a new run"
     )
-
-
-def _take_lock(path: Path) -> IO[str]:
-    """Hold the log for writing. The lock goes with the process, also when it is killed."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.with_suffix(".lock").open("a+")
-    except OSError as error:
-        raise StoreError(f"cannot write in the run folder {str(path.parent)!r}: {error.strerror or error}") from error
-    try:
-        _lock(handle)
-    except OSError as error:
-        handle.close()
-        raise StoreError(f"the run {path.parent.name!r} is being written by another process; wait for it") from error
-    return handle
-
-
-def _lock(handle: IO[str]) -> None:
-    if os.name == "nt":  # pragma: no cover
-        import msvcrt
-
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

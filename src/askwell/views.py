@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import cast
 
+from askwell.columns import Columns, CurvePoint, fold
 from askwell.errors import StoreError
 from askwell.records import (
     Body,
-    candidate_of,
-    completion_of,
+    CellRow,
+    UsageRow,
+    cell_row,
     example_of,
-    prompt_id,
     prompt_of,
     proposal_of,
     rollout_of,
-    score_of,
+    usage_rows,
 )
 from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Event, Example, Experience, ModelRole, Prompt, Proposal, Rollout, Split, Usage
-
-_NO_SCORES: Mapping[str, float] = MappingProxyType({})
+from askwell.types import Event, EventKind, Example, Experience, ModelRole, Prompt, Proposal, Rollout, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,28 +35,6 @@ class Spend:
     """None where not one call had a known price."""
     seconds: float = 0.0
     """Sum of the calls' wall times; calls overlap, so this is not how long the run took."""
-
-    def plus(self, usage: Usage, *, failed: bool = False, seconds: float = 0.0) -> Spend:
-        cost = self.cost_usd if usage.cost_usd is None else (self.cost_usd or 0.0) + usage.cost_usd
-        return Spend(
-            calls=self.calls + 1,
-            failed=self.failed + failed,
-            prompt_tokens=self.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=self.completion_tokens + usage.completion_tokens,
-            cost_usd=cost,
-            seconds=self.seconds + seconds,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
-    """Where a run stood after a step. `target_calls` is cumulative."""
-
-    step: int
-    step_best: float
-    best: float
-    candidates: int
-    target_calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +94,7 @@ def rollouts(events: Iterable[Event], *, split: Split | None = None) -> Iterator
 
 def trajectory(events: Iterable[Event]) -> Trajectory:
     """Rebuild the optimizer's history from the committed steps; a step that was cut off is not in it."""
-    names = _Names()
-    sums: dict[str, dict[str, list[float]]] = {}
-    candidates: list[Candidate] = []
-    for event in events:
-        names.learn(event)
-        if event.kind == "rollout" and event.body["split"] == "dev":
-            score = score_of(event.body["score"])
-            if score is not None:
-                cells = sums.setdefault(cast("str", event.body["prompt"]), {})
-                cells.setdefault(cast("str", event.body["example"]), []).append(score.value)
-        elif event.kind == "step":
-            step = cast("int", event.body["step"])
-            for body in cast("list[Body]", event.body["candidates"]):
-                cells = sums.get(cast("str", body["prompt"]), {})
-                scores = {example_id: sum(values) / len(values) for example_id, values in cells.items()}
-                candidates.append(candidate_of(body, step, names.prompts, scores or _NO_SCORES))
-    return Trajectory(candidates=tuple(candidates))
+    return _columns(events).trajectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +103,10 @@ class ResumePoint:
 
     position: int
     proposals: tuple[Proposal, ...] = ()
+
+
+RESUMING: tuple[EventKind, ...] = ("run", "example", "prompt", "proposals", "step")
+"""All that `resume_point` looks at."""
 
 
 def resume_point(events: Iterable[Event]) -> ResumePoint:
@@ -163,35 +127,28 @@ def resume_point(events: Iterable[Event]) -> ResumePoint:
 
 def spend(events: Iterable[Event]) -> dict[ModelRole, Spend]:
     """Sum calls, tokens and money of each model over everything that was paid for."""
+    return summed(usage_rows(events))
+
+
+def summed(rows: Iterable[UsageRow]) -> dict[ModelRole, Spend]:
+    """Sum what a store's `usage` says, model by model."""
     total: dict[ModelRole, Spend] = {"target": Spend(), "optimizer": Spend()}
-    for event in events:
-        if event.kind not in {"call", "rollout"} or event.body.get("cached"):
-            continue
-        role = cast("ModelRole", event.body.get("role", "target"))
-        completion = completion_of(cast("Body", event.body["completion"]))
-        failed = completion.outcome == "failed"
-        total[role] = total[role].plus(completion.usage, failed=failed, seconds=event.seconds)
+    for role, failed, calls, prompt_tokens, completion_tokens, cost, seconds in rows:
+        before = total[cast("ModelRole", role)]
+        total[cast("ModelRole", role)] = Spend(
+            calls=before.calls + calls,
+            failed=before.failed + failed * calls,
+            prompt_tokens=before.prompt_tokens + prompt_tokens,
+            completion_tokens=before.completion_tokens + completion_tokens,
+            cost_usd=before.cost_usd if cost is None else (before.cost_usd or 0.0) + cost,
+            seconds=before.seconds + seconds,
+        )
     return total
 
 
 def curve(events: Iterable[Event]) -> list[CurvePoint]:
     """Return one point a committed step: best of the step, best so far, target calls so far."""
-    points: list[CurvePoint] = []
-    calls = 0
-    best = 0.0
-    for event in events:
-        if event.kind == "rollout" and not event.body.get("cached"):
-            calls += 1
-        elif event.kind == "step":
-            bodies = cast("list[Body]", event.body["candidates"])
-            scores = [cast("float", body["score"]) for body in bodies if not body.get("partial")]
-            best = max([best, *scores])
-            step = cast("int", event.body["step"])
-            step_best = max(scores, default=best)
-            points.append(
-                CurvePoint(step=step, step_best=step_best, best=best, candidates=len(bodies), target_calls=calls)
-            )
-    return points
+    return list(_columns(events).curve)
 
 
 def raced(events: Iterable[Event]) -> Raced | None:
@@ -233,19 +190,19 @@ def result(events: Iterable[Event]) -> Body | None:
 
 def cell_scores(events: Iterable[Event], *, split: Split, prompts: Iterable[Prompt]) -> dict[Prompt, dict[str, float]]:
     """Return, for each of the prompts, example id -> mean score on a split; missing cells are absent, not 0."""
-    wanted = {prompt_id(prompt): prompt for prompt in prompts}
-    cells: dict[Prompt, dict[str, list[float]]] = {prompt: {} for prompt in wanted.values()}
+    found = _columns(events)
+    return {prompt: dict(found.of(prompt, split)) for prompt in dict.fromkeys(prompts)}
+
+
+def _columns(events: Iterable[Event]) -> Columns:
+    marks: list[Event] = []
+    rows: list[CellRow] = []
     for event in events:
-        if event.kind != "rollout" or event.body["split"] != split:
-            continue
-        prompt = wanted.get(cast("str", event.body["prompt"]))
-        score = score_of(event.body["score"])
-        if prompt is not None and score is not None:
-            cells[prompt].setdefault(cast("str", event.body["example"]), []).append(score.value)
-    return {
-        prompt: {example_id: sum(values) / len(values) for example_id, values in by_example.items()}
-        for prompt, by_example in cells.items()
-    }
+        if event.kind == "rollout":
+            rows.append(cell_row(event))
+        elif event.kind in {"prompt", "step"}:
+            marks.append(event)
+    return fold(marks, rows)
 
 
 def _static_prompt(means: Mapping[tuple[str, Prompt], float]) -> Prompt | None:

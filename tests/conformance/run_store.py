@@ -66,6 +66,12 @@ class RunStoreContract:
         assert store.find("k", position=1) == found
         assert store.find("") is None
 
+    def test_find_sees_what_was_written_earlier_in_the_order_but_later_in_time(self, store: RunStore) -> None:
+        store.append([event(9, "late", key="k")])
+        store.append([event(3, "early", key="k"), event(4, "other", key="l")])
+        found = [store.find("k"), store.find("k", position=4), store.find("k", position=9)]
+        assert [one.body["text"] for one in found if one] == ["early", "early", "late"]
+
     def test_a_key_that_was_not_there_is_found_once_it_is_written(self, store: RunStore) -> None:
         store.append([event(0, key="k0")])
         assert store.find("k1") is None

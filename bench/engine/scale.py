@@ -1,0 +1,191 @@
+"""What a large run log costs: writing it, opening and folding it, reporting it.
+
+    python -m bench.engine.scale [--sizes 10000 100000 1000000] [--repeats 5] [--folder DIR]
+
+Makes logs as runs make them: 500 dev examples, eight prompts a step, replies of about 200 characters, a request key
+for each rollout. Each figure is the median of fresh processes; seconds are wall time, and of the processor besides.
+
+    append  rollouts spelt and written in groups of 512, each durable (fsync) before the next
+    open    as a resumed run does it: opened for writing, every request key learnt, the trajectory folded with every
+            candidate's score on every example
+    report  as `askwell show` does it: scores with intervals, curve, spend
+    MB      the most resident memory of that process
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from askwell import columns
+from askwell.records import candidate_body, example_body, prompt_body, proposal_body, rollout_body
+from askwell.report import report
+from askwell.store import SqliteStore
+from askwell.types import Candidate, Completion, Event, Example, Prompt, Proposal, Rollout, Score, Usage
+
+EXAMPLES, PROMPTS_A_STEP, GROUP = 500, 8, 512
+TEXT = "the number of apples is counted one by one so that we get first then after adding finally answer"
+WORDS = TEXT.split(" ")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where the logs go (default: a temporary folder)")
+    parser.add_argument("--stage", choices=sorted(STAGES), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stage:
+        print(json.dumps(STAGES[options.stage](options.folder, options.sizes[0])))
+        return
+    folder = Path(tempfile.mkdtemp(dir=options.folder, prefix="askwell-scale-"))
+    try:
+        rows = [_measure(folder / str(size), size, options.repeats) for size in options.sizes]
+    finally:
+        shutil.rmtree(folder)
+    _print(rows)
+
+
+def _measure(folder: Path, size: int, repeats: int) -> dict[str, Any]:
+    found: dict[str, list[float]] = {}
+    for repeat in range(repeats):
+        log = folder / str(repeat)
+        for stage in ("append", "open", "report"):
+            for name, value in _in_a_fresh_process(stage, log, size).items():
+                found.setdefault(name, []).append(value)
+        shutil.rmtree(log)
+    return {"rollouts": size, **{name: statistics.median(values) for name, values in found.items()}}
+
+
+def _in_a_fresh_process(stage: str, log: Path, size: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.engine.scale", "--stage", stage, "--folder", str(log), "--sizes", str(size)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def append(folder: Path, size: int) -> dict[str, float]:
+    """Write a log of so many rollouts. What is made up in advance is not timed; spelling it is."""
+    spent = spent_cpu = 0.0
+    prompt_of = [
+        Prompt(instruction=f"Think about step {number}. " + " ".join(WORDS)) for number in range(size // EXAMPLES)
+    ]
+    with SqliteStore(folder / "log.db") as store:
+        store.append(_opening(prompt_of))
+        position = 1 + EXAMPLES + len(prompt_of)
+        for step, first in enumerate(range(0, len(prompt_of), PROMPTS_A_STEP)):
+            prompts = prompt_of[first : first + PROMPTS_A_STEP]
+            proposals = [proposal_body(Proposal(prompt=prompt)) for prompt in prompts]
+            store.append([Event(position=position, kind="proposals", body={"step": step, "proposals": proposals})])
+            position += 1
+            made = _rollouts(step, prompts)
+            while group := list(islice(made, GROUP)):
+                begun, begun_cpu = time.perf_counter(), time.process_time()
+                store.append(
+                    Event(position=position + index, kind="rollout", body=rollout_body(rollout), key=key, seconds=0.5)
+                    for index, (rollout, key) in enumerate(group)
+                )
+                spent += time.perf_counter() - begun
+                spent_cpu += time.process_time() - begun_cpu
+                position += len(group)
+            bodies = [candidate_body(Candidate(step=step, prompt=prompt, score=0.5, n=EXAMPLES)) for prompt in prompts]
+            store.append([Event(position=position, kind="step", body={"step": step, "candidates": bodies})])
+            position += 1
+    return {
+        "append_s": spent,
+        "append_cpu_s": spent_cpu,
+        "log_mb": sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
+    }
+
+
+def open_and_fold(folder: Path, size: int) -> dict[str, float]:
+    """Open the log and rebuild the history."""
+    begun, begun_cpu = time.perf_counter(), time.process_time()
+    with SqliteStore(folder / "log.db") as store:
+        history = columns.read(store).trajectory
+        seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
+    cells = sum(len(candidate.example_scores) for candidate in history.candidates)
+    assert cells == size // EXAMPLES * EXAMPLES, cells
+    return {"open_s": seconds, "open_cpu_s": seconds_cpu, "open_mb": _resident_mb()}
+
+
+def show(folder: Path, size: int) -> dict[str, float]:
+    """Do what `askwell show` does before it prints."""
+    begun, begun_cpu = time.perf_counter(), time.process_time()
+    with SqliteStore(folder / "log.db", read_only=True) as store:
+        found = report(store)
+    seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
+    assert found is not None
+    assert found.spend["target"].calls == size // EXAMPLES * EXAMPLES
+    return {"report_s": seconds, "report_cpu_s": seconds_cpu, "report_mb": _resident_mb()}
+
+
+STAGES = {"append": append, "open": open_and_fold, "report": show}
+
+
+def _opening(prompts: list[Prompt]) -> Iterator[Event]:
+    yield Event(position=0, kind="run", body={"format": 1, "config": {}, "seed": 0, "settings": None, "versions": {}})
+    for number in range(EXAMPLES):
+        example = Example(id=f"dev-{number}", input=" ".join(WORDS[number % 7 :] * 2), target=str(number))
+        yield Event(position=1 + number, kind="example", body=example_body(example, "dev"))
+    for number, prompt in enumerate(prompts):
+        yield Event(position=1 + EXAMPLES + number, kind="prompt", body=prompt_body(prompt))
+
+
+def _rollouts(step: int, prompts: list[Prompt]) -> Iterator[tuple[Rollout, str]]:
+    rng = random.Random(step)
+    for prompt in prompts:
+        for number in range(EXAMPLES):
+            text = " ".join(rng.choices(WORDS, k=40))
+            right = rng.random() < 0.6
+            score = Score(value=float(right), answer=str(number), note="" if right else "expected another number")
+            completion = Completion(text=text, usage=Usage(prompt_tokens=120, completion_tokens=48, cost_usd=1e-4))
+            yield (
+                Rollout(
+                    step=step,
+                    split="dev",
+                    prompt=prompt,
+                    example_id=f"dev-{number}",
+                    query="",
+                    completion=completion,
+                    score=score,
+                ),
+                f"{rng.getrandbits(128):032x}",
+            )
+
+
+def _resident_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    print("  rollouts  append/s (processor)   open s (proc.)  report s (proc.)  MB open  report  log MB")
+    for row in rows:
+        size = row["rollouts"]
+        print(
+            f"{size:>10,} {size / row['append_s']:>9,.0f} ({size / row['append_cpu_s']:>9,.0f}) "
+            f"{row['open_s']:>8.2f} ({row['open_cpu_s']:>5.2f}) {row['report_s']:>9.2f} ({row['report_cpu_s']:>5.2f}) "
+            f"{row['open_mb']:>8.0f} {row['report_mb']:>7.0f} {row['log_mb']:>7.0f}"
+        )
+    first, last = rows[0], rows[-1]
+    ratios = {
+        name: round((last[name] / last["rollouts"]) / (first[name] / first["rollouts"]), 2)
+        for name in first
+        if name.endswith("_s")
+    }
+    print(f"cost per rollout at {last['rollouts']:,} over that at {first['rollouts']:,}: {ratios}")
+    print(json.dumps({"rows": rows, "ratios": ratios}))
+
+
+if __name__ == "__main__":
+    main()
