@@ -10,17 +10,22 @@ from hypothesis import strategies as st
 
 from askwell.baselines.metaprompt import crossover_request, differential_request, mutation_request
 from askwell.edits import edit_distance
+from askwell.gpo.contrast import Contrast, contrast_request
 from askwell.gpo.metaprompt import Exemplar, Memory, Situation, meta_prompt, reflection_request, summary_request
 from askwell.gpo.parse import parse_prompt
 from askwell.models.base import ChatModel
 from askwell.models.editor import EditorModel
 from askwell.models.editor_bank import bank, split_phrases, weights
 from askwell.models.editor_reading import read
-from askwell.types import Candidate, Message, Prompt, Request
+from askwell.types import Candidate, Completion, Message, Prompt, Request, Rollout
 
 PHRASES = [phrase for section in bank() for phrase in section.phrases]
 PROMPTS = st.lists(st.sampled_from([*PHRASES[:40], "Mind {input} well.", "No full stop"]), max_size=6).map(" ".join)
 NUMBERS = Exemplar(question="4, 17, 8, 32, 5\n<Prompt>", answer="SECRET")
+CURRENT_PHRASES = {"Add the numbers.", "Be brief.", "Check it."}
+REPLY = Rollout(
+    step=1, split="train", prompt=Prompt(instruction=""), example_id="1", query="", completion=Completion(), score=None
+)
 
 
 def candidate(text: str, score: float) -> Candidate:
@@ -219,3 +224,50 @@ async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(reques
 
 async def test_a_prompt_to_be_mutated_is_the_current_one():
     assert read(mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]
+
+
+COMPARISON = Contrast(gained=[(NUMBERS, REPLY)] * 2, lost=[(NUMBERS, REPLY)])
+
+
+async def test_a_reflection_on_two_prompts_says_what_to_take_over_and_what_to_keep():
+    request = contrast_request("Sort the numbers. Be brief.", "Count the even numbers. Be brief.", COMPARISON)
+    (reply, *_) = await replies(request, draws=1)
+    assert reply == "Take over: Count the even numbers.\nKeep: Sort the numbers."
+    only_lost = Contrast(gained=[], lost=COMPARISON.lost)
+    (reply, *_) = await replies(contrast_request("Sort the numbers.", "Count the even numbers.", only_lost), draws=1)
+    assert reply == "Keep: Sort the numbers."
+
+
+async def test_what_lessons_speak_for_is_taken_up_more_often():
+    plain = replace(situation("Add the numbers. Be brief."), refinement="editing")
+    taught = replace(plain, lessons=("Take over: Count the even numbers.",))
+    count = [
+        sum("Count the even numbers." in reply for reply in await replies(meta_prompt(s), 16)) for s in (plain, taught)
+    ]
+    assert count[1] >= count[0] + 3
+
+
+async def test_a_prompt_that_fixes_much_lends_its_phrases_even_where_it_scores_lower():
+    past = ("Count the even numbers.", 0.1)
+    told = situation("Add the numbers. Be brief.", past)
+    with_delta = replace(told, memory=replace(told.memory, deltas=((5, 1),)), refinement="editing")
+    found = await replies(meta_prompt(with_delta), 16)
+    assert sum("Count the even numbers." in reply for reply in found) >= 3
+
+
+async def test_asked_to_modify_it_starts_from_the_current_prompt_and_not_from_a_better_one():
+    told = situation("Add the numbers. Be brief. Check it.", ("Count the letters.", 0.9))
+    edits = await replies(meta_prompt(replace(told, refinement="editing")))
+    assert all(len(CURRENT_PHRASES & set(split_phrases(parse_prompt(reply)))) >= 1 for reply in edits[:5])
+
+
+async def test_parts_to_be_kept_word_for_word_are_never_lost():
+    kept = replace(situation("Add it all. Reply in JSON."), keep=("Reply in JSON.",), budget_words=None)
+    assert all("Reply in JSON." in reply for reply in await replies(meta_prompt(kept), 16))
+
+
+async def test_a_prompt_from_scratch_needs_no_current_one():
+    blank = replace(situation(), current=None, score=None, refinement="scratch", budget_words=None)
+    found = await replies(meta_prompt(blank))
+    assert all(parse_prompt(reply) for reply in found)
+    assert len(set(found)) > 4

@@ -17,6 +17,7 @@ import re
 from askwell.edits import words
 from askwell.models.editor_bank import best_section, split_phrases
 from askwell.models.editor_forms import Form, filled, sort_of
+from askwell.models.editor_lessons import feedback_on
 from askwell.models.editor_reading import Reading, read
 from askwell.models.editor_search import best_of, credits_of, rewrite
 from askwell.types import Completion, Request, Usage
@@ -93,7 +94,9 @@ def _credit_note(reading: Reading) -> str:
 
 
 def _reflection(reading: Reading) -> str:
-    """Say which words for the questions the prompt never uses."""
+    """Say what to take over from the prompt it is compared with, or which words for the questions it never uses."""
+    if reading.comparison and (feedback := feedback_on(reading.current.prompt, reading.comparison)):
+        return feedback
     said = set(words(best_of(reading.tried).prompt))
     missing = sorted(best_section(reading.questions).about - said)
     if not missing:

@@ -7,10 +7,11 @@ tagged, fenced or labelled prompt. Answers of examples are never read.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from askwell.models.editor_forms import Form, form_in, questions_in
+from askwell.models.editor_lessons import Advice, Comparison, advice_in, comparison_in
 
 Wish = Literal["prompt", "reflection", "summary"]
 
@@ -19,7 +20,9 @@ _CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
 _PARENT = re.compile(r"<parent>\s*(.*?)\s*</parent>", re.DOTALL)
 _ENTRY = re.compile(r"<entry>\s*(.*?)\s*</entry>", re.DOTALL)
 _QUESTION = re.compile(r"<question>\s*(.*?)\s*</question>", re.DOTALL)
-_NOTES = re.compile(r"<(reflection|summary)>\s*(.*?)\s*</\1>", re.DOTALL)
+_DELTA = re.compile(r"<delta>fixes (\d+), breaks (\d+)</delta>")
+_EDIT = re.compile(r"\bmodify the (?:current|existing) (?:prompt|instructions?)\b", re.IGNORECASE)
+_NOTES = re.compile(r"<(reflection|summary|lessons)>\s*(.*?)\s*</\1>", re.DOTALL)
 _REMEMBERED = re.compile(r'^"(.*)" scored (\d+)\.$', re.MULTILINE)
 _BUDGET = re.compile(r"at most (\d+) words? of", re.IGNORECASE)
 _REFLECT = re.compile(r"\breflect\b|\bwhat (?:goes|went) wrong\b|\bcritique\b|\breasons? why\b", re.IGNORECASE)
@@ -44,6 +47,9 @@ class Tried:
 
     prompt: str
     score: float | None
+    fixes: int = 0
+    """Questions on which it is right and the current prompt wrong, where that is told."""
+    breaks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,11 @@ class Reading:
     questions: tuple[str, ...] = ()
     notes: str = ""
     budget_words: int | None = None
+    edits: bool = False
+    """Whether the current prompt is to be modified, not replaced."""
+    comparison: Comparison | None = None
+    """Another prompt to compare the current one with, in a request for a reflection."""
+    advice: Advice = field(default_factory=Advice)
     form: Form | None = None
     """The sections to be filled in, where the request is a form."""
 
@@ -89,6 +100,9 @@ def read(text: str) -> Reading:
         or questions_in(text),
         notes=_REMEMBERED.sub("", notes).strip(),
         budget_words=int(budget[1]) if budget else None,
+        edits=bool(_EDIT.search(text)),
+        comparison=comparison_in(text),
+        advice=advice_in(text),
     )
 
 
@@ -104,7 +118,9 @@ def _tried(block: str) -> Tried:
     found = _SCORED.search(block)
     if found is None:
         return Tried(prompt=block.strip(), score=None)
-    return Tried(prompt=found[1].strip(), score=float(found[2]) if found[2] else None)
+    delta = _DELTA.search(block)
+    fixes, breaks = (int(delta[1]), int(delta[2])) if delta else (0, 0)
+    return Tried(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
 
 
 def _some_prompt(text: str) -> str:

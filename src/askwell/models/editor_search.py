@@ -16,6 +16,9 @@ MOST_PHRASES = 5
 _SHARE = 12
 """New phrases set aside for one draw, so that the draws of a batch don't try the same ones."""
 
+_ADVISED = 10.0
+"""Points of credit for a phrase that feedback speaks for: about what a good phrase brings."""
+
 
 def rewrite(reading: Reading, *, shared: random.Random, own: random.Random, draw: int) -> str:
     """Return a prompt within the word budget that was not shown yet, if there is one; else the current prompt.
@@ -44,8 +47,14 @@ def credits_of(tried: Sequence[Tried]) -> dict[str, float]:
         without = [score for phrases, score in scored if phrase not in phrases]
         known = with_it and without
         gain = sum(with_it) / len(with_it) - sum(without) / len(without) if known else 0.0
-        found[phrase] = gain * len(with_it) / (len(with_it) + 1)
+        found[phrase] = gain * len(with_it) / (len(with_it) + 1) + _complements(phrase, tried)
     return found
+
+
+def _complements(phrase: str, tried: Sequence[Tried]) -> float:
+    """Points for standing in a prompt that is right where the current one is wrong, even if it scores lower."""
+    shares = [one.fixes / (one.fixes + one.breaks) for one in tried if one.fixes and phrase in one.prompt]
+    return _ADVISED * max(shares, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +72,17 @@ class Desk:
 
     @cached_property
     def credit(self) -> dict[str, float]:
-        return credits_of(self.reading.tried)
+        found = credits_of(self.reading.tried)
+        for phrase in (*self.reading.advice.take, *self.reading.advice.keep):
+            found[phrase] = found.get(phrase, 0.0) + _ADVISED
+        return found
 
     @cached_property
     def parent(self) -> list[str]:
-        """The phrases to start from: those of the best prompt shown (of equals, the latest), or drawn from several."""
+        """The phrases to start from: of the prompt to be modified or the best one shown, or drawn from several."""
         if not self.reading.parents:
-            return list(split_phrases(best_of(self.reading.tried).prompt))
+            start = self.reading.current if self.reading.edits else best_of(self.reading.tried)
+            return list(split_phrases(start.prompt))
         combined = [*self.reading.parents, self.reading.current.prompt]
         phrases = list(dict.fromkeys(phrase for prompt in combined for phrase in split_phrases(prompt)))
         count = min(len(phrases), max(len(split_phrases(prompt)) for prompt in combined))
@@ -85,9 +98,13 @@ class Desk:
 
     def written(self, phrases: Sequence[str]) -> str:
         """Join phrases to a prompt; the current prompt's phrases with a {placeholder} are never lost."""
-        pinned = [phrase for phrase in split_phrases(self.reading.current.prompt) if "{" in phrase]
+        pinned = [phrase for phrase in split_phrases(self.reading.current.prompt) if self._is_pinned(phrase)]
         *ahead, last = dict.fromkeys([*phrases, *pinned]) or [""]
         return " ".join([*(f"{phrase}." if phrase[-1].isalnum() else phrase for phrase in ahead), last])
+
+    def _is_pinned(self, phrase: str) -> bool:
+        kept = self.reading.advice.word_for_word
+        return "{" in phrase or any(phrase in text or text in phrase for text in kept)
 
     def fits(self, text: str) -> bool:
         """Whether the text keeps to the word budget, measured from the current prompt."""
@@ -149,6 +166,15 @@ def _crossed(desk: Desk) -> list[str]:
     return chosen if len(chosen) > 1 else [*chosen, *desk.take(1)]
 
 
+def _adopted(desk: Desk) -> list[str]:
+    """Add what feedback says to take over, or else the phrase of highest credit that the prompt lacks."""
+    lacking = [phrase for phrase in desk.credit if phrase not in desk.parent and desk.credit[phrase] > 0]
+    if not lacking:
+        return [*desk.parent[: MOST_PHRASES - 1], *desk.take(1)]
+    best = max(lacking, key=lambda phrase: desk.credit[phrase] * desk.own.uniform(0.5, 1.5))
+    return [*desk.parent[: MOST_PHRASES - 1], best]
+
+
 def _reworded(desk: Desk) -> list[str]:
     """Replace one phrase by one of the bank that says something alike."""
     if not desk.parent:
@@ -178,6 +204,7 @@ _EXPLORE: tuple[Move, ...] = (
 _EXPLOIT: tuple[Move, ...] = (
     _fresh(3), _halved, _extended(1), _swapped, _reworded, _crossed, _reworded, _pruned,
 )  # fmt: skip
+_LOCAL: tuple[Move, ...] = (_swapped, _extended(1), _reworded, _adopted, _pruned, _reworded, _crossed, _extended(1))
 _FALLBACKS: tuple[Move, ...] = (_extended(1), _swapped, _pruned)
 
 
@@ -185,6 +212,8 @@ def _plan(reading: Reading, draw: int) -> tuple[Move, ...]:
     """Explore on the more draws, the lower the best score is; the others work on the best prompt."""
     best = best_of(reading.tried).score
     level = 0.5 if best is None else best / 100
+    if reading.edits:
+        return (_LOCAL[draw % len(_LOCAL)],)
     exploring = round(1 + 7 * (1 - level))
     place = draw % len(_EXPLORE)
     return (_EXPLORE[place] if place < exploring else _EXPLOIT[place],)

@@ -1,0 +1,174 @@
+"""What each ingredient of the preset `askwell` is worth on the bundled tasks, at a small number of calls.
+
+Command:  .venv/bin/python bench/ablation.py --out ablation.jsonl
+          (default 8 tasks x 3 seeds x the whole preset, each ingredient switched off, and `gpo`; target `pocket`,
+          optimizer `editor`, 32 dev examples, 400 calls of both models a run beside the test; some 15 minutes)
+
+At many calls every preset comes near the most the target can do, so that nothing could be told apart. Each row is one
+variant: mean test accuracy of its final prompt over tasks and seeds, the difference to the whole preset with a 95 %
+interval (paired bootstrap over tasks, since seeds of one task are alike), and steps a run got to. An interval that
+holds 0 says that the ingredient is worth nothing measurable *here*: with a phrase search for an optimizer model, and
+tasks of one kind. Results are appended to `--out` as they come, and what stands there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from askwell import pocket, views
+from askwell.baselines.peers import SplitJudge
+from askwell.blocking import run_blocking
+from askwell.budget import Caps
+from askwell.build_task import answer_type_of
+from askwell.evaluation import Sampling
+from askwell.gpo.presets import INGREDIENTS
+from askwell.job import OptimizeJob, TargetSide, header_body
+from askwell.loop import LoopSettings, Optimizer
+from askwell.methods import Parts, Search, search
+from askwell.models.base import ChatModel, request_key
+from askwell.models.editor import EditorModel
+from askwell.pocket.model import pocket_model
+from askwell.store import MemoryStore
+from askwell.tasks.base import Task
+from askwell.tasks.metrics import metric
+from askwell.tasks.render import Placed
+from askwell.types import Completion, Example, Prompt, Request, Split
+
+TASKS = (
+    "numbers_even", "numbers_sort", "words_animals", "words_longest",
+    "review_staff", "review_topic", "bool_trues", "walk_turns",
+)  # fmt: skip
+WHOLE = "askwell"
+STEPS = 60
+"""More than the calls allow: they end the run."""
+
+
+class Remembered:
+    """The one loaded model of this process: greedy, so that an answer may serve several runs; each still counts it."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self.inner = model
+        self.name = model.name
+        self.known: dict[str, Completion] = {}
+
+    async def complete(self, request: Request) -> Completion:
+        key = request_key(self.name, request)
+        if key not in self.known:
+            self.known[key] = await self.inner.complete(request)
+        return self.known[key]
+
+    async def aclose(self) -> None:
+        return
+
+
+def variants() -> dict[str, Search]:
+    """Return the whole preset, the preset without each ingredient, and the paper's."""
+    off = {f"without {name}": search(WHOLE, {"without": [name]}, defaults=DEFAULTS) for name in INGREDIENTS}
+    return {WHOLE: search(WHOLE, {}, defaults=DEFAULTS), **off, "gpo": search("gpo", {}, defaults=DEFAULTS)}
+
+
+DEFAULTS: Mapping[str, Any] = {"total_steps": 9}
+
+
+def task_of(name: str, *, dev: int, test: int) -> Task:
+    def some(part: Split, size: int) -> tuple[Example, ...]:
+        return tuple(pocket.examples(name, part, size))
+
+    splits: dict[Split, tuple[Example, ...]] = {
+        "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
+    }  # fmt: skip
+    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))
+
+
+def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed: int) -> dict[str, object]:
+    """Run one variant to its cap and return what its final prompt scores on the test split."""
+    store = MemoryStore()
+
+    def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
+        train, dev = task.splits["train"], task.splits["dev"]
+        return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
+
+    job = OptimizeJob(
+        header=header_body({}, seed=seed, settings=None),
+        initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
+        side=side,
+        optimizer_model=EditorModel(seed),
+        make_optimizer=make,
+        settings=LoopSettings(steps=STEPS, seed=seed),
+        caps=Caps(max_calls=calls + side.test_calls),
+    )
+    history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
+    best = history.best
+    scores = views.cell_scores(store.events(), split="test", prompts=[best.prompt])[best.prompt]
+    spent = views.spend(store.events())
+    return {
+        "prompt": best.prompt.instruction,
+        "demos": len(best.prompt.demos),
+        "dev": best.score,
+        "test": statistics.fmean(scores.values()),
+        "steps": history.next_step - 1,
+        "calls": {role: one.calls for role, one in spent.items()},
+    }
+
+
+def difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the mean over tasks of ours minus theirs, with a percentile bootstrap over tasks."""
+    gaps, rng = [ours[task] - theirs[task] for task in ours], random.Random(0)
+    means = sorted(statistics.fmean(rng.choices(gaps, k=len(gaps))) for _ in range(5_000))
+    return statistics.fmean(gaps), means[125], means[4_874]
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return one line a variant, the largest loss first."""
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for row in rows:
+        found.setdefault(row["variant"], {}).setdefault(row["task"], []).append(row)
+    means = {
+        variant: {task: statistics.fmean(row["test"] for row in of_task) for task, of_task in tasks.items()}
+        for variant, tasks in found.items()
+    }
+    lines = ["| variant | test accuracy | minus `askwell` [95 %] | steps a run |", "|---|---|---|---|"]
+    for variant in sorted(means, key=lambda one: -statistics.fmean(means[one].values())):
+        gap, low, high = difference(means[variant], means[WHOLE])
+        against = "" if variant == WHOLE else f"{100 * gap:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        steps = statistics.fmean(row["steps"] for of_task in found[variant].values() for row in of_task)
+        accuracy = 100 * statistics.fmean(means[variant].values())
+        lines.append(f"| {variant} | {accuracy:.1f} | {against} | {steps:.1f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS))
+    parser.add_argument("--variants", nargs="+", default=list(variants()))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--calls", type=int, default=400, help="of both models in one run, the final test not counted")
+    parser.add_argument("--dev", type=int, default=32)
+    parser.add_argument("--test", type=int, default=200)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
+    done = {(row["task"], row["variant"], row["seed"]) for row in rows}
+    target = Remembered(pocket_model(batch_size=128))
+    for name in given.tasks:
+        task = task_of(name, dev=given.dev, test=given.test)
+        sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
+        side = TargetSide(task=task, model=target, sampling=sampling, concurrency=256)
+        for variant in given.variants:
+            for seed in range(given.seeds):
+                if (name, variant, seed) not in done:
+                    found = optimized(task, side, variants()[variant], calls=given.calls, seed=seed)
+                    rows.append({"task": name, "variant": variant, "seed": seed, **found})
+                    with given.out.open("a") as out:
+                        out.write(json.dumps(rows[-1]) + "\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
