@@ -66,6 +66,12 @@ def test_every_ingredient_of_the_default_preset_can_be_switched_off_by_name(name
     assert changed == set(INGREDIENTS[name])
 
 
+def test_the_default_preset_races_unless_that_is_switched_off() -> None:
+    assert search("askwell", {}).racing == "askwell"
+    assert search("askwell", {"without": ["racing"]}).racing == "full"
+    assert search("gpo", {}).racing == "full"
+
+
 def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
     assert search("askwell", {"without": list(INGREDIENTS)}).settings == GPO_PRESETS["gpo"]
 

@@ -57,6 +57,8 @@ class Preset:
     """Steps after which the method has nothing more to propose; None for one that goes on."""
     racing: str = "full"
     """How its candidates are scored where the run does not say: one of `askwell.racing.RACINGS`."""
+    ingredients: frozenset[str] = frozenset()
+    """What `without` may switch off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +92,21 @@ def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, An
     if preset not in PRESETS:
         raise ConfigError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
     found = PRESETS[preset]
-    settings, changes = _without(found.settings, preset, changes)
+    without, changes = _without(found, changes)
+    settings = gpo_presets.switched_off(found.settings, without)
     known = {field.name for field in fields(settings)}
     given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
     settings = _changed(replace(settings, **given), changes, preset)
-    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps, racing=found.racing)
+    racing = "full" if "racing" in without else found.racing
+    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps, racing=racing)
 
 
-def _without(settings: Any, preset: str, changes: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:  # noqa: ANN401
-    """Switch the ingredients off that `without` names; return the settings and the other changes."""
-    if "without" not in changes or preset != "askwell":
-        return settings, changes
-    rest = {name: value for name, value in changes.items() if name != "without"}
-    _check_type("without", changes["without"], like=())
-    return gpo_presets.switched_off(settings, changes["without"]), rest
+def _without(found: Preset, changes: Mapping[str, Any]) -> tuple[Sequence[str], Mapping[str, Any]]:
+    """Return which ingredients to switch off, and the other changes."""
+    rest = dict(changes)
+    without = rest.pop("without", ()) if found.ingredients else ()
+    _check_type("without", without, like=())
+    return without, rest
 
 
 def _changed(settings: Any, changes: Mapping[str, Any], owner: str) -> Any:  # noqa: ANN401 - each preset's own class
@@ -211,7 +214,13 @@ _BASELINES: Mapping[str, Preset] = {
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        name: Preset(summary=gpo_presets.SUMMARIES[name], settings=settings, make=_gpo)
+        name: Preset(
+            summary=gpo_presets.SUMMARIES[name],
+            settings=settings,
+            make=_gpo,
+            racing="askwell" if name == "askwell" else "full",
+            ingredients=frozenset(gpo_presets.INGREDIENTS if name == "askwell" else ()),
+        )
         for name, settings in gpo_presets.PRESETS.items()
     }
     | {

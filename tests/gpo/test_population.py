@@ -5,9 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front, worth
+from askwell.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
 from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory
+from askwell.trajectory import Trajectory, merit
 from askwell.types import Candidate, Prompt
 from tests.gpo.test_optimizer import gpo, history, numbered, sent
 
@@ -68,7 +68,7 @@ def test_every_rule_gives_one_parent_a_slot_from_few_prompts(
         assert set(found) <= set(past.candidates)
     for choose in (elite, pareto):
         found = choose(past, count, size, random.Random(seed))
-        assert worth(found[0]) == max(map(worth, past.candidates))
+        assert merit(found[0]) == max(map(merit, past.candidates))
         assert len(set(found)) <= size + 1  # the best one is a parent even where it leads nowhere alone
 
 
@@ -95,6 +95,13 @@ def test_the_elite_takes_turns_best_first_and_a_penalty_counts():
 def test_a_prompt_scored_twice_is_one():
     past = history(("A", 0.5), ("B", 0.7), ("A", 0.5))
     assert names(distinct(past)) == [0, 1]
+
+
+def test_who_lost_a_race_early_is_nobodys_parent():
+    lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, example_scores={"a": 1}, partial=True)
+    past = population([{"a": 0, "b": 1}]).extended([lucky])
+    for choose in PARENTS.values():
+        assert set(names(choose(past, 4, 4, random.Random(0)))) == {0}
 
 
 def test_a_plateau_is_every_so_many_steps_without_a_better_prompt():

@@ -59,6 +59,11 @@ def test_it_begins_anew_after_a_restart(values: list[float], trust: TrustRegion)
     assert radius(past.extended([restarted]), trust) == trust.first
 
 
+def test_who_lost_a_race_early_is_no_success():
+    lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, partial=True)
+    assert radius(steps([0.5]).extended([lucky]), TrustRegion()) < TrustRegion().first
+
+
 def test_a_step_that_wins_by_its_length_alone_is_no_success():
     better = Candidate(step=1, prompt=Prompt(instruction="Longer."), score=0.52, n=9, penalty=0.05)
     assert radius(steps([0.5]).extended([better]), TrustRegion()) < TrustRegion().first

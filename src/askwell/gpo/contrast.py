@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from askwell.gpo.metaprompt import PLACEHOLDER, Exemplar, prompt_block
-from askwell.gpo.population import distinct, worth
-from askwell.trajectory import Trajectory
+from askwell.trajectory import Trajectory, merit
 from askwell.types import Candidate, Rollout
 
 
@@ -38,7 +37,7 @@ def gain(candidate: Candidate, parent: Candidate) -> float:
     """Return the mean difference on the dev examples both were scored on, less the difference in penalty."""
     shared = candidate.example_scores.keys() & parent.example_scores.keys()
     if not shared:
-        return worth(candidate) - worth(parent)
+        return merit(candidate) - merit(parent)
     total = sum(candidate.example_scores[name] - parent.example_scores[name] for name in sorted(shared))
     return total / len(shared) - candidate.penalty + parent.penalty
 
@@ -58,8 +57,12 @@ def rival_of(parent: Candidate, trajectory: Trajectory) -> Candidate | None:
 
     Without such a one, the best other prompt: what the parent does better can be learnt too. None if there is no other.
     """
-    others = [one for one in distinct(trajectory) if one.prompt != parent.prompt]
-    return max(others, key=lambda one: (delta(one, parent).fixes, worth(one)), default=None)
+    others = [one for one in trajectory.candidates if one.prompt != parent.prompt]
+
+    def rank(other: Candidate) -> tuple[int, float]:
+        return delta(other, parent).fixes, trajectory.expected(other) - other.penalty
+
+    return max(others, key=rank, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

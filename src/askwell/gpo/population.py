@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from askwell.trajectory import Trajectory
+from askwell.trajectory import Trajectory, merit
 from askwell.types import Candidate, Prompt
 
 Choose = Callable[[Trajectory, int, int, random.Random], list[Candidate]]
@@ -62,7 +62,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
 
     def covers(other: int, place: int) -> bool:
         if leads[other] == leads[place]:
-            return (worth(candidates[other]), -other) > (worth(candidates[place]), -place)
+            return (merit(candidates[other]), -other) > (merit(candidates[place]), -place)
         return leads[other] > leads[place]
 
     return {
@@ -83,18 +83,13 @@ def at_plateau(trajectory: Trajectory, plateau: int) -> bool:
     return bool(plateau and idle and idle % plateau == 0)
 
 
-def worth(candidate: Candidate) -> float:
-    """What decides between prompts: the score less the penalty."""
-    return candidate.score - candidate.penalty
-
-
 def distinct(trajectory: Trajectory) -> list[Candidate]:
-    """Return each prompt once, where it was scored first."""
+    """Return each prompt that was scored on all of dev once, where it was so first; others' means don't compare."""
     first: dict[Prompt, Candidate] = {}
-    for candidate in trajectory.candidates:
+    for candidate in trajectory.complete:
         first.setdefault(candidate.prompt, candidate)
     return list(first.values())
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=worth, reverse=True)
+    return sorted(candidates, key=merit, reverse=True)

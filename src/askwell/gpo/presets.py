@@ -43,9 +43,13 @@ INGREDIENTS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "constraints": {"constraints": ()},
         "demos": {"joint_demos": 0},
         "length_penalty": {"length_penalty": 0.0},
+        "racing": {},
     }
 )
-"""What the preset `askwell` adds to GPO, and the settings that take each away: `without = ["contrast", …]`."""
+"""What the preset `askwell` adds to GPO, and the settings that take each away: `without = ["contrast", …]`.
+
+Racing is no setting of the search but of the scoring: see `methods.Preset.racing`.
+"""
 
 PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
     {

@@ -5,6 +5,7 @@ To add a rule, write a function and give it a line in `STRIDES`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from types import MappingProxyType
 from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.schedule import SCHEDULES, budget_words, warmup_steps
-from askwell.trajectory import Trajectory
+from askwell.trajectory import Trajectory, merit
 from askwell.types import Candidate
 
 RESTART = "restart"
@@ -63,9 +64,10 @@ Stride = Callable[[Trajectory, Candidate, Pace], int | None]
 
 def radius(trajectory: Trajectory, trust: TrustRegion) -> float:
     """Fold the steps made so far to the part of a prompt that the next one may change, `least` to `most`."""
-    found, best = trust.first, float("inf")
+    found, best = trust.first, math.inf
     for number, step in enumerate(trajectory.steps):
-        top = max(candidate.score - candidate.penalty for candidate in step)
+        # who lost a race early found nothing better; its mean is over a part of dev and does not compare
+        top = max((merit(candidate) for candidate in step if not candidate.partial), default=-math.inf)
         if number == 0:
             best = top
         elif top > best:
