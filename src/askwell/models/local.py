@@ -63,8 +63,8 @@ class LocalModel:
     ) -> None:
         if dtype not in _DTYPES:
             raise ConfigError(f"unknown dtype {dtype!r}; {nearest(dtype, _DTYPES)}")
-        folder = _folder(path_or_name)
-        self._model, self._tokenizer = _load(folder or path_or_name, device, dtype)
+        folder = checkpoint_folder(path_or_name)
+        self._model, self._tokenizer = load_checkpoint(folder or path_or_name, device, dtype)
         self._name = f"{name or 'local:' + path_or_name}{_fingerprint(folder) if folder else ''}{_dtype_tag(dtype)}"
         config = self._model.config.get_text_config()
         self._context: int | None = getattr(config, "max_position_embeddings", None)
@@ -176,8 +176,8 @@ class LocalModel:
         return tuple(self._tokenizer(valid_unicode(text), add_special_tokens=special)["input_ids"])
 
 
-def _load(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
-    """Return (model, tokenizer), quietly."""
+def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
+    """Return (model, tokenizer), quietly. Raises as `LocalModel` does."""
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -200,7 +200,7 @@ def _load(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]
             transformers_logging.enable_progress_bar()
 
 
-def _folder(path_or_name: str) -> Path | None:
+def checkpoint_folder(path_or_name: str) -> Path | None:
     """Return the checkpoint folder, or None for a hub name. A path that is none is told before any download."""
     path = Path(path_or_name).expanduser()
     if path.is_dir():
