@@ -125,7 +125,8 @@ class ChatServer:
             self.faults_served[fault] += 1
             return await self._fail(fault, request, body)
         self.answered[text] += 1
-        return web.json_response(completion(self.reply(body["messages"]), body))
+        texts = [self.reply(body["messages"]) for _ in range(int(body.get("n", 1)))]
+        return web.json_response(completion(texts, body))
 
     async def _fail(self, fault: Fault, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         if fault in _ERRORS:
@@ -159,14 +160,21 @@ class ChatServer:
         return web.Response()
 
 
-def completion(text: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    words = sum(len(str(message["content"]).split()) for message in body["messages"])
+def completion(text: str | Sequence[str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell an answer: one choice a text; one text is given as often as `n` asks."""
+    texts = [text] * int(body.get("n", 1)) if isinstance(text, str) else text
     return {
         "id": "chatcmpl-test",
         "object": "chat.completion",
         "model": body["model"],
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": words, "completion_tokens": len(text.split())},
+        "choices": [
+            {"index": index, "finish_reason": "stop", "message": {"role": "assistant", "content": one}}
+            for index, one in enumerate(texts)
+        ],
+        "usage": {
+            "prompt_tokens": sum(len(str(message["content"]).split()) for message in body["messages"]),
+            "completion_tokens": sum(len(one.split()) for one in texts),
+        },
     }
 
 

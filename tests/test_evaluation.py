@@ -192,6 +192,24 @@ async def test_equal_requests_are_paid_for_once_even_at_the_same_time() -> None:
     assert len(logged(store)) == 12
 
 
+async def test_the_draws_of_a_cell_are_asked_for_together() -> None:
+    turns: list[set[str]] = []
+
+    class Gathering(ScriptedModel):
+        async def complete(self, request: Request) -> Completion:
+            if request.draw == 0:
+                turns.append(set())
+            turns[-1].add(f"{request.messages[-1].content} {request.draw}")
+            await asyncio.sleep(0)
+            return await super().complete(request)
+
+    found = await collect(Gathering(lambda _: "yes"), MemoryStore(), draws=3, concurrency=7)  # two cells at once
+    assert len(found) == 18
+    assert [len(turn) for turn in turns] == [3] * 6
+    many = await collect(always("yes"), MemoryStore(), draws=9, concurrency=2)
+    assert len(many) == 54
+
+
 async def test_draws_are_separate_samples() -> None:
     model = always("yes")
     found = await collect(model, MemoryStore(), draws=3)

@@ -21,7 +21,7 @@ class Caps:
     """The most a run may spend; None is no cap."""
 
     max_calls: int | None = None
-    """Answered calls of both models. Answers taken from the log are not calls."""
+    """Completions of both models (a request for 8 samples is 8 calls). Answers taken from the log are not calls."""
     max_tokens: int | None = None
     """Prompt and completion tokens."""
     max_usd: float | None = None

@@ -20,7 +20,7 @@ from askwell.methods import DEFAULT_PRESET, Parts, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.named import Named
-from askwell.models.wrappers import Limited, Metered, Retrying
+from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying
 from askwell.planning import Pace
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
@@ -128,7 +128,8 @@ def build_model(config: ModelConfig, *, flag: str) -> Metered:
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
     )
-    return Metered(Retrying(limited, max_attempts=config.max_attempts))
+    retrying = Retrying(limited, max_attempts=config.max_attempts)
+    return Metered(Coalesced(retrying) if kind == "openai" else retrying)
 
 
 def in_flight(config: ModelConfig) -> int:

@@ -148,7 +148,7 @@ class BudgetConfig(_Section):
     """Hard caps on a run's spending, both models together. It ends in order, with its best so far."""
 
     max_calls: int | None = Field(default=None, ge=1)
-    """Answered calls; answers taken from the log are none."""
+    """Answered calls; each sample of a request for several is one, answers taken from the log are none."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Prompt and completion tokens."""
     max_usd: float | None = Field(default=None, gt=0)

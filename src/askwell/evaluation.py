@@ -69,13 +69,19 @@ class Feed:
         while self._waiting:
             self._wake()
 
-    async def take(self) -> Cell | None:
-        """Return the next cell, waiting for one if need be; None once the feed is closed and empty."""
+    async def take(self, most: int) -> list[Cell]:
+        """Return the next cell, waiting for one if need be, with up to `most` - 1 further draws of it that follow.
+
+        Empty once the feed is closed and empty.
+        """
         while not self._cells and not self._closed:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        return self._cells.popleft() if self._cells else None
+        taken = [self._cells.popleft()] if self._cells else []
+        while taken and len(taken) < most and self._cells and _is_a_draw_of(taken[0], self._cells[0]):
+            taken.append(self._cells.popleft())
+        return taken
 
     def _wake(self) -> None:
         while self._waiting:
@@ -90,7 +96,7 @@ class Interrupted(Exception):
 
 
 class Evaluator:
-    """Runs cells on the target model with a bounded number in flight.
+    """Runs cells on the target model, `concurrency` in flight; the draws of one cell go together.
 
     Failed calls are never scores. A final fault (authentication, bad request) raises `ModelError` at once with the
     provider's words. Others leave a missing cell, tried once more at the end; when more than `max_missing` (a share of
@@ -190,8 +196,10 @@ class Evaluator:
         Yields each cell as its rollout is durable, or failed (`score` None; not logged, not tried again here).
         """
         arrived = _Arrivals()
-        room = asyncio.Semaphore(2 * self.concurrency)  # a slow reader holds the workers back, not the memory
-        workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(self.concurrency)]
+        at_once = max(1, self.concurrency // self.sampling.draws)
+        # A slow reader holds the workers back, not the memory.
+        room = asyncio.Semaphore(2 * max(self.concurrency, self.sampling.draws))
+        workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
         running = len(workers)
@@ -223,22 +231,35 @@ class Evaluator:
         """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
         written: asyncio.Future[None] | None = None
         await room.acquire()
-        while (cell := await feed.take()) is not None:
+        while draws := await feed.take(self.sampling.draws):
             if self.stopping or self.exhausted:
                 break
-            rollout, durable = await self._run(cell)
-            if durable is not None:
-                written = durable
-                durable.add_done_callback(partial(_arrive, arrived, (cell, rollout)))
-            elif rollout.completion.fault == "budget":
-                self.exhausted = rollout.completion.error
+            for _ in draws[1:]:
+                await room.acquire()
+            for cell, (rollout, durable) in zip(draws, await self._together(draws), strict=True):
+                if durable is not None:
+                    written = durable
+                    durable.add_done_callback(partial(_arrive, arrived, (cell, rollout)))
+                elif rollout.completion.fault == "budget":
+                    self.exhausted = rollout.completion.error
+                else:
+                    arrived.put_nowait((cell, rollout))
+            if self.exhausted:
                 break
-            else:
-                arrived.put_nowait((cell, rollout))
             await room.acquire()
         feed.close()  # the others are not to wait for more
         if written is not None:
             await written  # and with it all before: the log is written in order
+
+    async def _together(self, draws: Sequence[Cell]) -> list[tuple[Rollout, asyncio.Future[None] | None]]:
+        """Run the draws of one cell at once, so that they may travel as one request."""
+        if len(draws) == 1:
+            return [await self._run(draws[0])]
+        found = await asyncio.gather(*(self._run(cell) for cell in draws), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        return [one for one in found if not isinstance(one, BaseException)]
 
     async def _run(self, cell: Cell) -> tuple[Rollout, asyncio.Future[None] | None]:
         """Return a cell's rollout, and what is done when it is durable (None: the call failed, nothing is written)."""
@@ -365,3 +386,7 @@ def mean(values: Iterable[float]) -> float:
     """Return the arithmetic mean, summed in the order given; 0 for none."""
     found = list(values)
     return sum(found) / len(found) if found else 0.0
+
+
+def _is_a_draw_of(cell: Cell, other: Cell) -> bool:
+    return (other.example.id, other.temperature) == (cell.example.id, cell.temperature) and other.prompt == cell.prompt

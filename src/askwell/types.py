@@ -58,6 +58,9 @@ class Request:
     seed: int | None = None
     draw: int = 0
     """Which sample of a repeated call this is; part of the cache key, so that repeats are never copies."""
+    samples: int = 1
+    """Replies wanted of this one call. Above 1 only between `models.coalesce` and a provider: the log and its keys
+    know single draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,9 @@ class Completion:
     """How long the server asked us to wait; used by the retry layer, never stored."""
     seconds: float = field(default=0.0, compare=False)
     """Wall time of the call; stored beside the event, not in it, so that equal runs have equal events."""
+    others: tuple[Completion, ...] = field(default=(), compare=False)
+    """The further replies to a request for several `samples`, failed ones last; never stored. There may be fewer than
+    were asked for, and usage is divided among all: the prompt's tokens stand in the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

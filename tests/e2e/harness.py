@@ -117,6 +117,8 @@ class Answerer:
     targets: Mapping[str, str]
     asked: dict[str, Any] = field(default_factory=dict[str, Any])
     """The request that `reply` is about to answer; see `note`."""
+    samples: int = 0
+    """Replies given to it so far: a request for `n` gets different ones."""
 
     @classmethod
     def of(cls, data: Path = SUMS) -> Answerer:
@@ -124,7 +126,7 @@ class Answerer:
 
     def note(self, body: dict[str, Any]) -> None:
         """Remember a request: the server's `transform`, called just before `reply`, which sees no model or seed."""
-        self.asked = body
+        self.asked, self.samples = body, 0
 
     def reply(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Answer a question; a prompt's skill is a hash of its words, 15 to 85 % of the questions."""
@@ -140,7 +142,8 @@ class Answerer:
         return f"The answer is {self.targets[question]}." if right else f"The answer is {digest(text) % 50 + 100}."
 
     def _rewritten(self) -> str:
-        dice = digest(f"{self.asked['messages']}{self.asked['seed']}")
+        dice = digest(f"{self.asked['messages']}{self.asked['seed']}{self.samples}")
+        self.samples += 1
         prompt = " ".join(_PHRASES[dice // divisor % len(_PHRASES)] for divisor in (1, 7, 49)[: 1 + dice % 3])
         return f"<START>{prompt}<END>"
 
@@ -159,6 +162,16 @@ def events(log: Path) -> list[Event]:
     """Read a whole log; `Event` compares without times."""
     with SqliteStore(log, read_only=True) as store:
         return list(store.events())
+
+
+def answered(found: Iterable[Event]) -> list[Event]:
+    """The events for which the server answered once each: the draws of a step come in one answer."""
+
+    def is_further_draw(event: Event) -> bool:
+        return event.kind == "call" and records.request_of(cast("records.Body", event.body["request"])).draw > 0
+
+    paid = [event for event in found if event.kind in {"call", "rollout"} and not event.body.get("cached")]
+    return [event for event in paid if not is_further_draw(event)]
 
 
 def kinds(found: Iterable[Event]) -> Counter[str]:

@@ -22,7 +22,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from askwell.types import Event
-from tests.e2e.harness import OPTIMIZER, Answerer, askwell, calls_logged, calls_seen, events, optimize_flags, start
+from tests.e2e.harness import (
+    OPTIMIZER,
+    Answerer,
+    answered,
+    askwell,
+    calls_logged,
+    calls_seen,
+    events,
+    optimize_flags,
+    start,
+)
 from tests.servers import ChatServer, chat_server
 
 _LATENCY_S = 0.02
@@ -100,7 +110,7 @@ def uninterrupted_run(killer: Killer, folder: Path, *, more: Sequence[str] = ())
 
 def kill_points(whole: Sequence[Event], count: int, dice: random.Random) -> list[KillPoint]:
     """Draw kills from each part of a run in turn: test scoring, optimizer calls, dev scoring, first events, any."""
-    paid = [event for event in whole if event.kind in {"call", "rollout"} and not event.body.get("cached")]
+    paid = answered(whole)
     parts = [
         [place for place, event in enumerate(paid, 1) if event.body.get("split") == "test"],
         [place for place, event in enumerate(paid, 1) if event.kind == "call"],

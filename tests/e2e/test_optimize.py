@@ -46,11 +46,12 @@ def test_optimizing_a_bbh_file_on_a_server(data: Path, tmp_path: Path) -> None:
         assert re.search(rf"Target: {calls} calls, [\d,]+ \+ [\d,]+ tokens", run.out)
         assert re.search(r"This session: [\d,]+ calls · [\d,]+ tokens .* s$", run.out, re.MULTILINE)
         assert "Run log: runs/first/log.db" in run.out
-        assert "step 3 done (of 3)" in run.err
+        steps = kinds(log)["step"]
+        assert 2 <= steps <= 4, "the initial prompt, and at most three steps: fewer where one reached 100"
+        assert f"step {steps - 1} done (of 3)" in run.err
 
         assert log[0].kind == "run"
         assert log[-1].kind == "result"
-        assert kinds(log)["step"] == 4
         assert kinds(log)["example"] == 30
         assert max(calls_seen(server).values()) == 1, "no call was made twice"
 
@@ -76,7 +77,7 @@ def test_json_show_runs_and_evaluate_tell_the_same_story(server: ChatServer, tmp
     assert found["initial"]["prompt"] == START
     assert found["best"]["test"]["n"] == 12
     assert found["spend"]["target"]["calls"] == server.total_requests
-    assert [point["step"] for point in found["curve"]] == [0, 1, 2, 3]
+    assert [point["step"] for point in found["curve"]] == list(range(kinds(log)["step"]))
 
     shown = invoke("show", "r", "--runs", tmp_path, "--json").json
     assert shown == {key: value for key, value in found.items() if key not in ("run", "prompt")}

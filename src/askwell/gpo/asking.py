@@ -49,14 +49,14 @@ class Asker:
     async def texts(self, questions: Sequence[str], draws: Sequence[int], seed: int) -> list[str]:
         """Ask all questions at once; return the bare replies in order, "" for a failed or refused one.
 
-        Equal questions need different draws, or they get one answer.
+        Equal questions need different draws, or they get one answer; a model that can gives it in one request.
         """
         requests = [
             Request(
                 messages=_user(question),
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
-                seed=_draw_seed(seed, draw),
+                seed=_batch_seed(seed),
                 draw=draw,
             )
             for question, draw in zip(questions, draws, strict=True)
@@ -87,7 +87,7 @@ def _user(text: str) -> tuple[Message, ...]:
     return (Message(role="user", content=text),)
 
 
-def _draw_seed(seed: int, draw: int) -> int:
-    """Give each draw a seed of its own, below 2³¹ as some servers demand."""
-    digest = hashlib.blake2b(f"{seed}:{draw}".encode(), digest_size=4).digest()
+def _batch_seed(seed: int) -> int:
+    """Return the seed that all draws of a batch share (they travel as one request), below 2³¹ for the servers."""
+    digest = hashlib.blake2b(str(seed).encode(), digest_size=4).digest()
     return int.from_bytes(digest) >> 1

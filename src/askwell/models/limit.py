@@ -90,4 +90,4 @@ class _Bucket:
 
 def _expected_tokens(request: Request) -> float:
     characters = sum(len(message.content) for message in request.messages)
-    return characters / _CHARS_PER_TOKEN + request.max_tokens
+    return characters / _CHARS_PER_TOKEN + request.max_tokens * request.samples

@@ -53,8 +53,8 @@ class OpenAIModel:
     `timeout_s` bounds a whole call. Proxies named by the environment are used as by every other client, except for
     this machine's own addresses; `use_proxy=False` ignores them.
 
-    What a server refuses (`max_tokens`, `temperature`, `seed`, system messages) is learnt from its own message, once
-    for this object: the request is sent again at once in the form the server takes (see `quirks`).
+    What a server refuses (`max_tokens`, `temperature`, `seed`, `n`, system messages) is learnt from its own message,
+    once for this object: the request is sent again at once in the form the server takes (see `quirks`).
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class OpenAIModel:
         started = time.perf_counter()
         body = chat_body(self._model, request, self._extra)
         tried = self._learnt
-        reading = await self._post(adapted(body, tried))
+        reading = await self._post(adapted(body, tried), request.samples)
         while reading.completion.fault == "bad_request" and len(tried) < len(QUIRKS):
             quirk = quirk_behind(reading.words, adapted(body, tried))
             if quirk is None:
                 break
             tried = (*tried, quirk)
-            reading = await self._post(adapted(body, tried))
+            reading = await self._post(adapted(body, tried), request.samples)
         if reading.completion.outcome != "failed":
             self._has_answered = True
             self._learn(tried)
@@ -131,7 +131,7 @@ class OpenAIModel:
         )
         return _Line(session=session, listing=asyncio.Lock())
 
-    async def _post(self, body: Body) -> Reading:
+    async def _post(self, body: Body, samples: int) -> Reading:
         """Send one request. Redirects are not followed: they would carry the key and the prompts elsewhere."""
         session = self._lines.get().session
         data = json.dumps(body).encode()
@@ -140,7 +140,8 @@ class OpenAIModel:
                 self._endpoint.chat_url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
                 read = await response.read()
-                return read_answer(HttpAnswer(status=response.status, headers=response.headers, body=read))
+                answer = HttpAnswer(status=response.status, headers=response.headers, body=read)
+                return read_answer(answer, samples=samples)
         except aiohttp.ConnectionTimeoutError:
             error = (
                 f"no connection to {self._endpoint.shown} within {min(_CONNECT_S, self._timeout_s):g} s; {_CHECK_URL}"
@@ -209,7 +210,8 @@ class OpenAIModel:
             cost = self.price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
             usage = usage if cost is None else replace(usage, cost_usd=cost)
         text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
-        return replace(completion, usage=usage, seconds=seconds, text=text, error=error)
+        others = tuple(self._finished(other, 0, seconds) for other in completion.others)
+        return replace(completion, usage=usage, seconds=seconds, text=text, error=error, others=others)
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -62,50 +62,71 @@ def chat_body(model: str, request: Request, extra: Mapping[str, object]) -> Body
     }
     if request.seed is not None:
         body["seed"] = (request.seed + request.draw * _SEED_STRIDE) % 2**31
+    if request.samples > 1:
+        body["n"] = request.samples
     return {**body, **extra}
 
 
-def read_answer(answer: HttpAnswer) -> Reading:
-    """Tell what a response means; never raises, whatever the server sent."""
+def read_answer(answer: HttpAnswer, *, samples: int = 1) -> Reading:
+    """Tell what a response means; never raises, whatever the server sent. Choices beyond `samples` are ignored."""
     try:
         data: object = json.loads(answer.body)
     except (ValueError, RecursionError):
         data = None
     if answer.status == 200:
-        return _read_success(answer, data)
+        return _read_success(answer, data, samples)
     return _read_failure(answer, data, answer.status)
 
 
-def _read_success(answer: HttpAnswer, data: object) -> Reading:
+def _read_success(answer: HttpAnswer, data: object, samples: int) -> Reading:
     body = _mapping(data)
-    choice = _first(body.get("choices"))
-    if choice is None:
+    choices = _choices(body.get("choices"))[:samples]
+    if not choices:
         if "error" in body:  # some routers answer 200 and put the upstream's failure inside
             return _read_failure(answer, data, _int(_mapping(body["error"]).get("code")) or 502)
         return _malformed(answer, "is no JSON" if data is None else "has no choices")
+    replies = [_read_choice(choice) for choice in choices]
+    if replies == [None]:
+        return _malformed(answer, "has a message without text")
+    without_text = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
+    found = sorted((reply or without_text for reply in replies), key=lambda reply: reply.outcome == "failed")
+    usage = _mapping(body.get("usage"))
+    prompt_tokens, completion_tokens = _int(usage.get("prompt_tokens")), _int(usage.get("completion_tokens"))
+    first, *others = divided(found, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+    cached = _int(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    return Reading(completion=replace(first, others=tuple(others)), words=first.error, cached_tokens=cached)
+
+
+def _read_choice(choice: Mapping[str, object]) -> Completion | None:
+    """Return what one choice says, without its usage; None where it has no text."""
     message = _mapping(choice.get("message"))
     text = _text(message.get("content"))
     if text is None or not message:
-        return _malformed(answer, "has a message without text")
-    usage = _mapping(body.get("usage"))
-    completion = Completion(
-        text=text,
-        usage=Usage(
-            prompt_tokens=_int(usage.get("prompt_tokens")), completion_tokens=_int(usage.get("completion_tokens"))
-        ),
-    )
+        return None
+    completion = Completion(text=text)
     reason, refusal = choice.get("finish_reason"), message.get("refusal")
     if reason == "error":
         error = f"the provider stopped in the middle of a reply: {_said(choice) or 'no reason given'}"
-        completion = replace(completion, text="", outcome="failed", fault="server", error=error)
-    elif reason == "content_filter":
-        completion = replace(completion, outcome="refused", error="the provider's content filter stopped the reply")
-    elif isinstance(refusal, str) and refusal:
-        completion = replace(completion, outcome="refused", error=valid_unicode(refusal))
-    elif reason in ("length", "max_tokens"):
-        completion = replace(completion, outcome="truncated")
-    cached = _int(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
-    return Reading(completion=completion, words=completion.error, cached_tokens=cached)
+        return Completion(outcome="failed", fault="server", error=error)
+    if reason == "content_filter":
+        return replace(completion, outcome="refused", error="the provider's content filter stopped the reply")
+    if isinstance(refusal, str) and refusal:
+        return replace(completion, outcome="refused", error=valid_unicode(refusal))
+    return replace(completion, outcome="truncated") if reason in ("length", "max_tokens") else completion
+
+
+def divided(replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int) -> list[Completion]:
+    """Give each reply its part of a call's usage: the prompt's to the first, the completions' by length of text."""
+    total = sum(len(reply.text) + 1 for reply in replies)
+    found: list[Completion] = []
+    seen = booked = 0
+    for reply in replies:
+        seen += len(reply.text) + 1
+        upto = completion_tokens * seen // total
+        usage = Usage(prompt_tokens=0 if found else prompt_tokens, completion_tokens=upto - booked)
+        found.append(replace(reply, usage=usage))
+        booked = upto
+    return found
 
 
 def _read_failure(answer: HttpAnswer, data: object, status: int) -> Reading:
@@ -185,11 +206,9 @@ def _mapping(value: object) -> Mapping[str, object]:
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _first(choices: object) -> Mapping[str, object] | None:
-    if not isinstance(choices, list) or not choices:
-        return None
-    choice = cast("list[object]", choices)[0]
-    return cast("dict[str, object]", choice) if isinstance(choice, dict) else None
+def _choices(value: object) -> list[Mapping[str, object]]:
+    entries = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("dict[str, object]", entry) for entry in entries if isinstance(entry, dict)]
 
 
 def _int(value: object) -> int:

@@ -73,6 +73,12 @@ QUIRKS: tuple[Quirk, ...] = (
         adapt=_without("seed"),
     ),
     Quirk(
+        name="no_n",  # Groq, vLLM when greedy, strict gateways
+        said=_all_of(r"['\"`\s]n['\"`\s,:=\]]", rf"{_REFUSED}|at most 1|must be (exactly )?1|only 1\b|one choice"),
+        meaning="asks for one sample a request: each sends the prompt again",
+        adapt=_without("n"),
+    ),
+    Quirk(
         name="no_system_role",  # Gemma's and Mistral's chat templates, o1-mini
         said=re.compile(r"system role|role.{0,40}'?system|'system'.{0,40}role|roles must alternate|system message"),
         meaning="puts system text into the user message",

@@ -1,4 +1,4 @@
-"""Models made of models: `Metered(Retrying(Limited(OpenAIModel(...))))`. One retry layer, not two.
+"""Models made of models: `Metered(Coalesced(Retrying(Limited(OpenAIModel(...)))))`. One retry layer, not two.
 
 A wrapper is a `ChatModel` with the name of what it wraps (but for `Named`), closes it with itself, and shows it as
 `inner`.
@@ -7,16 +7,17 @@ A wrapper is a `ChatModel` with the name of what it wraps (but for `Named`), clo
 from __future__ import annotations
 
 from askwell.models.base import ChatModel
+from askwell.models.coalesce import Coalesced
 from askwell.models.limit import Limited
 from askwell.models.meter import Metered, Totals
 from askwell.models.named import Named
 from askwell.models.retry import Retrying
 
-__all__ = ["Limited", "Metered", "Named", "Retrying", "Totals", "unwrapped"]
+__all__ = ["Coalesced", "Limited", "Metered", "Named", "Retrying", "Totals", "unwrapped"]
 
 
 def unwrapped(model: ChatModel) -> ChatModel:
     """Return the model under all of this module's wrappers, to ask whether it can do more (`LikelihoodModel`)."""
-    while isinstance(model, Limited | Metered | Named | Retrying):
+    while isinstance(model, Coalesced | Limited | Metered | Named | Retrying):
         model = model.inner
     return model
