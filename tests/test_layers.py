@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "checks", "edits", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
+    {"views", "journal", "evaluation", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},
     {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
     {"config", "build", "build_task", "api"},

@@ -1,7 +1,7 @@
 """(prompt, example) pairs -> rollouts: every call to the target model goes through here.
 
-A fixed prompt, a GPO candidate and a query-dependent policy are all lists of cells. Workers take cells in order (cells
-of one prompt stand together, so a server with prefix caching can reuse its work) and each rollout is durable in the log
+A fixed prompt, a GPO candidate and a query-dependent policy are all lists of cells. Workers take cells in order (what
+begins alike stands together, so a server with prefix caching can reuse its work) and each rollout is durable in the log
 before anybody sees it.
 """
 
@@ -18,6 +18,7 @@ from askwell.budget import Purse
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
 from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
+from askwell.order import prefix_friendly
 from askwell.records import rollout_body
 from askwell.store import ASIDE
 from askwell.tasks.base import Task
@@ -161,7 +162,7 @@ class Evaluator:
         """Yield a rollout for each cell as it becomes durable, in order of arrival."""
         missing: list[tuple[Cell, Rollout]] = []
         answered: set[Prompt] = set()
-        async with aclosing(self.arrivals(closed(cells))) as arrivals:
+        async with aclosing(self.arrivals(closed(prefix_friendly(cells, self.task.render)))) as arrivals:
             async for cell, rollout in arrivals:
                 if rollout.score is not None:
                     answered.add(cell.prompt)

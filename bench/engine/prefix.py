@@ -1,0 +1,99 @@
+"""What the order of requests is worth to a server with a prefix cache.
+
+    python -m bench.engine.prefix [--prompts 12] [--examples 64] [--concurrency 16]
+
+The engine's own cells (prompts × examples) go through the engine to the C server, which plays prefix caches of several
+sizes at once (see `server.c`: each request goes to the slot that shares most with it, as in llama.cpp's server) and
+counts the prompt bytes that need not be computed again. Once prompt by prompt, once example by example, once in the
+order that the engine chooses (`order.prefix_friendly`); for three placements of the instruction, with and without four
+demonstrations. About 20 seconds; no wall clock in it, so a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+from collections.abc import Sequence
+
+from bench.engine.server import BenchServer, bench_server
+
+from askwell.build import build_model
+from askwell.config import ModelConfig
+from askwell.evaluation import Evaluator, Sampling, closed
+from askwell.journal import Journal
+from askwell.store import MemoryStore
+from askwell.tasks.base import Task
+from askwell.tasks.metrics import metric
+from askwell.tasks.render import Placed
+from askwell.types import Example, Prompt
+
+SLOTS = (1, 4, 16, 64)
+PLACEMENTS = ("system", "before_Q", "Q_end")
+_WORDS = (
+    "crates", "apples", "boxes", "market", "trains", "stations", "tickets", "pencils", "shelves", "marbles", "bakers",
+    "loaves", "gardens", "tulips", "rows", "hours", "miles", "buckets", "liters", "coins", "friends", "teams", "pages",
+)  # fmt: skip
+
+
+def example(number: int) -> Example:
+    """Return a question of some 40 words that shares no beginning with others."""
+    dice = random.Random(number)
+    words = " ".join(dice.choice(_WORDS) for _ in range(40))
+    return Example(id=f"q{number:04d}", input=f"{words.capitalize()}. How many {dice.choice(_WORDS)}?", target="42")
+
+
+def prompts(count: int, demos: int) -> list[Prompt]:
+    """Return instructions of some 40 words, each with demonstrations of its own."""
+    found: list[Prompt] = []
+    for number in range(count):
+        dice = random.Random(f"prompt {number}")
+        words = " ".join(dice.choice(_WORDS) for _ in range(40))
+        shown = tuple(example(10_000 + number * demos + index) for index in range(demos))
+        found.append(Prompt(instruction=f"{words.capitalize()}. End with the number.", demos=shown))
+    return found
+
+
+async def share(server: BenchServer, task: Task, tried: Sequence[Prompt], *, order: str, concurrency: int) -> str:
+    """Score the prompts in this order and return the share of prompt bytes reused, a table cell for each cache."""
+    config = ModelConfig(model="openai:tiny", base_url=server.base_url, concurrency=concurrency)
+    model = build_model(config, flag="--target")
+    server.reset()
+    async with Journal(MemoryStore()) as journal:
+        evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=concurrency)
+        cells = evaluator.cells(tried, split="dev", step=1)
+        if order == "engine":
+            rollouts = [one async for one in evaluator.rollouts(cells)]
+        else:
+            if order == "example by example":
+                cells.sort(key=lambda cell: cell.example.id)
+            rollouts = [one async for _, one in evaluator.arrivals(closed(cells))]
+    assert all(one.score is not None for one in rollouts)
+    await model.aclose()
+    counted = server.stats()
+    assert counted["requests"] == len(cells)
+    return " | ".join(f"{counted['reused_bytes'][str(slots)] / counted['prompt_bytes']:.0%}" for slots in SLOTS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--prompts", type=int, default=12)
+    parser.add_argument("--examples", type=int, default=64)
+    parser.add_argument("--concurrency", type=int, default=16)
+    options = parser.parse_args()
+    examples = tuple(example(number) for number in range(options.examples))
+    print(f"share of prompt bytes reused, {options.prompts} prompts × {options.examples} examples\n")
+    print(f"| placement | demonstrations | order | {' | '.join(f'{slots} slots' for slots in SLOTS)} |")
+    print("|---|---|---|" + "---|" * len(SLOTS))
+    with bench_server(latency_ms=5.0, slots=SLOTS) as server:
+        for placement in PLACEMENTS:
+            task = Task(name="t", splits={"dev": examples}, render=Placed(placement=placement), metric=metric("number"))
+            for demos in (0, 4):
+                tried = prompts(options.prompts, demos)
+                for order in ("prompt by prompt", "example by example", "engine"):
+                    found = asyncio.run(share(server, task, tried, order=order, concurrency=options.concurrency))
+                    print(f"| {placement} | {demos} | {order} | {found} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

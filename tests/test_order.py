@@ -1,0 +1,59 @@
+"""Requests that begin alike go together, whatever the placement; their places in the log stay."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askwell.evaluation import Cell
+from askwell.order import prefix_friendly
+from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.types import Example, Prompt
+
+PROMPTS = [
+    Prompt(instruction="Add the numbers."),
+    Prompt(instruction="Be brief."),
+    Prompt(instruction="Count each thing once."),
+]
+EXAMPLES = [Example(id=f"e{number}", input=f"{number} apples and a pear?", target="1") for number in range(4)]
+DEMOS = tuple(Example(id=f"d{number}", input=f"{number} plums?", target="2") for number in range(2))
+
+
+def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> list[Cell]:
+    layout = [(prompt, example, draw) for prompt in prompts for example in examples for draw in range(draws)]
+    return [
+        Cell(position=place, step=1, split="dev", prompt=prompt, example=example, draw=draw)
+        for place, (prompt, example, draw) in enumerate(layout)
+    ]
+
+
+@pytest.mark.parametrize("placement", ["system", "before_Q", "Q_begin"])
+def test_an_instruction_ahead_of_the_question_keeps_its_cells_together(placement: str) -> None:
+    asked = cells(PROMPTS, EXAMPLES)
+    assert list(prefix_friendly(asked, Placed(placement=placement))) == asked
+
+
+def test_a_question_ahead_of_the_instruction_keeps_the_prompts_of_an_example_together() -> None:
+    found = prefix_friendly(cells(PROMPTS, EXAMPLES), Placed(placement="Q_end"))
+    assert [(one.example.id, one.prompt) for one in found] == [
+        (example.id, prompt) for example in EXAMPLES for prompt in PROMPTS
+    ]
+
+
+def test_demonstrations_ahead_of_the_question_keep_their_prompts_cells_together() -> None:
+    shown = [Prompt(instruction=one.instruction, demos=DEMOS[number:]) for number, one in enumerate(PROMPTS)]
+    asked = cells(shown, EXAMPLES)
+    assert list(prefix_friendly(asked, Placed(placement="Q_end"))) == asked
+
+
+@given(
+    st.lists(st.sampled_from(PROMPTS), max_size=3, unique=True),
+    st.lists(st.sampled_from(EXAMPLES), max_size=4, unique_by=lambda one: one.id),
+    st.integers(1, 3),
+    st.sampled_from(sorted(PLACEMENTS)),
+)
+def test_no_cell_is_lost_or_doubled(prompts: list[Prompt], examples: list[Example], draws: int, placement: str) -> None:
+    asked = cells(prompts, examples, draws)
+    found = prefix_friendly(asked, Placed(placement=placement))
+    assert sorted(found, key=lambda one: one.position) == asked
