@@ -13,9 +13,18 @@ LAYERS = (
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
     {"views", "journal", "evaluation", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},
-    {"loop", "methods", "job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
-    {"config", "build", "build_task", "api"},
-    {"progress", "tables", "commands", "data_commands", "plan_commands", "query_commands"},
+    {"loop", "methods", "job", "train_job", "report", "runs", "blocking", "offline", "serve", "estimate", "planning"},
+    {"config", "build", "build_policy", "build_task", "training", "api"},
+    {
+        "progress",
+        "tables",
+        "commands",
+        "data_commands",
+        "plan_commands",
+        "query_commands",
+        "train_commands",
+        "policy_tables",
+    },
     {"cli", "cli_flags", "cli_query_level", "cli_runs", "__main__"},
 )
 """A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""

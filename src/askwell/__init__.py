@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from askwell.race import RaceSettings
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
+    from askwell.train_job import Trained
+    from askwell.training import load_policy, train
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
@@ -49,6 +51,8 @@ _HOMES = {
     "askwell.planning": ("Plan",),
     "askwell.race": ("RaceSettings",),
     "askwell.tasks.load": ("load",),
+    "askwell.train_job": ("Trained",),
+    "askwell.training": ("load_policy", "train"),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip
@@ -77,12 +81,15 @@ __all__ = [
     "Sampling",
     "Score",
     "StoreError",
+    "Trained",
     "evaluate",
     "grade",
     "load",
+    "load_policy",
     "metric",
     "optimize",
     "plan",
+    "train",
 ]
 
 

@@ -168,7 +168,7 @@ def _optimize_job(
     search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
     racing = loop.racing or RaceSettings(method=search.racing)
     loop = replace(loop, steps=search.steps(loop.steps), racing=racing)
-    side = _side(task, target, sampling, concurrency)
+    side = side_of(task, target, sampling, concurrency)
     optimizer_model = as_model(optimizer)
 
     def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
@@ -181,7 +181,7 @@ def _optimize_job(
         "search": search.identity(),
         "loop": asdict(loop),
         "optimizer": optimizer_model.name,
-        **_side_config(side, metric, placement),
+        **side_config(side, metric, placement),
     }
     return OptimizeJob(
         header=header_body(config, seed=loop.seed, settings=None),
@@ -252,8 +252,8 @@ def evaluate(
     task = Task(
         name="evaluate", splits={"test": examples}, render=Placed(placement=placement), metric=as_metric(metric)
     )
-    side = _side(task, target, sampling, concurrency)
-    config = {"name": task.name, "prompts": texts, **_side_config(side, metric, placement)}
+    side = side_of(task, target, sampling, concurrency)
+    config = {"name": task.name, "prompts": texts, **side_config(side, metric, placement)}
     job = EvaluateJob(
         header=header_body(config, seed=0, settings=None),
         prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in texts)],
@@ -314,14 +314,16 @@ def as_task(data: DataLike, *, metric: MetricLike, placement: str = "Q_end", see
     return Task(name=name, splits=splits, render=Placed(placement=placement), metric=as_metric(metric))
 
 
-def _side(task: Task, target: ModelLike, sampling: Sampling | None, concurrency: int) -> TargetSide:
+def side_of(task: Task, target: ModelLike, sampling: Sampling | None, concurrency: int) -> TargetSide:
+    """Turn a target into a model and say how it is asked."""
     limit = default_max_tokens(target) if isinstance(target, str) else 512
     return TargetSide(
         task=task, model=as_model(target), sampling=sampling or Sampling(max_tokens=limit), concurrency=concurrency
     )
 
 
-def _side_config(side: TargetSide, metric: MetricLike, placement: str) -> dict[str, object]:
+def side_config(side: TargetSide, metric: MetricLike, placement: str) -> dict[str, object]:
+    """Spell out, for a run's first event, what decides how its target answers and is graded."""
     name = metric if isinstance(metric, str) else getattr(metric, "__qualname__", type(metric).__qualname__)
     return {
         "target": side.model.name,

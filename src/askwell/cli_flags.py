@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -149,8 +149,8 @@ _KEYS = {
 """Flag -> key of the config."""
 
 
-def overrides(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a command's flags as dotted config keys; raises `ConfigError` for a broken --field."""
+def overrides(given: dict[str, Any], keys: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return flags as dotted config keys, `keys` before `_KEYS`; raises `ConfigError` for a broken --field."""
     pairs: tuple[str, ...] = given.pop("fields", ())
     fields: dict[str, str] = {}
     for pair in pairs:
@@ -158,4 +158,5 @@ def overrides(given: dict[str, Any]) -> dict[str, Any]:
         if not equals or not name or not (field or name == "id"):  # an empty id field: ids are made from the content
             raise ConfigError(f"--field {pair!r} is not NAME=FIELD; give for example --field input=question")
         fields[name] = field
-    return {_KEYS[flag]: value for flag, value in {**given, "fields": fields or None}.items()}
+    places = {**_KEYS, **(keys or {})}
+    return {places[flag]: value for flag, value in {**given, "fields": fields or None}.items()}

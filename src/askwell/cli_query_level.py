@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from askwell.cli_flags import RUNS_FLAG, flags, told
+from askwell.cli_flags import DATA_FLAGS, RUNS_FLAG, TARGET_FLAGS, flags, overrides, told
 
 SOURCE_FLAGS = [
     click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Column map, e.g. query=question."),
@@ -51,4 +52,87 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
     query_commands.headroom(query_commands.sourced(sources, given), as_json=as_json)
 
 
-COMMANDS = (experiences, headroom)
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[RUN|FILE]...")
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), help="A config file; sections [task] … and [policy]."
+)
+@flags(DATA_FLAGS, TARGET_FLAGS)
+@click.option("--preset", metavar="NAME", help="askwell (default), or paper: QPO as published.")
+@click.option("--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder.")
+@click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
+@click.option("--signal", metavar="NAME", help="reward, advantage or group.")
+@click.option("--loops", type=int, help="Trainings at the most (default 3).")
+@click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")
+@click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")
+@click.option("--samples", type=int, help="Prompts ranked a query; 0 sends the greedy one (default 4).")
+@click.option("--epochs", type=int, help="Passes over the data at the most.")
+@click.option("--shots", type=int, help="Demonstrations that go with every prompt (default 0).")
+@click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain.")
+@click.option("--seed", type=int, help="Seed of everything (default 0).")
+@click.option("--run", "run_name", metavar="NAME", help="Name of the training's folder.")
+@click.option("--budget-calls", type=int, help="Most target calls; enough for the final test is kept back.")
+@click.option("--resume", metavar="RUN", help="Go on with a training: nothing that was paid for is paid again.")
+@flags(SOURCE_FLAGS)
+@_HELD_OUT
+@_JSON
+@told
+def train(sources: tuple[str, ...], path: Path | None, *, resume: str | None, as_json: bool, **given: Any) -> None:
+    """Learn to write a prompt for each query from what runs and files logged, where that beats one prompt.
+
+    Headroom first; then loops of training and labelling; then one test. New prompts are tried on the task and target of
+    the first run named, or on those of the flags.
+    """
+    from askwell import query_commands, train_commands
+
+    keys = ("columns", "target_model", "folder", "held_out")
+    which = query_commands.sourced(sources, {key: given.pop(key) for key in keys})
+    train_commands.train(which, path, resume=resume, as_json=as_json, overrides=overrides(given, _KEYS))
+
+
+@click.group()
+def policy() -> None:
+    """Use a trained policy, and look at what was measured of it."""
+
+
+@policy.command("prompt")
+@click.argument("run")
+@click.argument("queries", nargs=-1, required=True, metavar="QUERY...")
+@RUNS_FLAG
+@_JSON
+@told
+def policy_prompt(run: str, queries: tuple[str, ...], folder: str | None, *, as_json: bool) -> None:
+    """Print the prompt that goes with each QUERY."""
+    from askwell import train_commands
+
+    train_commands.prompt(Path(folder or "runs"), run, list(queries), as_json=as_json)
+
+
+@policy.command("show")
+@click.argument("run")
+@RUNS_FLAG
+@_JSON
+@told
+def policy_show(run: str, folder: str | None, *, as_json: bool) -> None:
+    """Show a training: headroom, each loop's figures, the test."""
+    from askwell import train_commands
+
+    train_commands.show(Path(folder or "runs"), run, as_json=as_json)
+
+
+_KEYS = {
+    "preset": "policy.preset",
+    "base": "policy.base",
+    "objective": "policy.objective",
+    "signal": "policy.signal",
+    "loops": "policy.loops",
+    "collect": "policy.collect",
+    "choice": "policy.choice",
+    "samples": "policy.samples",
+    "epochs": "policy.epochs",
+    "shots": "policy.shots",
+    "force": "policy.force",
+}
+"""Flag -> key of the config, for those that mean something of their own here."""
+
+COMMANDS = (experiences, headroom, train, policy)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -103,6 +104,44 @@ class ModelConfig(_Section):
     """US dollars per million tokens, {input = 0.15, output = 0.6}, where the price list does not know the model."""
 
 
+class PolicyConfig(_Section):
+    """A policy that writes a prompt for each query (`askwell train`). What is None is the preset's."""
+
+    sources: tuple[str, ...] = ()
+    """Where outcomes were logged: names of runs, and files of records."""
+    preset: Literal["askwell", "paper"] = "askwell"
+    """`paper`: QPO as published (greedy, no guard, reward-conditioned, one new prompt a query)."""
+    base: str = ""
+    """Causal language model of transformers it starts from: a name, a folder, or `pocket`. Default: gpt2; pocket where
+    pocket is the target."""
+    objective: Literal["reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo"] | None = None
+    """What is learnt from logged pairs."""
+    signal: Literal["reward", "advantage", "group"] | None = None
+    """What pairs are told apart by: the reward, its advantage over the static prompt, or its rank within the query."""
+    loops: int | None = Field(default=None, ge=1)
+    """Trainings at the most; each but the first labels new pairs before."""
+    collect: int | None = Field(default=None, ge=1)
+    """New (query, prompt) pairs labelled a loop."""
+    prompts: int | None = Field(default=None, ge=1)
+    """Different new prompts a query at the most."""
+    choice: Literal["uniform", "information"] | None = None
+    """Which queries are asked next: at random, or where the outcome is least certain."""
+    samples: int | None = Field(default=None, ge=0)
+    """Prompts sampled a query and ranked by the value head; 0 sends the greedy one."""
+    guard: bool | None = None
+    """Keep the static prompt where no gain is in sight."""
+    most_prompts: int | None = Field(default=None, ge=0)
+    """Logged prompts of a query that are trained on; 0 is all."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Passes over the data at the most, in the first loop."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Above 0: adapters of this rank are trained, not the whole model (needs peft)."""
+    shots: int = Field(default=0, ge=0)
+    """Demonstrations, from the train split, that go with every prompt."""
+    force: bool = False
+    """Train although headroom shows nothing to gain."""
+
+
 class RunConfig(_Section):
     """Where the log goes, when to stop, and the seed of everything."""
 
@@ -170,12 +209,14 @@ class Config(_Section):
     """Who proposes prompts: a preset (`askwell presets`), and any of its settings to be changed:
     {preset = "gpo", candidates = 4}."""
     racing: RacingConfig = RacingConfig()
+    policy: PolicyConfig = PolicyConfig()
     run: RunConfig = RunConfig()
     budget: BudgetConfig = BudgetConfig()
 
     def identity(self) -> dict[str, object]:
         """Return the settings that decide what a run finds; a resumed run must have the same."""
         tree = self.model_dump(mode="json")
+        del tree["policy"]  # of `askwell train` alone, which adds it
         del tree["budget"]  # a run may be given more, or less, when it is resumed
         for name, section in (("target", self.target), ("optimizer", self.optimizer), ("run", self.run)):
             for key in section.volatile:
@@ -183,12 +224,13 @@ class Config(_Section):
         return tree
 
 
-def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
+def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mapping[str, Any] | None = None) -> Config:
     """Read a TOML file (if any) and lay flags over it. Raises `ConfigError` with the key, what was expected, and where.
 
-    `overrides` maps dotted keys ("target.concurrency") to values; a value of None leaves the file's.
+    `overrides` maps dotted keys ("target.concurrency") to values; a value of None leaves the file's. `base` is a tree
+    to start from where there is no file.
     """
-    tree: dict[str, Any] = {} if path is None else _read_toml(path)
+    tree: dict[str, Any] = copy.deepcopy(dict(base or {})) if path is None else _read_toml(path)
     for key, value in overrides.items():
         if value is None:
             continue

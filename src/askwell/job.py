@@ -73,7 +73,7 @@ class OptimizeJob:
             journal = await stack.enter_async_context(Journal(store))
             spent = views.summed(store.usage())
             purse = Purse(self.caps, spent=spent.values(), keep_back=self.side.test_calls)
-            evaluator = _stoppable(self.side.evaluator(journal, purse), stopper)
+            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
             model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
             return await run(
@@ -107,7 +107,7 @@ class EvaluateJob:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            evaluator = _stoppable(self.side.evaluator(journal), stopper)
+            evaluator = stoppable(self.side.evaluator(journal), stopper)
             await begin(journal, header=self.header, task=self.side.task)
             await journal.write(*journal.prompt_events(self.prompts))
             cells = evaluator.cells(list(self.prompts), split="test", step=0)
@@ -126,7 +126,9 @@ def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[st
     }
 
 
-def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+    """Let Ctrl-C stop this evaluator in order."""
+
     def stop() -> None:
         evaluator.stopping = True
 

@@ -1,0 +1,90 @@
+"""A training as people read it: headroom's sentence, each loop's figures, the test; and the same for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from askwell.qpo.guard import Guard
+from askwell.qpo.history import LoopResult, loop_body
+from askwell.report import interval_json
+from askwell.stats import Interval, format_interval
+from askwell.train_job import Figures
+
+
+def training_report(found: Figures) -> Iterator[RenderableType]:
+    """Yield the parts of a training's report, top down."""
+    yield Text(f"Headroom: {found.verdict}")
+    yield Text(f"Best single prompt: {found.static.instruction!r}")
+    if found.loops:
+        yield loops_table(found.loops)
+    if found.tested is not None:
+        tested = found.tested
+        yield Text(
+            f"Held-out test ({tested.gain.n} queries): single prompt {format_interval(tested.static)}, policy "
+            f"{format_interval(tested.policy)}."
+        )
+        yield Text(
+            f"Policy minus single prompt on the same queries: {_points(tested.gain)}: {_claim(tested.gain)}; "
+            f"{100 * tested.switched:.0f} % of them got a prompt of their own."
+        )
+    if found.finished and found.keeps_static:
+        yield Text("Kept: the best single prompt, for every query.")
+    yield Text(f"Ended: {found.reason}." if found.finished else "Not finished.")
+
+
+def loops_table(loops: tuple[LoopResult, ...]) -> Table:
+    """Return one row a loop: dev figures in points of 100."""
+    table = Table(title="Dev queries, points of 100, 95 % intervals (paired)", title_justify="left")
+    for heading in ("loop", "labelled", "trained on", "single prompt", "written", "guarded", "switched", "calls"):
+        table.add_column(heading, justify="right", no_wrap=heading in {"written", "guarded", "single prompt"})
+    for one in loops:
+        table.add_row(
+            str(one.loop),
+            f"{one.collected:,}",
+            f"{one.trained_on:,}",
+            f"{100 * one.static.estimate:.1f}",
+            _points(one.written).replace("[", "\\["),
+            _points(one.guarded).replace("[", "\\["),
+            _switched(one.guard),
+            f"{one.target_calls:,}",
+        )
+    return table
+
+
+def training_json(found: Figures) -> dict[str, object]:
+    """Return a training's figures for `--json`."""
+    tested = found.tested
+    return {
+        "finished": found.finished,
+        "reason": found.reason,
+        "worth_it": found.worth_it,
+        "verdict": found.verdict,
+        "static_prompt": found.static.instruction,
+        "keeps_static": found.keeps_static,
+        "best_loop": found.best_loop,
+        "loops": [loop_body(one) for one in found.loops],
+        "test": None
+        if tested is None
+        else {
+            "static": interval_json(tested.static),
+            "policy": interval_json(tested.policy),
+            "gain": interval_json(tested.gain),
+            "switched": tested.switched,
+        },
+    }
+
+
+def _claim(gain: Interval) -> str:
+    return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
+
+
+def _points(interval: Interval) -> str:
+    return format_interval(interval, signed=True)
+
+
+def _switched(guard: Guard) -> str:
+    return f"{100 * guard.switched:.0f} %"

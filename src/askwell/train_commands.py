@@ -1,0 +1,166 @@
+"""What `askwell train` and `askwell policy` do, once the flags are read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from askwell import config as configs
+from askwell import runs, tables, views
+from askwell.build_policy import train_job
+from askwell.config import Config
+from askwell.errors import ConfigError
+from askwell.offline import run_log
+from askwell.policy_tables import training_json, training_report
+from askwell.qpo.guard import guard_body
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import judge
+from askwell.query_commands import Sourced, headroom_facts, worth_json
+from askwell.store import SqliteStore
+from askwell.train_job import Trained, figures
+from askwell.training import choose, config_of, execute, is_training, load_policy
+
+_INTERRUPTED = 130
+
+
+class Stages:
+    """Says on standard error what a training is doing: a line for each stage."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._last = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        del done
+        if stage != self._last:
+            self._last = stage
+            self._console.print(Text(stage + (f": {total:,} calls" if total else "")))
+
+
+def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
+    """Train a policy on logged outcomes, or go on with a training, and print its figures."""
+    config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
+    if not config.task.data and not config.task.dev:
+        _choose(which, config, as_json=as_json)
+        return
+    found = run(config, which, Stages())
+    name, folder = config.run.name, Path(config.run.folder)
+    if as_json:
+        tables.print_json({"run": name, **training_json(found.figures)})
+        return
+    out = Console()
+    for part in training_report(found.figures):
+        out.print(part, highlight=False)
+    flag = "" if folder == Path("runs") else f" --runs {folder}"
+    out.print(
+        Text(f'Policy: {folder / name}/policy · askwell policy prompt {name} "…"{flag} · askwell serve {name}{flag}')
+    )
+
+
+def run(config: Config, which: Sourced, stages: Stages) -> Trained:
+    """Run a training by its config; Ctrl-C stops in order."""
+    sources = Sourced(
+        sources=config.policy.sources, columns=which.columns, target=which.target, folder=which.folder,
+        held_out=which.held_out, seed=config.run.seed,
+    )  # fmt: skip
+    job = train_job(config, sources.read())
+    folder = Path(config.run.folder) / config.run.name
+    try:
+        return execute(job, folder, stages)
+    except KeyboardInterrupt:
+        print(f"\naskwell: stopped in order. Go on with: askwell train --resume {config.run.name}", file=sys.stderr)  # noqa: T201
+        sys.exit(_INTERRUPTED)
+
+
+def show(folder: Path, name: str, *, as_json: bool) -> None:
+    """Print what a training's log says."""
+    with SqliteStore(run_log(name, folder), read_only=True) as store:
+        if not is_training(views.header(store.events(kinds=["run"]))):
+            raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
+        found = figures(store)
+    if found is None:
+        raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later, or resume it")
+    if as_json:
+        tables.print_json(training_json(found))
+        return
+    for part in training_report(found):
+        Console().print(part, highlight=False)
+
+
+def prompt(folder: Path, name: str, queries: list[str], *, as_json: bool) -> None:
+    """Print the prompt that a run's policy sends with each query."""
+    prompts = load_policy(name, runs_folder=folder).prompts_for(queries)
+    if as_json:
+        tables.print_json([
+            {"query": query, "prompt": one.instruction, "demonstrations": [demo.input for demo in one.demos]}
+            for query, one in zip(queries, prompts, strict=True)
+        ])  # fmt: skip
+        return
+    for one in prompts:
+        sys.stdout.write(one.instruction + "\n")
+
+
+def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
+    """No task, so nothing can be labelled: choose among the logged prompts."""
+    folder = Path(config.run.folder) / config.run.name
+    cells = which.read()
+    worth = judge(table_of(cells), seed=config.run.seed)
+    policy = choose(cells, folder, seed=config.run.seed)
+    guard = policy.guard
+    if as_json:
+        tables.print_json({
+            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(guard),
+        })  # fmt: skip
+        return
+    out = Console()
+    for label, value in headroom_facts(worth):
+        out.print(Text(f"{label:34} {value}"))
+    out.print(Text(worth.verdict))
+    out.print(
+        Text(
+            f"A policy that chooses among {len(policy.prompts)} logged prompts: cross-validated gain "
+            f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched. "
+            f"Saved in {folder}/policy."
+        )
+    )
+    out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
+
+
+def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config:
+    if not which.sources and path is None:
+        raise ConfigError("nothing to learn from: name runs or files with logged outcomes, or a --config with sources")
+    base = {} if path else config_of(which.sources, which.folder)
+    tree = {key: value for key, value in base.items() if key not in {"search", "budget", "run", "optimizer"}}
+    given = {**overrides, "policy.sources": list(which.sources) or None, "run.folder": str(which.folder)}
+    config = configs.read_config(path, given, base=tree)
+    if not config.policy.sources:
+        raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
+    name = config.run.name
+    if not name:
+        task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem or "policy"
+        name = runs.free_name(which.folder, f"{task}-policy")
+    runs.log_path(which.folder, name)  # refuses what is no folder name
+    if runs.is_begun(which.folder, name):
+        raise ConfigError(
+            f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
+        )
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+
+
+def _resumed(name: str, folder: Path) -> Config:
+    """Read a training's own settings from its log."""
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        header = views.header(store.events(kinds=["run"]))
+    if not is_training(header) or header["settings"] is None:
+        raise ConfigError(
+            f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "
+            "--resume, or the same call in Python)"
+        )
+    tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
+    tree["run"] |= {"name": name, "folder": str(folder)}
+    return configs.parse_config(tree, source=f"the log of run {name!r}")

@@ -1,0 +1,128 @@
+"""Training from the front door: a run's name (or files and a task) in, a policy with its figures out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from askwell import report, runs, views
+from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
+from askwell.blocking import run_blocking
+from askwell.budget import Caps
+from askwell.build_policy import job_of, language_writer
+from askwell.config import parse_config
+from askwell.errors import ConfigError, DataError
+from askwell.evaluation import Sampling
+from askwell.offline import is_file, read_offline, run_log
+from askwell.policy import FixedPolicy, Policy
+from askwell.qpo import policy as policies
+from askwell.qpo.asking import Show
+from askwell.qpo.data import Cells
+from askwell.qpo.select import SelectionPolicy, fit_selection
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import dense_part
+from askwell.qpo.writing import Trainer, Writer
+from askwell.store import SqliteStore
+from askwell.train_job import POLICY, Trained, TrainJob
+
+
+def train(
+    sources: str | Sequence[str],
+    *,
+    data: DataLike,
+    target: ModelLike,
+    metric: MetricLike = "exact",
+    placement: str = "Q_end",
+    policy: Mapping[str, Any] | None = None,
+    sampling: Sampling | None = None,
+    concurrency: int = 16,
+    seed: int = 0,
+    caps: Caps | None = None,
+    run: str | Path | None = None,
+    trainer: Trainer | None = None,
+    read_writer: Callable[[Path], Writer] | None = None,
+    show: Show = lambda stage, done, total: None,
+) -> Trained:
+    """Learn to write a prompt for each query, where that beats the best single one.
+
+    `sources` are folders (or names) of finished runs and files of records; `data`, `target`, `metric` and `placement`
+    say what new prompts are labelled on, as in `optimize` (the runs' own data: their test split stays the test split).
+    `policy` holds settings of the [policy] section ({"loops": 3, "base": "gpt2"}). `run` is a folder for the log and
+    the policy; if it holds an unfinished training of the same outcomes and settings, that one goes on. `trainer` (with
+    `read_writer`, which loads what it saved) stands in for the language model.
+
+    Raises as `optimize` does.
+    """
+    names = [sources] if isinstance(sources, str) else list(sources)
+    config = parse_config({"policy": {**(policy or {}), "sources": names}}, source="policy=").policy
+    task = as_task(data, metric=metric, placement=placement)
+    side = side_of(task, target, sampling, concurrency)
+    cells = read_offline(names)
+    identity = {"name": task.name, "policy": config.model_dump(mode="json"), **side_config(side, metric, placement)}
+    job = job_of(
+        cells, side, config, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
+        trainer=trainer, read_writer=read_writer,
+    )  # fmt: skip
+    folder = Path("runs") / runs.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
+    return execute(job, folder, show)
+
+
+def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
+    """Run a training in a folder (a new one, or one it was begun in)."""
+    store = SqliteStore(folder / runs.LOG)
+    try:
+        return run_blocking(lambda stopper: job.execute(store, folder, stopper, show))
+    finally:
+        store.close()
+
+
+def choose(cells: Cells, folder: Path, *, seed: int) -> SelectionPolicy:
+    """Learn to choose among the logged prompts: what can be done without asking the target anything."""
+    policy = fit_selection(dense_part(table_of(cells)), seed=seed)
+    policies.save_policy(policy, folder / POLICY)
+    return policy
+
+
+def load_policy(
+    place: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], Writer] | None = None
+) -> Policy:
+    """Load what a run found: a trained policy, or the best prompt of an optimization as a fixed one.
+
+    `place` is a run's name or folder, or a policy's own folder. Raises `ConfigError` for neither, `StoreError` or
+    `DataError` where the run isn't finished.
+    """
+    for folder in (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY):
+        if (folder / policies.FILE).is_file():
+            return policies.load_policy(folder, read_writer=read_writer or language_writer)
+    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+        if is_training(views.header(store.events(kinds=["run"]))):
+            raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
+        found = report.report(store)
+    if found is None:
+        raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
+    return FixedPolicy(prompt=found.best.prompt)
+
+
+def is_training(header: Mapping[str, object]) -> bool:
+    """Whether a run's first event is a training's."""
+    return cast("Mapping[str, object]", header["config"]).get("kind") == "policy"
+
+
+def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Return the settings of the first run among the sources: its task and target are what a training labels on.
+
+    Empty where all sources are files. Raises `ConfigError` for a run that was started from Python.
+    """
+    named = [source for source in sources if not is_file(source)]
+    if not named:
+        return {}
+    with SqliteStore(run_log(named[0], folder), read_only=True) as store:
+        header = views.header(store.events(kinds=["run"]))
+    if header["settings"] is None:
+        raise ConfigError(
+            f"the run {named[0]!r} was started from Python, so its data and metric are not in its log: call "
+            "askwell.train from Python too, or name them with --config or --data"
+        )
+    return cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
