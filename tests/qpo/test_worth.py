@@ -10,7 +10,7 @@ from tests.qpo.worlds import phrased, table
 
 
 def single_draws(seed: int = 0) -> Table:
-    queries, rates = phrased(150, seed=seed)
+    queries, rates = phrased(100, seed=seed)
     return table(rates, draws=1, seed=seed, queries=queries)
 
 
@@ -25,9 +25,9 @@ def test_without_repeats_a_choosers_gain_on_unseen_queries_settles_it() -> None:
 
 
 def test_where_nothing_can_be_read_off_a_query_one_prompt_stays() -> None:
-    queries, _ = phrased(150, seed=1)
-    rates = np.full((150, 3), 0.5) + np.array([[0.1, 0.0, -0.1]])
-    claims = [judge(table(rates, draws=1, seed=seed, queries=queries), seed=seed).worth_it for seed in range(8)]
+    queries, _ = phrased(80, seed=1)
+    rates = np.full((80, 3), 0.5) + np.array([[0.1, 0.0, -0.1]])
+    claims = [judge(table(rates, draws=1, seed=seed, queries=queries), seed=seed).worth_it for seed in range(4)]
     assert sum(claims) <= 1
     assert judge(table(rates, draws=1, seed=0, queries=queries), seed=0).verdict.startswith("Not shown")
 
@@ -49,16 +49,16 @@ def test_the_chooser_never_sees_the_query_it_is_scored_on() -> None:
         totals=totals,
         draws=np.ones_like(totals),
     )
-    assert not chooser_gain(alone, seed=0).low > 0
+    assert not chooser_gain(alone, seed=0, scorer="trees").low > 0
 
 
 def test_prompts_tried_on_few_queries_are_left_out_of_the_measurement() -> None:
     whole = single_draws()
     draws = whole.draws.copy()
-    draws[:140, 2] = 0
+    draws[:90, 2] = 0
     sparse = Table(queries=whole.queries, prompts=whole.prompts, totals=whole.totals * (draws > 0), draws=draws)
     assert dense_part(sparse).prompts == whole.prompts[:2]
-    assert judge(sparse, seed=0).headroom.queries == 150
+    assert judge(sparse, seed=0).headroom.queries == 100
 
 
 def test_one_prompt_can_not_be_judged() -> None:

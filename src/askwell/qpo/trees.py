@@ -162,7 +162,8 @@ def _fit_reader(texts: Sequence[str], seed: int) -> Reader:
         rows = features[name].rows(texts)
         size = min(COMPONENTS, min(rows.shape) - 1)
         if size > 0:
-            axes[name] = np.asarray(TruncatedSVD(n_components=size, random_state=seed).fit(rows).components_, float)
+            with np.errstate(invalid="ignore", divide="ignore"):  # texts all alike: a share of no variance
+                axes[name] = np.asarray(TruncatedSVD(n_components=size, random_state=seed).fit(rows).components_, float)
         else:
             axes[name] = np.zeros((1, rows.shape[1]))
     return Reader(features, axes)

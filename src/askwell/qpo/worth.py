@@ -14,9 +14,13 @@ from askwell.qpo.folds import fold_rows
 from askwell.qpo.guard import choose
 from askwell.qpo.headroom import WORTH, Headroom, headroom
 from askwell.qpo.scorer import fitter
-from askwell.qpo.select import DEFAULT_SCORER, MIN_QUERIES
+from askwell.qpo.select import MIN_QUERIES
 from askwell.qpo.table import Table, static_prompt
 from askwell.stats import Interval, format_interval, paired_difference
+
+CHOOSERS = ("multitask", "trees")
+"""Scorers that are tried: the default, and one that does with fewer queries and many prompts. The interval of the
+better one allows for the choice (Bonferroni)."""
 
 SHARES = (0.5, 0.8, 0.95)
 """Prompts tried on at least this share of the most-tried prompt's queries are looked at; the first that will do."""
@@ -35,21 +39,23 @@ class Worth:
     """One closing sentence."""
 
 
-def judge(table: Table, *, seed: int, scorer: str = DEFAULT_SCORER) -> Worth:
-    """Measure headroom and, where it has only bounds and there are queries enough, a chooser by cross-validation.
+def judge(table: Table, *, seed: int, level: float = 0.95) -> Worth:
+    """Measure headroom and, where it has only bounds and there are queries enough, choosers by cross-validation.
 
     Raises `DataError` where no two prompts were tried on the same query.
     """
     dense = dense_part(table)
-    room = headroom(dense, seed=seed)
+    room = headroom(dense, seed=seed, level=level)
     if room.gain.kind == "interval" or room.gain.high < WORTH or len(dense.queries) < MIN_QUERIES:
         return Worth(headroom=room, chooser=None, worth_it=room.worth_it, verdict=room.verdict)
-    gain = chooser_gain(dense, seed=seed, scorer=scorer)
+    each = 1 - (1 - level) / len(CHOOSERS)
+    gains = [chooser_gain(dense, seed=seed, scorer=name, level=each) for name in CHOOSERS]
+    gain = max(gains, key=lambda one: one.low)
     worth = gain.low > 0.0 and gain.estimate >= WORTH
     return Worth(headroom=room, chooser=gain, worth_it=worth, verdict=_verdict(room, gain, worth=worth))
 
 
-def chooser_gain(table: Table, *, seed: int, scorer: str = DEFAULT_SCORER, folds: int = 5) -> Interval:
+def chooser_gain(table: Table, *, seed: int, scorer: str, folds: int = 5, level: float = 0.95) -> Interval:
     """Gain on held-out queries of choosing by a scorer, static prompt and scorer learnt inside each fold.
 
     A query where the pick or the static prompt was never tried is left out.
@@ -67,7 +73,7 @@ def chooser_gain(table: Table, *, seed: int, scorer: str = DEFAULT_SCORER, folds
     kept = counted > 0
     if not kept.any():
         raise DataError("no held-out query was tried with both the chosen and the static prompt; log more pairs")
-    return paired_difference(_floats(ours[kept]), _floats(theirs[kept]), method="t")
+    return paired_difference(_floats(ours[kept]), _floats(theirs[kept]), method="t", level=level)
 
 
 def dense_part(table: Table) -> Table:
