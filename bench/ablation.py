@@ -34,7 +34,6 @@ from askwell.methods import Parts, Search, search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
-from askwell.race import RaceSettings
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
@@ -101,7 +100,7 @@ def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed:
         side=side,
         optimizer_model=EditorModel(seed),
         make_optimizer=make,
-        settings=LoopSettings(steps=STEPS, seed=seed, racing=RaceSettings(method=chosen.racing)),
+        settings=LoopSettings(steps=STEPS, seed=seed, racing=chosen.racing),
         caps=Caps(max_calls=calls + side.test_calls),
     )
     history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))

@@ -67,9 +67,11 @@ def test_every_ingredient_of_the_default_preset_can_be_switched_off_by_name(name
 
 
 def test_the_default_preset_races_unless_that_is_switched_off() -> None:
-    assert search("askwell", {}).racing == "askwell"
-    assert search("askwell", {"without": ["racing"]}).racing == "full"
-    assert search("gpo", {}).racing == "full"
+    assert search("askwell", {}).racing.method == "askwell"
+    assert search("askwell", {"without": ["racing"]}).racing.method == "full"
+    assert search("gpo", {}).racing.method == "full"
+    capo = search("capo", {"population": 6}).racing
+    assert (capo.method, capo.block, capo.survivors, capo.incumbents) == ("capo-paired-t", 30, 6, 6)
 
 
 def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:

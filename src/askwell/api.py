@@ -30,7 +30,6 @@ from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Pace, Plan
 from askwell.planning import plan as reckon
-from askwell.race import RaceSettings
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.base import Metric, Task
@@ -166,7 +165,7 @@ def _optimize_job(
     loop = loop or LoopSettings()
     task = as_task(data, metric=metric, placement=placement)
     search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
-    racing = loop.racing or RaceSettings(method=search.racing)
+    racing = loop.racing or search.racing
     loop = replace(loop, steps=search.steps(loop.steps), racing=racing)
     side = side_of(task, target, sampling, concurrency)
     optimizer_model = as_model(optimizer)

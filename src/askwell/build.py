@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from askwell.baselines.peers import SplitJudge
@@ -159,11 +159,9 @@ def configured_search(tree: Mapping[str, Any], *, steps: int, temperature: float
     return search(str(tree.get("preset", DEFAULT_PRESET)), changes, defaults=defaults)
 
 
-def race_settings(config: RacingConfig, *, default: str) -> RaceSettings:
-    """Return how candidates are scored; `default` is the method of the preset."""
-    values: dict[str, Any] = config.model_dump()
-    values["method"] = config.method or default
-    return RaceSettings(**values)
+def race_settings(config: RacingConfig, *, default: RaceSettings) -> RaceSettings:
+    """Return how candidates are scored; `default` is the preset's own way."""
+    return replace(default, **config.model_dump(exclude_none=True))
 
 
 def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:

@@ -162,25 +162,24 @@ class RunConfig(_Section):
 
 
 class RacingConfig(_Section):
-    """How a step's candidates are scored on the dev split; a race stops the losers early."""
+    """How a step's candidates are scored on dev: a race stops losers early. By default as the preset has it."""
 
-    method: str = ""
-    """full (everybody on everything, as published), askwell, successive-halving or capo-paired-t; the preset's own
-    when empty."""
-    block: int = Field(default=6, ge=1)
-    """Dev examples that are asked for, and judged, together."""
-    lookahead: int = Field(default=32, ge=0)
-    """Calls asked for ahead of the results they are decided on; about the concurrency, or slots idle."""
-    price: float = Field(default=0.005, ge=0)
-    """askwell: score (0..1) that one full evaluation of everybody has to be worth; lower looks longer."""
-    share: float = Field(default=0.3, gt=0, le=1)
-    """successive-halving: part of the full evaluation to spend."""
-    alpha: float = Field(default=0.2, gt=0, lt=1)
-    """capo-paired-t: level of its tests."""
-    survivors: int = Field(default=1, ge=1)
-    """How many of a race's prompts get the whole dev split in the end."""
-    incumbents: int = Field(default=1, ge=0)
-    """How many of the best prompts so far run along, at no cost."""
+    method: str | None = None
+    """full (everybody on everything, as most are published), askwell, successive-halving or capo-paired-t."""
+    block: int | None = Field(default=None, ge=1)
+    """Dev examples that are asked for, and judged, together (6)."""
+    lookahead: int | None = Field(default=None, ge=0)
+    """Calls asked for ahead of the results they are decided on (16); about the concurrency, or slots idle."""
+    price: float | None = Field(default=None, ge=0)
+    """askwell: score (0..1) that one full evaluation of everybody has to be worth (0.005); lower looks longer."""
+    share: float | None = Field(default=None, gt=0, le=1)
+    """successive-halving: part of the full evaluation to spend (0.3)."""
+    alpha: float | None = Field(default=None, gt=0, lt=1)
+    """capo-paired-t: level of its tests (0.2)."""
+    survivors: int | None = Field(default=None, ge=1)
+    """How many of a race's prompts get the whole dev split in the end (1)."""
+    incumbents: int | None = Field(default=None, ge=0)
+    """How many of the best prompts so far run along, at no cost (1)."""
 
 
 class BudgetConfig(_Section):

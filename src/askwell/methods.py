@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +25,7 @@ from askwell.gpo.optimizer import GPO
 from askwell.gpo.settings import GPOSettings
 from askwell.loop import Optimizer
 from askwell.models.base import ChatModel
+from askwell.race import RaceSettings
 from askwell.tasks.base import Render
 from askwell.types import Example
 
@@ -46,6 +47,14 @@ class Parts:
     """Tries a prompt on training examples."""
 
 
+def _everybody(_settings: object) -> RaceSettings:
+    return RaceSettings()
+
+
+def _askwell_race(_settings: object) -> RaceSettings:
+    return RaceSettings(method="askwell")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A named search: what it does in one line, its settings (a frozen dataclass), and who is made from them."""
@@ -55,8 +64,8 @@ class Preset:
     make: Callable[[Parts, Any], Optimizer]
     most_steps: int | None = None
     """Steps after which the method has nothing more to propose; None for one that goes on."""
-    racing: str = "full"
-    """How its candidates are scored where the run does not say: one of `askwell.racing.RACINGS`."""
+    racing: Callable[[Any], RaceSettings] = _everybody
+    """How its candidates are scored where the run does not say, given its settings."""
     ingredients: frozenset[str] = frozenset()
     """What `without` may switch off."""
 
@@ -69,7 +78,8 @@ class Search:
     settings: Any
     make: Callable[[Parts, Any], Optimizer]
     most_steps: int | None = None
-    racing: str = "full"
+    racing: RaceSettings = field(default_factory=RaceSettings)
+    """How candidates are scored where the run does not say."""
 
     def steps(self, wanted: int) -> int:
         """Return how many steps to make where so many are wanted."""
@@ -97,7 +107,7 @@ def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, An
     known = {field.name for field in fields(settings)}
     given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
     settings = _changed(replace(settings, **given), changes, preset)
-    racing = "full" if "racing" in without else found.racing
+    racing = RaceSettings() if "racing" in without else found.racing(settings)
     return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps, racing=racing)
 
 
@@ -176,6 +186,12 @@ def _capo(parts: Parts, settings: CAPOSettings) -> CAPO:
     return CAPO(model=parts.model, train=parts.train, render=parts.render, judge=parts.judge, settings=settings)
 
 
+def _capo_race(settings: CAPOSettings) -> RaceSettings:
+    """Race as published: in blocks of 30, against the population, until as many are left."""
+    size = settings.population
+    return RaceSettings(method="capo-paired-t", block=30, survivors=size, incumbents=size)
+
+
 def _reference(_parts: Parts, settings: ReferenceSettings) -> Reference:
     return Reference(settings=settings)
 
@@ -200,6 +216,7 @@ _BASELINES: Mapping[str, Preset] = {
         summary="instructions and demonstrations crossed and mutated, charged for length (arXiv 2504.16005)",
         settings=CAPOSettings(),
         make=_capo,
+        racing=_capo_race,
     ),
     "empty": Preset(
         summary="reference: no prompt at all", settings=ReferenceSettings(instruction=""), make=_reference, most_steps=1
@@ -218,7 +235,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             summary=gpo_presets.SUMMARIES[name],
             settings=settings,
             make=_gpo,
-            racing="askwell" if name == "askwell" else "full",
+            racing=_askwell_race if name == "askwell" else _everybody,
             ingredients=frozenset(gpo_presets.INGREDIENTS if name == "askwell" else ()),
         )
         for name, settings in gpo_presets.PRESETS.items()

@@ -7,10 +7,11 @@ wherever the run was stopped and resumed.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from askwell.belief import BlockScore, Field
 from askwell.errors import ConfigError, nearest
@@ -18,6 +19,8 @@ from askwell.evaluation import Cell, Evaluator, Feed, mean, mean_of_draws
 from askwell.lookahead import Lookahead, Unit
 from askwell.racing import RACINGS, ExpectedGain, FullEvaluation, PairedT, Racing, SuccessiveHalving, blocks_of
 from askwell.types import Example, Prompt, Rollout
+
+_EXAMPLES_OF_PRICE = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +31,12 @@ class RaceSettings:
     """full (everybody on everything), askwell (expected gain), successive-halving or capo-paired-t."""
     block: int = 6
     """Dev examples that are asked for, and judged, together."""
-    lookahead: int = 32
+    lookahead: int = 16
     """Calls asked for ahead of the results they are decided on. Slots idle where it is well below the concurrency;
     where it is higher, more calls turn out needless."""
     price: float = 0.005
-    """askwell: score (0..1) that one full evaluation of everybody has to be worth."""
+    """askwell: score (0..1) that one full evaluation of everybody has to be worth, on 300 dev examples or more. A score
+    on fewer, n, is less sure to begin with: there it is √(300/n) times as much, as is the indifference."""
     share: float = 0.3
     """successive-halving: part of the full table to spend."""
     alpha: float = 0.2
@@ -49,11 +53,13 @@ class RaceSettings:
             if getattr(self, name) < least:
                 raise ConfigError(f"racing: {name} = {getattr(self, name)!r} must be at least {least}")
 
-    def racing(self, entrants: int) -> Racing:
-        """Return who decides in a race of so many."""
+    def racing(self, *, entrants: int, examples: int) -> Racing:
+        """Return who decides in a race of so many prompts over a dev split of so many examples."""
         survivors = min(self.survivors, entrants)
         if self.method == "askwell":
-            return ExpectedGain(survivors=survivors, price=self.price, complete=True)
+            noise = max(1.0, math.sqrt(_EXAMPLES_OF_PRICE / examples))
+            ours = ExpectedGain(survivors=survivors, price=self.price * noise, complete=True)
+            return replace(ours, indifference=ours.indifference * noise)
         if self.method == "successive-halving":
             return SuccessiveHalving(survivors=survivors, share=self.share)
         if self.method == "capo-paired-t":
@@ -142,7 +148,7 @@ class Race:
                 elif prompt not in raced:
                     barred.add(Unit(name, number))  # a complete prompt, all of whose calls failed there
         return Lookahead(
-            settings.racing(len(field.candidates)),
+            settings.racing(entrants=len(field.candidates), examples=sum(field.blocks)),
             field,
             scores,
             survivors=min(settings.survivors, len(field.candidates)),

@@ -88,7 +88,7 @@ class CAPO:
         settings = self.settings
         longest = longest_founder(trajectory)
         members = fittest(
-            distinct(trajectory.candidates),
+            distinct(trajectory.complete),
             settings.population,
             lambda one: one.score - settings.length_penalty * length(one.prompt) / longest,
         )

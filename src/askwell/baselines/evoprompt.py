@@ -58,7 +58,7 @@ class Evolution:
 
 def ga_population(trajectory: Trajectory, size: int) -> list[Candidate]:
     """Return the best of all that ever lived: what keeping the best N of parents and children comes to."""
-    return fittest(distinct(trajectory.candidates), size)
+    return fittest(distinct(trajectory.complete), size)
 
 
 def ga_broods(
@@ -78,7 +78,7 @@ def ga_broods(
 def de_population(trajectory: Trajectory, size: int) -> list[Candidate]:
     """Replay who took whose place: the first `size` prompts, each replaced by any better child of its own."""
     members: list[Candidate] = []
-    for candidate in trajectory.candidates:
+    for candidate in trajectory.complete:
         if any(candidate.prompt == member.prompt for member in members):
             continue
         if candidate.origin != _CHILD:
