@@ -1,0 +1,14 @@
+"""What every test starts from."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def library_logging() -> Iterator[None]:
+    """Undo what the command line sets when a test runs it in this process."""
+    yield
+    for name in ("askwell", "askwell.blocking"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
