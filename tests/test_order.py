@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.evaluation import Cell
+from askwell.evaluation import Cell, Evaluator, Sampling
+from askwell.journal import Journal
+from askwell.models.fakes import ScriptedModel
 from askwell.order import prefix_friendly
+from askwell.store import MemoryStore
+from askwell.tasks.base import Task
+from askwell.tasks.metrics import metric
 from askwell.tasks.render import PLACEMENTS, Placed
 from askwell.types import Example, Prompt
 
@@ -45,6 +50,18 @@ def test_demonstrations_ahead_of_the_question_keep_their_prompts_cells_together(
     shown = [Prompt(instruction=one.instruction, demos=DEMOS[number:]) for number, one in enumerate(PROMPTS)]
     asked = cells(shown, EXAMPLES)
     assert list(prefix_friendly(asked, Placed(placement="Q_end"))) == asked
+
+
+async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
+    model, store = ScriptedModel(lambda _: "1"), MemoryStore()
+    task = Task(name="t", splits={"dev": tuple(EXAMPLES)}, render=Placed(placement="Q_end"), metric=metric("number"))
+    async with Journal(store) as journal:
+        evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=1)
+        asked = evaluator.cells(PROMPTS, split="dev", step=1)
+        rollouts = [one async for one in evaluator.rollouts(asked)]
+    assert [one.example_id for one in rollouts] == [example.id for example in EXAMPLES for _ in PROMPTS]
+    assert [request.messages[0].content.partition(" ")[0] for request in model.requests] == list("000111222333")
+    assert [event.body["example"] for event in store.events()] == [cell.example.id for cell in asked]
 
 
 @given(
