@@ -59,6 +59,12 @@ def answer_type_of(examples: Sequence[Example]) -> str:
     return "words" if any(", " in target for target in targets) else "exact"
 
 
+def placed(task: TaskConfig) -> Placed:
+    """Return where the prompt goes: as asked for, as the benchmark's paper has it, or at the end of the question."""
+    own = benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
+    return Placed(placement=task.placement or own, labels=task.labels)
+
+
 def _special(config: Config) -> Splits | None:
     """The splits of a benchmark or a bundled task, which come with their own; None for a file."""
     task, sizes = config.task, config.split
@@ -94,21 +100,20 @@ def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
 
 
 def _task(config: TaskConfig, splits: Splits) -> Task:
-    source, grading, placement = config.data or config.dev, config.metric or "exact", config.placement
+    source, grading = config.data or config.dev, config.metric or "exact"
     if config.data.startswith(BENCH):
-        entry = benchmark(config.data.removeprefix(BENCH))
-        grading, placement = config.metric or entry.answer_type, config.placement or entry.placement
+        grading = config.metric or benchmark(config.data.removeprefix(BENCH)).answer_type
     elif config.data.startswith(BUNDLED) and not config.metric:
-        return _bundled_task(config, splits, placement)
+        return _bundled_task(config, splits)
     return Task(
         name=config.name or Path(source.rpartition(":")[2]).stem or "task",
         splits=splits,
-        render=Placed(placement=placement or "Q_end", labels=config.labels),
+        render=placed(config),
         metric=metric(grading),
     )
 
 
-def _bundled_task(config: TaskConfig, splits: Splits, placement: str) -> Task:
+def _bundled_task(config: TaskConfig, splits: Splits) -> Task:
     """A bundled task, or a bundle of them, each graded by the answer type its own targets call for."""
     by_task: dict[str, list[Example]] = {}
     for example in next(members for members in splits.values() if members):
@@ -121,7 +126,7 @@ def _bundled_task(config: TaskConfig, splits: Splits, placement: str) -> Task:
     return Task(
         name=config.name or config.data.removeprefix(BUNDLED),
         splits=splits,
-        render=Placed(placement=placement or "Q_end", labels=config.labels),
+        render=placed(config),
         metric=by_own_type,
     )
 

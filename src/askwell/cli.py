@@ -84,12 +84,25 @@ def runs(folder: str | None, as_json: bool) -> None:
 @RUNS_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--prompt", "prompt_only", is_flag=True, help="Print the best prompt alone, exactly as it is sent.")
+@click.option("--diff", is_flag=True, help="Print what changed against the initial prompt, word by word.")
+@click.option("--cells", is_flag=True, help="List the best prompt's cells, missing and worst ones first.")
+@click.option("--cell", metavar="PROMPT:EXAMPLE[:DRAW]", help="Print one call whole (PROMPT: an id, initial or best).")
 @told
-def show(run: str, folder: str | None, as_json: bool, prompt_only: bool) -> None:
-    """Show a run: best prompt, what changed, curve, spend. Works while the run is on."""
-    from askwell import commands
+def show(
+    run: str, folder: str | None, as_json: bool, prompt_only: bool, diff: bool, cells: bool, cell: str | None
+) -> None:
+    """Show a run: best prompt, what changed, curve, spend, any one call. Works while the run is on."""
+    from askwell import commands, run_commands
 
-    commands.show(Path(folder or "runs"), run, as_json=as_json, prompt_only=prompt_only)
+    place = Path(folder or "runs")
+    if cell is not None:
+        run_commands.show_cell(place, run, cell, as_json=as_json)
+    elif cells:
+        run_commands.list_cells(place, run, as_json=as_json)
+    elif diff:
+        run_commands.show_diff(place, run)
+    else:
+        commands.show(place, run, as_json=as_json, prompt_only=prompt_only)
 
 
 @main.command()

@@ -27,13 +27,17 @@ DATA_FLAGS = [
     click.option("--limit", type=int, help="Read at most so many examples."),
     click.option("--data-folder", metavar="FOLDER", help="Where a benchmark's own files are (else from the hub)."),
 ]
-TARGET_FLAGS = [
-    click.option("--target", metavar="MODEL", help="openai:NAME, local:PATH or pocket."),
+REACH_FLAGS = [
     click.option("--base-url", metavar="URL", help="Endpoint of the target model (http://localhost:8000/v1)."),
     click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default OPENAI_API_KEY)."),
     click.option("--concurrency", type=int, help="Most target requests in flight (default 16)."),
     click.option("--timeout", type=float, help="Seconds until a target request has failed (default 60)."),
     click.option("--max-attempts", type=int, help="Tries a target request gets (default 10)."),
+]
+"""How a target is reached: what may change while a run goes on."""
+TARGET_FLAGS = [
+    click.option("--target", metavar="MODEL", help="openai:NAME, local:PATH or pocket."),
+    *REACH_FLAGS,
     click.option("--max-tokens", type=int, help="Longest target reply, in tokens (default 512)."),
     click.option("--temperature", type=float, help="Target sampling temperature (default 0)."),
 ]

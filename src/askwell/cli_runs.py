@@ -11,6 +11,7 @@ from askwell.cli_flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,
     OPTIMIZER_FLAGS,
+    REACH_FLAGS,
     RUNS_FLAG,
     SEARCH_FLAGS,
     TARGET_FLAGS,
@@ -33,4 +34,35 @@ def plan(config: Path | None, latency: float | None, as_json: bool, **given: Any
     plan_commands.plan(config, latency_s=latency, as_json=as_json, overrides=overrides(given))
 
 
-COMMANDS = (plan,)
+@click.command()
+@click.argument("run")
+@flags(REACH_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@told
+def retry(run: str, as_json: bool, folder: str | None, **given: Any) -> None:
+    """Ask again for the cells of a run that failed for good, and bring its result up to date.
+
+    Nothing that was answered is paid for again. Works on finished and unfinished runs.
+    """
+    from askwell import run_commands
+
+    changes = overrides({**given, "folder": folder})
+    run_commands.retry(Path(folder or "runs"), run, as_json=as_json, overrides=changes)
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--format", "form", default="text", metavar="FORMAT", help="text (default), json, dspy, promptfoo or langchain."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (default: standard output).")
+@RUNS_FLAG
+@told
+def export(run: str, form: str, output: Path | None, folder: str | None) -> None:
+    """Write a run's best prompt in the form that another tool takes."""
+    from askwell import run_commands
+
+    run_commands.export(Path(folder or "runs"), run, form, output)
+
+
+COMMANDS = (plan, retry, export)

@@ -19,6 +19,9 @@ from askwell.types import Candidate, Event, Prompt, Split
 _NO_SCORES: Mapping[str, float] = MappingProxyType({})
 _END = 1 << 62
 
+Place = tuple[str, str, str, int]
+"""Split, prompt id, example id and draw: what a cell is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
@@ -39,6 +42,8 @@ class Columns:
     curve: tuple[CurvePoint, ...]
     scores: Mapping[str, Mapping[str, Mapping[str, float]]]
     """Split -> prompt id -> example id -> mean score; missing cells are absent, not 0."""
+    failed: frozenset[Place]
+    """Cells whose call failed for good at least once; `missing` are those of them that were never answered."""
 
     def of(self, prompt: Prompt, split: Split) -> Mapping[str, float]:
         """Return a prompt's scores on a split: example id -> mean score."""
@@ -78,7 +83,20 @@ def fold(marks: Iterable[Event], rows: Iterable[CellRow]) -> Columns:
                 )
             )
     tally.take(before=_END)
-    return Columns(trajectory=Trajectory(candidates=tuple(candidates)), curve=tuple(points), scores=tally.scores)
+    return Columns(
+        trajectory=Trajectory(candidates=tuple(candidates)),
+        curve=tuple(points),
+        scores=tally.scores,
+        failed=frozenset(tally.failed),
+    )
+
+
+def missing(found: Columns, rows: Iterable[CellRow]) -> frozenset[Place]:
+    """Return the cells that were asked for and never answered; walks through the log again only if some call failed."""
+    if not found.failed:
+        return frozenset()
+    answered = {row[1:5] for row in rows if row[5] is not None and row[1:5] in found.failed}
+    return found.failed - answered
 
 
 @dataclass(slots=True)
@@ -86,6 +104,7 @@ class _Tally:
     rows: Iterator[CellRow]
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict[str, dict[str, dict[str, float]]])
     target_calls: int = 0
+    failed: set[Place] = field(default_factory=set[tuple[str, str, str, int]])
     _held: tuple[CellRow, ...] = ()
     _repeats: dict[tuple[str, str, str], list[float]] = field(default_factory=dict[tuple[str, str, str], list[float]])
     _names: dict[str, str] = field(default_factory=dict[str, str])
@@ -97,12 +116,13 @@ class _Tally:
         names = self._names
         rows, self._held = chain(self._held, self.rows), ()
         for row in rows:
-            position, split, prompt, example, score, cached = row
+            position, split, prompt, example, draw, score, cached = row
             if position >= before:
                 self._held = (row,)
                 return
             self.target_calls += not cached
             if score is None:
+                self.failed.add((split, prompt, example, draw))
                 continue
             cells = self._cells(split, prompt)
             if example in cells:

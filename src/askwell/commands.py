@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,7 @@ _INTERRUPTED = 130
 
 def optimize(path: Path | None, *, resume: str | None, yes: bool, as_json: bool, overrides: dict[str, Any]) -> None:
     """Optimize by a config file and flags, or go on with a run, and print what was found."""
-    config = _resumed(resume, overrides) if resume else _new(path, overrides)
+    config = resumed(resume, overrides) if resume else _new(path, overrides)
     _optimize(config, as_json=as_json, announce=not resume, yes=yes)
 
 
@@ -49,7 +50,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     model = cast("Metered", job.side.model)
     begun = time.monotonic()
     again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
-    with _ctrl_c(again), _live([model]) as live:
+    with ctrl_c(again), live_progress([model]) as live:
         found = api.execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
     if as_json:
@@ -132,7 +133,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
         plan_commands.announce(config, job, yes=yes)
     models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
-    with _ctrl_c(f"go on with: {_resume_line(folder, name)}"), _live(models) as live:
+    with ctrl_c(f"go on with: {_resume_line(folder, name)}"), live_progress(models) as live:
         result = _execute(job, folder / name, live)
     if as_json:
         tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
@@ -173,7 +174,7 @@ def _named(config: Config) -> Config:
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def _resumed(name: str, overrides: dict[str, Any]) -> Config:
+def resumed(name: str, overrides: dict[str, Any]) -> Config:
     """Read a run's own settings from its log; flags may only change how fast and where it runs."""
     given = {key: value for key, value in overrides.items() if value is not None}
     folder = Path(given.pop("run.folder", "runs"))
@@ -201,7 +202,8 @@ def _resumed(name: str, overrides: dict[str, Any]) -> Config:
 
 
 @contextmanager
-def _ctrl_c(advice: str):  # noqa: ANN202
+def ctrl_c(advice: str) -> Generator[None]:
+    """End with a word of advice instead of a traceback when Ctrl-C has stopped the engine."""
     try:
         yield
     except KeyboardInterrupt:
@@ -209,7 +211,9 @@ def _ctrl_c(advice: str):  # noqa: ANN202
         sys.exit(_INTERRUPTED)
 
 
-def _live(models: list[Metered]) -> LiveProgress:
+def live_progress(models: list[Metered]) -> LiveProgress:
+    """Return a watcher that draws progress on standard error."""
+
     def totals() -> list[Totals]:
         return [model.totals for model in models]
 

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from askwell import columns, views
 from askwell.budget import Demand
+from askwell.columns import Columns
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.journal import Journal
@@ -190,17 +191,7 @@ class _Driver:
             await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
             reason = f"{exhausted}, and the final test was cut short"
-        found = columns.read(self.evaluator.journal.store)
-        scores = {prompt: found.of(prompt, "test") for prompt in prompts}
-        body: dict[str, object] = {
-            "reason": reason,
-            "initial": prompt_id(first.prompt),
-            "best": prompt_id(best.prompt),
-            "dev": {"initial": first.score, "best": best.score, "n": best.n},
-            "test": {
-                prompt_id(prompt): {"score": mean(cells.values()), "n": len(cells)} for prompt, cells in scores.items()
-            },
-        }
+        body = result_body(reason, first, best, columns.read(self.evaluator.journal.store))
         await self._write("result", body)
         self._show(history, "done")
 
@@ -262,6 +253,20 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
             for index, (split, example) in enumerate(examples)
         ),
     )
+
+
+def result_body(reason: str, initial: Candidate, best: Candidate, found: Columns) -> dict[str, object]:
+    """Spell the event that ends a run; a later one supersedes it."""
+    scores = {one.prompt: found.of(one.prompt, "test") for one in (initial, best)}
+    return {
+        "reason": reason,
+        "initial": prompt_id(initial.prompt),
+        "best": prompt_id(best.prompt),
+        "dev": {"initial": initial.score, "best": best.score, "n": best.n},
+        "test": {
+            prompt_id(prompt): {"score": mean(cells.values()), "n": len(cells)} for prompt, cells in scores.items()
+        },
+    }
 
 
 def derive_seed(seed: int, *path: object) -> int:

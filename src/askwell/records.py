@@ -29,9 +29,9 @@ from askwell.types import (
 Body = Mapping[str, object]
 """A JSON-able mapping, as stored."""
 
-CellRow = tuple[int, str, str, str, float | None, bool]
-"""A rollout without its texts: position, split, prompt id, example id, score (None where the call failed), and whether
-it was answered from the log."""
+CellRow = tuple[int, str, str, str, int, float | None, bool]
+"""A rollout without its texts: position, split, prompt id, example id, draw, score (None where the call failed), and
+whether it was answered from the log."""
 UsageRow = tuple[str, bool, int, int, int, float | None, float]
 """Role of the model, whether these calls failed, how many they are; prompt tokens, completion tokens, dollars (None
 where not one price is known) and seconds in all."""
@@ -238,7 +238,8 @@ def cell_row(event: Event) -> CellRow:
     body = event.body
     score = cast("tuple[float, str, str] | None", body["score"])
     split, prompt, example = (cast("str", body[name]) for name in ("split", "prompt", "example"))
-    return event.position, split, prompt, example, None if score is None else score[0], "cached" in body
+    draw = cast("int", body.get("draw", 0))
+    return event.position, split, prompt, example, draw, None if score is None else score[0], "cached" in body
 
 
 def usage_rows(events: Iterable[Event]) -> Iterator[UsageRow]:

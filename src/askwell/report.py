@@ -9,7 +9,7 @@ from typing import cast
 
 from askwell import columns, views
 from askwell.columns import Columns, CurvePoint
-from askwell.records import Body
+from askwell.records import Body, prompt_id
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.store import RunStore
 from askwell.types import ModelRole, Prompt, Split
@@ -41,7 +41,7 @@ class Report:
     curve: tuple[CurvePoint, ...]
     spend: dict[ModelRole, views.Spend]
     missing: int
-    """Target calls that failed for good. They are in no score."""
+    """Cells that were asked for and never answered. They are in no score; `askwell retry` fills them."""
     raced: views.Raced | None = None
     """What racing saved on the dev split; None for a run without."""
 
@@ -54,6 +54,8 @@ def report(store: RunStore) -> Report | None:
     if not len(history):
         return None
     initial, best = history.candidates[0].prompt, history.best.prompt
+    if final:  # which may have been chosen anew, when missing cells were filled
+        best = next(one.prompt for one in history.candidates if prompt_id(one.prompt) == final["best"])
     dev = _scores(found, "dev", [initial, best])
     test = _scores(found, "test", [initial, best] if final else [])
     ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
@@ -68,7 +70,7 @@ def report(store: RunStore) -> Report | None:
         optimism=flattery,
         curve=found.curve,
         spend=spent,
-        missing=spent["target"].failed,
+        missing=len(columns.missing(found, store.cells())),
         raced=views.raced(store.events(kinds=["step"])),
     )
 

@@ -28,7 +28,7 @@ _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
 _CELLS = """
-SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.score[0]', '$.cached')
+SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.draw', '$.score[0]', '$.cached')
 FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
 """
 """Several paths at once come back as JSON text, with every number spelt as it was written."""
@@ -177,10 +177,10 @@ class SqliteStore:
         after = -1
         while True:
             rows = self._read(_CELLS, (after,))
-            decoded: list[tuple[str, str, str, float | None, bool | None]]
+            decoded: list[tuple[str, str, str, int | None, float | None, bool | None]]
             decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
-            for (position, _), (split, prompt, example, score, cached) in zip(rows, decoded, strict=True):
-                yield position, split, prompt, example, score, cached is not None
+            for (position, _), (split, prompt, example, draw, score, cached) in zip(rows, decoded, strict=True):
+                yield position, split, prompt, example, draw or 0, score, cached is not None
             if len(rows) < 2000:
                 return
             after = rows[-1][0]

@@ -40,11 +40,13 @@ def run_report(found: Report) -> Iterator[RenderableType]:
         yield Text(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
     for role, spent in found.spend.items():
         money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
-        failed = f", {spent.failed} failed for good (in no score)" if spent.failed else ""
+        failed = f", {spent.failed} failed for good" if spent.failed else ""
         yield Text(
             f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
             f"{money}{failed}"
         )
+    if found.missing:
+        yield Text(f"Missing: {found.missing} cells, in no score. `askwell retry` asks for them again.")
     if found.reason:
         yield Text(f"Ended: {found.reason}.")
 

@@ -83,6 +83,14 @@ def examples(events: Iterable[Event]) -> dict[Split, tuple[Example, ...]]:
     return {split: tuple(members) for split, members in splits.items()}
 
 
+def prompts(events: Iterable[Event]) -> dict[str, Prompt]:
+    """Return every prompt whose text was logged, by id."""
+    names = _Names()
+    for event in events:
+        names.learn(event)
+    return names.prompts
+
+
 def rollouts(events: Iterable[Event], *, split: Split | None = None) -> Iterator[Rollout]:
     """Yield the log's rollouts in order, failed ones (`score is None`) included."""
     names = _Names()

@@ -1,0 +1,95 @@
+"""Exported prompts, read back by the tools they are for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from askwell.errors import ConfigError
+from askwell.export import FORMATS, Found, export
+from askwell.report import Report, Standing
+from askwell.tasks.render import Placed
+from askwell.types import Example, Prompt
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+NASTY = ["", "plain", 'say "{yes}" {{or}} {% no %}', "new\nline\\ 'quoted' ≤ 🙂", "{input} {question}"]
+
+
+def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end") -> Found:
+    standing = Standing(prompt=Prompt(instruction=text, demos=tuple(demos)), dev=None, test=None)
+    report = Report(
+        finished=True,
+        reason="",
+        initial=standing,
+        best=standing,
+        gain=None,
+        optimism=None,
+        curve=(),
+        spend={},
+        missing=0,
+    )
+    return Found(report=report, render=Placed(placement=placement))
+
+
+@given(TEXTS)
+def test_text_is_the_prompt_and_nothing_else(text: str) -> None:
+    assert export(found(text), "text") == text
+    assert json.loads(export(found(text), "json"))["prompt"] == text
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_dspy_loads_it(text: str, tmp_path: Path) -> None:
+    dspy: Any = pytest.importorskip("dspy")
+    path = tmp_path / "program.json"
+    demo = Example(id="d", input="2 + 2", target=("4", "four"))
+    path.write_text(export(found(text, demos=[demo]), "dspy"), encoding="utf-8")
+    program = dspy.Predict("input -> output")
+    program.load(str(path))
+    assert program.signature.instructions == text
+    assert [(one["input"], one["output"]) for one in program.demos] == [("2 + 2", "4")]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from(NASTY) | TEXTS, st.sampled_from(["Q_end", "system", "before_Q", "A_begin"]), TEXTS.filter(bool))
+def test_langchain_sends_what_askwell_sends(text: str, placement: str, question: str) -> None:
+    pytest.importorskip("langchain_core")
+    one = found(text, placement=placement, demos=[Example(id="d", input="in {x}", target="{out}")])
+    names: dict[str, Any] = {}
+    exec(export(one, "langchain"), names)
+    if "{input}" in text:  # askwell's own template mark
+        return
+    sent = one.render(one.prompt, Example(id="", input=question, target=""))
+    roles = {"human": "user", "ai": "assistant", "system": "system"}
+    messages = names["prompt"].invoke({"input": question}).to_messages()
+    assert [(roles[message.type], message.content) for message in messages] == [(m.role, m.content) for m in sent]
+
+
+@pytest.mark.parametrize("placement", ["Q_end", "system"])
+@pytest.mark.parametrize("text", NASTY)
+def test_promptfoo_renders_what_askwell_sends(text: str, placement: str) -> None:
+    jinja2: Any = pytest.importorskip("jinja2")  # whose syntax promptfoo's nunjucks takes
+    one = found(text, placement=placement)
+    [prompt] = json.loads(export(one, "promptfoo"))["prompts"]
+    environment = jinja2.Environment(keep_trailing_newline=True)
+    environment.filters["dump"] = json.dumps  # a nunjucks filter
+    question = 'What is "2 + 2"?\nThink {{hard}}.'
+    rendered = environment.from_string(prompt["raw"]).render(input=question)
+    sent = one.render(one.prompt, Example(id="", input=question, target=""))
+    if len(sent) == 1:
+        assert rendered == sent[0].content
+    else:
+        assert json.loads(rendered) == [{"role": message.role, "content": message.content} for message in sent]
+
+
+def test_an_unknown_format_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'dspy'"):
+        export(found("x"), "dsp")
+    assert set(FORMATS) == {"text", "json", "dspy", "promptfoo", "langchain"}
+    assert replace(found("x"), render=Placed(placement="system")).messages[0].role == "system"
