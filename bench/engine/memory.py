@@ -37,7 +37,9 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
     from askwell.types import Example, Prompt
 
     # Few examples and many draws: the data set itself is not to be counted.
-    examples = tuple(Example(id=f"q{number}", input=f"{number} " + "apples " * 114, target="42") for number in range(50))
+    examples = tuple(
+        Example(id=f"q{number}", input=f"{number} " + "apples " * 114, target="42") for number in range(50)
+    )
     prompts = [Prompt(instruction=f"Count well, try {number}.") for number in range(8)]
     task = Task(name="t", splits={"dev": examples}, render=Placed(placement="system"), metric=metric("number"))
     config = ModelConfig(model="openai:tiny", base_url=base_url, concurrency=256)

@@ -7,14 +7,12 @@ however fast the machine is, with calls answered, on their way and waiting.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +34,7 @@ from tests.e2e.harness import (
 from tests.servers import ChatServer, chat_server
 
 _LATENCY_S = 0.02
+_WAY_OUT_S = 0.2
 _FLAGS = ("--concurrency", "6", "--dev", "10", "--candidates", "3")
 
 
@@ -54,20 +53,21 @@ class Killer:
     """A server, and the trigger in it."""
 
     server: ChatServer = field(default_factory=ChatServer)
-    pid: int = 0
+    kill: Callable[[], None] = lambda: None
     left: int = 0
     delay_s: float = 0.0
 
-    def arm(self, pid: int, point: KillPoint) -> None:
-        self.pid, self.left, self.delay_s = pid, max(1, point.answers), point.delay_s if point.answers else 0.0
+    def arm(self, process: subprocess.Popen[str], point: KillPoint) -> None:
+        self.kill = process.kill  # which does nothing to a process that has ended
+        self.left, self.delay_s = max(1, point.answers), point.delay_s if point.answers else 0.0
 
     def answered(self) -> None:
         """Called in the server, just before each answer."""
         self.left -= 1
         if self.left == 0 and self.delay_s:
-            asyncio.get_running_loop().call_later(self.delay_s, os.kill, self.pid, signal.SIGKILL)
+            asyncio.get_running_loop().call_later(self.delay_s, self.kill)
         elif self.left == 0:
-            os.kill(self.pid, signal.SIGKILL)
+            self.kill()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,10 @@ def uninterrupted_run(killer: Killer, folder: Path, *, more: Sequence[str] = ())
 
 
 def kill_points(whole: Sequence[Event], count: int, dice: random.Random) -> list[KillPoint]:
-    """Draw kills from each part of a run in turn: test scoring, optimizer calls, dev scoring, first events, any."""
+    """Draw kills from each part of a run in turn.
+
+    Test scoring, optimizer calls, dev scoring, first events, any, after the last answer (the result, and the way out).
+    """
     paid = answered(whole)
     parts = [
         [place for place, event in enumerate(paid, 1) if event.body.get("split") == "test"],
@@ -117,12 +120,14 @@ def kill_points(whole: Sequence[Event], count: int, dice: random.Random) -> list
         [place for place, event in enumerate(paid, 1) if event.body.get("split") == "dev"],
         [0],
         list(range(len(paid))),
+        [len(paid)],
     ]
+    slack = [_LATENCY_S] * 5 + [_WAY_OUT_S]
     return [
         KillPoint(
             answers=dice.choice(parts[number % len(parts)]),
-            delay_s=dice.choice([0.0, dice.random() * _LATENCY_S]),
-            moves=number % 2 == 1,
+            delay_s=dice.choice([0.0, dice.random() * slack[number % len(parts)]]),
+            moves=(number + number // len(parts)) % 2 == 1,
         )
         for number in range(count)
     ]
@@ -135,7 +140,7 @@ def interrupted_run(
     log, server = folder / "runs" / name / "log.db", killer.server
     server.bodies.clear()
     process = start("optimize", *_flags(server), *more, "--run", name, cwd=folder)
-    killer.arm(process.pid, point)
+    killer.arm(process, point)
     if not point.answers:
         _kill_when_there(process, log, point.delay_s)
     process.communicate(timeout=60)
