@@ -35,6 +35,7 @@ LAYERS = (
         "data_commands",
         "plan_commands",
         "query_commands",
+        "serve_commands",
         "train_commands",
         "policy_tables",
         "run_commands",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from askwell.baselines.peers import SplitJudge
 from askwell.budget import Caps
@@ -25,6 +25,9 @@ from askwell.planning import Pace
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
 from askwell.types import Prompt
+
+if TYPE_CHECKING:
+    from askwell.serve.proxy import Upstream
 
 KINDS = ("openai", "local", "pocket", "editor")
 _OPENAI_URL = "https://api.openai.com/v1"
@@ -179,6 +182,23 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         return LocalModel(name, batch_size=config.batch_size)
     from askwell.models.openai import OpenAIModel
 
+    name, url, key = _openai_place(config, flag)
+    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
+    model = OpenAIModel(name, base_url=url, api_key=key, timeout_s=config.timeout_s, prices=prices)
+    return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
+
+
+def upstream_of(config: ModelConfig) -> Upstream:
+    """Return where an openai: model is served, for a proxy. Raises `ConfigError` for a missing key or URL."""
+    from askwell.serve.proxy import Upstream
+
+    name, url, key = _openai_place(config, "--target")
+    return Upstream(endpoint=Endpoint.parse(url), model=name, api_key=key)
+
+
+def _openai_place(config: ModelConfig, flag: str) -> tuple[str, str, str | None]:
+    """Name, URL and key of an openai: model."""
+    name = config.model.partition(":")[2]
     key = os.environ.get(config.api_key_env) or None
     url = config.base_url or _OPENAI_URL
     if key is None and url == _OPENAI_URL:
@@ -186,11 +206,9 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
             f"no API key for {config.model!r}: the environment variable {config.api_key_env} is not set; set it, or "
             f"name another one with api_key_env, or an endpoint of your own with {_url_flag(flag)}"
         )
-    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
     if _MASK in url:
         raise ConfigError(f"the secret part of the base URL {url!r} is not in the log; give {_url_flag(flag)} again")
-    model = OpenAIModel(name, base_url=url, api_key=key, timeout_s=config.timeout_s, prices=prices)
-    return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
+    return name, url, key
 
 
 def _url_flag(flag: str) -> str:

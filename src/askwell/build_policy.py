@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from askwell.budget import Caps
 from askwell.build import resumable, target_side
 from askwell.build_task import build_task
 from askwell.config import Config, PolicyConfig
+from askwell.errors import ConfigError
 from askwell.job import TargetSide, header_body
 from askwell.qpo.collect import Collecting
 from askwell.qpo.data import Cells
@@ -18,6 +20,11 @@ from askwell.qpo.loop import LoopsSettings
 from askwell.qpo.parts import Shares
 from askwell.qpo.writing import Trainer, Writer
 from askwell.train_job import TrainJob
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE = "gpt2"
+"""The paper's policy."""
 
 PAPER_LOOPS = LoopsSettings(
     collecting=Collecting(pairs=1_000, prompts=1, choice="uniform", with_static=False),
@@ -32,6 +39,7 @@ def train_job(config: Config, cells: Cells) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for."""
     task = build_task(config)
     side = target_side(config, task)
+    config = config.model_copy(update={"policy": with_base(config.policy, target=side.model.name)})
     identity = {**config.identity(), "name": task.name, "policy": config.policy.model_dump(mode="json")}
     return job_of(
         cells, side, config.policy, identity=identity, settings=resumable(config), seed=config.run.seed,
@@ -56,7 +64,7 @@ def job_of(
         header=header_body({"kind": "policy", **identity, "outcomes": digest(cells)}, seed=seed, settings=settings),
         cells=cells,
         side=side,
-        trainer=trainer or language_trainer(policy, target=side.model.name),
+        trainer=trainer or language_trainer(policy),
         read_writer=read_writer or language_writer,
         settings=loops_settings(policy, seed=seed),
         shares=Shares(),
@@ -84,17 +92,40 @@ def loops_settings(policy: PolicyConfig, *, seed: int) -> LoopsSettings:
     )
 
 
-def language_trainer(policy: PolicyConfig, *, target: str) -> Trainer:
+def with_base(policy: PolicyConfig, *, target: str) -> PolicyConfig:
+    """Name the language model to start from where the config doesn't: gpt2, or pocket where that is all there is."""
+    if policy.base:
+        return policy
+    is_bundled = target.partition("#")[0] == "pocket" or not _is_at_hand(DEFAULT_BASE)
+    return policy.model_copy(update={"base": "pocket" if is_bundled else DEFAULT_BASE})
+
+
+def _is_at_hand(base: str) -> bool:
+    """Whether a model can be loaded: in the cache, or from the hub."""
+    try:
+        from transformers import AutoConfig
+    except ImportError as error:
+        raise ConfigError(
+            "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local]'"
+        ) from error
+    try:
+        AutoConfig.from_pretrained(base)  # pyright: ignore[reportUnknownMemberType] - partly typed
+    except OSError:
+        logger.warning("%r can't be loaded here: the policy starts from pocket, the bundled model", base)
+        return False
+    return True
+
+
+def language_trainer(policy: PolicyConfig) -> Trainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.qpo.model import ModelSettings
     from askwell.qpo.train import PAPER, LanguageModelTrainer, TrainSettings
 
-    base = policy.base or ("pocket" if target == "pocket" else "gpt2")
     settings = PAPER if policy.preset == "paper" else TrainSettings()
     changes = {"objective": policy.objective, "signal": policy.signal, "epochs": policy.epochs}
     return LanguageModelTrainer(
         settings=replace(settings, **{name: value for name, value in changes.items() if value is not None}),
-        model=ModelSettings(base=base, lora_rank=policy.lora_rank),
+        model=ModelSettings(base=policy.base or DEFAULT_BASE, lora_rank=policy.lora_rank),
     )
 
 

@@ -14,6 +14,12 @@ SOURCE_FLAGS = [
     click.option("--target-model", metavar="NAME", help="Which target model's outcomes, where there are several."),
     RUNS_FLAG,
 ]
+SERVED_FLAGS = [
+    click.option("--target", metavar="MODEL", help="Model in front of which to serve (default the run's)."),
+    click.option("--base-url", metavar="URL", help="Its endpoint (http://localhost:8000/v1)."),
+    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default OPENAI_API_KEY)."),
+    click.option("--placement", metavar="WHERE", help="Where the prompt stands, if the run doesn't say."),
+]
 _HELD_OUT = click.option(
     "--held-out", multiple=True, metavar="SOURCE", help="Queries that must not be among the data: overlap is refused."
 )
@@ -120,6 +126,20 @@ def policy_show(run: str, folder: str | None, *, as_json: bool) -> None:
     train_commands.show(Path(folder or "runs"), run, as_json=as_json)
 
 
+@click.command()
+@click.argument("run")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8018, show_default=True, help="Port to listen on.")
+@flags(SERVED_FLAGS)
+@RUNS_FLAG
+@told
+def serve(run: str, folder: str | None, host: str, port: int, **given: Any) -> None:
+    """Serve a run's policy in front of its target: an OpenAI-compatible endpoint that adds the prompt to each query."""
+    from askwell import serve_commands
+
+    serve_commands.serve(run, Path(folder or "runs"), host=host, port=port, overrides=overrides(given))
+
+
 _KEYS = {
     "preset": "policy.preset",
     "base": "policy.base",
@@ -135,4 +155,4 @@ _KEYS = {
 }
 """Flag -> key of the config, for those that mean something of their own here."""
 
-COMMANDS = (experiences, headroom, train, policy)
+COMMANDS = (experiences, headroom, train, policy, serve)

@@ -37,15 +37,17 @@ def training_report(found: Figures) -> Iterator[RenderableType]:
 
 
 def loops_table(loops: tuple[LoopResult, ...]) -> Table:
-    """Return one row a loop: dev figures in points of 100."""
-    table = Table(title="Dev queries, points of 100, 95 % intervals (paired)", title_justify="left")
-    for heading in ("loop", "labelled", "trained on", "single prompt", "written", "guarded", "switched", "calls"):
-        table.add_column(heading, justify="right", no_wrap=heading in {"written", "guarded", "single prompt"})
+    """Return one row a loop: dev figures in points of 100.
+
+    new: pairs labelled for it; single: the best single prompt's score; own: queries that get a prompt of their own.
+    """
+    table = Table(title="On dev queries: points of 100, paired gains with 95 % intervals", title_justify="left")
+    for heading in ("loop", "new", "single", "unguarded gain", "guarded gain", "own", "calls"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for one in loops:
         table.add_row(
             str(one.loop),
             f"{one.collected:,}",
-            f"{one.trained_on:,}",
             f"{100 * one.static.estimate:.1f}",
             _points(one.written).replace("[", "\\["),
             _points(one.guarded).replace("[", "\\["),

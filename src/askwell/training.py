@@ -11,7 +11,7 @@ from askwell import report, runs, views
 from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build_policy import job_of, language_writer
+from askwell.build_policy import job_of, language_writer, with_base
 from askwell.config import parse_config
 from askwell.errors import ConfigError, DataError
 from askwell.evaluation import Sampling
@@ -60,6 +60,8 @@ def train(
     task = as_task(data, metric=metric, placement=placement)
     side = side_of(task, target, sampling, concurrency)
     cells = read_offline(names)
+    if trainer is None:
+        config = with_base(config, target=side.model.name)
     identity = {"name": task.name, "policy": config.model_dump(mode="json"), **side_config(side, metric, placement)}
     job = job_of(
         cells, side, config, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
