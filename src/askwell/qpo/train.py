@@ -21,7 +21,8 @@ selection; 100 test queries. Each has a test of its name (tests/qpo/test_release
 
 Objectives: `reward-conditioned` (the paper: cross-entropy of prompt and end, plus λ·MSE of the value);
 `filtered-cloning` (the best share of the pairs, no condition); `advantage-weighted` (exp(signal / temperature), no
-condition). `dpo` is in `preference.py`. The value head is trained the same way under all of them.
+condition); `dpo` (clone the best share, then learn from preferences: `preference.py`; conditions are tokens there). The
+value head is trained the same way under all of them.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch is typed in part only)
@@ -45,6 +46,7 @@ from askwell.qpo.distributed import team
 from askwell.qpo.generate import Sampling
 from askwell.qpo.model import ModelSettings, build
 from askwell.qpo.packed import Group, Tail
+from askwell.qpo.preference import Preferences, prefer
 from askwell.qpo.signals import Scale, Signal, check_disjoint_queries, scale_of, with_signal
 from askwell.qpo.tokens import Texts
 from askwell.qpo.training_state import TrainingState, fingerprint
@@ -52,7 +54,7 @@ from askwell.qpo.writer import LanguageModelWriter, copied
 from askwell.qpo.writing import Writer
 from askwell.types import Experience
 
-Objective = Literal["reward-conditioned", "filtered-cloning", "advantage-weighted"]
+Objective = Literal["reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ class LanguageModelTrainer:
     sampling: Sampling = field(default_factory=Sampling)
     checkpoints: Path | None = None
     on_epoch: Callable[[Epoch], None] = field(default=lambda _: None)
+    preferences: Preferences = field(default_factory=Preferences)
+    """For the objective `dpo`."""
 
     def fit(
         self,
@@ -170,6 +174,8 @@ class LanguageModelTrainer:
         start: Writer | None = None,
         seed: int = 0,
     ) -> LanguageModelWriter:
+        if self.settings.objective == "dpo":
+            return self._preferring(train, dev, start, seed)
         check_disjoint_queries(train, dev)
         if start is not None and not isinstance(start, LanguageModelWriter):
             raise ConfigError(f"start is a {type(start).__name__}; expected a writer this trainer made, or None")
@@ -177,6 +183,19 @@ class LanguageModelTrainer:
         samples = [_samples(data, self.settings.signal, writer.scale, writer.texts) for data in (train, dev)]
         writer.texts.tell_cuts()
         return _Training(self, writer, samples[0], samples[1], is_later=start is not None, seed=seed).run()
+
+    def _preferring(
+        self, train: Sequence[Experience], dev: Sequence[Experience], start: Writer | None, seed: int
+    ) -> LanguageModelWriter:
+        if self.model.lora_rank:
+            raise ConfigError("objective='dpo' trains the whole model: set lora_rank=0, or take another objective")
+        cloning = replace(
+            self,
+            settings=replace(self.settings, objective="filtered-cloning"),
+            model=replace(self.model, conditioning="tokens"),
+        )
+        writer = cloning.fit(train, dev, start=start, seed=seed)
+        return prefer(writer, train, self.preferences, signal=self.settings.signal, seed=seed)
 
     def _fresh(self, train: Sequence[Experience], seed: int) -> LanguageModelWriter:
         model, tokenizer = build(self.model, seed=seed)
@@ -213,7 +232,7 @@ class _Training:
     ) -> None:
         self.trainer, self.settings, self.writer = trainer, trainer.settings, writer
         self.model, self.team, self.seed = writer.model, team(), seed
-        self.train, self.dev = _by_query(train), _by_query(dev)
+        self.train, self.dev = by_query(train), by_query(dev)
         self.first_rate = self.settings.later_learning_rate if is_later else self.settings.learning_rate
         self.epochs = self.settings.later_epochs if is_later else self.settings.epochs
         self.trained = [one for one in self.model.parameters() if one.requires_grad]
@@ -249,7 +268,7 @@ class _Training:
             options["lr"] = rate
         self.model.train()
         sums = torch.zeros(4, device=self.model.device)
-        for batch in self._batches(number):
+        for batch in batches(self.train, self._lesson, self.settings, seed=self.seed, epoch=number):
             sums += self._step(batch)
         train, dev = self._losses(sums), self._dev_losses() if self.dev else None
         self.state.epoch += 1
@@ -311,19 +330,7 @@ class _Training:
             ),
         )
 
-    def _batches(self, epoch: int) -> Iterator[list[list[Lesson]]]:
-        """Global batches: chunks of one query each, about `batch_pairs` pairs; the same in every process."""
-        rng = random.Random(f"{self.seed}/{epoch}")
-        chunks: list[list[Lesson]] = []
-        for group in self.train:
-            lessons = [self._lesson(one, hidden=rng.random() < self.settings.hidden_share) for one in group]
-            rng.shuffle(lessons)
-            most = self.settings.most_shared
-            chunks += [lessons[begin : begin + most] for begin in range(0, len(lessons), most)]
-        rng.shuffle(chunks)
-        yield from _filled(chunks, self.settings.batch_pairs)
-
-    def _lesson(self, sample: Sample, *, hidden: bool) -> Lesson:
+    def _lesson(self, sample: Sample, hidden: bool) -> Lesson:
         objective = self.settings.objective
         if objective == "reward-conditioned":
             return Lesson(sample=sample, hidden=hidden, weight=1.0)
@@ -339,7 +346,7 @@ class _Training:
         known = self.settings.objective == "reward-conditioned"
         sums = torch.zeros(4, device=self.model.device)
         for hidden in (False, True) if known else (True,):
-            chunks = [[self._lesson(one, hidden=hidden) for one in group] for group in self.dev]
+            chunks = [[self._lesson(one, hidden) for one in group] for group in self.dev]
             for batch in _filled(chunks, 2 * self.settings.batch_pairs):
                 found = self._sums(batch[self.team.rank :: self.team.size])
                 if known and hidden:
@@ -368,7 +375,28 @@ def _samples(data: Sequence[Experience], signal: Signal, scale: Scale, texts: Te
     ]
 
 
-def _by_query(samples: Sequence[Sample]) -> list[list[Sample]]:
+def batches(
+    groups: Sequence[Sequence[Sample]],
+    teach: Callable[[Sample, bool], Lesson],
+    settings: TrainSettings,
+    *,
+    seed: int,
+    epoch: int,
+) -> Iterator[list[list[Lesson]]]:
+    """Global batches of an epoch: chunks of one query each, about `batch_pairs` pairs; the same in every process."""
+    rng = random.Random(f"{seed}/{epoch}")
+    chunks: list[list[Lesson]] = []
+    for group in groups:
+        lessons = [teach(one, rng.random() < settings.hidden_share) for one in group]
+        rng.shuffle(lessons)
+        most = settings.most_shared
+        chunks += [lessons[begin : begin + most] for begin in range(0, len(lessons), most)]
+    rng.shuffle(chunks)
+    yield from _filled(chunks, settings.batch_pairs)
+
+
+def by_query(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Groups of samples on one query, in order of first appearance."""
     groups: dict[tuple[int, ...], list[Sample]] = {}
     for sample in samples:
         groups.setdefault(sample.query, []).append(sample)

@@ -62,7 +62,7 @@ class LanguageModelWriter:
             by_query.setdefault(query, []).append(place)
         found = [0.0] * len(pairs)
         self.model.eval()
-        for places in _batched(list(by_query.values()), BATCH_PAIRS):
+        for places in batched(list(by_query.values()), BATCH_PAIRS):
             groups = [self._judged([pairs[place] for place in group]) for group in places]
             laid = self.model.lay(groups, packed=True)
             values = self.model.values(self.model.hidden(laid)[laid.last_P]).tolist()
@@ -152,7 +152,8 @@ def _own(model: PolicyModel) -> dict[str, torch.nn.Parameter]:
     return {name: one for name, one in model.named_parameters() if not name.startswith("base.") or ".lora_" in name}
 
 
-def _batched(groups: Sequence[list[int]], most: int) -> list[list[list[int]]]:
+def batched(groups: Sequence[list[int]], most: int) -> list[list[list[int]]]:
+    """Put groups into batches of about `most` members, cutting those that are longer."""
     batches: list[list[list[int]]] = [[]]
     for group in groups:
         for begin in range(0, len(group), most):
