@@ -66,7 +66,7 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
 @flags(DATA_FLAGS, TARGET_FLAGS)
 @click.option("--preset", metavar="NAME", help="askwell (default), or paper: QPO as published.")
 @click.option("--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder.")
-@click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning or advantage-weighted.")
+@click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
 @click.option("--signal", metavar="NAME", help="reward, advantage or group.")
 @click.option("--loops", type=int, help="Trainings at the most (default 3).")
 @click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")

@@ -114,7 +114,7 @@ class PolicyConfig(_Section):
     base: str = ""
     """Causal language model of transformers it starts from: a name, a folder, or `pocket`. Default: gpt2; pocket where
     pocket is the target."""
-    objective: Literal["reward-conditioned", "filtered-cloning", "advantage-weighted"] | None = None
+    objective: Literal["reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo"] | None = None
     """What is learnt from logged pairs."""
     signal: Literal["reward", "advantage", "group"] | None = None
     """What pairs are told apart by: the reward, its advantage over the static prompt, or its rank within the query."""
