@@ -26,6 +26,8 @@ LAYERS = (
         "estimate",
         "planning",
         "repair",
+        "archive",
+        "parquet",
     },
     {"config", "build", "build_policy", "build_task", "training", "api", "cells", "export"},
     {
@@ -39,8 +41,9 @@ LAYERS = (
         "train_commands",
         "policy_tables",
         "run_commands",
+        "log_commands",
     },
-    {"cli", "cli_flags", "cli_query_level", "cli_runs", "__main__"},
+    {"cli", "cli_flags", "cli_query_level", "cli_runs", "cli_log", "__main__"},
 )
 """A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

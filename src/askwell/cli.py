@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import askwell
-from askwell import cli_query_level, cli_runs
+from askwell import cli_log, cli_query_level, cli_runs
 from askwell.cli_flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,
@@ -178,5 +178,5 @@ def _prompt_file(path: Path) -> str:
         raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error
 
 
-for _command in (*cli_runs.COMMANDS, *cli_query_level.COMMANDS):
+for _command in (*cli_runs.COMMANDS, *cli_log.COMMANDS, *cli_query_level.COMMANDS):
     main.add_command(_command)

@@ -1,0 +1,32 @@
+"""`askwell log`: a run's log as a file, and a file as a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from askwell import archive, runs
+from askwell.errors import ConfigError
+from askwell.store import SqliteStore
+
+
+def export(folder: Path, name: str, *, form: str, table: str, output: Path | None) -> None:
+    """Write a run's events or rollouts to a file."""
+    path = output or Path(f"{name}.{form}" if table == "events" else f"{name}-{table}.{form}")
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        count = archive.write(store, path, form=form, table=table)
+    _say(f"{count:,} {table} written to {path}")
+
+
+def load(folder: Path, path: Path, name: str) -> None:
+    """Make a run of an exported log."""
+    log = runs.log_path(folder, name)
+    if log.exists():
+        raise ConfigError(f"the run {name!r} exists; choose another --run")
+    count = archive.load(path, log)
+    _say(f"{count:,} events read; see askwell show {name}{'' if folder == Path('runs') else f' --runs {folder}'}")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
