@@ -107,14 +107,15 @@ class Lookahead:
             return None
         self._decision = self._decision or self._decide(blocks)
         decision = self._decision
+        every = range(len(self._field.blocks))
         wanted = [Unit(name, blocks[place]) for name, place in decision.wanted]
+        needed = [Unit(name, block) for name, block in product(decision.ranking[: self._survivors], every)]
         if wanted:
-            # All asked for already, and slots are free: those still in contention look at a further block.
+            # All asked for already, and slots are free: what the leaders will need in the end, then a further look at
+            # whoever is still in contention.
             contenders = [name for name in decision.ranking if name not in decision.stopped]
-            wanted += [Unit(name, block) for block, name in product(blocks, contenders)]
-        else:
-            survivors = decision.ranking[: self._survivors]
-            wanted = [Unit(name, block) for name, block in product(survivors, range(len(self._field.blocks)))]
+            needed += [Unit(name, block) for block, name in product(blocks, contenders)]
+        wanted += needed
         return next((unit for unit in wanted if unit in self._open), None)
 
     def _decide(self, blocks: Sequence[int]) -> Decision:
