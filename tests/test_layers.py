@@ -27,6 +27,7 @@ LAYERS = (
         "planning",
         "repair",
         "archive",
+        "mlflow_log",
         "parquet",
     },
     {"config", "build", "build_policy", "build_task", "training", "api", "cells", "export"},

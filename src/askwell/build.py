@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from askwell.baselines.peers import SplitJudge
 from askwell.budget import Caps
 from askwell.build_task import build_task, evaluation_task
-from askwell.config import Config, ModelConfig, RacingConfig
+from askwell.config import Config, ModelConfig, RacingConfig, Trace
 from askwell.errors import ConfigError, nearest
 from askwell.evaluation import Sampling
 from askwell.gpo.embed import default_embedder
@@ -20,7 +20,7 @@ from askwell.methods import DEFAULT_PRESET, Parts, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.named import Named
-from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying
+from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, Traced
 from askwell.planning import Pace
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
@@ -44,7 +44,7 @@ def optimize_job(config: Config) -> OptimizeJob:
     task = build_task(config)
     chosen = configured_search(config.search, steps=config.run.steps, temperature=config.optimizer.temperature)
     racing = race_settings(config.racing, default=chosen.racing)
-    optimizer_model = build_model(config.optimizer, flag="--optimizer")
+    optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace)
 
     def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
         splits = task.splits
@@ -84,7 +84,7 @@ def target_side(config: Config, task: Task) -> TargetSide:
     target = config.target
     return TargetSide(
         task=task,
-        model=build_model(target, flag="--target"),
+        model=build_model(target, flag="--target", trace=config.run.trace),
         sampling=Sampling(
             temperature=target.temperature or 0.0,
             max_tokens=target.max_tokens or default_max_tokens(target.model),
@@ -115,7 +115,7 @@ def resumable(config: Config) -> dict[str, Any]:
     return tree
 
 
-def build_model(config: ModelConfig, *, flag: str) -> Metered:
+def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off") -> Metered:
     """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost."""
     kind, _, name = config.model.partition(":")
     if not config.model:
@@ -125,8 +125,9 @@ def build_model(config: ModelConfig, *, flag: str) -> Metered:
             f"unknown model {config.model!r} for {flag}; expected openai:NAME, local:PATH, pocket or editor "
             f"({nearest(kind, KINDS)})"
         )
+    bare = _bare_model(kind, name, config, flag)
     limited = Limited(
-        _bare_model(kind, name, config, flag),
+        bare if trace == "off" else Traced(bare, detail=trace),
         max_concurrency=in_flight(config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,

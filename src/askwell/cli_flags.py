@@ -59,6 +59,7 @@ SEARCH_FLAGS = [
     click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never)."),
     click.option("--seed", type=int, help="Seed of everything: same seed, same log (default 0)."),
     click.option("--run", "run_name", metavar="NAME", help="Name of the run's folder."),
+    click.option("--trace", metavar="DETAIL", help="Send OpenTelemetry spans: calls, or content (the messages too)."),
 ]
 BUDGET_FLAGS = [
     click.option("--budget-calls", type=int, help="Most calls of both models: the run ends with its best so far."),
@@ -148,6 +149,7 @@ _KEYS = {
     "budget_usd": "budget.max_usd",
     "budget_minutes": "budget.max_minutes",
     "run_name": "run.name",
+    "trace": "run.trace",
     "folder": "run.folder",
 }
 """Flag -> key of the config."""

@@ -40,4 +40,17 @@ def log_import(file: Path, name: str, folder: str | None) -> None:
     log_commands.load(Path(folder or "runs"), file, name)
 
 
+@log.command("mlflow")
+@click.argument("run")
+@click.option("--experiment", default="askwell", metavar="NAME", help="MLflow experiment (default askwell).")
+@click.option("--tracking-uri", metavar="URI", help="MLflow server (default: MLFLOW_TRACKING_URI).")
+@RUNS_FLAG
+@told
+def log_mlflow(run: str, experiment: str, tracking_uri: str | None, folder: str | None) -> None:
+    """Write a run to MLflow: settings, scores step by step, spend, and the prompt as an artefact."""
+    from askwell import log_commands
+
+    log_commands.mlflow(Path(folder or "runs"), run, experiment=experiment, tracking_uri=tracking_uri)
+
+
 COMMANDS = (log,)

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
 from askwell.models.meter import Metered, Totals
+from askwell.models.traced import Exporting
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
 
@@ -50,7 +51,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     model = cast("Metered", job.side.model)
     begun = time.monotonic()
     again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
-    with ctrl_c(again), live_progress([model]) as live:
+    with _exported(config), ctrl_c(again), live_progress([model]) as live:
         found = api.execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
     if as_json:
@@ -133,7 +134,8 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
         plan_commands.announce(config, job, yes=yes)
     models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
-    with ctrl_c(f"go on with: {_resume_line(folder, name)}"), live_progress(models) as live:
+    again = f"go on with: {_resume_line(folder, name)}"
+    with _exported(config), ctrl_c(again), live_progress(models) as live:
         result = _execute(job, folder / name, live)
     if as_json:
         tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
@@ -181,7 +183,7 @@ def resumed(name: str, overrides: dict[str, Any]) -> Config:
     for key, value in given.items():
         section, _, field = key.partition(".")
         is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
-        if not is_volatile and section != "budget":
+        if not is_volatile and section != "budget" and key != "run.trace":
             raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
@@ -218,6 +220,11 @@ def live_progress(models: list[Metered]) -> LiveProgress:
         return [model.totals for model in models]
 
     return LiveProgress(Console(stderr=True), totals)
+
+
+def _exported(config: Config) -> AbstractContextManager[None]:
+    """Send spans to a collector while a traced run is on."""
+    return nullcontext() if config.run.trace == "off" else Exporting(config.run.name)
 
 
 def _resume_line(folder: Path, name: str) -> str:

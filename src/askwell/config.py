@@ -16,6 +16,9 @@ DEFAULT_PROMPT = "Let's think step by step."
 """The paper's initial prompt."""
 
 
+Trace = Literal["off", "calls", "content"]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -145,7 +148,7 @@ class PolicyConfig(_Section):
 class RunConfig(_Section):
     """Where the log goes, when to stop, and the seed of everything."""
 
-    volatile = frozenset({"name", "folder", "max_missing"})
+    volatile = frozenset({"name", "folder", "max_missing", "trace"})
 
     name: str = ""
     """Folder of the run; made up from the task's name when empty."""
@@ -159,6 +162,8 @@ class RunConfig(_Section):
     """Stop after so many steps without a better dev score; 0 never does."""
     max_missing: float = Field(default=0.02, ge=0, le=1)
     """Share of a step's target calls that may fail for good before the run stops loudly."""
+    trace: Trace = "off"
+    """OpenTelemetry spans (the `otel` extra): off, calls (model, tokens, outcome), or content (the messages too)."""
 
 
 class RacingConfig(_Section):

@@ -28,5 +28,14 @@ def load(folder: Path, path: Path, name: str) -> None:
     _say(f"{count:,} events read; see askwell show {name}{'' if folder == Path('runs') else f' --runs {folder}'}")
 
 
+def mlflow(folder: Path, name: str, *, experiment: str, tracking_uri: str | None) -> None:
+    """Write a run to an MLflow server."""
+    from askwell.mlflow_log import record
+
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        run_id = record(store, name, experiment=experiment, tracking_uri=tracking_uri)
+    _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
+
+
 def _say(text: str) -> None:
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -12,12 +12,13 @@ from askwell.models.limit import Limited
 from askwell.models.meter import Metered, Totals
 from askwell.models.named import Named
 from askwell.models.retry import Retrying
+from askwell.models.traced import Traced
 
-__all__ = ["Coalesced", "Limited", "Metered", "Named", "Retrying", "Totals", "unwrapped"]
+__all__ = ["Coalesced", "Limited", "Metered", "Named", "Retrying", "Totals", "Traced", "unwrapped"]
 
 
 def unwrapped(model: ChatModel) -> ChatModel:
     """Return the model under all of this module's wrappers, to ask whether it can do more (`LikelihoodModel`)."""
-    while isinstance(model, Coalesced | Limited | Metered | Named | Retrying):
+    while isinstance(model, Coalesced | Limited | Metered | Named | Retrying | Traced):
         model = model.inner
     return model
