@@ -165,3 +165,73 @@ def test_a_model_that_fails_for_good_raises_its_own_words(tmp_path: Path) -> Non
     broken = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="401 invalid key"))
     with pytest.raises(askwell.ModelError, match="401 invalid key"):
         askwell.evaluate(["p"], data=DATA, target=broken, metric="number", run=tmp_path / "run")
+
+
+class Learns:
+    """A chat model that is right once it has seen a demonstration, whatever the instruction."""
+
+    name = "learns"
+
+    async def complete(self, request: Request) -> Completion:
+        question = request.messages[-1].content.partition("\n")[0]
+        left, right = map(int, question.split("+"))
+        shown = sum(message.role == "assistant" for message in request.messages)
+        return Completion(text=str(left + right if shown or (left + right) % 3 == 0 else 99))
+
+    async def aclose(self) -> None:
+        return
+
+
+def few_shot(folder: Path, **more: object) -> askwell.Result:
+    return askwell.optimize(
+        prompt="Think.",
+        data=DATA,
+        target=Learns(),
+        optimizer=optimizer,
+        metric="number",
+        run=folder,
+        loop=askwell.LoopSettings(steps=4, seed=0),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_demonstrations_are_searched_with_the_instruction_and_come_with_the_result(tmp_path: Path) -> None:
+    result = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice="joint", count=3))
+    assert (result.score, result.prompt) == (1.0, "Think.")
+    assert result.demos
+    saved = result.save(tmp_path / "prompt.txt").read_text(encoding="utf-8")
+    assert saved.startswith("Think.\n\n")
+    assert f"{result.demos[0].input}\n{result.demos[0].target}" in saved
+    body = json.loads(result.save(tmp_path / "prompt.json").read_text(encoding="utf-8"))
+    assert len(body["best"]["demos"]) == len(result.demos)
+    again = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice="joint", count=3))
+    assert again.demos == result.demos
+
+
+@pytest.mark.parametrize("choice", ["random", "per-class", "nearest"])
+def test_demonstrations_chosen_ahead_are_in_every_request(choice: str, tmp_path: Path) -> None:
+    result = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice=choice, count=2))
+    assert result.score == 1.0
+    assert result.gain is None  # the initial prompt had them too
+    assert len(result.demos) == (0 if choice == "nearest" else 2)
+
+
+def test_a_function_is_shown_demonstrations_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def listening(text: str) -> str:
+        seen.append(text)
+        return "4"
+
+    for folder, demos in (("plain", None), ("shown", askwell.Demos(choice="random", count=1))):
+        seen.clear()
+        askwell.optimize(
+            data=DATA, target=listening, optimizer=optimizer, metric="number", run=tmp_path / folder, demos=demos,
+            loop=askwell.LoopSettings(steps=1),
+        )  # fmt: skip
+        assert any("Assistant:" in text for text in seen) == (demos is not None)
+
+
+def test_a_search_that_cannot_vary_demonstrations_says_so(tmp_path: Path) -> None:
+    with pytest.raises(askwell.ConfigError, match="no setting 'joint_demos'"):
+        few_shot(tmp_path / "run", preset="gepa", demos=askwell.Demos(choice="joint"))

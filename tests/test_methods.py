@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -76,6 +76,14 @@ def test_the_default_preset_races_unless_that_is_switched_off() -> None:
 
 def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
     assert search("askwell", {"without": list(INGREDIENTS)}).settings == GPO_PRESETS["gpo"]
+
+
+def test_without_training_examples_the_default_preset_does_without_them() -> None:
+    made = search("askwell", {}).optimizer(replace(parts(), train=()))
+    assert made.demand(1).train_cells == 0
+    assert made.demand(1).demos == 0
+    with pytest.raises(ConfigError, match="train split"):
+        search("apo", {}).optimizer(replace(parts(), train=()))
 
 
 def test_a_table_of_settings_is_laid_over_the_presets_own() -> None:

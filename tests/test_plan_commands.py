@@ -12,7 +12,20 @@ import askwell
 from askwell.cli import main
 from askwell.errors import ConfigError
 
-SMALL = ["--data", "pocket:numbers_even", "--train", "8", "--dev", "10", "--test", "5", "--steps", "2"]
+SMALL = [
+    "--data",
+    "pocket:numbers_even",
+    "--train",
+    "8",
+    "--dev",
+    "10",
+    "--test",
+    "5",
+    "--steps",
+    "2",
+    "--preset",
+    "gpo",
+]
 
 
 def run(*arguments: str, status: int = 0) -> str:
@@ -84,6 +97,7 @@ def test_from_python() -> None:
         data=[{"input": f"{i}", "target": "yes"} for i in range(50)],
         target=str.upper,
         loop=askwell.LoopSettings(steps=1),
+        preset="gpo",
         settings={"candidates": 2, "embedder": "lexical"},
         caps=askwell.Caps(max_usd=1.0),
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from askwell.models.base import ChatModel
     from askwell.planning import Plan
     from askwell.race import RaceSettings
+    from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
     from askwell.train_job import Trained
@@ -50,6 +51,7 @@ _HOMES = {
     "askwell.models.base": ("ChatModel",),
     "askwell.planning": ("Plan",),
     "askwell.race": ("RaceSettings",),
+    "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
     "askwell.train_job": ("Trained",),
     "askwell.training": ("load_policy", "train"),
@@ -66,6 +68,7 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DataError",
+    "Demos",
     "Evaluation",
     "Example",
     "LoopSettings",

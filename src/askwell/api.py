@@ -33,13 +33,14 @@ from askwell.planning import plan as reckon
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.base import Metric, Task
+from askwell.tasks.demos import Demos
 from askwell.tasks.load import Source, load
 from askwell.tasks.metrics import from_callable
 from askwell.tasks.metrics import metric as metric_named
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import SPLITS, join_splits
 from askwell.tasks.splits import split as split_examples
-from askwell.types import Prompt, Split
+from askwell.types import Example, Prompt, Split
 
 ModelLike: TypeAlias = ChatModel | str | Callable[..., Any]
 """A model, a model's name, or a function from text to text (sync or async)."""
@@ -65,19 +66,21 @@ class Result:
     report: reports.Report
     run: Path | None
     """The run's folder; None for a run kept in memory."""
+    demos: tuple[Example, ...] = ()
+    """Demonstrations that `prompt` was scored with, in their order: send them too."""
 
     def diff(self) -> str:
         """Show what changed against the initial prompt, word by word."""
         return reports.prompt_diff(self.initial_prompt, self.prompt)
 
     def save(self, path: str | Path) -> Path:
-        """Write the prompt: its bare text, or everything known about it where the name ends in `.json`."""
+        """Write the bare prompt, with its demonstrations; or, to a name that ends in `.json`, all that is known."""
         place = Path(path)
         if place.suffix == ".json":
             body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.as_json(self.report)}
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
-            text = self.prompt
+            text = reports.prompt_text(self.report.best.prompt)
         place.write_text(text, encoding="utf-8")
         return place
 
@@ -92,6 +95,7 @@ def optimize(
     placement: str = "Q_end",
     preset: str = DEFAULT_PRESET,
     settings: Mapping[str, Any] | None = None,
+    demos: Demos | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
@@ -102,9 +106,10 @@ def optimize(
     """Find a better instruction for a task.
 
     `preset` says who proposes prompts (`askwell presets` lists them), `settings` changes any of its settings
-    ({"candidates": 4}). `loop` says how many steps to make and holds the seed, `caps` is the most it may spend. `run`
-    is a folder for the log: a new one is made under `runs/` when it is not given; if it holds an unfinished run with
-    the same settings and data, that run goes on, and nothing is paid for twice.
+    ({"candidates": 4}). `demos` says which training examples a prompt shows (a function is shown none unless asked).
+    `loop` says how many steps to make and holds the seed, `caps` is the most it may spend. `run` is a folder for the
+    log: a new one is made under `runs/` when it is not given; if it holds an unfinished run with the same settings and
+    data, that run goes on, and nothing is paid for twice.
 
     Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
     `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
@@ -112,7 +117,7 @@ def optimize(
     """
     job = _optimize_job(
         data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
-        settings=settings, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+        settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
     )  # fmt: skip
     name = job.side.task.name
     folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
@@ -129,6 +134,7 @@ def plan(
     placement: str = "Q_end",
     preset: str = DEFAULT_PRESET,
     settings: Mapping[str, Any] | None = None,
+    demos: Demos | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
@@ -141,7 +147,7 @@ def plan(
     """
     job = _optimize_job(
         data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
-        settings=settings, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+        settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
     )  # fmt: skip
     return reckon(job, target=Pace(concurrency=concurrency, latency_s=latency_s), optimizer=Pace(latency_s=latency_s))
 
@@ -156,6 +162,7 @@ def _optimize_job(
     placement: str,
     preset: str,
     settings: Mapping[str, Any] | None,
+    demos: Demos | None,
     sampling: Sampling | None,
     concurrency: int,
     loop: LoopSettings | None,
@@ -164,27 +171,31 @@ def _optimize_job(
     """Turn the arguments of `optimize` and `plan` into objects."""
     loop = loop or LoopSettings()
     task = as_task(data, metric=metric, placement=placement)
-    search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None)
+    train = task.splits.get("train", ())
+    is_function = not isinstance(target, str | ChatModel)
+    demos = demos or Demos(choice="none" if is_function else "")  # a function may not expect a conversation
+    search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None, demos=demos)
     racing = loop.racing or search.racing
     loop = replace(loop, steps=search.steps(loop.steps), racing=racing)
-    side = side_of(task, target, sampling, concurrency)
+    side = side_of(replace(task, render=demos.around(task.render, train)), target, sampling, concurrency)
     optimizer_model = as_model(optimizer)
 
     def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
-        train, dev = task.splits.get("train", ()), task.splits["dev"]
+        dev = task.splits["dev"]
         return search.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
 
     config = {
         "name": task.name,
         "prompt": prompt.strip(),
         "search": search.identity(),
+        "demos": asdict(demos),
         "loop": asdict(loop),
         "optimizer": optimizer_model.name,
         **side_config(side, metric, placement),
     }
     return OptimizeJob(
         header=header_body(config, seed=loop.seed, settings=None),
-        initial=[Prompt(instruction=prompt.strip())],
+        initial=[demos.start_from(prompt.strip(), train)],
         side=side,
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
@@ -219,6 +230,7 @@ def result_of(store: RunStore, folder: Path | None) -> Result:
         gain=found.gain,
         report=found,
         run=folder,
+        demos=best.prompt.demos,
     )
 
 

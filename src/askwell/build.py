@@ -24,6 +24,7 @@ from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, Trace
 from askwell.planning import Pace
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
+from askwell.tasks.demos import JOINT, Demos
 from askwell.types import Prompt
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ _MASK = "=***"
 def optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
     task = build_task(config)
-    chosen = configured_search(config.search, steps=config.run.steps, temperature=config.optimizer.temperature)
+    demos = Demos(**config.demos.model_dump())
+    chosen = configured_search(
+        config.search, steps=config.run.steps, temperature=config.optimizer.temperature, demos=demos
+    )
     racing = race_settings(config.racing, default=chosen.racing)
     optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace)
 
@@ -57,8 +61,8 @@ def optimize_job(config: Config) -> OptimizeJob:
             seed=config.run.seed,
             settings=resumable(config),
         ),
-        initial=[Prompt(instruction=config.prompt.strip())],
-        side=target_side(config, task),
+        initial=[demos.start_from(config.prompt.strip(), task.splits["train"])],
+        side=target_side(config, replace(task, render=demos.around(task.render, task.splits["train"]))),
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
         settings=LoopSettings(
@@ -154,10 +158,16 @@ def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
     )
 
 
-def configured_search(tree: Mapping[str, Any], *, steps: int, temperature: float | None) -> Search:
+def configured_search(
+    tree: Mapping[str, Any], *, steps: int, temperature: float | None, demos: Demos | None = None
+) -> Search:
     """Return a preset with changes laid over it; the schedules' T is the run's number of steps."""
     changes = {key: value for key, value in tree.items() if key != "preset"}
     defaults: dict[str, Any] = {"total_steps": max(1, steps), "embedder": default_embedder()}
+    if demos is not None and demos.choice == JOINT:
+        changes.setdefault("joint_demos", demos.count)
+    elif demos is not None and demos.choice:
+        defaults["joint_demos"] = 0
     if temperature is not None:
         defaults["temperature"] = temperature
     return search(str(tree.get("preset", DEFAULT_PRESET)), changes, defaults=defaults)

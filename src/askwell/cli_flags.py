@@ -50,10 +50,12 @@ SEARCH_FLAGS = [
     click.option("--train", "train_size", type=float, help="Training examples, a count or a share."),
     click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them."),
     click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end."),
-    click.option("--preset", metavar="NAME", help="Who proposes prompts (default gpo); `askwell presets` lists them."),
+    click.option("--preset", metavar="NAME", help="Who proposes prompts (default askwell); see `askwell presets`."),
     click.option(
         "--racing", metavar="NAME", help="Stop losers early (askwell, successive-halving, capo-paired-t) or full."
     ),
+    click.option("--demos", metavar="CHOICE", help="Demonstrations: none, random, per-class, nearest or joint."),
+    click.option("--demos-count", type=int, help="How many of them (default 4)."),
     click.option("--candidates", type=int, help="New prompts a step (default 8)."),
     click.option("--steps", type=int, help="Steps at the most (default 18)."),
     click.option("--patience", type=int, help="Stop after so many steps without a better dev score (default never)."),
@@ -139,6 +141,8 @@ _KEYS = {
     "dev_size": "split.dev",
     "test_size": "split.test",
     "preset": "search.preset",
+    "demos": "demos.choice",
+    "demos_count": "demos.count",
     "racing": "racing.method",
     "candidates": "search.candidates",
     "steps": "run.steps",

@@ -92,11 +92,14 @@ def fold(marks: Iterable[Event], rows: Iterable[CellRow]) -> Columns:
 
 
 def missing(found: Columns, rows: Iterable[CellRow]) -> frozenset[Place]:
-    """Return the cells that were asked for and never answered; walks through the log again only if some call failed."""
-    if not found.failed:
+    """Return the cells that were asked for and never answered; walks through the log again only if some call failed.
+
+    Training examples are left out: they feed reflections, and no score lacks them.
+    """
+    failed = {place for place in found.failed if place[0] != "train"}
+    if not failed:
         return frozenset()
-    answered = {row[1:5] for row in rows if row[5] is not None and row[1:5] in found.failed}
-    return found.failed - answered
+    return frozenset(failed - {row[1:5] for row in rows if row[5] is not None and row[1:5] in failed})
 
 
 @dataclass(slots=True)

@@ -95,7 +95,7 @@ def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
     if prompt_only:
-        sys.stdout.write(found.best.prompt.instruction)
+        sys.stdout.write(report.prompt_text(found.best.prompt))
     elif as_json:
         tables.print_json(report.as_json(found))
     else:

@@ -187,6 +187,20 @@ class RacingConfig(_Section):
     """How many of the best prompts so far run along, at no cost (1)."""
 
 
+class DemosConfig(_Section):
+    """Which training examples a prompt shows as demonstrations."""
+
+    choice: str = ""
+    """none, random, per-class, nearest (to each question) or joint (searched with the instruction); the preset's own
+    when empty: joint for askwell, none for the others."""
+    count: int = Field(default=4, ge=1)
+    """How many; of joint, at most."""
+    order: str = "drawn"
+    """drawn (nearest: the nearest last), reversed, shortest-first or longest-first."""
+    seed: int = 0
+    """Of the draw."""
+
+
 class BudgetConfig(_Section):
     """Hard caps on a run's spending, both models together. It ends in order, with its best so far."""
 
@@ -214,6 +228,7 @@ class Config(_Section):
     {preset = "gpo", candidates = 4}."""
     racing: RacingConfig = RacingConfig()
     policy: PolicyConfig = PolicyConfig()
+    demos: DemosConfig = DemosConfig()
     run: RunConfig = RunConfig()
     budget: BudgetConfig = BudgetConfig()
 

@@ -6,6 +6,7 @@ A preset is a method (an optimizer and the settings it takes) with its settings 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
@@ -29,7 +30,8 @@ from askwell.race import RaceSettings
 from askwell.tasks.base import Render
 from askwell.types import Example
 
-DEFAULT_PRESET = "gpo"
+log = logging.getLogger(__name__)
+DEFAULT_PRESET = "askwell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,13 @@ def _types_like(like: object) -> tuple[type, ...]:
     return (list, tuple) if kind is tuple else (kind,)
 
 
+def _askwell(parts: Parts, settings: GPOSettings) -> GPO:
+    if not parts.train:
+        log.warning("no training examples: no contrast, no demonstrations, and no examples for the optimizer model")
+        settings = gpo_presets.switched_off(settings, ("contrast", "demos"))
+    return _gpo(parts, settings)
+
+
 def _gpo(parts: Parts, settings: GPOSettings) -> GPO:
     return GPO(model=parts.model, train=parts.train, render=parts.render, settings=settings, judge=parts.judge)
 
@@ -234,7 +243,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         name: Preset(
             summary=gpo_presets.SUMMARIES[name],
             settings=settings,
-            make=_gpo,
+            make=_askwell if name == "askwell" else _gpo,
             racing=_askwell_race if name == "askwell" else _everybody,
             ingredients=frozenset(gpo_presets.INGREDIENTS if name == "askwell" else ()),
         )

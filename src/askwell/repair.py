@@ -60,7 +60,7 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
         if not len(found.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
         repair = _Repair(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
-        dev = await repair.fill(found.trajectory.complete, "dev")
+        dev = await repair.fill(found.trajectory.candidates, "dev")
         final = views.result(store.events(kinds=["result"]))
         if final is None:
             return dev
@@ -96,13 +96,14 @@ class _Repair:
         return Repaired(missing=len(cells), filled=filled)
 
     def _missing(self, prompt: Prompt, split: Split, found: Columns, failed: Iterable[Place]) -> Iterator[Cell]:
-        """Lay out what failed, and what was never asked for (a test that a cap cut short)."""
+        """Lay out what failed, and what was never asked for (a test that a cap cut short; not what a race spared)."""
         known, name = found.of(prompt, split), prompt_id(prompt)
         gaps = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
+        raced = split == "dev" and all(one.partial for one in found.trajectory.candidates if one.prompt == prompt)
         step = max((one.step for one in found.trajectory.candidates if one.prompt == prompt), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
             for draw in range(self.evaluator.sampling.draws):
-                if (example.id, draw) in gaps or example.id not in known:
+                if (example.id, draw) in gaps or (example.id not in known and not raced):
                     yield Cell(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
 
     def _show(self, history: Trajectory, split: Split, before: int, total: int) -> None:

@@ -12,6 +12,7 @@ from askwell.columns import Columns, CurvePoint
 from askwell.records import Body, prompt_id
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.store import RunStore
+from askwell.tasks.render import shown_target
 from askwell.types import ModelRole, Prompt, Split
 
 _Scores = Mapping[Prompt, Mapping[str, float]]
@@ -143,9 +144,17 @@ def _interval(scores: Mapping[str, float] | None) -> Interval | None:
     return mean_interval(list(scores.values())) if scores else None
 
 
+def prompt_text(prompt: Prompt) -> str:
+    """Return the instruction, exactly, and below it the demonstrations, if it has any, as questions and answers."""
+    shown = [f"{demo.input}\n{shown_target(demo)}" for demo in prompt.demos]
+    return "\n\n".join([prompt.instruction, *shown])
+
+
 def _standing_json(standing: Standing) -> Body:
+    demos = [{"input": demo.input, "target": shown_target(demo)} for demo in standing.prompt.demos]
     return {
         "prompt": standing.prompt.instruction,
+        **({"demos": demos} if demos else {}),
         "dev": interval_json(standing.dev),
         "test": interval_json(standing.test),
     }

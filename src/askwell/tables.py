@@ -13,7 +13,7 @@ from rich.text import Text
 from askwell.api import Evaluation
 from askwell.models.meter import Totals
 from askwell.progress import format_seconds, spent_line
-from askwell.report import Report, interval_json, prompt_diff
+from askwell.report import Report, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
 from askwell.stats import Interval, format_interval
 
@@ -28,11 +28,13 @@ def run_report(found: Report) -> Iterator[RenderableType]:
     table.add_column("dev", justify="right", no_wrap=True)
     table.add_column("held-out test", justify="right", no_wrap=True)
     for name, standing in (("initial", found.initial), ("optimized", found.best)):
-        table.add_row(name, Text(standing.prompt.instruction), _cell(standing.dev), _cell(standing.test))
+        table.add_row(name, Text(prompt_text(standing.prompt)), _cell(standing.dev), _cell(standing.test))
     yield table
     yield from _verdict(found)
     if found.initial.prompt != found.best.prompt:
         yield Text(f"Changed: {prompt_diff(found.initial.prompt.instruction, found.best.prompt.instruction)}")
+    if found.best.prompt.demos:
+        yield Text(f"The optimized prompt goes with {len(found.best.prompt.demos)} demonstrations, as shown.")
     best = [point.best for point in found.curve]
     yield Text(f"Best dev score by step: {sparkline(best)}  ({', '.join(f'{100 * value:.0f}' for value in best)})")
     if found.raced is not None:

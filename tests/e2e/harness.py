@@ -142,7 +142,7 @@ class Answerer:
         return f"The answer is {self.targets[question]}." if right else f"The answer is {digest(text) % 50 + 100}."
 
     def _rewritten(self) -> str:
-        dice = digest(f"{self.asked['messages']}{self.asked['seed']}{self.samples}")
+        dice = digest(f"{self.asked['messages']}{self.asked.get('seed')}{self.samples}")
         self.samples += 1
         prompt = " ".join(_PHRASES[dice // divisor % len(_PHRASES)] for divisor in (1, 7, 49)[: 1 + dice % 3])
         return f"<START>{prompt}<END>"
@@ -167,8 +167,15 @@ def events(log: Path) -> list[Event]:
 def answered(found: Iterable[Event]) -> list[Event]:
     """The events for which the server answered once each: the draws of a step come in one answer."""
 
+    asked: set[object] = set()
+
     def is_further_draw(event: Event) -> bool:
-        return event.kind == "call" and records.request_of(cast("records.Body", event.body["request"])).draw > 0
+        if event.kind != "call":
+            return False
+        request = records.request_of(cast("records.Body", event.body["request"]))
+        again = (request.messages, request.temperature) in asked and request.draw > 0
+        asked.add((request.messages, request.temperature))
+        return again
 
     paid = [event for event in found if event.kind in {"call", "rollout"} and not event.body.get("cached")]
     return [event for event in paid if not is_further_draw(event)]
@@ -186,11 +193,14 @@ def assert_same_events(left: Sequence[Event], right: Sequence[Event]) -> None:
 
 
 Call = tuple[str, str, int | None]
-"""(model, last message, seed): what the server sees of a call."""
+"""(model, messages, seed): what the server sees of a call."""
 
 
 def calls_seen(server: ChatServer) -> Counter[Call]:
-    return Counter((body["model"], body["messages"][-1]["content"], body.get("seed")) for body in list(server.bodies))
+    return Counter(
+        (body["model"], _said(one["content"] for one in body["messages"]), body.get("seed"))
+        for body in list(server.bodies)
+    )
 
 
 def calls_logged(found: Sequence[Event]) -> set[Call]:
@@ -199,8 +209,12 @@ def calls_logged(found: Sequence[Event]) -> set[Call]:
     for event in found:
         if event.kind == "call":
             request = records.request_of(cast("records.Body", event.body["request"]))
-            calls.add((OPTIMIZER, request.messages[-1].content, request.seed))
+            calls.add((OPTIMIZER, _said(one.content for one in request.messages), request.seed))
     for rollout in views.rollouts(found):
         messages: tuple[Message, ...] = render(rollout.prompt, Example(id="", input=rollout.query, target=""))
-        calls.add(("tiny", messages[-1].content, None))
+        calls.add(("tiny", _said(one.content for one in messages), None))
     return calls
+
+
+def _said(contents: Iterable[str]) -> str:
+    return "\0".join(contents)

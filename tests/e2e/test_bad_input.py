@@ -63,7 +63,7 @@ def test_a_wrong_flag_is_refused(flags: list[str], said: list[str], base: list[s
     [
         ("[task]\nmetrik = 'number'", ["'task.metrik'", "did you mean 'metric'"]),
         ("[targets]\nmodel = 'x'", ["'targets'", "did you mean 'target'"]),
-        ("[search]\ncandidate = 3", ["'gpo'", "'candidate'", "did you mean 'candidates'"]),
+        ("[search]\ncandidate = 3", ["'askwell'", "'candidate'", "did you mean 'candidates'"]),
         ("[gpo]\ncandidates = 3", ["[gpo]", "[search]", "rename"]),
         ("[search]\npreset = 'evoprompt'", ["'evoprompt'", "choose one of"]),
         ("task = 3", ["task", "3"]),

@@ -169,3 +169,19 @@ def test_resuming_a_finished_run_prints_it_again_and_calls_nobody(server: ChatSe
     assert again.status == 0, again.err
     assert again.json == first.json
     assert server.total_requests == before
+
+
+@pytest.mark.parametrize("choice", ["random", "nearest"])
+def test_demonstrations_are_chosen_by_flag_and_sent_with_every_question(
+    choice: str, server: ChatServer, tmp_path: Path
+) -> None:
+    flags = [*optimize_flags(server), "--preset", "gpo", "--demos", choice, "--demos-count", "2"]
+    done = invoke("optimize", *flags, "--run", "r", "--runs", tmp_path)
+    assert done.status == 0, done.err
+    asked = [body["messages"] for body in server.bodies]
+    assert asked
+    assert {tuple(message["role"] for message in messages) for messages in asked} == {
+        ("user", "assistant") * 2 + ("user",)
+    }
+    shown = {tuple(message["content"] for message in messages if message["role"] == "assistant") for messages in asked}
+    assert (len(shown) > 1) == (choice == "nearest")

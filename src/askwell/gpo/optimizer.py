@@ -43,6 +43,7 @@ from askwell.gpo.settings import GPOSettings
 from askwell.gpo.step_size import RESTART, STRIDES
 from askwell.models.base import ChatModel
 from askwell.tasks.base import Render
+from askwell.tasks.render import shown_target
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, Prompt, Proposal
 
@@ -273,5 +274,5 @@ def length_penalty(prompt: Prompt, initial: Prompt, per_100_words: float) -> flo
 
 def prompt_words(prompt: Prompt) -> int:
     """Count the words of the instruction and of the demonstrations, each as it is shown."""
-    shown = [demo.target if isinstance(demo.target, str) else demo.target[0] for demo in prompt.demos]
-    return sum(len(words(text)) for text in (prompt.instruction, *(demo.input for demo in prompt.demos), *shown))
+    shown = [text for demo in prompt.demos for text in (demo.input, shown_target(demo))]
+    return sum(len(words(text)) for text in (prompt.instruction, *shown))

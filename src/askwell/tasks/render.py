@@ -125,15 +125,14 @@ class Placed:
             return (*messages, self._inline(prompt, instruction, before, example))
         for demo in prompt.demos:
             asked = _paragraphs(before, self._ask(demo.input, instruction))
-            messages += [Message(role="user", content=asked), Message(role="assistant", content=_shown_target(demo))]
+            messages += [Message(role="user", content=asked), Message(role="assistant", content=shown_target(demo))]
             before = ""
         asked = _paragraphs(before, self._ask(example.input, instruction))
         return (*messages, Message(role="user", content=asked))
 
     def _inline(self, prompt: Prompt, instruction: str, before: str, example: Example) -> Message:
         blocks = [
-            self._answered(self._ask(demo.input, instruction), _shown_target(demo), instruction)
-            for demo in prompt.demos
+            self._answered(self._ask(demo.input, instruction), shown_target(demo), instruction) for demo in prompt.demos
         ]
         return Message(role="user", content=_paragraphs(before, *blocks, self._ask(example.input, instruction)))
 
@@ -160,5 +159,6 @@ def render_text(render: Render, prompt: Prompt, example: Example | None = None) 
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
 
 
-def _shown_target(demo: Example) -> str:
+def shown_target(demo: Example) -> str:
+    """Return the answer that a demonstration shows."""
     return demo.target if isinstance(demo.target, str) else demo.target[0]
