@@ -35,6 +35,7 @@ LAYERS = (
         "progress",
         "tables",
         "commands",
+        "demo_commands",
         "data_commands",
         "plan_commands",
         "query_commands",

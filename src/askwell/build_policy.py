@@ -122,7 +122,10 @@ def language_trainer(policy: PolicyConfig) -> Trainer:
     from askwell.qpo.train import PAPER, LanguageModelTrainer, TrainSettings
 
     settings = PAPER if policy.preset == "paper" else TrainSettings()
-    changes = {"objective": policy.objective, "signal": policy.signal, "epochs": policy.epochs}
+    later = None if policy.epochs is None else min(policy.epochs, settings.later_epochs)
+    changes = {
+        "objective": policy.objective, "signal": policy.signal, "epochs": policy.epochs, "later_epochs": later,
+    }  # fmt: skip
     return LanguageModelTrainer(
         settings=replace(settings, **{name: value for name, value in changes.items() if value is not None}),
         model=ModelSettings(base=policy.base or DEFAULT_BASE, lora_rank=policy.lora_rank),

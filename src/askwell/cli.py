@@ -106,16 +106,20 @@ def show(
 
 
 @main.command()
-@click.option("--task", default=None, metavar="NAME", help="Which bundled task.")
+@click.option("--task", default=None, metavar="NAME", help="Which bundled task, for the first act alone.")
+@click.option("--act", type=click.IntRange(1, 2), default=None, help="Play one act only: 1 or 2.")
 @click.option("--steps", type=int, default=None, help="Optimization steps.")
 @click.option("--seed", type=int, default=0, help="Seed of everything.")
 @RUNS_FLAG
 @told
-def demo(task: str | None, steps: int | None, seed: int, folder: str | None) -> None:
-    """Do the whole job on the bundled model and rewriter: no key, no network, about a minute."""
-    from askwell import commands
+def demo(task: str | None, act: int | None, steps: int | None, seed: int, folder: str | None) -> None:
+    """Do the whole job on the bundled model: no key, no network, some minutes.
 
-    commands.demo(task, steps=steps, seed=seed, folder=Path(folder or "runs"))
+    First act: optimize one prompt for a task. Second act: learn to write one for each query of three mixed tasks.
+    """
+    from askwell import demo_commands
+
+    demo_commands.demo(task, act=act, steps=steps, seed=seed, folder=Path(folder or "runs"))
 
 
 @main.command()

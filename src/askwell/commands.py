@@ -27,8 +27,6 @@ from askwell.models.traced import Exporting
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
 
-DEMO_TASK = "numbers_even"
-DEMO_STEPS = 9
 _INTERRUPTED = 130
 
 
@@ -106,25 +104,11 @@ def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
             out.print(f"Not finished. Go on with: {_resume_line(folder, name)}", highlight=False, markup=False)
 
 
-def demo(task: str | None, *, steps: int | None, seed: int, folder: Path) -> None:
-    """Optimize a prompt of the bundled model on a bundled task."""
-    from askwell import pocket
-
-    task = task or DEMO_TASK
-    tree: dict[str, Any] = {
-        "prompt": pocket.initial_prompt(task),
-        "task": {"data": f"pocket:{task}"},
-        "target": {"model": "pocket"},
-        "optimizer": {"model": "editor"},
-        "split": {"train": 48, "dev": 48, "test": 300},
-        "run": {"steps": steps or DEMO_STEPS, "seed": seed, "folder": str(folder)},
-    }
-    Console(stderr=True).print(
-        f"Task {task!r}: the bundled model (pocket) answers, the bundled rewriter (editor, a stand-in for an optimizer "
-        "LLM) proposes prompts.",
-        highlight=False,
-    )
-    _optimize(_named(configs.parse_config(tree)), as_json=False)
+def optimize_named(config: Config) -> str:
+    """Run an optimization under a name (made up where the config has none), print its report, and return the name."""
+    named = _named(config)
+    _optimize(named, as_json=False)
+    return named.run.name
 
 
 def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: bool = True) -> None:

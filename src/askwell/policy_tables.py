@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +42,8 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
 
     new: pairs labelled for it; single: the best single prompt's score; own: queries that get a prompt of their own.
     """
-    table = Table(title="On dev queries: points of 100, paired gains with 95 % intervals", title_justify="left")
+    title = "On dev queries: points of 100, paired gains with 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("loop", "new", "single", "unguarded gain", "guarded gain", "own", "calls"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in loops:

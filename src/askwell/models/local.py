@@ -181,20 +181,29 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise ConfigError(f"can't run {str(source)!r}: {_PIP}") from error
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    showed_progress = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+        with without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
         return cast("Any", model).to(device).eval(), tokenizer
     except (OSError, ValueError) as error:
         expected = "expected a folder made by save_pretrained, or the name of a causal language model on the hub"
         raise ModelError(f"can't load {str(source)!r}: {error}; {expected}") from error
+
+
+@contextmanager
+def without_bars() -> Generator[None]:
+    """Keep transformers' progress bars off while checkpoints are read or written."""
+    from transformers.utils import logging as transformers_logging
+
+    showed_progress = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
     finally:
         if showed_progress:
             transformers_logging.enable_progress_bar()

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from askwell.errors import ConfigError, DataError
-from askwell.models.local import load_checkpoint
+from askwell.models.local import load_checkpoint, without_bars
 from askwell.qpo.generate import Bans, Opening, Sampling, generate
 from askwell.qpo.model import ModelSettings, PolicyModel, assemble, build
 from askwell.qpo.packed import Group, Tail
@@ -73,7 +73,8 @@ class LanguageModelWriter:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.model.settings.lora_rank:
-            self.model.base.save_pretrained(folder / "base")
+            with without_bars():
+                self.model.base.save_pretrained(folder / "base")
             self.texts.tokenizer.save_pretrained(folder / "base")
         tensors = {name: one.detach().contiguous().cpu() for name, one in _own(self.model).items()}
         save_file(tensors, folder / "policy.safetensors")
