@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
 from askwell.records import CellRow, UsageRow, cell_row, usage_rows
-from askwell.store_file import FORMAT, SCHEMA, create_log, take_lock
+from askwell.store_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
 from askwell.types import Event, EventKind
 
 ASIDE = -1
@@ -127,7 +127,7 @@ class SqliteStore:
         """Hash of a key -> first position that has it; complete in a store that writes."""
         try:
             self._writer = None if read_only else self._open_writer()
-            self._reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            self._reader = open_reader(path)
             self._reader_lock = threading.Lock()
             self._check_format()
             if not read_only:

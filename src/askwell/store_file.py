@@ -39,6 +39,24 @@ def create_log(path: Path) -> None:
     draft.replace(path)
 
 
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a log for reading, also where nothing can be written: then nobody writes the log, and it is read as it is.
+
+    Reading a log that may be written makes a file beside it, which a read-only folder refuses.
+    """
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    reader = sqlite3.connect(place, uri=True, check_same_thread=False)
+    try:
+        reader.execute("PRAGMA user_version")
+    except sqlite3.OperationalError:
+        reader.close()
+        unread = path.with_name(f"{path.name}-wal")
+        if os.access(path.parent, os.W_OK) or (unread.exists() and unread.stat().st_size):
+            raise
+        reader = sqlite3.connect(f"{place}&immutable=1", uri=True, check_same_thread=False)
+    return reader
+
+
 def take_lock(path: Path) -> IO[str]:
     """Hold the log for writing. The lock goes with the process, also when it is killed."""
     try:
