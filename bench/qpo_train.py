@@ -6,7 +6,7 @@ Command of the figures in docs/algorithms/qpo.md: OMP_NUM_THREADS=1 python bench
 
 All three train the same GPT-2-style network (random weights, 6 layers of width 256, 5.4 M parameters; the bundled
 model's tokenizer, 2,048 tokens) on the same tokens in the same batches: 30 prompts of 15–30 tokens on every query of
-60–120 tokens, 4 queries a batch, AdamW at a constant 1e-3, loss on prompt and end only, float32. Each runs in a
+60–120 tokens, 4 queries a batch, AdamW at a constant 3e-4, loss on prompt and end only, float32. Each runs in a
 process of its own; time is of the training steps alone, by the wall and by the processor (which a busy machine
 disturbs less). Memory is the peak of the resident set above what was there before the first step. The dev loss is
 computed by one function for all, over other queries.
@@ -123,6 +123,7 @@ def settings_of(kind: str, epochs: int) -> TrainSettings:
         kept_share=1.0,
         value_weight=0.0,
         epochs=epochs,
+        learning_rate=3e-4,
         decay=1.0,
         batch_pairs=PROMPTS_PER_QUERY * QUERIES_PER_BATCH,
         most_shared=PROMPTS_PER_QUERY,

@@ -176,6 +176,7 @@ class LanguageModelTrainer:
     ) -> LanguageModelWriter:
         if self.settings.objective == "dpo":
             return self._preferring(train, dev, start, seed)
+        team()  # before anything is put on a device: it says which one is this process's
         check_disjoint_queries(train, dev)
         if start is not None and not isinstance(start, LanguageModelWriter):
             raise ConfigError(f"start is a {type(start).__name__}; expected a writer this trainer made, or None")
@@ -250,10 +251,11 @@ class _Training:
 
     def run(self) -> LanguageModelWriter:
         self.team.agree(self.trained)
-        torch.manual_seed(self.seed + 7919 * self.team.rank)  # dropout; a resumed training restores the state
-        self.state.resume()
-        while self.state.epoch < self.epochs and not self._is_over():
-            self._one_epoch()
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed + 7919 * self.team.rank)  # dropout; a resumed training restores the state
+            self.state.resume()
+            while self.state.epoch < self.epochs and not self._is_over():
+                self._one_epoch()
         self.state.restore_best()
         self.model.eval()
         return self.writer
