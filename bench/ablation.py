@@ -1,8 +1,8 @@
 """What each ingredient of the preset `askwell` is worth on the bundled tasks, at a small number of calls.
 
 Command:  .venv/bin/python bench/ablation.py --out ablation.jsonl
-          (default 8 tasks x 3 seeds x the whole preset, each ingredient switched off, and `gpo`; target `pocket`,
-          optimizer `editor`, 32 dev examples, 400 calls of both models a run beside the test; some 15 minutes)
+          (default 8 tasks x 2 seeds x the whole preset, each ingredient switched off, and `gpo`; target `pocket`,
+          optimizer `editor`, 32 dev examples, 600 calls of both models a run beside the test; some 15 minutes)
 
 At many calls every preset comes near the most the target can do, so that nothing could be told apart. Each row is one
 variant: mean test accuracy of its final prompt over tasks and seeds, the difference to the whole preset with a 95 %
@@ -147,26 +147,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     parser.add_argument("--variants", nargs="+", default=list(variants()))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--calls", type=int, default=400, help="of both models in one run, the final test not counted")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--calls", type=int, default=600, help="of both models in one run, the final test not counted")
     parser.add_argument("--dev", type=int, default=32)
-    parser.add_argument("--test", type=int, default=200)
+    parser.add_argument("--test", type=int, default=150)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
     done = {(row["task"], row["variant"], row["seed"]) for row in rows}
     target = Remembered(pocket_model(batch_size=128))
-    for name in given.tasks:
-        task = task_of(name, dev=given.dev, test=given.test)
-        sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
-        side = TargetSide(task=task, model=target, sampling=sampling, concurrency=256)
-        for variant in given.variants:
-            for seed in range(given.seeds):
-                if (name, variant, seed) not in done:
-                    found = optimized(task, side, variants()[variant], calls=given.calls, seed=seed)
-                    rows.append({"task": name, "variant": variant, "seed": seed, **found})
-                    with given.out.open("a") as out:
-                        out.write(json.dumps(rows[-1]) + "\n")
+    tasks = {name: task_of(name, dev=given.dev, test=given.test) for name in given.tasks}
+    sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
+    cells: Sequence[tuple[int, str, str]] = [
+        (seed, name, variant) for seed in range(given.seeds) for name in given.tasks for variant in given.variants
+    ]
+    for seed, name, variant in cells:
+        if (name, variant, seed) in done:
+            continue
+        side = TargetSide(task=tasks[name], model=target, sampling=sampling, concurrency=64)
+        found = optimized(tasks[name], side, variants()[variant], calls=given.calls, seed=seed)
+        rows.append({"task": name, "variant": variant, "seed": seed, **found})
+        with given.out.open("a") as out:
+            out.write(json.dumps(rows[-1]) + "\n")
     print(table(rows))
 
 

@@ -1,7 +1,7 @@
 """Where the paper's released code departs from the paper: one test each, for the lines that concern the optimizer.
 
-The other lines of that list (final selection, the test split, rendering, answer parsing, model names) are the loop's,
-the tasks' and the models', and are tested there.
+The other lines of that list (final selection, the test split, rendering, answer parsing, model names, cost) are the
+loop's, the tasks' and the models': see `tests/test_released_code.py`.
 """
 
 import re
