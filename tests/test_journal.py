@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from askwell.errors import StoreError
 from askwell.journal import Journal, Journaled
 from askwell.models.fakes import ScriptedModel
 from askwell.store import MemoryStore, SqliteStore
-from askwell.types import Completion, Event, EventKind, Message, Request
+from askwell.types import Completion, Event, Message, Request
 
 
 def note(position: int) -> Event:
@@ -34,18 +34,9 @@ class CountingStore(MemoryStore):
         super().append(batch)
 
 
-class BrokenStore:
+class BrokenStore(MemoryStore):
     def append(self, events: Iterable[Event]) -> None:
         raise StoreError("the disk is full")
-
-    def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
-        return iter(())
-
-    def find(self, key: str, *, position: int = -1) -> Event | None:
-        return None
-
-    def close(self) -> None:
-        pass
 
 
 async def test_an_event_is_in_the_store_when_write_returns() -> None:
