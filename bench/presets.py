@@ -1,154 +1,323 @@
-"""What each optimizer preset finds on the bundled tasks, at the same number of steps, with the same rewriter.
+"""What each optimizer finds on the bundled tasks with the same rewriter and the same number of target calls.
 
-Command:  .venv/bin/python bench/presets.py --out presets.json
-          (28 tasks exist; default 8 tasks x 3 seeds x 7 presets, about 25 minutes on two quiet cores; test accuracy on
-          200 examples a task; target `pocket`, optimizer `editor`, 9 steps of 8 candidates, 32 dev examples)
+Command:  .venv/bin/python bench/presets.py --out presets.jsonl
+          (default 8 tasks x 5 seeds x every preset, 400 target calls a run; target `pocket`, optimizer `editor`)
 
-Each row is a preset: mean test accuracy of its final prompt over tasks and seeds, the paired difference to `gpo` with a
-95 % interval (bootstrap over tasks, since seeds of one task are alike), and target calls a run (tests left out). The
-references `empty` and `cot` are prompts nobody optimized. `control-random` and `control-shuffled` are `gpo` with its
-direction taken away: what they lose is what the direction is worth here.
+Every preset has its own defaults, starts from the same vague prompt and may make `--budgets` target calls, on
+training and dev examples alike; the schedules' T is what the largest budget pays for. One run to the largest budget
+gives all of them: at each budget counts the best prompt that was by then scored on the whole dev split (score less
+penalty), and its accuracy on test examples that no run sees. Other packages plan by their budget: they get a run each.
+
+The target is greedy, so its answers are kept for the whole process, across presets and seeds; a run's calls are
+counted as if it had paid for them. Results are appended to `--out` as they come, and what stands there is not run
+again; `--table` prints what there is. Intervals are 95 % bootstraps over tasks, since seeds of one task are alike.
+
+`empty` and `cot` are prompts nobody optimized, `initial` is where all start, `best known` the best of four the
+bundled model's card names. `control-random` and `control-shuffled` are `gpo` with its direction taken away.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import statistics
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from askwell import pocket, views
+from askwell.baselines.peers import SplitJudge
 from askwell.blocking import run_blocking
 from askwell.build_task import answer_type_of
 from askwell.evaluation import Sampling
-from askwell.gpo.direction import Judge
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import preset
-from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.models.base import ChatModel
+from askwell.job import OptimizeJob, TargetSide, header_body
+from askwell.loop import LoopSettings, Optimizer
+from askwell.methods import Parts, search
+from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
-from askwell.store import MemoryStore
+from askwell.records import prompt_id, prompt_of
+from askwell.store import MemoryStore, RunStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
-from askwell.types import Completion, Prompt, Request
+from askwell.types import Completion, Example, Prompt, Request, Split
 
 TASKS = (
-    "numbers_even", "numbers_max", "words_animals", "words_longest",
-    "review_sentiment", "review_topic", "bool_trues", "walk_turns",
+    "numbers_even", "numbers_sort", "words_animals", "words_longest",
+    "review_staff", "review_topic", "bool_trues", "walk_turns",
 )  # fmt: skip
-PRESETS = ("gpo", "opro", "ape", "pe2", "control-random", "control-shuffled")
-REFERENCES = {"empty": "", "cot": "Let's think step by step."}
+PRESETS = (
+    "askwell", "gpo", "ape", "apo", "opro", "pe2", "sgdm", "evoprompt-ga", "evoprompt-de", "capo",
+    "control-random", "control-shuffled",
+)  # fmt: skip
+PEERS = ("gepa", "dspy-mipro", "dspy-simba")
+OURS = "askwell"
+STEPS = 400
+"""More than any budget allows: the calls end a run, or a perfect dev score."""
+IDLE = 25
+"""Steps without a better prompt after which a run that pays for nothing new is over."""
 
 
-class Kept:
-    """The one loaded model of this process, which no run may close."""
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """The one loaded model of this process, and all it ever answered."""
 
-    def __init__(self, model: ChatModel) -> None:
-        self.inner = model
-        self.name = model.name
+    inner: ChatModel
+    known: dict[str, Completion] = field(default_factory=dict[str, Completion])
+
+    async def answer(self, key: str, request: Request) -> Completion:
+        if key not in self.known:
+            self.known[key] = await self.inner.complete(request)
+        return self.known[key]
+
+
+class Rationed:
+    """The target model of one run: `paid` says as which call each request was answered first; no more than `most`."""
+
+    def __init__(self, model: Remembered, most: int) -> None:
+        self.model = model
+        self.name = model.inner.name
+        self.most = most
+        self.paid: dict[str, int] = {}
 
     async def complete(self, request: Request) -> Completion:
-        return await self.inner.complete(request)
+        key = request_key(self.name, request)
+        if key not in self.paid:
+            if len(self.paid) >= self.most:
+                return Completion(outcome="failed", fault="budget", error=f"all {self.most} target calls are made")
+            self.paid[key] = len(self.paid) + 1
+        return await self.model.answer(key, request)
 
     async def aclose(self) -> None:
         return
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The prompt that a search would hand over after so many target calls."""
+
+    budget: int
+    prompt: Prompt
+    calls: int
+    """Target calls made by then; fewer than the budget where the search had ended."""
+    optimizer_calls: int
+    """Of the whole run."""
+
+
+Method = Callable[[Task, Rationed, ChatModel, Sequence[int], int], list[Found]]
+"""(task without its test split, target, optimizer model, budgets, seed) -> what was found at each budget."""
+
+
+def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
+    """Return a preset of askwell's as a method: one run, read at every budget."""
+
+    def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
+        steps = max(1, round(max(budgets) / (8 * len(task.splits["dev"]))))
+        chosen = search(name, changes, defaults={"total_steps": steps})
+        store = MemoryStore()
+
+        def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
+            train, dev = task.splits["train"], task.splits["dev"]
+            return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
+
+        sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
+        job = OptimizeJob(
+            header=header_body({}, seed=seed, settings=None),
+            initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
+            side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
+            optimizer_model=model,
+            make_optimizer=make,
+            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed, racing=chosen.racing),
+        )
+        run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
+        spent = views.spend(store.events())
+        asked = spent["optimizer"].calls if "optimizer" in spent else 0
+        return [
+            Found(
+                budget=budget,
+                prompt=best_within(store, target.paid, budget, size=len(task.splits["dev"])),
+                calls=min(budget, len(target.paid)),
+                optimizer_calls=asked,
+            )
+            for budget in budgets
+        ]
+
+    return found
+
+
+def peer_method(name: str) -> Method:
+    """Return another package's optimizer as a method: a run for each budget, which it knows and plans by."""
+
+    def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
+        results: list[Found] = []
+        for budget in budgets:
+            ration = Rationed(target.model, budget)
+            both_ends = 2 * len(task.splits["dev"])  # the loop scores the first prompt and the last
+            changes = {"target_calls": max(1, budget - both_ends)}
+            results += preset_method(name, changes)(task, ration, model, [budget], seed)
+        return results
+
+    return found
+
+
+METHODS: Mapping[str, Method] = {name: preset_method(name, {}) for name in PRESETS} | {
+    name: peer_method(name) for name in PEERS
+}
+"""Add a method here: any function of this type."""
+
+
+def best_within(store: RunStore, paid: Mapping[str, int], budget: int, *, size: int) -> Prompt:
+    """Return the best of the prompts whose dev cells were all answered within `budget` calls; of equals the earliest.
+
+    Reads the log of one run. `size` is the length of the dev split; the initial prompt is what is left.
+    """
+    texts: dict[str, Prompt] = {}
+    penalties: dict[str, float] = {}
+    scores: dict[str, dict[str, float]] = {}
+    known_at: dict[str, int] = {}
+    for event in store.events():
+        body: Any = event.body
+        if event.kind == "prompt":
+            texts.setdefault(body["id"], prompt_of(body))
+        elif event.kind == "proposals":
+            penalties |= {one["prompt"]: one.get("penalty", 0.0) for one in body["proposals"]}
+        elif event.kind == "rollout" and body["split"] == "dev" and paid[event.key] <= budget and body["score"]:
+            scores.setdefault(body["prompt"], {})[body["example"]] = body["score"][0]
+            known_at[body["prompt"]] = max(paid[event.key], known_at.get(body["prompt"], 0))
+    full = {name: statistics.fmean(of.values()) for name, of in scores.items() if len(of) == size}
+    if not full:
+        return next(iter(texts.values()))
+    return texts[max(full, key=lambda name: (full[name] - penalties.get(name, 0.0), -known_at[name]))]
+
+
+async def accuracy(task: Task, model: Remembered, prompt: Prompt) -> float:
+    """Return a prompt's share of right answers on the task's test split."""
+
+    async def one(example: Example) -> float:
+        request = Request(messages=task.render(prompt, example), max_tokens=pocket.MAX_REPLY_TOKENS)
+        completion = await model.answer(request_key(model.inner.name, request), request)
+        return task.metric(completion.text, example).value
+
+    return statistics.fmean(await asyncio.gather(*map(one, task.splits["test"])))
+
+
 def task_of(name: str, *, dev: int, test: int) -> Task:
-    sizes = {"train": 32, "dev": dev, "test": test}
-    splits = {part: tuple(pocket.examples(name, part, size)) for part, size in sizes.items()}  # type: ignore[arg-type]
-    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))  # type: ignore[arg-type]
+    def some(part: Split, size: int) -> tuple[Example, ...]:
+        return tuple(pocket.examples(name, part, size))
+
+    splits: dict[Split, tuple[Example, ...]] = {
+        "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
+    }  # fmt: skip
+    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))
 
 
-def optimized(task: Task, side: TargetSide, name: str, *, steps: int, seed: int) -> dict[str, object]:
-    settings = preset(name, total_steps=steps)
-    store = MemoryStore()
-
-    def make(model: ChatModel, judge: Judge) -> GPO:
-        return GPO(model=model, train=task.splits["train"], render=task.render, settings=settings, judge=judge)
-
-    job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
-        initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
-        side=side,
-        optimizer_model=EditorModel(seed),
-        make_optimizer=make,
-        settings=LoopSettings(steps=steps, seed=seed),
-    )
-    history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
-    best = history.best.prompt
-    scores = views.cell_scores(store.events(), split="test", prompts=[best])[best]
-    on_test = sum(1 for rollout in views.rollouts(store.events(), split="test"))
-    calls = views.spend(store.events())["target"].calls - on_test
-    return {"prompt": best.instruction, "test": statistics.fmean(scores.values()), "calls": calls}
+def without_test(task: Task) -> Task:
+    splits: dict[Split, tuple[Example, ...]] = {part: task.splits[part] for part in ("train", "dev")}
+    return Task(name=task.name, splits=splits, render=task.render, metric=task.metric)
 
 
-def reference(side: TargetSide, text: str) -> dict[str, object]:
-    prompt = Prompt(instruction=text)
-    job = EvaluateJob(header=header_body({}, seed=0, settings=None), prompts=[prompt], side=side)
-    scores = run_blocking(lambda stopper: job.execute(MemoryStore(), stopper, lambda _: None))
-    return {"prompt": text, "test": statistics.fmean(scores[prompt].values()), "calls": 0}
+def rows_of(task: Task, model: Remembered, name: str, budgets: Sequence[int], seed: int) -> list[dict[str, Any]]:
+    """Run one method on one task and test what it found."""
+    found = METHODS[name](without_test(task), Rationed(model, max(budgets)), EditorModel(seed), budgets, seed)
+    tested: dict[str, float] = {}
+    for one in found:
+        if prompt_id(one.prompt) not in tested:
+            tested[prompt_id(one.prompt)] = asyncio.run(accuracy(task, model, one.prompt))
+    return [
+        {
+            "task": task.name, "preset": name, "seed": seed, "budget": one.budget, "calls": one.calls,
+            "optimizer_calls": one.optimizer_calls, "test": tested[prompt_id(one.prompt)],
+            "prompt": one.prompt.instruction, "demos": len(one.prompt.demos),
+        }
+        for one in found
+    ]  # fmt: skip
 
 
-def difference(ours: Mapping[str, float], theirs: Mapping[str, float], *, seed: int = 0) -> tuple[float, float, float]:
-    """Mean over tasks of ours minus theirs, with a percentile bootstrap over tasks."""
-    gaps = [ours[task] - theirs[task] for task in ours]
-    rng = random.Random(seed)
-    means = sorted(statistics.fmean(rng.choices(gaps, k=len(gaps))) for _ in range(5_000))
-    return statistics.fmean(gaps), means[125], means[4_874]
+def references(task: Task, model: Remembered, budgets: Sequence[int]) -> list[dict[str, Any]]:
+    given = {
+        "empty": "",
+        "cot": "Let's think step by step.",
+        "initial": pocket.initial_prompt(task.name),
+        "best known": pocket.best_known_prompt(task.name),
+    }
+    tested = {name: asyncio.run(accuracy(task, model, Prompt(instruction=text))) for name, text in given.items()}
+    return [
+        {"task": task.name, "preset": name, "seed": 0, "budget": budget, "calls": 0, "optimizer_calls": 0,
+         "test": tested[name], "prompt": given[name], "demos": 0}
+        for name in given for budget in budgets
+    ]  # fmt: skip
 
 
-def table(rows: Sequence[Mapping[str, object]]) -> str:
-    names = list(dict.fromkeys(str(row["preset"]) for row in rows))
-    by_task: dict[str, dict[str, float]] = {}
-    for name in names:
-        found: dict[str, list[float]] = {}
-        for row in rows:
-            if row["preset"] == name:
-                found.setdefault(str(row["task"]), []).append(float(row["test"]))  # type: ignore[arg-type]
-        by_task[name] = {task: statistics.fmean(values) for task, values in found.items()}
-    lines = ["| preset | test accuracy | minus gpo [95 %] | target calls a run |", "|---|---|---|---|"]
-    for name in sorted(names, key=lambda one: -statistics.fmean(by_task[one].values())):
-        calls = statistics.fmean(float(row["calls"]) for row in rows if row["preset"] == name)  # type: ignore[arg-type]
-        gap, low, high = difference(by_task[name], by_task["gpo"])
-        against = "" if name == "gpo" else f"{100 * gap:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        lines.append(f"| {name} | {100 * statistics.fmean(by_task[name].values()):.1f} | {against} | {calls:,.0f} |")
+def bootstrap(values: Sequence[float]) -> str:
+    """Return the mean over tasks in points, with a percentile interval from 5,000 draws of tasks."""
+    dice = random.Random(0)
+    means = sorted(statistics.fmean(dice.choices(values, k=len(values))) for _ in range(5_000))
+    return f"{100 * statistics.fmean(values):.1f} [{100 * means[125]:.1f}, {100 * means[4_874]:.1f}]"
+
+
+def by_task(rows: Sequence[Mapping[str, Any]], preset: str, budget: int) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["preset"] == preset and row["budget"] == budget:
+            found.setdefault(row["task"], []).append(row["test"])
+    return {task: statistics.fmean(values) for task, values in found.items()}
+
+
+def table(rows: Sequence[Mapping[str, Any]], *, against: str) -> str:
+    """Return one line a preset, the best at the largest budget first."""
+    budgets = sorted({row["budget"] for row in rows})
+    names = list(dict.fromkeys(row["preset"] for row in rows))
+    means = {name: {budget: by_task(rows, name, budget) for budget in budgets} for name in names}
+    head = "| preset | " + " | ".join(f"{budget} calls" for budget in budgets)
+    lines = [
+        f"{head} | minus {against} at {budgets[-1]} | target, optimizer calls |",
+        "|---" * (len(budgets) + 3) + "|",
+    ]
+    for name in sorted(names, key=lambda one: -statistics.fmean(means[one][budgets[-1]].values())):
+        last = means[name][budgets[-1]]
+        gaps = [value - means[against][budgets[-1]][task] for task, value in last.items()]
+        of_last = [row for row in rows if row["preset"] == name and row["budget"] == budgets[-1]]
+        calls, asked = (statistics.fmean(row[kind] for row in of_last) for kind in ("calls", "optimizer_calls"))
+        cells = [bootstrap(list(means[name][budget].values())) for budget in budgets]
+        difference = "" if name == against else bootstrap(gaps)
+        lines.append(f"| {name} | {' | '.join(cells)} | {difference} | {calls:,.0f}, {asked:,.0f} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
-    parser.add_argument("--presets", nargs="+", default=list(PRESETS))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=9)
-    parser.add_argument("--dev", type=int, default=32)
-    parser.add_argument("--test", type=int, default=200)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    target = Kept(pocket_model(batch_size=128))
-    rows: list[dict[str, object]] = []
-    for name in arguments.tasks:
-        task = task_of(name, dev=arguments.dev, test=arguments.test)
-        sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
-        side = TargetSide(task=task, model=target, sampling=sampling, concurrency=256)
-        for label, text in REFERENCES.items():
-            rows.append({"task": name, "preset": label, "seed": 0, **reference(side, text)})
-        for preset_name in arguments.presets:
-            for seed in range(arguments.seeds):
-                begun = time.monotonic()
-                found = optimized(task, side, preset_name, steps=arguments.steps, seed=seed)
-                rows.append({"task": name, "preset": preset_name, "seed": seed, **found})
-                print(json.dumps({**rows[-1], "seconds": round(time.monotonic() - begun, 1)}), flush=True)
-    print(table(rows))
-    if arguments.out:
-        arguments.out.write_text(json.dumps({"arguments": vars(arguments) | {"out": None}, "rows": rows}, indent=1))
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budgets", nargs="+", type=int, default=[100, 200, 400], help="target calls, ascending")
+    parser.add_argument("--dev", type=int, default=16)
+    parser.add_argument("--test", type=int, default=100)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--table", action="store_true", help="run nothing, print what --out holds")
+    parser.add_argument("--against", default=OURS, help="the preset that differences are taken to")
+    given = parser.parse_args()
+    rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
+    done = {(row["task"], row["preset"], row["seed"]) for row in rows}
+
+    def keep(more: Sequence[dict[str, Any]]) -> None:
+        rows.extend(more)
+        with given.out.open("a") as out:
+            out.writelines(json.dumps(row) + "\n" for row in more)
+
+    model = Remembered(inner=pocket_model(batch_size=128))
+    tasks = [] if given.table else [task_of(name, dev=given.dev, test=given.test) for name in given.tasks]
+    for seed in range(given.seeds):
+        for task in tasks:
+            if (task.name, "empty", 0) not in done and not seed:
+                keep(references(task, model, given.budgets))
+            for preset in given.presets:
+                if (task.name, preset, seed) not in done:
+                    keep(rows_of(task, model, preset, given.budgets, seed))
+    print(table(rows, against=given.against))
 
 
 if __name__ == "__main__":
