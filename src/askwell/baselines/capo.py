@@ -8,12 +8,12 @@ Source: arXiv 2504.16005 (AutoML 2025), algorithms 1 to 4. One step:
                (a third each), and their order shuffled
     survival   the `population` best by score − γ·length/longest of the first population
 
-Racing is the loop's: the preset sets it to paired t-tests over blocks of dev examples, as published.
+Racing is the loop's: the preset sets it to paired t-tests over blocks of 30 dev examples, as published.
 
 Deviations from the paper:
 
-1. Offspring race in the loop, and members that were scored before are compared by the scores they have; the paper
-   races parents and offspring together, block by block.
+1. Members of the population run along in a race with the scores they have; where the dev split is no longer than a
+   block, nothing can be stopped early. The paper's blocks come from a larger development set.
 2. The first population is the run's initial prompt(s), without demonstrations, and wordings of them by the optimizer
    model, with 0 to `shots` demonstrations each; the paper starts from a list of instructions.
 3. Length is counted in words of the instruction and the demonstrations; the paper counts tokens.
