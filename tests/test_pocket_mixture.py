@@ -30,7 +30,7 @@ def test_one_task_is_a_bundle_of_one() -> None:
 
 
 def test_a_bundle_is_a_task_and_each_query_is_graded_as_its_own_task_is() -> None:
-    task = build_task(parse_config({"task": {"data": f"pocket:{BUNDLE}"}}))
+    task = build_task(parse_config({"task": {"data": f"pocket:{BUNDLE}"}, "split": {"train": 1}}))
     assert task.name == BUNDLE
     by_task = {example.meta["task"]: example for example in task.splits["dev"]}
     number, word, mood = (by_task[name] for name in BUNDLE.split("+"))

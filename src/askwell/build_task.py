@@ -116,7 +116,7 @@ def _task(config: TaskConfig, splits: Splits) -> Task:
 def _bundled_task(config: TaskConfig, splits: Splits) -> Task:
     """A bundled task, or a bundle of them, each graded by the answer type its own targets call for."""
     by_task: dict[str, list[Example]] = {}
-    for example in next(members for members in splits.values() if members):
+    for example in (example for members in splits.values() for example in members):
         by_task.setdefault(example.meta["task"], []).append(example)
     metrics = {name: metric(answer_type_of(found)) for name, found in by_task.items()}
 

@@ -1,0 +1,38 @@
+"""The experiments that ship as files: known keys, known benchmarks, the settings they promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from askwell.build_policy import PAPER_LOOPS, loops_settings
+from askwell.config import read_config
+from askwell.tasks.catalog import benchmark
+
+RUNS = Path(__file__).parents[1] / "runs"
+QPO = {"agnews", "boolq", "imdb", "emotion", "cosmosqa", "hellaswag", "gsm8k", "svamp"}
+
+
+def test_all_eight_tasks_of_qpo_are_there_with_and_without_demonstrations() -> None:
+    names = {path.stem.removeprefix("qpo_") for path in RUNS.glob("qpo_*.toml")}
+    assert names == QPO | {f"{name}_fewshot" for name in QPO}
+
+
+@pytest.mark.parametrize("path", sorted(RUNS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_file_is_read_and_names_a_benchmark(path: Path) -> None:
+    config = read_config(path, {})
+    entry = benchmark(config.task.data.removeprefix("bench:"))
+    assert entry.answer_type
+    assert f"runs/{path.name}" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(RUNS.glob("qpo_*.toml")), ids=lambda path: path.stem)
+def test_a_qpo_file_is_the_papers_setting(path: Path) -> None:
+    config = read_config(path, {})
+    assert config.policy.shots == (6 if path.stem.endswith("_fewshot") else 0)
+    assert loops_settings(config.policy, seed=0).collecting == PAPER_LOOPS.collecting
+    assert config.policy.base == "gpt2"
+    assert (config.split.train or 0) >= 600
+    ours = read_config(path, {"policy.preset": "askwell"})
+    assert loops_settings(ours.policy, seed=0).guarded
