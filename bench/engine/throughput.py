@@ -92,7 +92,7 @@ def measure(names: list[str], load: Load, *, rounds: int, scale: float) -> dict[
             for number in range(rounds):
                 turn = number % len(workers)
                 for worker in (*workers[turn:], *workers[:turn]):
-                    waves = (16 if worker.name in FAST else 3) * scale
+                    waves = (40 if worker.name in FAST else 3) * scale
                     calls = max(load.concurrency, int(waves * load.ideal * 0.2))
                     calls -= calls % len(INSTRUCTIONS)
                     before = server.stats()

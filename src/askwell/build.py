@@ -19,6 +19,7 @@ from askwell.loop import LoopSettings, Optimizer
 from askwell.methods import DEFAULT_PRESET, Parts, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
+from askwell.models.gate import Gates
 from askwell.models.named import Named
 from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, Traced
 from askwell.planning import Pace
@@ -48,7 +49,8 @@ def optimize_job(config: Config) -> OptimizeJob:
         config.search, steps=config.run.steps, temperature=config.optimizer.temperature, demos=demos
     )
     racing = race_settings(config.racing, default=chosen.racing)
-    optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace)
+    gates = Gates()
+    optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace, gates=gates)
 
     def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
         splits = task.splits
@@ -62,7 +64,7 @@ def optimize_job(config: Config) -> OptimizeJob:
             settings=resumable(config),
         ),
         initial=[demos.start_from(config.prompt.strip(), task.splits["train"])],
-        side=target_side(config, replace(task, render=demos.around(task.render, task.splits["train"]))),
+        side=target_side(config, replace(task, render=demos.around(task.render, task.splits["train"])), gates),
         optimizer_model=optimizer_model,
         make_optimizer=make_optimizer,
         settings=LoopSettings(
@@ -83,12 +85,12 @@ def evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     )
 
 
-def target_side(config: Config, task: Task) -> TargetSide:
+def target_side(config: Config, task: Task, gates: Gates | None = None) -> TargetSide:
     """Return the target model, how it is asked, and what failures a run may have."""
     target = config.target
     return TargetSide(
         task=task,
-        model=build_model(target, flag="--target", trace=config.run.trace),
+        model=build_model(target, flag="--target", trace=config.run.trace, gates=gates),
         sampling=Sampling(
             temperature=target.temperature or 0.0,
             max_tokens=target.max_tokens or default_max_tokens(target.model),
@@ -119,8 +121,11 @@ def resumable(config: Config) -> dict[str, Any]:
     return tree
 
 
-def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off") -> Metered:
-    """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost."""
+def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
+    """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost.
+
+    Roles that use one model at one endpoint with one key share a gate of `gates`: they take turns there.
+    """
     kind, _, name = config.model.partition(":")
     if not config.model:
         raise ConfigError(f"no model: give {flag}, one of openai:NAME, local:PATH, pocket, editor")
@@ -135,6 +140,7 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off") -> Mete
         max_concurrency=in_flight(config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
+        gate=(gates or Gates()).of(config.model, config.base_url, config.api_key_env),
     )
     retrying = Retrying(limited, max_attempts=config.max_attempts)
     return Metered(Coalesced(retrying) if kind == "openai" else retrying)

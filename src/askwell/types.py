@@ -73,6 +73,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a server says it will still take: requests (or tokens, in requests of the average size)."""
+
+    left: float
+    reset_s: float | None = None
+    """Seconds until it takes more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's answer, or why there is none."""
 
@@ -84,6 +93,8 @@ class Completion:
     fault: Fault = ""
     retry_after_s: float | None = field(default=None, compare=False)
     """How long the server asked us to wait; used by the retry layer, never stored."""
+    quota: Quota | None = field(default=None, compare=False)
+    """What the server says it will still take; used to stay within its limits, never stored."""
     seconds: float = field(default=0.0, compare=False)
     """Wall time of the call; stored beside the event, not in it, so that equal runs have equal events."""
     others: tuple[Completion, ...] = field(default=(), compare=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -156,7 +156,7 @@ async def test_a_failed_call_gives_its_tokens_back() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"max_concurrency": 0}, {"max_concurrency": 1, "requests_per_minute": -1.0}])
-def test_limits_must_be_positive(limits: dict[str, int]) -> None:
+def test_limits_must_be_positive(limits: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be above 0"):
         Limited(echo(), **limits)
 

@@ -7,15 +7,20 @@ import time
 
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
+from askwell.models.gate import Gate, Queue
 from askwell.models.perloop import PerLoop
 from askwell.types import Completion, Request
 
 _CHARS_PER_TOKEN = 4  # a rough guess for English; corrected by the real count after the call
+_CANCELLED = Completion(outcome="failed")
 _NAP_S = 0.25  # how long a refund may go unnoticed by who is waiting
 
 
 class Limited:
-    """Hold calls back, first come first served.
+    """Hold calls back, first come first served; several models of one server in turn (`gate`).
+
+    Whatever the limits given, the server's own are learnt from what it refuses (429, Retry-After) and from what it says
+    is left: see `throttle`. The limits given are upper bounds.
 
     Inside `Retrying` (`Retrying(Limited(model))`) every attempt counts against the limits, as it does at the
     provider. Tokens are booked before a call (prompt length / 4 + `max_tokens`) and corrected after it.
@@ -28,13 +33,15 @@ class Limited:
         max_concurrency: int,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        gate: Gate | None = None,
     ) -> None:
         limits = {"max_concurrency": max_concurrency, "requests_per_minute": requests_per_minute}
         for what, value in (limits | {"tokens_per_minute": tokens_per_minute}).items():
             if value is not None and value <= 0:
                 raise ConfigError(f"{what}={value!r} must be above 0")
         self.inner = model
-        self._slots = PerLoop(lambda: asyncio.Semaphore(max_concurrency))
+        self.gate = gate or Gate()
+        self._queue = PerLoop(lambda: Queue(max_concurrency))
         self._requests = PerLoop(lambda: _Bucket(requests_per_minute)) if requests_per_minute else None
         self._tokens = PerLoop(lambda: _Bucket(tokens_per_minute)) if tokens_per_minute else None
 
@@ -42,19 +49,30 @@ class Limited:
     def name(self) -> str:
         return self.inner.name
 
+    def load(self) -> float:
+        """Return how busy this model is: calls waiting and under way on this event loop."""
+        queue = self._queue.get()
+        return len(queue.waiting) + queue.in_flight
+
     async def complete(self, request: Request) -> Completion:
-        async with self._slots.get():
-            if self._requests is not None:
-                await self._requests.get().take(1.0)
-            if self._tokens is None:
-                return await self.inner.complete(request)
-            bucket, booked = self._tokens.get(), _expected_tokens(request)
-            await bucket.take(booked)
+        queue = self._queue.get()
+        if self._requests is not None:
+            await self._requests.get().take(1.0)
+        booked = 0.0 if self._tokens is None else _expected_tokens(request)
+        if self._tokens is not None:
+            await self._tokens.get().take(booked)
+        ticket = await self.gate.enter(queue)
+        completion = _CANCELLED
+        try:
             completion = await self.inner.complete(request)
-            used = completion.usage.prompt_tokens + completion.usage.completion_tokens
+        finally:
+            self.gate.leave(queue, ticket, completion, name=self.name)
+        if self._tokens is not None:
+            usages = [one.usage for one in (completion, *completion.others)]
+            used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
             if used or completion.outcome == "failed":
-                bucket.give(booked - used)
-            return completion
+                self._tokens.get().give(booked - used)
+        return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()

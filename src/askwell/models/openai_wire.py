@@ -13,7 +13,7 @@ from typing import cast
 
 from askwell.models.conversation import valid_unicode
 from askwell.models.quirks import Body
-from askwell.models.retry_after import retry_after_s
+from askwell.models.retry_after import quota, retry_after_s
 from askwell.types import Completion, Fault, Request, Usage
 
 _SHOWN_CHARS = 600
@@ -94,7 +94,9 @@ def _read_success(answer: HttpAnswer, data: object, samples: int) -> Reading:
     prompt_tokens, completion_tokens = _int(usage.get("prompt_tokens")), _int(usage.get("completion_tokens"))
     first, *others = divided(found, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     cached = _int(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
-    return Reading(completion=replace(first, others=tuple(others)), words=first.error, cached_tokens=cached)
+    left = quota(answer.headers, tokens=prompt_tokens + completion_tokens)
+    completion = replace(first, others=tuple(others), quota=left)
+    return Reading(completion=completion, words=first.error, cached_tokens=cached)
 
 
 def _read_choice(choice: Mapping[str, object]) -> Completion | None:

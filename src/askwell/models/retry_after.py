@@ -1,18 +1,29 @@
-"""How long a server asks us to wait: Retry-After and its vendors' relatives, as seconds."""
+"""What a server says about its limits in headers: how long to wait, and how much it will still take."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from askwell.types import Quota
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12  # anything larger is a moment, not a duration
+
+
+_QUOTAS = (
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "tokens"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset", "requests"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset", "requests"),
+    ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset", "tokens"),
+)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -31,6 +42,16 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         if headers.get(f"x-ratelimit-remaining{kind}", "").strip() == "0"
     ]
     return max((reset for reset in resets if reset is not None), default=None)
+
+
+def quota(headers: Mapping[str, str], *, tokens: int) -> Quota | None:
+    """Return what a response says is left, the scarcer of requests and tokens; `tokens` is what this call used."""
+    found: list[Quota] = []
+    for remaining, reset, unit in _QUOTAS:
+        if _NUMBER.fullmatch(left := headers.get(remaining, "")):
+            size = 1 if unit == "requests" else max(1, tokens)
+            found.append(Quota(left=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers)))
+    return min(found, key=lambda one: one.left, default=None)
 
 
 def _seconds(text: str, headers: Mapping[str, str]) -> float | None:
@@ -53,5 +74,8 @@ def _unix_time(http_date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(http_date)
     except ValueError:
-        return None
+        try:
+            moment = datetime.fromisoformat(http_date)  # Anthropic's resets
+        except ValueError:
+            return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
