@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from askwell import views
 from askwell.baselines.peers import SplitJudge
@@ -21,10 +21,12 @@ from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Amount, Plan, plan
+from askwell.race import RaceSettings
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task
+from askwell.tasks.demos import Demos
 from askwell.tasks.render import PLACEMENTS, Placed
-from askwell.types import Completion, Example, Prompt, Request, Score, Split, Usage
+from askwell.types import Completion, Example, Request, Score, Split, Usage
 
 WORDS = ("add", "count", "carefully", "only", "the", "number", "überprüfe", "答え", "please", "step")
 
@@ -147,6 +149,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
     }
     chosen = search(name, {}, defaults=drawn)
     task = _task(rng)
+    demos = Demos(choice=rng.choice(("none", "none", "nearest", "random")), count=rng.randint(1, 3))
     width = rng.randint(2, 3)
     target, optimizer = (
         Watched(
@@ -166,9 +169,9 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
 
     job = OptimizeJob(
         header=header_body({}, seed=0, settings=None),
-        initial=[Prompt(instruction=" ".join(rng.choices(WORDS, k=rng.randint(0, 12))))],
+        initial=[demos.start_from(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
         side=TargetSide(
-            task=task,
+            task=replace(task, render=demos.around(task.render, task.splits["train"])),
             model=target,
             sampling=Sampling(draws=draws, temperature=0.5, max_tokens=rng.choice((4, 32, 128))),
             concurrency=rng.choice((1, 4, 16, 40)),
@@ -176,7 +179,11 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         ),
         optimizer_model=optimizer,
         make_optimizer=make,
-        settings=LoopSettings(steps=steps, seed=rng.randint(0, 9)),
+        settings=LoopSettings(
+            steps=steps,
+            seed=rng.randint(0, 9),
+            racing=rng.choice((None, chosen.racing, RaceSettings(method="askwell", block=3))),
+        ),
     )
     return job, target, optimizer, f"{name}, {steps} steps, {draws} draws, faults {rate}"
 

@@ -20,6 +20,7 @@ from askwell.models.base import request_key
 from askwell.records import Body, completion_of, prompt_id, score_of
 from askwell.store import RunStore
 from askwell.tasks.base import Render
+from askwell.tasks.demos import Demos
 from askwell.tasks.render import Placed
 from askwell.types import Completion, Event, Example, Prompt, Request, Score, Split
 
@@ -82,15 +83,15 @@ def worst(store: RunStore) -> Iterator[CellView]:
     return iter(sorted(kept, key=lambda view: -1.0 if view.score is None else view.score.value))
 
 
-def render_of(header: Body) -> Render:
+def render_of(store: RunStore) -> Render:
     """Return how a run puts prompt and question together. Raises `StoreError` where its log does not say."""
-    return _asked(header).render
+    return _asked(store).render
 
 
 def _views(
     store: RunStore, prompts: Mapping[str, Prompt], examples: Mapping[str, Example], wanted: Mapping[str, object]
 ) -> Iterator[CellView]:
-    asked = _asked(views.header(store.events(kinds=["run"])))
+    asked = _asked(store)
     for event in store.events(kinds=["rollout"]):
         body = event.body
         if any(body.get(name, 0) != value for name, value in wanted.items()):
@@ -126,22 +127,26 @@ def _is_exact(event: Event, target: str, request: Request) -> bool | None:
     return same if same or (is_known and target != "pocket") else None
 
 
-def _asked(header: Body) -> _Asked:
-    config = cast("Mapping[str, Any]", header["config"])
+def _asked(store: RunStore) -> _Asked:
+    config = cast("Mapping[str, Any]", views.header(store.events(kinds=["run"]))["config"])
     if "task" in config:
-        task, target = TaskConfig.model_validate(config["task"]), ModelConfig.model_validate(config["target"])
+        target = ModelConfig.model_validate(config["target"])
+        render, name = placed(TaskConfig.model_validate(config["task"])), target.model
         sampling = Sampling(
             temperature=target.temperature or 0.0,
             max_tokens=target.max_tokens or default_max_tokens(target.model),
             seed=target.seed,
             draws=target.draws,
         )
-        return _Asked(render=placed(task), sampling=sampling, target=target.model)
-    if "placement" not in config:
+    elif "placement" in config:
+        render, name = Placed(placement=config["placement"]), config["target"]
+        sampling = Sampling(**config["sampling"])
+    else:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
-    return _Asked(
-        render=Placed(placement=config["placement"]), sampling=Sampling(**config["sampling"]), target=config["target"]
-    )
+    if config.get("demos"):
+        train = views.examples(store.events(kinds=["example"])).get("train", ())
+        return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)
+    return _Asked(render=render, sampling=sampling, target=name)
 
 
 def _prompts(store: RunStore) -> dict[str, Prompt]:

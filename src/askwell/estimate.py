@@ -22,6 +22,7 @@ META_BYTES = 8_000
 _USUAL_META_TOKENS = 250
 _USUAL_PROMPT_TOKENS = 40  # an instruction of some thirty words
 _USUAL_REPLY_SHARE = 0.25  # of max_tokens: most replies end well before
+_USUAL_RACED_SHARE = 0.4  # of the dev cells that full evaluation would ask for
 _MESSAGE_TOKENS, _USUAL_MESSAGE_TOKENS = 16, 4  # the chat template's marks around a message
 _REQUEST_TOKENS = 64  # and around a request, with the system message that some templates put in by themselves
 
@@ -86,6 +87,8 @@ class _Reckoner:
     longest_text: int
     """Tokens, in either model's count, of the longest prompt that may come up."""
     usual_text: float
+    copies: int
+    """How often a request holds the instruction, at the most: demonstrations may repeat it."""
     longest_example: int
     """Tokens of the longest training example as rendered, with its answer."""
     usual_example: float
@@ -100,6 +103,7 @@ class _Reckoner:
             job=job,
             longest_text=max([written, *(_most(text) for text in initial)]),
             usual_text=max([_USUAL_PROMPT_TOKENS, *(_usual(text) for text in initial)]),
+            copies=max((text.count(PLACEHOLDER) for text in shown), default=1),
             longest_example=max((_most(text) for text in shown), default=0),
             usual_example=sum(_usual(text) for text in shown) / max(1, len(shown)),
             demos=max((demand.demos for demand in demands), default=0),
@@ -123,20 +127,32 @@ class _Reckoner:
 
     def new_cells(self, split: Split, prompts: int) -> tuple[Sizes, Sizes]:
         """Return the cells of prompts nobody has written yet; the initial ones may come back, so no shorter."""
-        asked = [self._render(Prompt(instruction=""), example) for example in self._examples(split)]
-        usual = sum(map(usual_tokens, asked)) + len(asked) * self.usual_text
-        most = sum(map(most_tokens, asked)) + len(asked) * self._longest_prompt
+        asked = [self._render(Prompt(instruction=PLACEHOLDER), example) for example in self._examples(split)]
+        copies = sum(map(_copies, asked))
+        usual = sum(map(usual_tokens, asked)) + copies * self.usual_text
+        most = sum(map(most_tokens, asked)) + copies * self.longest_text + len(asked) * self._longest_demos
+        raced = self._raced_share if split == "dev" else 1.0
         return (
-            self._usual_cells(prompts * len(asked), prompts * usual),
+            self._usual_cells(raced * prompts * len(asked), raced * prompts * usual),
             self._most_cells(prompts * len(asked), prompts * most),
         )
 
     @property
     def _longest_prompt(self) -> int:
-        """An instruction, and demonstrations that may each repeat it, in messages of their own."""
+        """An instruction as often as a request repeats it, and demonstrations."""
+        return self.copies * self.longest_text + self._longest_demos
+
+    @property
+    def _longest_demos(self) -> int:
+        """Demonstrations that a prompt may bring: each may repeat the instruction, in messages of its own."""
         carried = max([self.demos, *(len(prompt.demos) for prompt in self.job.initial)])
         reply = self.job.side.sampling.max_tokens if self.demos else 0  # new ones may show the target's own replies
-        return self.longest_text + carried * (self.longest_text + self.longest_example + reply + 2 * _MESSAGE_TOKENS)
+        return carried * (self.longest_text + self.longest_example + reply + 2 * _MESSAGE_TOKENS)
+
+    @property
+    def _raced_share(self) -> float:
+        racing = self.job.settings.racing
+        return 1.0 if racing is None or racing.method == "full" else _USUAL_RACED_SHARE
 
     def _train_cells(self, count: int) -> tuple[Sizes, Sizes]:
         usual = self.usual_example + self.usual_text + _USUAL_MESSAGE_TOKENS
@@ -171,7 +187,7 @@ class _Reckoner:
             ),
         )
 
-    def _usual_cells(self, count: int, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
+    def _usual_cells(self, count: float, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
         reply = _USUAL_REPLY_SHARE * self.job.side.sampling.max_tokens
         return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
 
@@ -199,6 +215,10 @@ def _example_text(side: TargetSide, example: Example) -> str:
     asked = "\n".join(message.content for message in side.task.render(Prompt(instruction=PLACEHOLDER), example))
     answers = example.target if isinstance(example.target, str) else "\n".join(example.target)
     return f"{asked}\n{answers}"
+
+
+def _copies(messages: Sequence[Message]) -> int:
+    return sum(message.content.count(PLACEHOLDER) for message in messages)
 
 
 def _usual(text: str) -> float:

@@ -15,6 +15,7 @@ from askwell import report as reports
 from askwell.errors import ConfigError, nearest
 from askwell.report import Report
 from askwell.tasks.base import Render
+from askwell.tasks.demos import WithNearest
 from askwell.types import Example, Message, Prompt
 
 _MARK = "\x00the question\x00"
@@ -41,6 +42,11 @@ def export(found: Found, form: str) -> str:
     """Return the text of a file. Raises `ConfigError` naming the nearest form."""
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
+    if form != "text" and isinstance(found.render, WithNearest):
+        raise ConfigError(
+            f"format {form!r} can't hold this run's demonstrations, which are chosen for each question; export the "
+            "instruction alone with --format text"
+        )
     return FORMATS[form](found)
 
 

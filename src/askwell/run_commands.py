@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell import cells, commands, report, runs, tables, views
+from askwell import cells, commands, report, runs, tables
 from askwell.blocking import run_blocking
 from askwell.build import optimize_job
 from askwell.cells import CellView
@@ -87,7 +87,7 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
     """Write a run's best prompt in another tool's form, to a file or standard output."""
     found = _report(folder, name)
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
-        render = cells.render_of(views.header(store.events(kinds=["run"])))
+        render = cells.render_of(store)
     data = exported(Found(report=found, render=render), form).encode("utf-8", "surrogatepass")
     if output is None:
         sys.stdout.buffer.write(data)

@@ -24,9 +24,10 @@ def gaps(body: str, _repeat: int) -> Fault | None:
     return "500" if '"tiny"' in body and random.Random(body).random() < 0.2 else None
 
 
-def begin(server: ChatServer, folder: Path, *more: str) -> Ended:
+def begin(server: ChatServer, folder: Path, *more: str, toml: str = "") -> Ended:
     config = folder / "gaps.toml"
-    config.write_text('[search]\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n', encoding="utf-8")
+    text = f'[search]\npreset = "gpo"\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n{toml}'
+    config.write_text(text, encoding="utf-8")
     flags = [str(config), *optimize_flags(server)[1:], "--max-attempts", "1", "--steps", "1", *more]
     return invoke("optimize", *flags, "--run", "r", "--runs", folder, env=ENV)
 
@@ -110,3 +111,14 @@ def test_a_prompt_is_exported_byte_for_byte(server: ChatServer, tmp_path: Path) 
     assert "did you mean 'langchain'" in invoke("export", "r", "--runs", tmp_path, "--format", "lanchain").err
     assert "cannot write" in invoke("export", "r", "--runs", tmp_path, "-o", tmp_path).err
     assert invoke("show", "r", "--runs", tmp_path, "--diff").status == 0
+
+
+def test_demonstrations_chosen_for_each_question_are_shown_as_sent_and_not_exported(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    assert begin(server, tmp_path, toml='[demos]\nchoice = "nearest"\ncount = 2\n').status == 0
+    listed = invoke("show", "r", "--runs", tmp_path, "--cells", "--json").json
+    assert {(one["request_is_exact"], len(one["request"]["messages"])) for one in listed} == {(True, 5)}
+    refused = invoke("export", "r", "--runs", tmp_path, "--format", "promptfoo")
+    assert (refused.status, "chosen for each question" in refused.err) == (2, True)
+    assert invoke("export", "r", "--runs", tmp_path).status == 0
