@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
-    {"types", "errors", "checks", "edits", "quantiles"},
+    {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
     {"views", "journal", "evaluation", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},

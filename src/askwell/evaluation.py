@@ -199,7 +199,7 @@ class Evaluator:
         arrived = _Arrivals()
         at_once = max(1, self.concurrency // self.sampling.draws)
         # A slow reader holds the workers back, not the memory.
-        room = asyncio.Semaphore(2 * max(self.concurrency, self.sampling.draws))
+        room = _Room(2 * max(self.concurrency, self.sampling.draws))
         workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
@@ -211,7 +211,7 @@ class Evaluator:
                     running -= 1
                     item.result()  # raises what ended the worker or kept a rollout out of the log, if anything did
                 else:
-                    room.release()
+                    room.give()
                     self.done += 1
                     yield item
         finally:
@@ -227,16 +227,16 @@ class Evaluator:
         self,
         feed: Feed,
         arrived: _Arrivals,
-        room: asyncio.Semaphore,
+        room: _Room,
     ) -> None:
         """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
         written: asyncio.Future[None] | None = None
-        await room.acquire()
+        await room.take()
         while draws := await feed.take(self.sampling.draws):
             if self.stopping or self.exhausted:
                 break
             for _ in draws[1:]:
-                await room.acquire()
+                await room.take()
             for cell, (rollout, durable) in zip(draws, await self._together(draws), strict=True):
                 if durable is not None:
                     written = durable
@@ -247,7 +247,7 @@ class Evaluator:
                     arrived.put_nowait((cell, rollout))
             if self.exhausted:
                 break
-            await room.acquire()
+            await room.take()
         feed.close()  # the others are not to wait for more
         if written is not None:
             await written  # and with it all before: the log is written in order
@@ -342,6 +342,32 @@ class Evaluator:
 
 _Arrivals = asyncio.Queue[tuple[Cell, Rollout] | asyncio.Future[None]]
 """Rollouts that are durable, workers that have ended, and writes that failed."""
+
+
+class _Room:
+    """Places for rollouts nobody has read yet. asyncio's semaphore looks through all who wait at each release."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Take a place, or wait for one."""
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn  # workers are only ever cancelled all together, so a place handed to one is never lost
+
+    def give(self) -> None:
+        """Free a place, or hand it to who waits longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 def _arrive(arrived: _Arrivals, item: tuple[Cell, Rollout], durable: asyncio.Future[None]) -> None:

@@ -19,8 +19,6 @@ from askwell.records import Body, completion_body, completion_of, prompt_body, p
 from askwell.store import RunStore
 from askwell.types import Completion, Event, ModelRole, Prompt, Request
 
-_LARGEST_BATCH = 4096  # turns of the event loop
-
 _Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]
 """Events handed over in one turn of the event loop: committed together or not at all."""
 
@@ -48,6 +46,7 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._texts: dict[str, int] = {}
         self._turn: _Waiting = []
+        self._is_committing = False
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
@@ -93,18 +92,21 @@ class Journal:
     def put(self, *events: Event) -> asyncio.Future[None]:
         """Hand events over and return at once; the future is done, in the order of the calls, when they are durable.
 
-        What is handed over in one turn of the event loop is committed together or not at all.
+        What is handed over in one turn of the event loop is committed together or not at all, and so is all that comes
+        while the disk is busy.
         """
         if self._loop is None:
             raise StoreError("the journal is not open; use it as an async context manager")
         done: asyncio.Future[None] = self._loop.create_future()
-        if not self._turn:
+        if not self._turn and not self._is_committing:
             self._loop.call_soon(self._hand_over)
         self._turn.append((events, done))
         return done
 
     def _hand_over(self) -> None:
+        """Give the other thread one batch at a time: each time it wakes up, it disturbs the event loop."""
         turn, self._turn = self._turn, []
+        self._is_committing = bool(turn)
         if turn:
             self._queue.put(turn)
 
@@ -120,23 +122,18 @@ class Journal:
         return Recalled(completion=replace(completion, seconds=event.seconds), cached=cached)
 
     def _commit_forever(self) -> None:
-        closing = False
-        while not closing:
-            waiting = [self._queue.get()]
-            while len(waiting) < _LARGEST_BATCH and not self._queue.empty():
-                waiting.append(self._queue.get())
-            closing = None in waiting
-            self._commit([item for turn in waiting if turn is not None for item in turn])
+        while (group := self._queue.get()) is not None:
+            error: BaseException | None = None
+            try:
+                self.store.append([event for events, _ in group for event in events])
+            except BaseException as raised:  # noqa: BLE001 - raised again where each event was to be written
+                error = raised
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._settle, [done for _, done in group], error)
 
-    def _commit(self, group: _Waiting) -> None:
-        if not group or self._loop is None:
-            return
-        error: BaseException | None = None
-        try:
-            self.store.append([event for events, _ in group for event in events])
-        except BaseException as raised:  # noqa: BLE001 - raised again where each event was to be written
-            error = raised
-        self._loop.call_soon_threadsafe(_settle, [done for _, done in group], error)
+    def _settle(self, futures: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
+        _settle(futures, error)
+        self._hand_over()
 
 
 def _settle(futures: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:

@@ -39,6 +39,7 @@ SELECT coalesce(json_extract(body, '$.role'), 'target'), json_extract(body, '$.c
 FROM events WHERE kind IN ('rollout', 'call') AND json_extract(body, '$.cached') IS NULL GROUP BY 1, 2
 """
 _SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ROWS_AT_ONCE = 64
 _Row = tuple[int, str, str, float, float, str]
 
 
@@ -231,7 +232,13 @@ class SqliteStore:
         try:
             rows = list(self._rows(writer, batch))
             before = writer.total_changes
-            writer.executemany(f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows[start : start + _ROWS_AT_ONCE]
+                # One statement for many rows: each statement lets go of the interpreter's lock and has to get it back
+                # from the busy event loop.
+                values = ",".join(["(?,?,?,?,?,?)"] * len(some))
+                query = f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES {values}"  # noqa: S608
+                writer.execute(query, [value for row in some for value in row])
             if writer.total_changes - before < len(rows):
                 self._refuse_conflicts(writer, rows)
             writer.execute("COMMIT")

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from askwell.errors import ConfigError
+from askwell.fastjson import dumps
 from askwell.models.endpoint import Endpoint
 from askwell.models.openai_wire import HttpAnswer, Reading, chat_body, read_answer
 from askwell.models.perloop import PerLoop
@@ -134,7 +135,7 @@ class OpenAIModel:
     async def _post(self, body: Body, samples: int) -> Reading:
         """Send one request. Redirects are not followed: they would carry the key and the prompts elsewhere."""
         session = self._lines.get().session
-        data = json.dumps(body).encode()
+        data = dumps(body)
         try:
             async with session.post(
                 self._endpoint.chat_url, data=data, allow_redirects=False, proxy=self._proxy

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from askwell.fastjson import loads
 from askwell.models.conversation import valid_unicode
 from askwell.models.quirks import Body
 from askwell.models.retry_after import quota, retry_after_s
@@ -70,7 +71,7 @@ def chat_body(model: str, request: Request, extra: Mapping[str, object]) -> Body
 def read_answer(answer: HttpAnswer, *, samples: int = 1) -> Reading:
     """Tell what a response means; never raises, whatever the server sent. Choices beyond `samples` are ignored."""
     try:
-        data: object = json.loads(answer.body)
+        data = loads(answer.body)
     except (ValueError, RecursionError):
         data = None
     if answer.status == 200:
@@ -89,13 +90,14 @@ def _read_success(answer: HttpAnswer, data: object, samples: int) -> Reading:
     if replies == [None]:
         return _malformed(answer, "has a message without text")
     without_text = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
-    found = sorted((reply or without_text for reply in replies), key=lambda reply: reply.outcome == "failed")
+    found = [reply or without_text for reply in replies]
+    found.sort(key=lambda reply: reply.outcome == "failed")
     usage = _mapping(body.get("usage"))
     prompt_tokens, completion_tokens = _int(usage.get("prompt_tokens")), _int(usage.get("completion_tokens"))
     first, *others = divided(found, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     cached = _int(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
     left = quota(answer.headers, tokens=prompt_tokens + completion_tokens)
-    completion = replace(first, others=tuple(others), quota=left)
+    completion = replace(first, others=tuple(others), quota=left) if others or left else first
     return Reading(completion=completion, words=first.error, cached_tokens=cached)
 
 
@@ -119,6 +121,9 @@ def _read_choice(choice: Mapping[str, object]) -> Completion | None:
 
 def divided(replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int) -> list[Completion]:
     """Give each reply its part of a call's usage: the prompt's to the first, the completions' by length of text."""
+    if len(replies) == 1:
+        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+        return [replace(replies[0], usage=usage)]
     total = sum(len(reply.text) + 1 for reply in replies)
     found: list[Completion] = []
     seen = booked = 0
