@@ -65,9 +65,10 @@ class TrainSettings:
     signal: Signal = "group"
     standardise: bool = True
     """Signal minus its mean over its standard deviation, for condition and value."""
-    aim: float = 0.99
-    """Quantile of the training signals that writing is conditioned on; 1 is the paper's top reward."""
-    hidden_share: float = 0.5
+    aim: float = 0.9
+    """Quantile of the training signals that writing is conditioned on; 1 is the paper's top reward, which few queries
+    can bring."""
+    hidden_share: float = 0.25
     """Share of the pairs whose condition is hidden in an epoch: the value learns from these alone."""
     value_weight: float | None = None
     """λ of the value's MSE; None is the paper's rule: 0.5 where the MSE is below 10, else 0.1."""
