@@ -51,7 +51,7 @@ def export(found: Found, form: str) -> str:
 
 
 def _text(found: Found) -> str:
-    return found.prompt.instruction
+    return reports.prompt_text(found.prompt)
 
 
 def _json(found: Found) -> str:

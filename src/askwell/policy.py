@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from askwell.types import Prompt
+from askwell.tasks.demos import Demos
+from askwell.types import Example, Prompt
 
 
 class Policy(Protocol):
@@ -26,3 +27,15 @@ class FixedPolicy:
 
     def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
         return [self.prompt] * len(queries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestDemos:
+    """The same instruction for every query, with the training examples most like it as demonstrations."""
+
+    prompt: Prompt
+    train: tuple[Example, ...]
+    demos: Demos
+
+    def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
+        return [replace(self.prompt, demos=self.demos.nearest(query, self.train)) for query in queries]

@@ -16,7 +16,7 @@ from askwell.config import parse_config
 from askwell.errors import ConfigError, DataError
 from askwell.evaluation import Sampling
 from askwell.offline import is_file, read_offline, run_log
-from askwell.policy import FixedPolicy, Policy
+from askwell.policy import FixedPolicy, NearestDemos, Policy
 from askwell.qpo import policy as policies
 from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells
@@ -25,6 +25,7 @@ from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
 from askwell.store import SqliteStore
+from askwell.tasks.demos import NEAREST, demos_of
 from askwell.train_job import POLICY, Trained, TrainJob
 
 
@@ -99,11 +100,16 @@ def load_policy(
         if (folder / policies.FILE).is_file():
             return policies.load_policy(folder, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
-        if is_training(views.header(store.events(kinds=["run"]))):
+        header = views.header(store.events(kinds=["run"]))
+        if is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
         found = report.report(store)
+        train = views.examples(store.events(kinds=["example"])).get("train", ())
     if found is None:
         raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
+    demos = demos_of(cast("Mapping[str, object]", header["config"]))
+    if demos.choice == NEAREST:
+        return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
     return FixedPolicy(prompt=found.best.prompt)
 
 

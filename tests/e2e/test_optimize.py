@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
+from askwell import load_policy, views
 from askwell.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (
@@ -185,3 +185,14 @@ def test_demonstrations_are_chosen_by_flag_and_sent_with_every_question(
     }
     shown = {tuple(message["content"] for message in messages if message["role"] == "assistant") for messages in asked}
     assert (len(shown) > 1) == (choice == "nearest")
+
+
+def test_nearest_demonstrations_are_chosen_anew_for_each_query_by_the_runs_policy(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    flags = [*optimize_flags(server), "--preset", "gpo", "--demos", "nearest", "--demos-count", "2"]
+    assert invoke("optimize", *flags, "--run", "r", "--runs", tmp_path).status == 0
+    policy = load_policy(tmp_path / "r")
+    one, other = policy.prompts_for(["I have two apples. How many fruits do I have?", "Seven drums?"])
+    assert len(one.demos) == len(other.demos) == 2
+    assert one.instruction == other.instruction

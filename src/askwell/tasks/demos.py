@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any, cast
 
 from askwell.edits import words
 from askwell.errors import ConfigError, nearest
@@ -94,7 +95,11 @@ class Demos:
         """Return how questions are rendered: as before, or with each one's nearest demonstrations put in."""
         if self.choice != NEAREST:
             return render
-        return WithNearest(render=render, train=tuple(train), count=self.count, order=self.order)
+        return WithNearest(render=render, train=tuple(train), demos=self)
+
+    def nearest(self, query: str, train: tuple[Example, ...]) -> tuple[Example, ...]:
+        """Return the training examples most like a question, in order; never the question itself."""
+        return tuple(ORDERS[self.order](list(nearest_to(query, train, self.count))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +112,18 @@ class WithNearest:
 
     render: Render
     train: tuple[Example, ...]
-    count: int
-    order: str = "drawn"
+    demos: Demos
 
     def __call__(self, prompt: Prompt, example: Example) -> tuple[Message, ...]:
         if prompt.demos:
             return self.render(prompt, example)
-        demos = ORDERS[self.order](list(nearest_to(example.input, self.train, self.count)))
-        return self.render(replace(prompt, demos=tuple(demos)), example)
+        return self.render(replace(prompt, demos=self.demos.nearest(example.input, self.train)), example)
+
+
+def demos_of(config: Mapping[str, object]) -> Demos:
+    """Read how a run chose its demonstrations from the settings in its log; older logs had none."""
+    found = config.get("demos")
+    return Demos(**cast("dict[str, Any]", found)) if found else Demos()
 
 
 @lru_cache(maxsize=4096)
