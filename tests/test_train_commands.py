@@ -49,6 +49,9 @@ def test_where_one_prompt_is_enough_it_says_so_and_keeps_it(tmp_path: Path) -> N
     again = json.loads(call("policy", "show", "enough", "--runs", runs, "--json").output)
     assert (again["keeps_static"], again["loops"], again["worth_it"]) == (True, [], False)
     assert call("train", "--resume", "enough", "--runs", runs).exit_code == 0
+    [listed] = json.loads(call("runs", "--runs", runs, "--json").output)
+    assert (listed["finished"], listed["task"]) == (True, f"policy for {BUNDLE}")
+    assert "askwell policy show enough" in flat(call("show", "enough", "--runs", runs))
     refused = call("train", source, *given)
     assert refused.exit_code == 2
     assert "askwell train --resume enough" in flat(refused)

@@ -90,6 +90,9 @@ def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     """Print what a run's log says."""
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         found = report.report(store)
+        header = next(store.events(kinds=["run"]), None)
+    if header is not None and runs.is_training(header.body):
+        raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
     if prompt_only:

@@ -17,7 +17,7 @@ from askwell.qpo.worth import judge
 TASK = "numbers_even"
 STEPS = 9
 BUNDLE = "numbers_max+words_first+review_sentiment"
-POLICY: dict[str, Any] = {"loops": 3, "collect": 60, "epochs": 6, "most_prompts": 12}
+POLICY: dict[str, Any] = {"loops": 3, "collect": 60, "epochs": 8, "most_prompts": 12}
 """Small enough for two cores and three minutes; the defaults take longer and are for real targets."""
 
 

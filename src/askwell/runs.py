@@ -10,7 +10,7 @@ from typing import cast
 from askwell import report, views
 from askwell.errors import ConfigError, StoreError, nearest
 from askwell.records import Body
-from askwell.store import SqliteStore
+from askwell.store import RunStore, SqliteStore
 
 LOG = "log.db"
 
@@ -74,14 +74,40 @@ def summaries(folder: Path) -> list[RunSummary]:
     return [_summary(folder, name) for name in run_names(folder)]
 
 
+def is_training(header: Body) -> bool:
+    """Whether a run's first event is that of `askwell train`."""
+    return cast("Body", header["config"]).get("kind") == "policy"
+
+
+def _training_summary(name: str, store: RunStore) -> RunSummary:
+    """A training's line: dev and test are its policy's, where one was found."""
+    header = views.header(store.events(kinds=["run"]))
+    loops = [event.body for event in store.events(kinds=["loop"])]
+    result = views.result(store.events(kinds=["result"]))
+    tested = cast("Body | None", result["tested"]) if result else None
+    dev = [cast("float", cast("Body", loops[-1][part])["estimate"]) for part in ("static", "guarded") if loops]
+    return RunSummary(
+        name=name,
+        task=f"policy for {cast('Body', header['config']).get('name', '')}",
+        finished=result is not None,
+        step=len(loops),
+        dev=sum(dev) if dev else None,
+        test=cast("float", cast("Body", tested["policy"])["estimate"]) if tested else None,
+        target_calls=views.spend(store.events(kinds=["rollout"]))["target"].calls,
+    )
+
+
 def _summary(folder: Path, name: str) -> RunSummary:
     try:
         with SqliteStore(log_path(folder, name), read_only=True) as store:
             header = views.header(store.events(kinds=["run"]))
             found = report.report(store)
+            training = _training_summary(name, store) if is_training(header) else None
     except StoreError as error:
         return RunSummary(name=name, problem=str(error))
     task = str(cast("Body", header["config"]).get("name", ""))
+    if training is not None:
+        return training
     if found is None:
         return RunSummary(name=name, task=task)
     return RunSummary(

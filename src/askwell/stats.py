@@ -229,6 +229,11 @@ def _variance_of_mean(values: Sequence[float], groups: Sequence[Sequence[int]]) 
     return squares / len(values) ** 2 * len(groups) / (len(groups) - 1)
 
 
+def wilson_bounds(mean: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's bounds (1927) for a mean of `n` 0/1 scores; `n` may be an effective number."""
+    return _wilson(mean, n, normal_quantile(0.5 + level / 2))
+
+
 def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))

@@ -23,7 +23,7 @@ from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
 from askwell.store import SqliteStore
 from askwell.train_job import Trained, figures
-from askwell.training import choose, config_of, execute, is_training, load_policy
+from askwell.training import choose, config_of, execute, load_policy
 
 _INTERRUPTED = 130
 
@@ -80,7 +80,7 @@ def run(config: Config, which: Sourced, stages: Stages) -> Trained:
 def show(folder: Path, name: str, *, as_json: bool) -> None:
     """Print what a training's log says."""
     with SqliteStore(run_log(name, folder), read_only=True) as store:
-        if not is_training(views.header(store.events(kinds=["run"]))):
+        if not runs.is_training(views.header(store.events(kinds=["run"]))):
             raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
         found = figures(store)
     if found is None:
@@ -156,7 +156,7 @@ def _resumed(name: str, folder: Path) -> Config:
     """Read a training's own settings from its log."""
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-    if not is_training(header) or header["settings"] is None:
+    if not runs.is_training(header) or header["settings"] is None:
         raise ConfigError(
             f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "
             "--resume, or the same call in Python)"

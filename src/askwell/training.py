@@ -101,7 +101,7 @@ def load_policy(
             return policies.load_policy(folder, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-        if is_training(header):
+        if runs.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
         found = report.report(store)
         train = views.examples(store.events(kinds=["example"])).get("train", ())
@@ -111,11 +111,6 @@ def load_policy(
     if demos.choice == NEAREST:
         return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
     return FixedPolicy(prompt=found.best.prompt)
-
-
-def is_training(header: Mapping[str, object]) -> bool:
-    """Whether a run's first event is a training's."""
-    return cast("Mapping[str, object]", header["config"]).get("kind") == "policy"
 
 
 def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:

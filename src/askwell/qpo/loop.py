@@ -133,7 +133,7 @@ class MultiLoop:
                 if not done:
                     raise
                 return done, str(exhausted)
-            if number > 1 and _gain_of(done[-1]) <= max(_gain_of(one) for one in done[:-1]):
+            if number > 1 and not _improved(done):
                 return done, f"loop {number} brought nothing"
         return done, "all loops done"
 
@@ -254,8 +254,12 @@ def _keeps_static(guard: Guard) -> bool:
     return guard.margin == math.inf
 
 
-def _gain_of(done: _Done) -> float:
-    return done.result.guarded.estimate
+def _improved(done: Sequence[_Done]) -> bool:
+    """Whether the last loop did better; while the guard has opened in none, without it."""
+    gains = [one.result.guarded.estimate for one in done]
+    if max(gains) <= 0.0:
+        gains = [one.result.written.estimate for one in done]
+    return gains[-1] > max(gains[:-1])
 
 
 def _outcome(rollout: Rollout) -> Outcomes:
