@@ -21,6 +21,8 @@ from typing import Any, Literal, get_args
 
 from aiohttp import web
 
+from askwell import types
+
 Fault = Literal[
     "429", "429_retry_after", "429_quota", "500", "503", "408", "malformed_json", "wrong_types", "truncated_json",
     "truncated_body", "cut", "hang", "empty_choices", "empty_body", "content_filter", "refusal", "401", "403",
@@ -32,6 +34,31 @@ PASSING_FAULTS: tuple[Fault, ...] = (
     "truncated_body", "cut", "hang", "empty_choices", "empty_body",
 )  # fmt: skip
 """The faults that another try may cure."""
+
+FAULT_OUTCOMES: dict[Fault, tuple[types.Outcome, types.Fault]] = {
+    "429": ("failed", "rate_limit"),
+    "429_retry_after": ("failed", "rate_limit"),
+    "429_quota": ("failed", "auth"),
+    "500": ("failed", "server"),
+    "503": ("failed", "server"),
+    "408": ("failed", "server"),
+    "malformed_json": ("failed", "malformed"),
+    "wrong_types": ("failed", "malformed"),
+    "truncated_json": ("failed", "malformed"),
+    "truncated_body": ("failed", "connection"),
+    "cut": ("failed", "connection"),
+    "hang": ("failed", "timeout"),
+    "empty_choices": ("failed", "malformed"),
+    "empty_body": ("failed", "malformed"),
+    "content_filter": ("refused", ""),
+    "refusal": ("refused", ""),
+    "401": ("failed", "auth"),
+    "403": ("failed", "auth"),
+    "404_model": ("failed", "bad_request"),
+    "400_context": ("failed", "bad_request"),
+    "html": ("failed", "bad_request"),
+}
+"""What a model makes of each fault: docs/outcomes.md holds the same table, and a test compares them."""
 
 Messages = list[dict[str, str]]
 ReplyFunction = Callable[[Messages], str]

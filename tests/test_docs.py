@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from askwell.types import FINAL_FAULTS
+from tests.servers import FAULT_OUTCOMES
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -54,3 +57,11 @@ def test_examples_run(
 def test_the_page_of_commands_is_what_help_says() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == made["page"](), "run make docs"
+
+
+def test_the_page_of_outcomes_says_what_the_code_does() -> None:
+    page = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| `(\w+)` \| (?:`(\w+)`|–) \| (\w+) \|", page, re.MULTILINE)
+    assert {name: (outcome, fault) for name, outcome, fault, _ in rows} == FAULT_OUTCOMES
+    for name, outcome, fault, again in rows:
+        assert (again == "retried") == (outcome == "failed" and fault not in FINAL_FAULTS), name

@@ -93,6 +93,8 @@ class Completion:
     fault: Fault = ""
     retry_after_s: float | None = field(default=None, compare=False)
     """How long the server asked us to wait; used by the retry layer, never stored."""
+    is_paced: bool = field(default=False, compare=False)
+    """Whether `models.limit` waits out what refused this call, so that it may be asked again at once."""
     quota: Quota | None = field(default=None, compare=False)
     """What the server says it will still take; used to stay within its limits, never stored."""
     seconds: float = field(default=0.0, compare=False)

@@ -18,10 +18,10 @@ from askwell.models.endpoint import Endpoint
 from askwell.models.openai import OpenAIModel
 from askwell.models.openai_wire import HttpAnswer, read_answer
 from askwell.models.retry_after import retry_after_s
-from askwell.types import Completion, Fault, Message, Outcome, Request
+from askwell.types import Completion, Message, Request
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.servers import FAULTS, Messages, always, chat_server, completion, error
+from tests.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
 from tests.servers import Fault as ServerFault
 
 KEY = "sk-very-secret-0123456789"
@@ -41,36 +41,11 @@ class TestContract(ChatModelContract):
             yield OpenAIModel("tiny", base_url=server.base_url)
 
 
-EXPECTED: dict[ServerFault, tuple[Outcome, Fault]] = {
-    "429": ("failed", "rate_limit"),
-    "429_retry_after": ("failed", "rate_limit"),
-    "429_quota": ("failed", "auth"),
-    "500": ("failed", "server"),
-    "503": ("failed", "server"),
-    "408": ("failed", "server"),
-    "malformed_json": ("failed", "malformed"),
-    "wrong_types": ("failed", "malformed"),
-    "truncated_json": ("failed", "malformed"),
-    "truncated_body": ("failed", "connection"),
-    "cut": ("failed", "connection"),
-    "hang": ("failed", "timeout"),
-    "empty_choices": ("failed", "malformed"),
-    "empty_body": ("failed", "malformed"),
-    "content_filter": ("refused", ""),
-    "refusal": ("refused", ""),
-    "401": ("failed", "auth"),
-    "403": ("failed", "auth"),
-    "404_model": ("failed", "bad_request"),
-    "400_context": ("failed", "bad_request"),
-    "html": ("failed", "bad_request"),
-}
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_fault_matrix(fault: ServerFault) -> None:
     with chat_server(faults=always(fault), retry_after="7") as server:
         got = await answer(OpenAIModel("tiny", base_url=server.base_url, api_key=KEY, timeout_s=0.5))
-    assert (got.outcome, got.fault) == EXPECTED[fault]
+    assert (got.outcome, got.fault) == FAULT_OUTCOMES[fault]
     assert got.error
     assert got.outcome == "refused" or got.text == ""
     assert got.retry_after_s == (7.0 if fault == "429_retry_after" else None)

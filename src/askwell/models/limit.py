@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
@@ -72,7 +73,7 @@ class Limited:
             used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
             if used or completion.outcome == "failed":
                 self._tokens.get().give(booked - used)
-        return completion
+        return replace(completion, is_paced=True) if completion.fault == "rate_limit" else completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()

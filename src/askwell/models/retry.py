@@ -17,9 +17,10 @@ class Retrying:
     """Repeat failed calls with exponential backoff and full jitter.
 
     `auth` and `bad_request` are final. The others are tried `max_attempts` times in all; before attempt k + 1 comes a
-    wait of 0 to min(`cap_s`, `base_s` · 2^(k-1)) seconds, on top of what the server asked for. A server that asks for
-    more than `max_wait_s` is not waited for: the call fails and says so. An endpoint that could never be connected to
-    is given up after 3 attempts, so that a wrong address is told within seconds.
+    wait of 0 to min(`cap_s`, `base_s` · 2^(k-1)) seconds, on top of what the server asked for; none where a `Limited`
+    inside waits out the rate limit, for all calls at once. A server that asks for more than `max_wait_s` is not waited
+    for: the call fails and says so. An endpoint that could never be connected to is given up after 3 attempts, so that
+    a wrong address is told within seconds.
     `seed` fixes the jitter only.
     """
 
@@ -79,5 +80,7 @@ class Retrying:
         return f" (gave up after {attempt} attempts)" if attempt >= limit else None
 
     def _wait_s(self, completion: Completion, attempt: int) -> float:
+        if completion.is_paced:
+            return 0.0
         bound = min(self._cap_s, self._base_s * 2.0 ** min(attempt - 1, 60))
         return (completion.retry_after_s or 0.0) + self._random.uniform(0.0, bound)

@@ -24,13 +24,13 @@ _CATCH_UP_S = 0.01  # a timer that fired late may be made up for by this much
 _CUT = 0.97
 _BREATH = 5.0  # requests not sent at a cut: what the server is behind by
 _LONGEST_BREATH_S = 0.2
-_BACK_S = 3.5  # CUBIC's K: how long until the refused rate is reached again
+_BACK_S = 2.0  # CUBIC's K: how long until the refused rate is reached again
 _GROWTH = (1 - _CUT) / _BACK_S**3  # CUBIC's C, in shares of the rate
 _FEW_ASKED, _USUAL_SHARE = 20, 0.05
 _FEW_IN_OVERLOAD = 5
 _SLOWEST = 0.02  # requests a second
 _LONG_WAIT_S = 2.0  # a server that asks for so much means all of us, not one request too many
-_FIRST_GAP_S, _GAP_GROWTH, _LONGEST_GAP_S = 0.05, 1.5, 5.0
+_FIRST_GAP_S, _GAP_GROWTH, _LONGEST_GAP_S = 0.05, 1.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
