@@ -10,6 +10,7 @@ import pytest
 
 from askwell.build import configured_search
 from askwell.errors import ConfigError
+from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import INGREDIENTS
 from askwell.gpo.presets import PRESETS as GPO_PRESETS
 from askwell.gpo.settings import GPOSettings
@@ -82,6 +83,8 @@ def test_without_training_examples_the_default_preset_does_without_them() -> Non
     made = search("askwell", {}).optimizer(replace(parts(), train=()))
     assert made.demand(1).train_cells == 0
     assert made.demand(1).demos == 0
+    assert isinstance(made, GPO)
+    assert made.settings.restart == "none"
     with pytest.raises(ConfigError, match="train split"):
         search("apo", {}).optimizer(replace(parts(), train=()))
 

@@ -153,7 +153,7 @@ def _types_like(like: object) -> tuple[type, ...]:
 def _askwell(parts: Parts, settings: GPOSettings) -> GPO:
     if not parts.train:
         log.warning("no training examples: no contrast, no demonstrations, and no examples for the optimizer model")
-        settings = gpo_presets.switched_off(settings, ("contrast", "demos"))
+        settings = gpo_presets.switched_off(settings, ("contrast", "demos", "restarts"))
     return _gpo(parts, settings)
 
 
