@@ -44,7 +44,7 @@ class Figures:
     """Headroom's closing sentence."""
     worth_it: bool
     static: Prompt
-    """The best single prompt of the training queries."""
+    """The best single prompt of all logged queries (dev ones among them, test ones not)."""
     loops: tuple[LoopResult, ...] = ()
     best_loop: int = 0
     """Whose policy is deployed; 0 where nothing was trained."""
@@ -120,7 +120,7 @@ class TrainJob:
             worth_it, verdict = worth.worth_it, worth.verdict
         except DataError as error:
             worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        table = table_of(parts.train)
+        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         static = Prompt(instruction=table.prompts[static_prompt(table)], demos=self._demos())
         body = {"verdict": verdict, "worth_it": worth_it, "static": prompt_body(static)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
