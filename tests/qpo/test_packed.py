@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - after the skip
 from torch.nn.functional import cross_entropy  # noqa: E402
 
-from askwell.qpo.model import ModelSettings, PolicyModel, build  # noqa: E402
+from askwell.qpo.model import ModelSettings, PolicyModel, assemble, build  # noqa: E402
 from askwell.qpo.packed import Group, Tail, lay_packed, lay_plain  # noqa: E402
 from askwell.qpo.tokens import Texts  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
@@ -90,3 +90,17 @@ def test_the_packed_row_holds_each_query_once_and_no_padding() -> None:
     ids = packed.ids_BT.flatten()
     assert ids[packed.predicting_M].tolist() == [9, 5, 6] * 3
     assert ids[packed.predicting_M[packed.last_P]].tolist() == [6, 6, 6]
+
+
+def test_a_base_with_an_attention_of_its_own_gets_a_row_a_pair(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoTokenizer, GPTJConfig, GPTJForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(make_checkpoint(tmp_path))
+    config = GPTJConfig(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=4, rotary_dim=8, n_positions=512)
+    model = assemble(GPTJForCausalLM(config).eval(), tokenizer, ModelSettings(base="gptj"), seed=0)
+    assert not model.shares
+    assert "an attention of its own" in caplog.text
+    tail = Tail(lead=(9,), prompt=(5, 6), condition=0.5)
+    assert model.lay([Group(query=(1,), tails=(tail, tail))], packed=True).ids_BT.shape == (2, 4)

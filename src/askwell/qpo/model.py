@@ -16,6 +16,7 @@ reward would repeat it and predict nothing (the released code reads it at the re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ except ImportError as error:
         'a policy that writes prompts needs PyTorch and transformers: pip install "askwell[qpo]"'
     ) from error
 
-from askwell.qpo.packed import ATTENTION, Group, Laid, lay_packed, lay_plain, register
+from askwell.qpo.packed import ATTENTION, Group, Laid, Tail, lay_packed, lay_plain, register
+
+_LOG = logging.getLogger(__name__)
 
 Conditioning = Literal["embedding", "tokens"]
 
@@ -69,6 +72,8 @@ class PolicyModel(nn.Module):
         table = base.get_input_embeddings().weight
         channels, spread = table.shape[1], float(table.detach().float().std())
         self.injects = settings.conditioning == "embedding"
+        self.shares = False
+        """Whether packed rows give what plain ones give on this base; found out when it is assembled."""
         if self.injects:
             self.condition = nn.Linear(1, channels)
             self.unknown = nn.Parameter(torch.empty(channels))
@@ -86,8 +91,8 @@ class PolicyModel(nn.Module):
         return self.value_head.weight.device
 
     def lay(self, groups: Sequence[Group], *, packed: bool) -> Laid:
-        """Lay groups out on the model's device."""
-        return (lay_packed if packed else lay_plain)(groups, end_id=self.end_id, device=self.device)
+        """Lay groups out on the model's device; a base that can't share prefixes gets a row a tail."""
+        return (lay_packed if packed and self.shares else lay_plain)(groups, end_id=self.end_id, device=self.device)
 
     def embedded(self, laid: Laid) -> Tensor:
         """Token embeddings with segments added, and each tail's condition at its slot: (B, T, E)."""
@@ -149,6 +154,9 @@ def assemble(base: Any, tokenizer: Any, settings: ModelSettings, *, seed: int) -
     _check_head(model)
     register()
     base.set_attn_implementation(ATTENTION)
+    model.shares = _shares_prefixes(model)
+    if not model.shares:
+        _LOG.warning("%r has an attention of its own: its queries are encoded once a prompt", settings.base)
     return model
 
 
@@ -183,3 +191,24 @@ def _check_head(model: PolicyModel) -> None:
     model.base.train(was_training)
     if not torch.allclose(whole, parts, atol=1e-3, rtol=1e-3):
         raise ConfigError(f"{model.settings.base!r} changes its logits after the output layer; take another base")
+
+
+@torch.no_grad()
+def _shares_prefixes(model: PolicyModel) -> bool:
+    """Try a packed row against plain ones: some bases have an attention that is not transformers' common one."""
+    lead = (model.end_id,)
+    tails = tuple(Tail(lead=lead, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
+    groups = [Group(query=query, tails=tails) for query in ((5, 6, 7, 8), (9,))]
+    was_training = model.training
+    model.eval()
+    try:
+        plain = model.hidden(lay_plain(groups, end_id=model.end_id, device=model.device))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{model.settings.base!r} can't be a policy's base: {error}") from error
+    try:
+        packed = model.hidden(lay_packed(groups, end_id=model.end_id, device=model.device))
+    except (ConfigError, TypeError, ValueError, RuntimeError):  # whatever such an attention says to what it can't take
+        return False
+    finally:
+        model.train(was_training)
+    return torch.allclose(packed, plain, atol=1e-3, rtol=1e-3)

@@ -247,7 +247,7 @@ def shared_prefix_attention(
         )
     for name in ("softcap", "s_aux", "position_bias"):
         if others.get(name) is not None:
-            raise ConfigError(f"this model's attention uses {name!r}, which packed rows do not; set packed=False")
+            raise ConfigError(f"this model's attention uses {name!r}, which packed rows do not")
     repeats = query.shape[1] // key.shape[1]
     q_THC, k_THC, v_THC = (part[0].transpose(0, 1) for part in (query, key, value))
     if repeats > 1:
