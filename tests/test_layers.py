@@ -11,7 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
+    {"views", "journal", "evaluation"}
+    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},
     {
         "loop",

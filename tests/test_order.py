@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.evaluation import Cell, Evaluator, Sampling
+from askwell.evaluation import Evaluator, Sampling
+from askwell.feed import Cell
 from askwell.journal import Journal
 from askwell.models.fakes import ScriptedModel
 from askwell.order import prefix_friendly

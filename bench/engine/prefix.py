@@ -20,7 +20,8 @@ from bench.engine.server import BenchServer, bench_server
 
 from askwell.build import build_model
 from askwell.config import ModelConfig
-from askwell.evaluation import Evaluator, Sampling, closed
+from askwell.evaluation import Evaluator, Sampling
+from askwell.feed import closed
 from askwell.journal import Journal
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task

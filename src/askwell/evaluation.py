@@ -8,7 +8,7 @@ before anybody sees it.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from functools import partial
 
 from askwell.budget import Purse
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
+from askwell.feed import Cell, Feed, Room, closed
 from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
 from askwell.order import prefix_friendly
 from askwell.records import rollout_body
 from askwell.store import ASIDE
 from askwell.tasks.base import Task
-from askwell.types import FINAL_FAULTS, Completion, Event, Example, Prompt, Request, Rollout, Split
+from askwell.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,62 +35,6 @@ class Sampling:
     seed: int | None = None
     draws: int = 1
     """How often each cell is asked; more than one only makes sense at a temperature above 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One call to be made: its place in the log is fixed before the work begins."""
-
-    position: int
-    step: int
-    split: Split
-    prompt: Prompt
-    example: Example
-    draw: int = 0
-    temperature: float | None = None
-    """Instead of the sampling's, for a search that wants several answers of a model otherwise asked at 0."""
-
-
-class Feed:
-    """Cells for the workers, in order; more may be put in while others are being run, until it is closed."""
-
-    def __init__(self, cells: Iterable[Cell] = ()) -> None:
-        self._cells = deque(cells)
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._closed = False
-
-    def put(self, *cells: Cell) -> None:
-        """Add cells at the end."""
-        self._cells.extend(cells)
-        for _ in cells:
-            self._wake()
-
-    def close(self) -> None:
-        """Say that no more cells will come."""
-        self._closed = True
-        while self._waiting:
-            self._wake()
-
-    async def take(self, most: int) -> list[Cell]:
-        """Return the next cell, waiting for one if need be, with up to `most` - 1 further draws of it that follow.
-
-        Empty once the feed is closed and empty.
-        """
-        while not self._cells and not self._closed:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
-        taken = [self._cells.popleft()] if self._cells else []
-        while taken and len(taken) < most and self._cells and _is_a_draw_of(taken[0], self._cells[0]):
-            taken.append(self._cells.popleft())
-        return taken
-
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():  # cancelled workers wait for nothing any more
-                turn.set_result(None)
-                return
 
 
 class Interrupted(Exception):
@@ -199,7 +144,7 @@ class Evaluator:
         arrived = _Arrivals()
         at_once = max(1, self.concurrency // self.sampling.draws)
         # A slow reader holds the workers back, not the memory.
-        room = _Room(2 * max(self.concurrency, self.sampling.draws))
+        room = Room(2 * max(self.concurrency, self.sampling.draws))
         workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
@@ -227,7 +172,7 @@ class Evaluator:
         self,
         feed: Feed,
         arrived: _Arrivals,
-        room: _Room,
+        room: Room,
     ) -> None:
         """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
         written: asyncio.Future[None] | None = None
@@ -344,43 +289,10 @@ _Arrivals = asyncio.Queue[tuple[Cell, Rollout] | asyncio.Future[None]]
 """Rollouts that are durable, workers that have ended, and writes that failed."""
 
 
-class _Room:
-    """Places for rollouts nobody has read yet. asyncio's semaphore looks through all who wait at each release."""
-
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def take(self) -> None:
-        """Take a place, or wait for one."""
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn  # workers are only ever cancelled all together, so a place handed to one is never lost
-
-    def give(self) -> None:
-        """Free a place, or hand it to who waits longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-
 def _arrive(arrived: _Arrivals, item: tuple[Cell, Rollout], durable: asyncio.Future[None]) -> None:
     if durable.cancelled():
         return
     arrived.put_nowait(item if durable.exception() is None else durable)
-
-
-def closed(cells: Iterable[Cell]) -> Feed:
-    """Return a feed of these cells and no more."""
-    feed = Feed(cells)
-    feed.close()
-    return feed
 
 
 async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], None]) -> AsyncGenerator[Rollout, None]:
@@ -413,7 +325,3 @@ def mean(values: Iterable[float]) -> float:
     """Return the arithmetic mean, summed in the order given; 0 for none."""
     found = list(values)
     return sum(found) / len(found) if found else 0.0
-
-
-def _is_a_draw_of(cell: Cell, other: Cell) -> bool:
-    return (other.example.id, other.temperature) == (cell.example.id, cell.temperature) and other.prompt == cell.prompt

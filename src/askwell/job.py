@@ -13,7 +13,8 @@ from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import ConfigError
-from askwell.evaluation import Cell, Evaluator, Sampling, scores_by_prompt, watched
+from askwell.evaluation import Evaluator, Sampling, scores_by_prompt, watched
+from askwell.feed import Cell
 from askwell.journal import Journal, Journaled
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel

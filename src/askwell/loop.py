@@ -15,7 +15,8 @@ from askwell import columns, views
 from askwell.budget import Demand
 from askwell.columns import Columns
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
-from askwell.evaluation import Cell, Evaluator, Interrupted, mean, scores_by_prompt, watched
+from askwell.evaluation import Evaluator, Interrupted, mean, scores_by_prompt, watched
+from askwell.feed import Cell
 from askwell.journal import Journal
 from askwell.race import Race, RaceSettings, cut_blocks
 from askwell.records import candidate_body, example_body, prompt_id, proposal_body, rejection_body

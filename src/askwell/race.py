@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from askwell.belief import BlockScore, Field
 from askwell.errors import ConfigError, nearest
-from askwell.evaluation import Cell, Evaluator, Feed, mean, mean_of_draws
+from askwell.evaluation import Evaluator, mean, mean_of_draws
+from askwell.feed import Cell, Feed
 from askwell.lookahead import Lookahead, Unit
 from askwell.racing import RACINGS, ExpectedGain, FullEvaluation, PairedT, Racing, SuccessiveHalving, blocks_of
 from askwell.types import Example, Prompt, Rollout

@@ -17,7 +17,8 @@ from askwell.blocking import Stopper
 from askwell.budget import Purse
 from askwell.columns import Columns, Place
 from askwell.errors import StoreError
-from askwell.evaluation import Cell, Evaluator, mean, watched
+from askwell.evaluation import Evaluator, mean, watched
+from askwell.feed import Cell
 from askwell.job import OptimizeJob, stoppable
 from askwell.journal import Journal
 from askwell.loop import Progress, Watch, begin, result_body
