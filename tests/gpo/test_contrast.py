@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,3 +130,14 @@ async def test_verified_lessons_are_shown_and_deltas_count_against_the_current_p
     await gpo(model).propose(past, seed=1)
     assert "<lesson" not in sent(model)
     assert "<delta>" not in sent(model)
+
+
+@pytest.mark.parametrize(("scores", "reflects"), [((0.2, 0.8), False), ((0.8, 0.2), True)])
+async def test_a_reflection_may_wait_for_a_step_without_a_better_prompt(scores: tuple[float, float], reflects: bool):
+    first = scored("Old.", {"a": scores[0]}, step=0)
+    second = scored("New.", {"a": scores[1]}, step=1)
+    judge = TwoSided({"New.": [], "Old.": [example.id for example in NUMBERS]})
+    model = ScriptedModel(reply)
+    past = Trajectory(candidates=(first, second))
+    await gpo(model, direction="P+M+C", judge=judge, batch=12, reflect_after=1).propose(past, seed=1)
+    assert bool(judge.tried) == reflects

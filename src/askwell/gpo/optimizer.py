@@ -37,7 +37,7 @@ from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judge, Judged, Mom
 from askwell.gpo.embed import embedder_named
 from askwell.gpo.joint import varied, varies_demos
 from askwell.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
-from askwell.gpo.population import PARENTS, at_plateau
+from askwell.gpo.population import PARENTS, at_plateau, idle_steps
 from askwell.gpo.schedule import train_batch
 from askwell.gpo.settings import GPOSettings
 from askwell.gpo.step_size import RESTART, STRIDES
@@ -131,10 +131,12 @@ class GPO:
         chance = random.Random(f"{seed}:parents")
         parents = PARENTS[settings.parent](trajectory, settings.candidates, settings.population, chance)
         main = Counter(parent.prompt for parent in parents).most_common(1)[0][0]
+        is_due = idle_steps(trajectory) >= settings.reflect_after
         told: dict[Prompt, Situation] = {}
         for parent in parents:
             if parent.prompt not in told:
-                told[parent.prompt] = await self._situation(trajectory, parent, seed, reflect=parent.prompt == main)
+                reflect = is_due and parent.prompt == main
+                told[parent.prompt] = await self._situation(trajectory, parent, seed, reflect=reflect)
         slots = [
             Slot(
                 parent=parent,

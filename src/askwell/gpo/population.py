@@ -79,8 +79,13 @@ PARENTS: Mapping[str, Choose] = MappingProxyType(
 
 def at_plateau(trajectory: Trajectory, plateau: int) -> bool:
     """Whether the next step should restart: `plateau` steps without a better prompt, or a multiple of it; 0 never."""
-    idle = trajectory.next_step - 1 - trajectory.best.step
+    idle = idle_steps(trajectory)
     return bool(plateau and idle and idle % plateau == 0)
+
+
+def idle_steps(trajectory: Trajectory) -> int:
+    """Count the steps made since the best prompt was found."""
+    return trajectory.next_step - 1 - trajectory.best.step
 
 
 def distinct(trajectory: Trajectory) -> list[Candidate]:

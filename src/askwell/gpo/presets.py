@@ -17,6 +17,7 @@ _GPO = GPOSettings()
 _ASKWELL = replace(
     _GPO,
     direction="P+M+C",
+    reflect_after=1,
     lessons=3,
     momentum="diverse",
     pool="all",
@@ -34,7 +35,7 @@ _ASKWELL = replace(
 
 INGREDIENTS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
-        "contrast": {"direction": "P+M"},
+        "contrast": {"direction": "P+M", "reflect_after": 0},
         "lessons": {"lessons": 0},
         "trajectory": {"pool": "winners", "momentum": "relevance", "deltas": False},
         "trust": {"schedule": "cosine", "budget_mode": "ask", "refinement": "generation"},

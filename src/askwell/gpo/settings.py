@@ -54,6 +54,8 @@ class GPOSettings:
     """Training examples the current prompt is tried on before a reflection (B)."""
     reflected: int = 3
     """Most wrong examples shown to a reflection: enough to see a pattern, few enough to read."""
+    reflect_after: int = 0
+    """Steps without a better prompt before a reflection is paid for; 0 reflects in every step (as published)."""
     temperature: float = 1.0
     """Of the optimizer model when it proposes; reflections and summaries use 0."""
     max_tokens: int = 512
@@ -98,7 +100,7 @@ class GPOSettings:
         for name in ("total_steps", "candidates", "batch", "max_tokens", "reflected", "population"):
             at_least(name, getattr(self, name), 1)
         for name in ("first_words", "final_words", "resamples", "trajectory_size", "exemplars", "temperature",
-                     "lessons", "plateau", "joint_demos", "length_penalty"):  # fmt: skip
+                     "lessons", "plateau", "reflect_after", "joint_demos", "length_penalty"):  # fmt: skip
             at_least(name, getattr(self, name), 0)
         if not 0 <= self.warmup_share <= 1:
             raise ConfigError(f"warmup_share is {self.warmup_share!r}; expected a part of the run, 0..1")
