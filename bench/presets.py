@@ -253,7 +253,9 @@ def references(task: Task, model: Remembered, budgets: Sequence[int]) -> list[di
 
 
 def bootstrap(values: Sequence[float]) -> str:
-    """Return the mean over tasks in points, with a percentile interval from 5,000 draws of tasks."""
+    """Return the mean over tasks in points, with a percentile interval from 5,000 draws of tasks; "" for none."""
+    if not values:
+        return ""
     dice = random.Random(0)
     means = sorted(statistics.fmean(dice.choices(values, k=len(values))) for _ in range(5_000))
     return f"{100 * statistics.fmean(values):.1f} [{100 * means[125]:.1f}, {100 * means[4_874]:.1f}]"
