@@ -39,12 +39,12 @@ docs: .venv/.dev  ## docs/cli.md from --help
 # torch by its pinned version first: where a CPU build of it is at hand, pip takes that.
 .venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) torch
-	$(PIP) --editable ".[local]"
+	$(PIP) --editable ".[local,qpo,select]"
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) torch
-	$(PIP) --editable ".[local,data,prices,select,dev]"
+	$(PIP) --editable ".[local,qpo,data,prices,select,dev]"
 	touch $@ .venv/.demo
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def demo(task: str | None, *, act: int | None, steps: int | None, seed: int, fol
     """Play one act, or both."""
     if act in {None, 1}:
         one_prompt(task or TASK, steps=steps or STEPS, seed=seed, folder=folder)
-    if act == 2 or (act is None and task is None):
+    if act is None and task is None and find_spec("sklearn") is None:
+        _say("\nThe second act, a prompt for each query, needs two more packages: pip install 'askwell[qpo,select]'")
+    elif act == 2 or (act is None and task is None):
         a_prompt_for_each_query(steps=steps or STEPS, seed=seed, folder=folder)
 
 
