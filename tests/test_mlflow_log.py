@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,13 @@ def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 async def test_params_metrics_and_the_prompt_are_there(uri: str, tmp_path: Path) -> None:
-    from mlflow import MlflowClient
-
+    mlflow: Any = import_module("mlflow")
     with SqliteStore(tmp_path / "r" / "log.db") as store:
         await play(store)  # type: ignore[arg-type]
         found = report(store)
     run = invoke("log", "mlflow", "r", "--runs", tmp_path, "--tracking-uri", uri)
     assert run.status == 0, run.err
-    client: Any = MlflowClient(tracking_uri=uri)
+    client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("askwell")
     [recorded] = client.search_runs([experiment.experiment_id])
     assert found is not None
