@@ -15,8 +15,9 @@ from aiohttp import web
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
+from askwell.models.http import HttpAnswer
 from askwell.models.openai import OpenAIModel
-from askwell.models.openai_wire import HttpAnswer, read_answer
+from askwell.models.openai_wire import read_answer
 from askwell.models.retry_after import retry_after_s
 from askwell.types import Completion, Message, Request
 from tests.asks import ask

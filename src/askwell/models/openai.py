@@ -1,6 +1,6 @@
 """Any OpenAI-compatible endpoint (OpenAI, Azure, vLLM, llama.cpp, Ollama, OpenRouter, …) as a `ChatModel`.
 
-One `aiohttp` session for all calls, no limit on connections (see `wrappers.Limited`), no retries (see `Retrying`).
+No limit on connections (see `wrappers.Limited`), no retries (see `Retrying`): see `http`.
 There is no `logprob`: chat endpoints do not score a given reply; use `local.LocalModel` for that.
 """
 
@@ -13,37 +13,24 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import cast
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from askwell.errors import ConfigError
 from askwell.fastjson import dumps
 from askwell.models.endpoint import Endpoint
-from askwell.models.openai_wire import HttpAnswer, Reading, chat_body, read_answer
+from askwell.models.http import CHECK_URL, HttpAnswer, HttpClient, checked_key
+from askwell.models.openai_wire import Reading, chat_body, read_answer
 from askwell.models.perloop import PerLoop
 from askwell.models.prices import price_of
 from askwell.models.quirks import QUIRKS, Body, Quirk, adapted, quirk_behind
 from askwell.types import Completion, Request
 
 _LOG = logging.getLogger(__name__)
-_CONNECT_S = 10.0
-_SECRET_CHARS = 4  # a shorter "key" is a placeholder for a local server, and removing it would spoil every message
 _OPENAI = "https://api.openai.com/v1"
 _SHOWN_MODELS = 5  # routers list hundreds
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-_CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
-
-
-@dataclass(slots=True)
-class _Line:
-    """What belongs to one event loop: the open session, and the lock under which models are listed once."""
-
-    session: aiohttp.ClientSession
-    listing: asyncio.Lock
 
 
 class OpenAIModel:
@@ -71,24 +58,23 @@ class OpenAIModel:
     ) -> None:
         self._model = name
         self._endpoint = Endpoint.parse(base_url)
-        self._key = _checked_key(api_key)
+        self._key = checked_key(api_key)
         if self._key is None and self._endpoint.host == "api.openai.com":
             raise ConfigError("no API key for api.openai.com; set OPENAI_API_KEY, or give base_url for another server")
-        self._timeout_s = timeout_s
         self._extra = dict(extra_body)
         self._name = f"openai:{name}{_extra_tag(self._extra)}@{self._endpoint.shown}"
-        self._proxy = self._endpoint.proxy() if use_proxy else None
-        secrets = (
-            self._key or "",
-            *self._endpoint.secrets(),
-            (urlsplit(self._proxy).password if self._proxy else "") or "",
+        self._http = HttpClient(
+            self._endpoint,
+            timeout_s=timeout_s,
+            headers={} if self._key is None else {"Authorization": f"Bearer {self._key}"},
+            key=self._key,
+            use_proxy=use_proxy,
         )
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
         self.price = price_of(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
         self._learnt: tuple[Quirk, ...] = ()
         self._has_answered = False
         self._served: tuple[str, ...] | None = None
-        self._lines = PerLoop(self._open)
+        self._listing = PerLoop(asyncio.Lock)
 
     @property
     def name(self) -> str:
@@ -116,47 +102,11 @@ class OpenAIModel:
         return self._finished(completion, reading.cached_tokens, time.perf_counter() - started)
 
     async def aclose(self) -> None:
-        line = self._lines.pop()
-        if line is not None:
-            await line.session.close()
-
-    def _open(self) -> _Line:
-        headers = {"User-Agent": "askwell", "Content-Type": "application/json"}
-        if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key}"
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(_CONNECT_S, self._timeout_s)),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return _Line(session=session, listing=asyncio.Lock())
+        await self._http.aclose()
 
     async def _post(self, body: Body, samples: int) -> Reading:
-        """Send one request. Redirects are not followed: they would carry the key and the prompts elsewhere."""
-        session = self._lines.get().session
-        data = dumps(body)
-        try:
-            async with session.post(
-                self._endpoint.chat_url, data=data, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                read = await response.read()
-                answer = HttpAnswer(status=response.status, headers=response.headers, body=read)
-                return read_answer(answer, samples=samples)
-        except aiohttp.ConnectionTimeoutError:
-            error = (
-                f"no connection to {self._endpoint.shown} within {min(_CONNECT_S, self._timeout_s):g} s; {_CHECK_URL}"
-            )
-            return Reading(completion=Completion(outcome="failed", fault="connection", error=error))
-        except TimeoutError:
-            error = f"no answer from {self._endpoint.shown} within timeout_s={self._timeout_s:g}"
-            return Reading(completion=Completion(outcome="failed", fault="timeout", error=error))
-        except aiohttp.ClientConnectorError as problem:
-            error = f"no connection to {self._endpoint.shown}: {problem}; {_CHECK_URL}"
-            return Reading(completion=Completion(outcome="failed", fault="connection", error=error))
-        except (aiohttp.ClientError, OSError) as problem:
-            error = f"the connection to {self._endpoint.shown} broke: {problem or type(problem).__name__}"
-            return Reading(completion=Completion(outcome="failed", fault="connection", error=error))
+        found = await self._http.post(self._endpoint.chat_url, dumps(body))
+        return read_answer(found, samples=samples) if isinstance(found, HttpAnswer) else Reading(completion=found)
 
     def _learn(self, tried: tuple[Quirk, ...]) -> None:
         """Keep the quirks behind an accepted request (calls in flight may find the same one at the same time)."""
@@ -173,13 +123,13 @@ class OpenAIModel:
         if completion.fault == "auth" and self._key is None:
             return replace(completion, error=f"{completion.error} (no API key was sent to {self._endpoint.shown})")
         if reading.no_endpoint and not self._has_answered and completion.fault in ("bad_request", "malformed"):
-            error = f"{completion.error} (is there a model server at {self._endpoint.shown}? {_CHECK_URL})"
+            error = f"{completion.error} (is there a model server at {self._endpoint.shown}? {CHECK_URL})"
             return replace(completion, fault="bad_request", error=error)
         return completion
 
     async def _choices(self) -> str:
         """Say which models the server has, nearest first; asked once."""
-        async with self._lines.get().listing:
+        async with self._listing.get():
             if self._served is None:
                 self._served = await self._list_models()
         if not self._served:
@@ -191,11 +141,12 @@ class OpenAIModel:
         return f"no {self._model!r} among the {len(self._served)} models of {self._endpoint.shown}; try one of {some}"
 
     async def _list_models(self) -> tuple[str, ...]:
-        session = self._lines.get().session
+        found = await self._http.get(self._endpoint.models_url)
+        if not isinstance(found, HttpAnswer):
+            return ()
         try:
-            async with session.get(self._endpoint.models_url, allow_redirects=False, proxy=self._proxy) as response:
-                data: object = json.loads(await response.read())
-        except (aiohttp.ClientError, OSError, ValueError, RecursionError):
+            data: object = json.loads(found.body)
+        except (ValueError, RecursionError):
             return ()
         listed = cast("dict[str, object]", data).get("data") if isinstance(data, dict) else None
         if not isinstance(listed, list):
@@ -210,14 +161,9 @@ class OpenAIModel:
         if usage.prompt_tokens or usage.completion_tokens:
             cost = self.price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
             usage = usage if cost is None else replace(usage, cost_usd=cost)
-        text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
+        text, error = self._http.without_secrets(completion.text), self._http.without_secrets(completion.error)
         others = tuple(self._finished(other, 0, seconds) for other in completion.others)
         return replace(completion, usage=usage, seconds=seconds, text=text, error=error, others=others)
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def _extra_tag(extra: Mapping[str, object]) -> str:
@@ -228,13 +174,3 @@ def _extra_tag(extra: Mapping[str, object]) -> str:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"extra_body can't be sent as JSON: {error}; use plain dicts, lists and values") from error
     return "+" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
-
-
-def _checked_key(api_key: str | None) -> str | None:
-    """Return the key without surrounding blanks (a pasted newline is the usual accident)."""
-    key = (api_key or "").strip()
-    if not key:
-        return None
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError("the API key holds blanks or characters no HTTP header can carry; copy it again")
-    return key

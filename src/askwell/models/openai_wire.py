@@ -13,6 +13,7 @@ from typing import cast
 
 from askwell.fastjson import loads
 from askwell.models.conversation import valid_unicode
+from askwell.models.http import HttpAnswer
 from askwell.models.quirks import Body
 from askwell.models.retry_after import quota, retry_after_s
 from askwell.types import Completion, Fault, Request, Usage
@@ -25,15 +26,6 @@ _UNKNOWN_MODEL = re.compile(
     r"|(unknown|invalid|no such|not a valid) model|not a valid model|failed to load model",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """One HTTP response, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

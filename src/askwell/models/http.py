@@ -1,0 +1,124 @@
+"""One HTTP exchange with a model's server: bytes go out; an answer, or a failure with its fault class, comes back.
+
+Every provider's model posts through here, so time-outs, broken connections, proxies and secrets are treated alike. No
+retries (see `retry`), no limit on connections (see `limit`). Redirects are never followed: they would carry the key and
+the prompts elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from askwell.errors import ConfigError
+from askwell.models.endpoint import Endpoint
+from askwell.models.perloop import PerLoop
+from askwell.types import Completion, Fault
+
+_CONNECT_S = 10.0
+_SECRET_CHARS = 4  # a shorter "key" is a placeholder for a local server, and removing it would spoil every message
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """One HTTP response, read to its end. Header names are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Asks one server, over as many connections as calls are under way; one pool for each event loop.
+
+    `headers` go with every request. `timeout_s` bounds a whole exchange, connecting included (that alone at most 10 s).
+    Proxies named by the environment are used as by every other client, except for this machine's own addresses;
+    `use_proxy=False` ignores them. `key` is what `without_secrets` removes besides secrets of the URL and the proxy.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] = _NOTHING,
+        key: str | None = None,
+        use_proxy: bool = True,
+    ) -> None:
+        self.endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._connect_s = min(_CONNECT_S, timeout_s)
+        self._headers = {"User-Agent": "askwell", "Content-Type": "application/json", **headers}
+        self._proxy = endpoint.proxy() if use_proxy else None
+        secrets = (
+            key or "",
+            *endpoint.secrets(),
+            (urlsplit(self._proxy).password if self._proxy else "") or "",
+        )
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
+        self._sessions = PerLoop(self._open)
+
+    async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
+        """Send one request; what kept it from an answer comes back as a failed completion."""
+        return await self._exchange("POST", url, data)
+
+    async def get(self, url: str) -> HttpAnswer | Completion:
+        """Like `post`, without a body."""
+        return await self._exchange("GET", url, None)
+
+    def without_secrets(self, text: str) -> str:
+        """Return the text with every key and password this client knows replaced by stars."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; a later request opens new ones."""
+        session = self._sessions.pop()
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
+        shown = self.endpoint.shown
+        try:
+            async with self._sessions.get().request(
+                method, url, data=data, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                read = await response.read()
+                return HttpAnswer(status=response.status, headers=response.headers, body=read)
+        except aiohttp.ConnectionTimeoutError:
+            return _failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
+        except TimeoutError:
+            return _failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+        except aiohttp.ClientConnectorError as problem:
+            return _failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+        except (aiohttp.ClientError, OSError) as problem:
+            return _failed("connection", f"the connection to {shown} broke: {problem or type(problem).__name__}")
+
+
+def _failed(fault: Fault, error: str) -> Completion:
+    return Completion(outcome="failed", fault=fault, error=error)
+
+
+def checked_key(api_key: str | None) -> str | None:
+    """Return the key without surrounding blanks (a pasted newline is the usual accident); None for an empty one."""
+    key = (api_key or "").strip()
+    if not key:
+        return None
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError("the API key holds blanks or characters no HTTP header can carry; copy it again")
+    return key
