@@ -22,28 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, views
-from askwell.baselines.peers import SplitJudge
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build_task import answer_type_of
 from askwell.evaluation import Sampling
 from askwell.gpo.presets import INGREDIENTS
 from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
-from askwell.methods import Parts, Search, search
+from askwell.loop import LoopSettings
+from askwell.methods import Search, search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task
-from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
-from askwell.types import Completion, Example, Prompt, Request, Split
+from askwell.types import Completion, Prompt, Request
+from presets import TASKS, task_of
 
-TASKS = (
-    "numbers_even", "numbers_sort", "words_animals", "words_longest",
-    "review_staff", "review_topic", "bool_trues", "walk_turns",
-)  # fmt: skip
 WHOLE = "askwell"
 STEPS = 60
 """More than the calls allow: they end the run."""
@@ -76,30 +69,16 @@ def variants() -> dict[str, Search]:
 DEFAULTS: Mapping[str, Any] = {"total_steps": 9}
 
 
-def task_of(name: str, *, dev: int, test: int) -> Task:
-    def some(part: Split, size: int) -> tuple[Example, ...]:
-        return tuple(pocket.examples(name, part, size))
-
-    splits: dict[Split, tuple[Example, ...]] = {
-        "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
-    }  # fmt: skip
-    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))
-
-
 def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed: int) -> dict[str, object]:
     """Run one variant to its cap and return what its final prompt scores on the test split."""
     store = MemoryStore()
-
-    def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
-        train, dev = task.splits["train"], task.splits["dev"]
-        return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
 
     job = OptimizeJob(
         header=header_body({}, seed=seed, settings=None),
         initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
         side=side,
         optimizer_model=EditorModel(seed),
-        make_optimizer=make,
+        make_optimizer=chosen.maker(task),
         settings=LoopSettings(steps=STEPS, seed=seed, racing=chosen.racing),
         caps=Caps(max_calls=calls + side.test_calls),
     )

@@ -29,13 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, views
-from askwell.baselines.peers import SplitJudge
 from askwell.blocking import run_blocking
 from askwell.build_task import answer_type_of
 from askwell.evaluation import Sampling
 from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
-from askwell.methods import Parts, search
+from askwell.loop import LoopSettings
+from askwell.methods import search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
@@ -120,17 +119,13 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
         chosen = search(name, changes, defaults={"total_steps": steps})
         store = MemoryStore()
 
-        def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
-            train, dev = task.splits["train"], task.splits["dev"]
-            return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
-
         sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
         job = OptimizeJob(
             header=header_body({}, seed=seed, settings=None),
             initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
             side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
-            make_optimizer=make,
+            make_optimizer=chosen.maker(task),
             settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed, racing=chosen.racing),
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))

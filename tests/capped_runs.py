@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell import views
-from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import BudgetExhausted, RunFailed
 from askwell.evaluation import Sampling
 from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
-from askwell.methods import PRESETS, Parts, search
+from askwell.loop import LoopSettings
+from askwell.methods import PRESETS, search
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
@@ -163,10 +162,6 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         for who, write in (("target", _reply), ("optimizer", _suggest))
     )
 
-    def make(model: ChatModel, judge: SplitJudge) -> Optimizer:
-        train, dev = task.splits["train"], task.splits["dev"]
-        return chosen.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
-
     job = OptimizeJob(
         header=header_body({}, seed=0, settings=None),
         initial=[demos.start_from(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
@@ -178,7 +173,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
             max_missing=1.0,
         ),
         optimizer_model=optimizer,
-        make_optimizer=make,
+        make_optimizer=chosen.maker(task),
         settings=LoopSettings(
             steps=steps,
             seed=rng.randint(0, 9),

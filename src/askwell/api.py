@@ -15,7 +15,6 @@ from typing import Any, TypeAlias, cast
 
 from askwell import report as reports
 from askwell import runs
-from askwell.baselines.peers import SplitJudge
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
 from askwell.build import build_model, configured_search, default_max_tokens
@@ -23,8 +22,8 @@ from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer, Watch
-from askwell.methods import DEFAULT_PRESET, Parts
+from askwell.loop import LoopSettings, Watch
+from askwell.methods import DEFAULT_PRESET
 from askwell.models.base import ChatModel
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
@@ -180,10 +179,6 @@ def _optimize_job(
     side = side_of(replace(task, render=demos.around(task.render, train)), target, sampling, concurrency)
     optimizer_model = as_model(optimizer)
 
-    def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
-        dev = task.splits["dev"]
-        return search.optimizer(Parts(model=model, train=train, dev=dev, render=task.render, judge=judge))
-
     config = {
         "name": task.name,
         "prompt": prompt.strip(),
@@ -198,7 +193,7 @@ def _optimize_job(
         initial=[demos.start_from(prompt.strip(), train)],
         side=side,
         optimizer_model=optimizer_model,
-        make_optimizer=make_optimizer,
+        make_optimizer=search.maker(task),
         settings=loop,
         caps=caps or Caps(),
     )

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from askwell import views
 from askwell.errors import ConfigError, DataError, nearest
-from askwell.records import Body, completion_of, score_of
+from askwell.records import Body, completion_of, outcome_columns, score_of
 from askwell.store import RunStore, SqliteStore, dump_body
 from askwell.types import Event, EventKind
 
@@ -135,16 +135,7 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
             "draw": body.get("draw", 0),
-            "response": completion.text,
-            "outcome": completion.outcome,
-            "fault": completion.fault,
-            "error": completion.error,
-            "score": None if score is None else score.value,
-            "answer": None if score is None else score.answer,
-            "note": None if score is None else score.note,
-            "prompt_tokens": completion.usage.prompt_tokens,
-            "completion_tokens": completion.usage.completion_tokens,
-            "cost_usd": completion.usage.cost_usd,
+            **outcome_columns(completion, score),
             "seconds": event.seconds,
             "cached": bool(body.get("cached")),
             "at": event.at,

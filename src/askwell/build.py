@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from askwell.baselines.peers import SplitJudge
 from askwell.budget import Caps
 from askwell.build_task import build_task, evaluation_task
 from askwell.config import Config, ModelConfig, RacingConfig, Trace
@@ -15,8 +14,8 @@ from askwell.errors import ConfigError, nearest
 from askwell.evaluation import Sampling
 from askwell.gpo.embed import default_embedder
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
-from askwell.methods import DEFAULT_PRESET, Parts, Search, search
+from askwell.loop import LoopSettings
+from askwell.methods import DEFAULT_PRESET, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.gate import Gates
@@ -52,11 +51,6 @@ def optimize_job(config: Config) -> OptimizeJob:
     gates = Gates()
     optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace, gates=gates)
 
-    def make_optimizer(model: ChatModel, judge: SplitJudge) -> Optimizer:
-        splits = task.splits
-        parts = Parts(model=model, train=splits["train"], dev=splits["dev"], render=task.render, judge=judge)
-        return chosen.optimizer(parts)
-
     return OptimizeJob(
         header=header_body(
             {**config.identity(), "name": task.name, "search": chosen.identity(), "racing": asdict(racing)},
@@ -66,7 +60,7 @@ def optimize_job(config: Config) -> OptimizeJob:
         initial=[demos.start_from(config.prompt.strip(), task.splits["train"])],
         side=target_side(config, replace(task, render=demos.around(task.render, task.splits["train"])), gates),
         optimizer_model=optimizer_model,
-        make_optimizer=make_optimizer,
+        make_optimizer=chosen.maker(task),
         settings=LoopSettings(
             steps=chosen.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed, racing=racing
         ),

@@ -27,7 +27,7 @@ from askwell.gpo.settings import GPOSettings
 from askwell.loop import Optimizer
 from askwell.models.base import ChatModel
 from askwell.race import RaceSettings
-from askwell.tasks.base import Render
+from askwell.tasks.base import Render, Task
 from askwell.types import Example
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,13 @@ class Search:
     def steps(self, wanted: int) -> int:
         """Return how many steps to make where so many are wanted."""
         return wanted if self.most_steps is None else min(wanted, self.most_steps)
+
+    def maker(self, task: Task) -> Callable[[ChatModel, SplitJudge], Optimizer]:
+        """Return who makes the optimizer of a run on this task, once its model and its judge are there."""
+        train, dev = task.splits.get("train", ()), task.splits["dev"]
+        return lambda model, judge: self.optimizer(
+            Parts(model=model, train=train, dev=dev, render=task.render, judge=judge)
+        )
 
     def optimizer(self, parts: Parts) -> Optimizer:
         """Make who proposes. Raises `ConfigError` where the parts don't do (reflection without a train split)."""

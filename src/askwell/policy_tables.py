@@ -12,7 +12,8 @@ from rich.text import Text
 from askwell.qpo.guard import Guard
 from askwell.qpo.history import LoopResult, loop_body
 from askwell.report import interval_json
-from askwell.stats import Interval, format_interval
+from askwell.stats import format_interval
+from askwell.tables import claim, points
 from askwell.train_job import Figures
 
 
@@ -29,7 +30,7 @@ def training_report(found: Figures) -> Iterator[RenderableType]:
             f"{format_interval(tested.policy)}."
         )
         yield Text(
-            f"Policy minus single prompt on the same queries: {_points(tested.gain)}: {_claim(tested.gain)}; "
+            f"Policy minus single prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
             f"{100 * tested.switched:.0f} % of them got a prompt of their own."
         )
     if found.finished and found.keeps_static:
@@ -51,8 +52,8 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
             str(one.loop),
             f"{one.collected:,}",
             f"{100 * one.static.estimate:.1f}",
-            _points(one.written).replace("[", "\\["),
-            _points(one.guarded).replace("[", "\\["),
+            points(one.written).replace("[", "\\["),
+            points(one.guarded).replace("[", "\\["),
             _switched(one.guard),
             f"{one.target_calls:,}",
         )
@@ -80,14 +81,6 @@ def training_json(found: Figures) -> dict[str, object]:
             "switched": tested.switched,
         },
     }
-
-
-def _claim(gain: Interval) -> str:
-    return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
-
-
-def _points(interval: Interval) -> str:
-    return format_interval(interval, signed=True)
 
 
 def _switched(guard: Guard) -> str:

@@ -233,6 +233,22 @@ def _judged_by(made: Proposal | Candidate) -> dict[str, object]:
     return body
 
 
+def outcome_columns(completion: Completion, score: Score | None) -> dict[str, object]:
+    """Spell what became of a call flat, one value a name, for tables and for people."""
+    return {
+        "response": completion.text,
+        "outcome": completion.outcome,
+        "fault": completion.fault,
+        "error": completion.error,
+        "score": None if score is None else score.value,
+        "answer": None if score is None else score.answer,
+        "note": None if score is None else score.note,
+        "prompt_tokens": completion.usage.prompt_tokens,
+        "completion_tokens": completion.usage.completion_tokens,
+        "cost_usd": completion.usage.cost_usd,
+    }
+
+
 def cell_row(event: Event) -> CellRow:
     """Read of a rollout event what folds over a whole log need."""
     body = event.body

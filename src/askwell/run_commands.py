@@ -20,7 +20,7 @@ from askwell.errors import ConfigError
 from askwell.export import Found
 from askwell.export import export as exported
 from askwell.models.meter import Metered
-from askwell.records import request_body
+from askwell.records import outcome_columns, request_body
 from askwell.repair import Repaired, fill
 from askwell.store import SqliteStore
 
@@ -100,7 +100,6 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
 
 def cell_json(view: CellView) -> dict[str, object]:
     """Return a cell as JSON-able values."""
-    usage, completion, score = view.completion.usage, view.completion, view.score
     return {
         "cell": view.place,
         "step": view.step,
@@ -110,16 +109,7 @@ def cell_json(view: CellView) -> dict[str, object]:
         "target": view.example.target,
         "request": request_body(view.request),
         "request_is_exact": view.is_exact,
-        "response": completion.text,
-        "outcome": completion.outcome,
-        "fault": completion.fault,
-        "error": completion.error,
-        "score": None if score is None else score.value,
-        "answer": None if score is None else score.answer,
-        "note": None if score is None else score.note,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "cost_usd": usage.cost_usd,
+        **outcome_columns(view.completion, view.score),
         "seconds": view.seconds,
         "cached": view.cached,
     }

@@ -55,12 +55,12 @@ def run_report(found: Report) -> Iterator[RenderableType]:
 
 def _verdict(found: Report) -> Iterator[Text]:
     if found.gain is not None:
-        claim = "a real gain" if found.gain.low > 0 else "a real loss" if found.gain.high < 0 else "not a proven gain"
-        yield Text(f"Optimized minus initial on the same {found.gain.n} test examples: {_points(found.gain)}: {claim}.")
+        gain = f"{points(found.gain)}: {claim(found.gain)}"
+        yield Text(f"Optimized minus initial on the same {found.gain.n} test examples: {gain}.")
     elif found.finished and found.initial.prompt == found.best.prompt:
         yield Text("No prompt scored better than the initial one on dev: it is kept.")
     if found.optimism is not None:
-        yield Text(f"Dev minus test score of the winner (what choosing on dev flattered): {_points(found.optimism)}.")
+        yield Text(f"Dev minus test score of the winner (what choosing on dev flattered): {points(found.optimism)}.")
 
 
 def evaluations(found: Sequence[Evaluation]) -> Table:
@@ -70,7 +70,7 @@ def evaluations(found: Sequence[Evaluation]) -> Table:
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("minus the first", justify="right", no_wrap=True)
     for one in found:
-        table.add_row(Text(one.prompt), _cell(one.score), _points(one.difference) if one.difference else "")
+        table.add_row(Text(one.prompt), _cell(one.score), points(one.difference) if one.difference else "")
     return table
 
 
@@ -125,8 +125,14 @@ def _cell(interval: Interval | None) -> str:
     return "" if interval is None else format_interval(interval).replace("[", "\\[")
 
 
-def _points(interval: Interval) -> str:
+def points(interval: Interval) -> str:
+    """Write a difference in points of 100, signed, with its interval."""
     return format_interval(interval, signed=True)
+
+
+def claim(gain: Interval) -> str:
+    """Say what may be claimed of a difference: nothing where its interval holds 0."""
+    return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
 def _percent(value: float | None) -> str:

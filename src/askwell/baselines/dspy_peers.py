@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from askwell.baselines.peers import Bridge, SearchTask
+from askwell.baselines.peers import Bridge, SearchTask, value_of
 from askwell.errors import ConfigError
 from askwell.types import Example, Message, Prompt, Split
 
@@ -95,8 +95,7 @@ def _program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
             model = self.lm or dspy.settings.lm
             temperature, draw = model.kwargs.get("temperature"), int(model.kwargs.get("rollout_id") or 0)
             (rollout,) = bridge.score(self.prompt(), [example], split=split, temperature=temperature, draw=draw)
-            assert rollout.score is not None  # the bridge returns no other
-            prediction = dspy.Prediction(**{_OUTPUT: rollout.completion.text, "score": rollout.score.value})
+            prediction = dspy.Prediction(**{_OUTPUT: rollout.completion.text, "score": value_of(rollout)})
             if dspy.settings.trace is not None:
                 dspy.settings.trace.append((self, dict(inputs), {_OUTPUT: rollout.completion.text}))
             return prediction

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from askwell.baselines.peers import Bridge, SearchTask
+from askwell.baselines.peers import Bridge, SearchTask, value_of
 from askwell.errors import ConfigError
 from askwell.types import Example, Message, Prompt, Rollout, Split
 
@@ -63,7 +63,7 @@ class _Adapter:
         rollouts = self._bridge.score(prompt, batch, split=split)
         return import_module("gepa").EvaluationBatch(
             outputs=[rollout.completion.text for rollout in rollouts],
-            scores=[0.0 if rollout.score is None else rollout.score.value for rollout in rollouts],
+            scores=[value_of(rollout) for rollout in rollouts],
             trajectories=list(zip(batch, rollouts, strict=True)) if capture_traces else None,
         )
 
@@ -77,7 +77,7 @@ class _Adapter:
 
 def _record(example: Example, rollout: Rollout) -> dict[str, str]:
     target = example.target if isinstance(example.target, str) else " or ".join(example.target)
-    right = rollout.score is not None and rollout.score.value >= 1
+    right = value_of(rollout) >= 1
     feedback = "The response is correct." if right else f"The response is wrong. The correct answer is {target!r}."
     return {"Inputs": example.input, "Generated Outputs": rollout.completion.text, "Feedback": feedback}
 

@@ -72,6 +72,12 @@ class PeerSettings:
             raise ConfigError(f"demos is {self.demos!r}; expected at least 0")
 
 
+def value_of(rollout: Rollout) -> float:
+    """Return the score of a rollout that the bridge gave; it gives none without."""
+    assert rollout.score is not None
+    return rollout.score.value
+
+
 class Bridge:
     """What a peer's code may ask for, from whichever thread it runs in.
 
