@@ -44,7 +44,7 @@ docs: .venv/.dev  ## docs/cli.md from --help
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) torch
-	$(PIP) --editable ".[local,qpo,data,prices,select,dev]"
+	$(PIP) --editable ".[local,qpo,data,prices,select,speed,dev]"
 	touch $@ .venv/.demo
 
 clean:

@@ -7,16 +7,14 @@ the prompts elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from askwell.errors import ConfigError
 from askwell.models.endpoint import Endpoint
 from askwell.models.perloop import PerLoop
+from askwell.models.transport import HttpAnswer, Line, NotConnected, NotConnectedInTime, Transport
 from askwell.types import Completion, Fault
 
 _CONNECT_S = 10.0
@@ -25,13 +23,16 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """One HTTP response, read to its end. Header names are found in any case."""
+def quickest(line: Line) -> Transport:
+    """Open the direct transport where the `speed` extra is installed and no proxy stands between, else aiohttp's."""
+    from askwell.models.transport_direct import DirectTransport, parser_type
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    parser = None if line.proxy else parser_type()
+    if parser is not None:
+        return DirectTransport(line, parser)
+    from askwell.models.transport_aiohttp import AiohttpTransport
+
+    return AiohttpTransport(line)
 
 
 class HttpClient:
@@ -40,6 +41,7 @@ class HttpClient:
     `headers` go with every request. `timeout_s` bounds a whole exchange, connecting included (that alone at most 10 s).
     Proxies named by the environment are used as by every other client, except for this machine's own addresses;
     `use_proxy=False` ignores them. `key` is what `without_secrets` removes besides secrets of the URL and the proxy.
+    `open_transport` is called once for each event loop.
     """
 
     def __init__(
@@ -50,19 +52,18 @@ class HttpClient:
         headers: Mapping[str, str] = _NOTHING,
         key: str | None = None,
         use_proxy: bool = True,
+        open_transport: Callable[[Line], Transport] = quickest,
     ) -> None:
         self.endpoint = endpoint
-        self._timeout_s = timeout_s
-        self._connect_s = min(_CONNECT_S, timeout_s)
-        self._headers = {"User-Agent": "askwell", "Content-Type": "application/json", **headers}
-        self._proxy = endpoint.proxy() if use_proxy else None
-        secrets = (
-            key or "",
-            *endpoint.secrets(),
-            (urlsplit(self._proxy).password if self._proxy else "") or "",
+        self._line = line = Line(
+            headers={"User-Agent": "askwell", "Content-Type": "application/json", **headers},
+            timeout_s=timeout_s,
+            connect_s=min(_CONNECT_S, timeout_s),
+            proxy=endpoint.proxy() if use_proxy else None,
         )
+        secrets = (key or "", *endpoint.secrets(), (urlsplit(line.proxy).password if line.proxy else "") or "")
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
-        self._sessions = PerLoop(self._open)
+        self._transports = PerLoop(lambda: open_transport(line))
 
     async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
         """Send one request; what kept it from an answer comes back as a failed completion."""
@@ -80,34 +81,22 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later request opens new ones."""
-        session = self._sessions.pop()
-        if session is not None:
-            await session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-            headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        transport = self._transports.pop()
+        if transport is not None:
+            await transport.aclose()
 
     async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
         shown = self.endpoint.shown
         try:
-            async with self._sessions.get().request(
-                method, url, data=data, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                read = await response.read()
-                return HttpAnswer(status=response.status, headers=response.headers, body=read)
-        except aiohttp.ConnectionTimeoutError:
-            return _failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
+            return await self._transports.get().exchange(method, url, data)
+        except NotConnectedInTime:
+            return _failed("connection", f"no connection to {shown} within {self._line.connect_s:g} s; {CHECK_URL}")
         except TimeoutError:
-            return _failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
-        except aiohttp.ClientConnectorError as problem:
+            return _failed("timeout", f"no answer from {shown} within timeout_s={self._line.timeout_s:g}")
+        except NotConnected as problem:
             return _failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
-        except (aiohttp.ClientError, OSError) as problem:
-            return _failed("connection", f"the connection to {shown} broke: {problem or type(problem).__name__}")
+        except OSError as problem:
+            return _failed("connection", f"the connection to {shown} broke: {problem}")
 
 
 def _failed(fault: Fault, error: str) -> Completion:
