@@ -176,15 +176,22 @@ class ChatServer:
             return web.json_response(answer)
         if fault == "truncated_json":
             return web.Response(text=json.dumps(answer)[:60], content_type="application/json")
-        if fault == "hang":
-            await asyncio.sleep(self.hang_s)
-        if fault == "truncated_body":
-            response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "4000"})
-            await response.prepare(request)
-            await response.write(json.dumps(answer).encode())
-        if request.transport is not None:  # cut, truncated_body, and a hang whose client has not left yet
-            request.transport.abort()
-        return web.Response()
+        return await broken_off(fault, request, answer, hang_s=self.hang_s)
+
+
+async def broken_off(
+    fault: Fault, request: web.Request, answer: Mapping[str, Any], *, hang_s: float
+) -> web.StreamResponse:
+    """Cut a connection: at once (cut), within the answer (truncated_body), or after saying nothing for long (hang)."""
+    if fault == "hang":
+        await asyncio.sleep(hang_s)
+    if fault == "truncated_body":
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "4000"})
+        await response.prepare(request)
+        await response.write(json.dumps(answer).encode())
+    if request.transport is not None:  # cut, truncated_body, and a hang whose client has not left yet
+        request.transport.abort()
+    return web.Response()
 
 
 def completion(text: str | Sequence[str], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,16 +248,28 @@ _BODIES: dict[Fault, str] = {
 def chat_server(*, lifetime_s: float = 120.0, **options: Any) -> Generator[ChatServer]:
     """Run a server; `options` are the fields of `ChatServer`."""
     server = ChatServer(**options)
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_get("/v1/models", server.list_models)
+    with running(app, lifetime_s=lifetime_s) as address:
+        server.base_url = f"{address}/v1"
+        yield server
+
+
+@contextmanager
+def running(app: web.Application, *, lifetime_s: float = 120.0) -> Generator[str]:
+    """Run an application on a loop and thread of its own; yield its address."""
+    addresses: list[str] = []
     ready, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
-        target=lambda: loop.run_until_complete(_serve(server, ready, stop, lifetime_s)), daemon=True
+        target=lambda: loop.run_until_complete(_serve(app, addresses, ready, stop, lifetime_s)), daemon=True
     )
     thread.start()
     if not ready.wait(10):
         raise RuntimeError("the test server did not start within 10 s")
     try:
-        yield server
+        yield addresses[0]
     finally:
         if thread.is_alive():
             loop.call_soon_threadsafe(stop.set)
@@ -258,16 +277,14 @@ def chat_server(*, lifetime_s: float = 120.0, **options: Any) -> Generator[ChatS
         loop.close()
 
 
-async def _serve(server: ChatServer, ready: threading.Event, stop: asyncio.Event, lifetime_s: float) -> None:
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.chat)
-    app.router.add_get("/v1/models", server.list_models)
+async def _serve(
+    app: web.Application, addresses: list[str], ready: threading.Event, stop: asyncio.Event, lifetime_s: float
+) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
     await site.start()
-    port: int = runner.addresses[0][1]
-    server.base_url = f"http://127.0.0.1:{port}/v1"
+    addresses.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
     ready.set()
     try:
         await asyncio.wait_for(stop.wait(), lifetime_s)

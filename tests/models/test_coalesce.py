@@ -16,7 +16,7 @@ from askwell.journal import Journal, Journaled
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel, SlowModel
 from askwell.models.openai import OpenAIModel
-from askwell.models.openai_wire import divided
+from askwell.models.reading import divided
 from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, unwrapped
 from askwell.store import MemoryStore
 from askwell.types import Completion, Request

@@ -26,6 +26,23 @@ def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(folded)
 
 
+def opened_by_user(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
+    """Return the system text that opens a conversation, and the turns after it: a user's first, roles in alternation.
+
+    For APIs that take system text apart from the turns. Later system text goes into the user's turn, and so does what
+    an assistant said before any user; system text alone is asked as a user's turn.
+    """
+    start = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
+    system = "\n\n".join(message.content for message in messages[:start] if message.content)
+    turns = without_system(messages[start:])
+    if not turns:
+        return "", (Message(role="user", content=system),)
+    first, *others = turns
+    if first.role == "assistant":
+        turns = without_system([Message(role="user", content=f"Assistant: {first.content}"), *others])
+    return system, turns
+
+
 def valid_unicode(text: str) -> str:
     r"""Replace lone surrogates (a JSON "\ud800"), which no store, terminal or tokenizer takes."""
     try:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 
 from askwell.errors import ConfigError
 
-_CHAT = "/chat/completions"
+CHAT = "/chat/completions"
+_TAIL = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
+"""What a pasted address may have beyond the base URL: OpenAI's, Anthropic's, Gemini's."""
 _SECRET_NAMES = ("key", "token", "secret", "sig", "password", "code")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Endpoint:
-    """An OpenAI-compatible server's address. Only `shown` may go into names, messages and logs."""
+    """A model server's address. Only `shown` may go into names, messages and logs."""
 
     base: str
     query: str
@@ -24,13 +27,13 @@ class Endpoint:
 
     @classmethod
     def parse(cls, base_url: str) -> Endpoint:
-        """Read a base URL; a trailing slash or `/chat/completions` is dropped, a query (Azure) is kept."""
+        """Read a base URL; a trailing slash or the path of its chat API is dropped, a query (Azure) is kept."""
         parts = _split(base_url)
         if parts.username or parts.password:
             raise ConfigError(
                 f"base URL for host {parts.hostname!r} holds a user name or password; give credentials as the API key"
             )
-        path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
+        path = _TAIL.sub("", parts.path.rstrip("/")).rstrip("/")
         base = f"{parts.scheme}://{parts.netloc}{path}"
         public_query = "&".join(
             f"{name}=***" if any(word in name.lower() for word in _SECRET_NAMES) else f"{name}={value}"
@@ -41,13 +44,14 @@ class Endpoint:
 
     @property
     def chat_url(self) -> str:
-        """Where chat requests are posted (may hold secrets of the query)."""
-        return self._url(_CHAT)
+        """Where an OpenAI-compatible server is sent chat requests (may hold secrets of the query)."""
+        return self.url(CHAT)
 
-    @property
-    def models_url(self) -> str:
-        """Where the served models are listed (may hold secrets of the query)."""
-        return self._url("/models")
+    def url(self, path: str) -> str:
+        """Return the address of a path below the base URL (may hold secrets of the query)."""
+        if not self.query:
+            return self.base + path
+        return f"{self.base}{path}{'&' if '?' in path else '?'}{self.query}"
 
     @property
     def is_loopback(self) -> bool:
@@ -70,9 +74,6 @@ class Endpoint:
         if self.is_loopback or urllib.request.proxy_bypass(self.host):
             return None
         return urllib.request.getproxies().get(urllib.parse.urlsplit(self.base).scheme)
-
-    def _url(self, path: str) -> str:
-        return f"{self.base}{path}?{self.query}" if self.query else f"{self.base}{path}"
 
 
 def _split(base_url: str) -> urllib.parse.SplitResult:

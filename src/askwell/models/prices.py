@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from askwell.errors import ConfigError, nearest
+from askwell.types import Completion, Usage
 
 _LOG = logging.getLogger(__name__)
 _PER_TOKEN = 1e-6
@@ -38,6 +40,19 @@ def price_of(model: str, *, base_url: str, local: bool, prices: Mapping[str, flo
     if local:
         return lambda _prompt, _cached, _completion: None
     return lambda prompt, cached, completion: _table_price(model, base_url, prompt, cached, completion)
+
+
+def priced(completion: Completion, price: PriceOf, *, cached_tokens: int) -> Completion:
+    """Add to a completion, and to its further replies, what it cost, where that is known."""
+
+    def cost_of(usage: Usage, cached: int) -> Usage:
+        if not (usage.prompt_tokens or usage.completion_tokens):
+            return usage
+        cost = price(usage.prompt_tokens, cached, usage.completion_tokens)
+        return usage if cost is None else replace(usage, cost_usd=cost)
+
+    others = tuple(replace(other, usage=cost_of(other.usage, 0)) for other in completion.others)
+    return replace(completion, usage=cost_of(completion.usage, cached_tokens), others=others)
 
 
 def _own_price(prices: Mapping[str, float]) -> PriceOf:

@@ -29,17 +29,17 @@ _QUOTAS = (
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the wait a response asks for in seconds (never negative), or None.
 
-    Read in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), then the longest
-    `x-ratelimit-reset*` whose `x-ratelimit-remaining*` is 0. `headers` must look names up without regard to case.
+    Read in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), then the longest reset whose
+    remaining is 0 (`x-ratelimit-*`, `anthropic-ratelimit-*`). `headers` must look names up without regard to case.
     """
     if _NUMBER.fullmatch(milliseconds := headers.get("retry-after-ms", "").strip()):
         return float(milliseconds) / 1000
     if waited := headers.get("retry-after"):
         return _seconds(waited.strip(), headers)
     resets = [
-        _seconds(headers.get(f"x-ratelimit-reset{kind}", "").strip(), headers)
-        for kind in ("", "-requests", "-tokens")
-        if headers.get(f"x-ratelimit-remaining{kind}", "").strip() == "0"
+        _seconds(headers.get(reset, "").strip(), headers)
+        for remaining, reset, _ in _QUOTAS
+        if headers.get(remaining, "").strip() == "0"
     ]
     return max((reset for reset in resets if reset is not None), default=None)
 
