@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.gate import Gates
 from askwell.models.named import Named
+from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
 from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, Traced
 from askwell.planning import Pace
 from askwell.race import RaceSettings
@@ -30,14 +30,12 @@ from askwell.types import Prompt
 if TYPE_CHECKING:
     from askwell.serve.proxy import Upstream
 
-KINDS = ("openai", "local", "pocket", "editor")
-_OPENAI_URL = "https://api.openai.com/v1"
+KINDS = (*PROVIDERS, "local", "pocket", "editor")
+_EXPECTED = "PROVIDER:NAME (openai:NAME, anthropic:NAME, gemini:NAME, …), local:PATH, pocket or editor"
 _USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
 """Seconds a request waits for its answer, in full batches."""
 _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
 """Where there is no server there is no time-out; how long a checkpoint may take is anybody's guess."""
-_MASK = "=***"
-"""What `Endpoint.shown` puts in the place of a secret."""
 
 
 def optimize_job(config: Config) -> OptimizeJob:
@@ -122,22 +120,21 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
     """
     kind, _, name = config.model.partition(":")
     if not config.model:
-        raise ConfigError(f"no model: give {flag}, one of openai:NAME, local:PATH, pocket, editor")
-    if kind not in KINDS or (kind in {"openai", "local"}) != bool(name):
-        raise ConfigError(
-            f"unknown model {config.model!r} for {flag}; expected openai:NAME, local:PATH, pocket or editor "
-            f"({nearest(kind, KINDS)})"
-        )
+        raise ConfigError(f"no model: give {flag} {_EXPECTED}")
+    if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
+        raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
     bare = _bare_model(kind, name, config, flag)
     limited = Limited(
         bare if trace == "off" else Traced(bare, detail=trace),
         max_concurrency=in_flight(config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
-        gate=(gates or Gates()).of(config.model, config.base_url, config.api_key_env),
+        gate=(gates or Gates()).of(config.model, *_address(config, flag)),
     )
     retrying = Retrying(limited, max_attempts=config.max_attempts)
-    return Metered(Coalesced(retrying) if kind == "openai" else retrying)
+    provider = provider_of(config.model)
+    takes_samples = provider is not None and provider.format != "anthropic"
+    return Metered(Coalesced(retrying) if takes_samples else retrying)
 
 
 def in_flight(config: ModelConfig) -> int:
@@ -191,35 +188,37 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         from askwell.models.local import LocalModel
 
         return LocalModel(name, batch_size=config.batch_size)
-    from askwell.models.openai import OpenAIModel
+    from askwell.models.served import served_model
 
-    name, url, key = _openai_place(config, flag)
     prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    model = OpenAIModel(name, base_url=url, api_key=key, timeout_s=config.timeout_s, prices=prices)
+    model = served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)
     return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
 
 
+def speaks_openai(model: str) -> bool:
+    """Whether a model's server can be put behind a proxy for OpenAI's clients as it is."""
+    provider = provider_of(model)
+    return provider is not None and provider.format == "openai"
+
+
 def upstream_of(config: ModelConfig) -> Upstream:
-    """Return where an openai: model is served, for a proxy. Raises `ConfigError` for a missing key or URL."""
+    """Return where a model that `speaks_openai` is served, for a proxy. Raises `ConfigError` for a missing key."""
     from askwell.serve.proxy import Upstream
 
-    name, url, key = _openai_place(config, "--target")
-    return Upstream(endpoint=Endpoint.parse(url), model=name, api_key=key)
+    place = _place(config, "--target")
+    return Upstream(endpoint=Endpoint.parse(place.base_url), model=place.name, api_key=place.api_key)
 
 
-def _openai_place(config: ModelConfig, flag: str) -> tuple[str, str, str | None]:
-    """Name, URL and key of an openai: model."""
-    name = config.model.partition(":")[2]
-    key = os.environ.get(config.api_key_env) or None
-    url = config.base_url or _OPENAI_URL
-    if key is None and url == _OPENAI_URL:
-        raise ConfigError(
-            f"no API key for {config.model!r}: the environment variable {config.api_key_env} is not set; set it, or "
-            f"name another one with api_key_env, or an endpoint of your own with {_url_flag(flag)}"
-        )
-    if _MASK in url:
-        raise ConfigError(f"the secret part of the base URL {url!r} is not in the log; give {_url_flag(flag)} again")
-    return name, url, key
+def _place(config: ModelConfig, flag: str) -> Place:
+    return place_of(config.model, base_url=config.base_url, api_key_env=config.api_key_env, url_flag=_url_flag(flag))
+
+
+def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
+    """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
+    if provider_of(config.model) is None:
+        return config.base_url, config.api_key_env
+    place = _place(config, flag)
+    return place.base_url, place.key_env
 
 
 def _url_flag(flag: str) -> str:

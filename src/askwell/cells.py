@@ -17,6 +17,7 @@ from askwell.config import ModelConfig, TaskConfig
 from askwell.errors import ConfigError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.models.base import request_key
+from askwell.models.providers import provider_of
 from askwell.records import Body, completion_of, prompt_id, score_of
 from askwell.store import RunStore
 from askwell.tasks.base import Render
@@ -123,7 +124,7 @@ def _views(
 def _is_exact(event: Event, target: str, request: Request) -> bool | None:
     """A checkpoint's name in the log holds a fingerprint of its files, which its name in the settings does not."""
     same = event.key == request_key(target, request)
-    is_known = event.key and (target.startswith("openai:") or "#" in target or ":" not in target)
+    is_known = event.key and (provider_of(target) is not None or "#" in target or ":" not in target)
     return same if same or (is_known and target != "pocket") else None
 
 

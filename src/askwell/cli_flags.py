@@ -29,21 +29,25 @@ DATA_FLAGS = [
 ]
 REACH_FLAGS = [
     click.option("--base-url", metavar="URL", help="Endpoint of the target model (http://localhost:8000/v1)."),
-    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default OPENAI_API_KEY)."),
+    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default: the provider's own)."),
     click.option("--concurrency", type=int, help="Most target requests in flight (default 16)."),
     click.option("--timeout", type=float, help="Seconds until a target request has failed (default 60)."),
     click.option("--max-attempts", type=int, help="Tries a target request gets (default 10)."),
 ]
 """How a target is reached: what may change while a run goes on."""
 TARGET_FLAGS = [
-    click.option("--target", metavar="MODEL", help="openai:NAME, local:PATH or pocket."),
+    click.option(
+        "--target",
+        metavar="MODEL",
+        help="PROVIDER:NAME (openai, anthropic, gemini, azure, ollama, …), local:PATH, pocket.",
+    ),
     *REACH_FLAGS,
     click.option("--max-tokens", type=int, help="Longest target reply, in tokens (default 512)."),
     click.option("--temperature", type=float, help="Target sampling temperature (default 0)."),
 ]
 OPTIMIZER_FLAGS = [
     click.option("--prompt", help="The instruction to start from."),
-    click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: openai:NAME or editor (default)."),
+    click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: PROVIDER:NAME or editor (default)."),
     click.option("--optimizer-base-url", metavar="URL", help="Endpoint of the optimizer model."),
 ]
 SEARCH_FLAGS = [

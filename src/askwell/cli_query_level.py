@@ -17,7 +17,7 @@ SOURCE_FLAGS = [
 SERVED_FLAGS = [
     click.option("--target", metavar="MODEL", help="Model in front of which to serve (default the run's)."),
     click.option("--base-url", metavar="URL", help="Its endpoint (http://localhost:8000/v1)."),
-    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default OPENAI_API_KEY)."),
+    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default: the provider's own)."),
     click.option("--placement", metavar="WHERE", help="Where the prompt stands, if the run doesn't say."),
 ]
 _HELD_OUT = click.option(

@@ -78,11 +78,13 @@ class ModelConfig(_Section):
     })  # fmt: skip
 
     model: str = ""
-    """openai:NAME (any OpenAI-compatible endpoint), local:PATH (a transformers checkpoint), pocket, or editor."""
+    """PROVIDER:NAME (openai:NAME for any OpenAI-compatible endpoint, anthropic:NAME, gemini:NAME, azure:DEPLOYMENT,
+    ollama:NAME, litellm:PROVIDER/NAME, …), local:PATH (a transformers checkpoint), pocket, or editor."""
     base_url: str = ""
-    """Endpoint of an openai: model; its official one when empty."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key. Endpoints on this machine need none."""
+    """Endpoint of a provider's model; its official one when empty."""
+    api_key_env: str = ""
+    """Environment variable that holds the key; when empty the provider's usual one (OPENAI_API_KEY,
+    ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Endpoints on this machine need none."""
     temperature: float | None = Field(default=None, ge=0)
     """Sampling temperature; the target's default is 0, the optimizer's is its preset's (1)."""
     max_tokens: int | None = Field(default=None, ge=1)

@@ -9,7 +9,7 @@ from aiohttp import web
 from rich.console import Console
 
 from askwell import config as configs
-from askwell.build import build_model, upstream_of
+from askwell.build import build_model, speaks_openai, upstream_of
 from askwell.build_task import placed
 from askwell.errors import ConfigError
 from askwell.policy import Policy
@@ -35,9 +35,11 @@ def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
     config = configs.read_config(None, given, base=tree)
     if not config.target.model:
-        raise ConfigError("no model to serve in front of: give --target, as openai:NAME, local:PATH or pocket")
+        raise ConfigError(
+            "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
+        )
     prompting = Prompting(policy or load_policy(name, runs_folder=folder), placed(config.task))
-    if config.target.model.startswith("openai:"):
+    if speaks_openai(config.target.model):
         return proxy_app(prompting, upstream_of(config.target), name=name)
     model = build_model(config.target, flag="--target")
     return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature or 0.0)

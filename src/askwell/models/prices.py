@@ -28,8 +28,10 @@ class Priced(Protocol):
     def price(self, prompt: int, cached: int, completion: int, /) -> float | None: ...
 
 
-def price_of(model: str, *, base_url: str, local: bool, prices: Mapping[str, float] | None) -> PriceOf:
-    """Return the price function of a model at an endpoint.
+def price_of(
+    model: str, *, base_url: str, local: bool, prices: Mapping[str, float] | None, provider: str = ""
+) -> PriceOf:
+    """Return the price function of a model at an endpoint, or at a provider by name.
 
     `prices` (dollars per million tokens, keys `input_per_mtok` and `output_per_mtok`) wins over the table. A local
     endpoint has no known price (it is not free: someone pays the machine). Without the `prices` extra all others are
@@ -39,7 +41,7 @@ def price_of(model: str, *, base_url: str, local: bool, prices: Mapping[str, flo
         return _own_price(prices)
     if local:
         return lambda _prompt, _cached, _completion: None
-    return lambda prompt, cached, completion: _table_price(model, base_url, prompt, cached, completion)
+    return lambda prompt, cached, completion: _table_price((model, base_url, provider), prompt, cached, completion)
 
 
 def priced(completion: Completion, price: PriceOf, *, cached_tokens: int) -> Completion:
@@ -68,23 +70,34 @@ def _own_price(prices: Mapping[str, float]) -> PriceOf:
     return lambda prompt, _cached, completion: prompt * per_input + completion * per_output
 
 
-def _table_price(model: str, base_url: str, prompt: int, cached: int, completion: int) -> float | None:
+_Where = tuple[str, str, str]
+"""Model, address, and provider where the address does not tell."""
+
+
+def _table_price(where: _Where, prompt: int, cached: int, completion: int) -> float | None:
     table = _table()
-    if table is None or not _is_known(model, base_url):
+    if table is None or not _is_known(where):
         return None
     usage = table.Usage(input_tokens=prompt, cache_read_tokens=min(cached, prompt), output_tokens=completion)
-    return float(table.calc_price(usage, model, provider_api_url=base_url).total_price)
+    return _table_total(table, usage, where)
+
+
+def _table_total(table: Any, usage: Any, where: _Where) -> float:  # noqa: ANN401 - the optional library's
+    model, base_url, provider = where
+    at = {"provider_id": provider} if provider else {"provider_api_url": base_url}
+    return float(table.calc_price(usage, model, **at).total_price)
 
 
 @cache
-def _is_known(model: str, base_url: str) -> bool:
+def _is_known(where: _Where) -> bool:
     table = _table()
     if table is None:
         return False
     try:
-        table.calc_price(table.Usage(input_tokens=1, output_tokens=1), model, provider_api_url=base_url)
+        _table_total(table, table.Usage(input_tokens=1, output_tokens=1), where)
     except LookupError:
-        _LOG.info("no known price for model %r at %s: its cost is not counted", model, base_url)
+        model, base_url, provider = where
+        _LOG.info("no known price for model %r at %s: its cost is not counted", model, base_url or provider)
         return False
     return True
 

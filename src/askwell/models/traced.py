@@ -33,7 +33,7 @@ class Traced:
         return self.inner.name
 
     async def complete(self, request: Request) -> Completion:
-        provider, _, model = self.name.rpartition(":")
+        provider, _, model = self.name.partition(":") if ":" in self.name else ("", "", self.name)
         attributes: dict[str, str | int | float] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": provider or "askwell",
