@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from askwell.build import build_model, speaks_openai, upstream_of
 from askwell.config import ModelConfig
@@ -15,9 +16,13 @@ from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Gates
 from askwell.models.gemini import GEMINI
 from askwell.models.limit import Limited
+from askwell.models.openai import OpenAIModel
 from askwell.models.openai_wire import AZURE, OPENAI
 from askwell.models.providers import PROVIDERS
 from askwell.models.wrappers import Coalesced, Metered, Retrying, unwrapped
+from askwell.policy import FixedPolicy
+from askwell.serve_commands import app_of
+from askwell.types import Prompt
 from tests.asks import ask
 from tests.models.wire_servers import KEY, anthropic_server, azure_server, gemini_server
 
@@ -70,7 +75,7 @@ def test_servers_on_this_machine_need_no_key(name: str, address: str) -> None:
 
 
 def test_azure_needs_an_address() -> None:
-    with pytest.raises(ConfigError, match=r"no address for 'azure:gpt'.*--base-url https://.*openai\.azure\.com"):
+    with pytest.raises(ConfigError, match=r"no address for 'azure:gpt'.*openai\.azure\.com, with --base-url"):
         made("azure:gpt")
     with pytest.raises(ConfigError, match="--optimizer-base-url"):
         build_model(ModelConfig(model="azure:gpt"), flag="--optimizer")
@@ -125,6 +130,19 @@ def test_a_proxy_goes_to_those_who_speak_openai(monkeypatch: pytest.MonkeyPatch)
     speaking = {name for name in (*PROVIDERS, "local", "pocket") if speaks_openai(f"{name}:m")}
     assert speaking.isdisjoint({"anthropic", "gemini", "azure", "litellm", "local", "pocket"})
     assert {"openai", "ollama", "openrouter"} <= speaking
+
+
+async def test_serving_in_front_of_claude(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    policy = FixedPolicy(prompt=Prompt(instruction="Be brief."))
+    with anthropic_server() as upstream:
+        given = {"target.model": "anthropic:tiny", "target.base_url": upstream.base_url}
+        async with TestServer(app_of("brief", tmp_path, overrides=given, policy=policy)) as server:
+            model = OpenAIModel("brief", base_url=str(server.make_url("/v1")))
+            got = await model.complete(ask("hello there"))
+            await model.aclose()
+    assert (got.text, got.outcome) == ("hello there\nBe brief.", "ok")
+    assert upstream.bodies[0]["messages"] == [{"role": "user", "content": "hello there\nBe brief."}]
 
 
 def test_formats_and_providers_agree() -> None:

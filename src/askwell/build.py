@@ -222,7 +222,8 @@ def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
 
 
 def _url_flag(flag: str) -> str:
-    return "--base-url" if flag == "--target" else "--optimizer-base-url"
+    flags = {"--target": "--base-url", "--optimizer": "--optimizer-base-url"}
+    return flags.get(flag, "a model object's base_url")
 
 
 def _kind(model: str) -> str:

@@ -26,7 +26,7 @@ from askwell.models.quirks import OPENAI_QUIRKS, Body
 from askwell.models.reading import Reading, failure, mapping
 from askwell.types import Completion, Request
 
-_SECRET_CHARS = 4
+_SECRET_CHARS = 8  # a shorter value is a placeholder, and removing it would spoil every message
 _HEADER_MARK = "llm_provider-"
 """What litellm puts before the names of a provider's response headers."""
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from askwell.errors import ConfigError, nearest
-from askwell.types import Completion, Usage
+from askwell.types import Completion
 
 _LOG = logging.getLogger(__name__)
 _PER_TOKEN = 1e-6
@@ -46,15 +46,15 @@ def price_of(
 
 def priced(completion: Completion, price: PriceOf, *, cached_tokens: int) -> Completion:
     """Add to a completion, and to its further replies, what it cost, where that is known."""
-
-    def cost_of(usage: Usage, cached: int) -> Usage:
-        if not (usage.prompt_tokens or usage.completion_tokens):
-            return usage
-        cost = price(usage.prompt_tokens, cached, usage.completion_tokens)
-        return usage if cost is None else replace(usage, cost_usd=cost)
-
-    others = tuple(replace(other, usage=cost_of(other.usage, 0)) for other in completion.others)
-    return replace(completion, usage=cost_of(completion.usage, cached_tokens), others=others)
+    usage = completion.usage
+    if usage.prompt_tokens or usage.completion_tokens:
+        cost = price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
+        if cost is not None:
+            completion = replace(completion, usage=replace(usage, cost_usd=cost))
+    if completion.others:
+        others = tuple(priced(other, price, cached_tokens=0) for other in completion.others)
+        completion = replace(completion, others=others)
+    return completion
 
 
 def _own_price(prices: Mapping[str, float]) -> PriceOf:

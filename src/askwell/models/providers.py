@@ -81,7 +81,9 @@ def place_of(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> P
     url, key_env = base_url or provider.base_url, api_key_env or provider.key_env
     key = (os.environ.get(key_env) if key_env else None) or None
     if not url and provider.format != "litellm":
-        raise ConfigError(f"no address for {model!r}: give {url_flag} https://YOUR-RESOURCE.openai.azure.com")
+        raise ConfigError(
+            f"no address for {model!r}: give your resource's, like https://NAME.openai.azure.com, with {url_flag}"
+        )
     if key is None and provider.needs_key and url == provider.base_url:
         raise ConfigError(
             f"no API key for {model!r}: the environment variable {key_env} is not set; set it, or "

@@ -18,6 +18,9 @@ Detail = Literal["calls", "content"]
 
 _FINISH: dict[Outcome, str] = {"ok": "stop", "truncated": "length", "refused": "content_filter"}
 
+_PROVIDERS = {"gemini": "gcp.gemini", "azure": "azure.ai.openai", "mistral": "mistral_ai"}
+"""What the conventions call a provider, where it is not our name for it."""
+
 
 class Traced:
     """Make a span of every call of a model, with whatever tracer provider the process has."""
@@ -36,7 +39,7 @@ class Traced:
         provider, _, model = self.name.partition(":") if ":" in self.name else ("", "", self.name)
         attributes: dict[str, str | int | float] = {
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": provider or "askwell",
+            "gen_ai.provider.name": _PROVIDERS.get(provider, provider) or "askwell",
             "gen_ai.request.model": model,
             "gen_ai.request.temperature": request.temperature,
             "gen_ai.request.max_tokens": request.max_tokens,
