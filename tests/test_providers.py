@@ -11,13 +11,10 @@ from aiohttp.test_utils import TestServer
 from askwell.build import build_model, speaks_openai, upstream_of
 from askwell.config import ModelConfig
 from askwell.errors import ConfigError
-from askwell.models.anthropic import ANTHROPIC
 from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Gates
-from askwell.models.gemini import GEMINI
 from askwell.models.limit import Limited
 from askwell.models.openai import OpenAIModel
-from askwell.models.openai_wire import AZURE, OPENAI
 from askwell.models.providers import PROVIDERS
 from askwell.models.wrappers import Coalesced, Metered, Retrying, unwrapped
 from askwell.policy import FixedPolicy
@@ -143,12 +140,6 @@ async def test_serving_in_front_of_claude(monkeypatch: pytest.MonkeyPatch, tmp_p
             await model.aclose()
     assert (got.text, got.outcome) == ("hello there\nBe brief.", "ok")
     assert upstream.bodies[0]["messages"] == [{"role": "user", "content": "hello there\nBe brief."}]
-
-
-def test_formats_and_providers_agree() -> None:
-    for wire in (OPENAI, AZURE, ANTHROPIC, GEMINI):
-        provider = PROVIDERS[wire.kind]
-        assert (provider.key_env, provider.base_url, provider.format) == (wire.key_env, wire.default_url, wire.kind)
 
 
 def test_the_python_on_the_page_of_providers_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,11 +14,13 @@ from askwell.models.endpoint import Endpoint
 from askwell.models.http import HttpAnswer
 from askwell.models.http_model import HttpModel, Reach
 from askwell.models.openai_wire import listed_models
+from askwell.models.providers import PROVIDERS
 from askwell.models.quirks import ANTHROPIC_QUIRKS, NO_SEED
 from askwell.models.reading import Reading, count, failure, json_of, malformed, mapping, mappings, replied
 from askwell.models.wire import Body, Wire, seed_of
 from askwell.types import Completion, Request
 
+_PROVIDER = PROVIDERS["anthropic"]
 _VERSION = "2023-06-01"
 _STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
@@ -35,7 +37,7 @@ class AnthropicModel(HttpModel):
     The API takes no seed (said once in the log) and gives one sample a request.
     """
 
-    def __init__(self, name: str, *, base_url: str = "https://api.anthropic.com/v1", **reach: Unpack[Reach]) -> None:
+    def __init__(self, name: str, *, base_url: str = _PROVIDER.base_url, **reach: Unpack[Reach]) -> None:
         super().__init__(name, wire=ANTHROPIC, base_url=base_url, **reach)
 
 
@@ -97,9 +99,7 @@ def _path(endpoint: Endpoint) -> str:
 
 
 ANTHROPIC = Wire(
-    kind="anthropic",
-    key_env="ANTHROPIC_API_KEY",
-    default_url="https://api.anthropic.com/v1",
+    provider=_PROVIDER,
     chat_path=lambda endpoint, _model: f"{_path(endpoint)}/messages",
     headers=lambda key: {"x-api-key": key},
     constant_headers={"anthropic-version": _VERSION},

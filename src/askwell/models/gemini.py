@@ -15,11 +15,13 @@ from askwell.models.conversation import opened_by_user, valid_unicode
 from askwell.models.endpoint import Endpoint
 from askwell.models.http import HttpAnswer
 from askwell.models.http_model import HttpModel, Reach
+from askwell.models.providers import PROVIDERS
 from askwell.models.quirks import GEMINI_QUIRKS
 from askwell.models.reading import Reading, count, failure, json_of, malformed, mapping, mappings, replied
 from askwell.models.wire import Body, Wire, seed_of
 from askwell.types import Completion, Request
 
+_PROVIDER = PROVIDERS["gemini"]
 _MOST_CANDIDATES = 8
 _REFUSED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -38,7 +40,7 @@ class GeminiModel(HttpModel):
         self,
         name: str,
         *,
-        base_url: str = "https://generativelanguage.googleapis.com/v1beta",
+        base_url: str = _PROVIDER.base_url,
         **reach: Unpack[Reach],
     ) -> None:
         super().__init__(name.removeprefix("models/"), wire=GEMINI, base_url=base_url, **reach)
@@ -138,9 +140,7 @@ def _chat_path(endpoint: Endpoint, model: str) -> str:
 
 
 GEMINI = Wire(
-    kind="gemini",
-    key_env="GEMINI_API_KEY",
-    default_url="https://generativelanguage.googleapis.com/v1beta",
+    provider=_PROVIDER,
     chat_path=_chat_path,
     headers=lambda key: {"x-goog-api-key": key},
     body=generate_body,

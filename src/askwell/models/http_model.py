@@ -69,12 +69,13 @@ class HttpModel:
         self._wire = wire
         self._endpoint = Endpoint.parse(base_url)
         self._has_key = (key := checked_key(api_key)) is not None
-        if key is None and wire.default_url and self._endpoint.host == Endpoint.parse(wire.default_url).host:
+        provider = wire.provider
+        if key is None and provider.base_url and self._endpoint.host == Endpoint.parse(provider.base_url).host:
             raise ConfigError(
-                f"no API key for {self._endpoint.host}; set {wire.key_env}, or give base_url for another server"
+                f"no API key for {self._endpoint.host}; set {provider.key_env}, or give base_url for another server"
             )
         self._extra = dict(extra_body)
-        self._name = f"{wire.kind}:{name}{_extra_tag(self._extra)}@{self._endpoint.shown}"
+        self._name = f"{provider.name}:{name}{_extra_tag(self._extra)}@{self._endpoint.shown}"
         self._chat_url = self._endpoint.url(wire.chat_path(self._endpoint, name))
         self._http = HttpClient(
             self._endpoint,

@@ -11,7 +11,7 @@ from askwell.models.openai_wire import AZURE, OPENAI
 class OpenAIModel(HttpModel):
     """A model behind `POST {base_url}/chat/completions`; everything else as `HttpModel` has it."""
 
-    def __init__(self, name: str, *, base_url: str = OPENAI.default_url, **reach: Unpack[Reach]) -> None:
+    def __init__(self, name: str, *, base_url: str = OPENAI.provider.base_url, **reach: Unpack[Reach]) -> None:
         super().__init__(name, wire=OPENAI, base_url=base_url, **reach)
 
 

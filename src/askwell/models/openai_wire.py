@@ -13,6 +13,7 @@ from typing import cast
 from askwell.models.conversation import valid_unicode
 from askwell.models.endpoint import CHAT, Endpoint
 from askwell.models.http import HttpAnswer
+from askwell.models.providers import PROVIDERS
 from askwell.models.quirks import OPENAI_QUIRKS
 from askwell.models.reading import Reading, count, failure, json_of, malformed, mapping, mappings, replied, words_of
 from askwell.models.wire import Body, Wire, seed_of
@@ -127,9 +128,7 @@ def _azure_headers(key: str) -> Mapping[str, str]:
 
 
 OPENAI = Wire(
-    kind="openai",
-    key_env="OPENAI_API_KEY",
-    default_url="https://api.openai.com/v1",
+    provider=PROVIDERS["openai"],
     chat_path=lambda _endpoint, _model: CHAT,
     headers=lambda key: {"Authorization": f"Bearer {key}"},
     body=chat_body,
@@ -140,9 +139,7 @@ OPENAI = Wire(
 )
 AZURE = replace(
     OPENAI,
-    kind="azure",
-    key_env="AZURE_OPENAI_API_KEY",
-    default_url="",
+    provider=PROVIDERS["azure"],
     chat_path=_azure_path,
     headers=_azure_headers,
     models_path=None,  # lists what could be deployed, not what is

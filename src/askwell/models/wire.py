@@ -11,6 +11,7 @@ from typing import cast
 
 from askwell.models.endpoint import Endpoint
 from askwell.models.http import HttpAnswer
+from askwell.models.providers import Provider
 from askwell.models.quirks import Body, Quirk
 from askwell.models.reading import Reading
 from askwell.types import Request
@@ -24,12 +25,8 @@ _SEED_STRIDE = 1_000_003
 class Wire:
     """One provider's format. All functions are pure, and none raises for what a server sends."""
 
-    kind: str
-    """What the names of its models begin with."""
-    key_env: str
-    """Environment variable that usually holds the key."""
-    default_url: str
-    """The provider's own address; empty where each customer has one."""
+    provider: Provider
+    """Its name, its own address and the usual variable of its key."""
     chat_path: Callable[[Endpoint, str], str]
     """(endpoint, model) -> the path below `Endpoint.base` that requests are posted to."""
     headers: Callable[[str], Mapping[str, str]]
