@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation"}
+    {"views", "journal", "evaluation", "learnt"}
     | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
     {"gpo", "baselines", "qpo"},
     {

@@ -16,6 +16,7 @@ from askwell.errors import ConfigError
 from askwell.evaluation import Evaluator, Sampling, scores_by_prompt, watched
 from askwell.feed import Cell
 from askwell.journal import Journal, Journaled
+from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.store import RunStore
@@ -35,6 +36,7 @@ class TargetSide:
     max_missing: float = 0.02
 
     def evaluator(self, journal: Journal, purse: Purse | None = None) -> Evaluator:
+        remember(journal, self.model)
         return Evaluator(
             task=self.task,
             target=self.model if purse is None else Capped(self.model, purse),
@@ -76,6 +78,7 @@ class OptimizeJob:
             purse = Purse(self.caps, spent=spent.values(), keep_back=self.side.test_calls)
             evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
+            remember(journal, self.optimizer_model)
             model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
             return await run(
                 initial=self.initial,

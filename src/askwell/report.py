@@ -9,6 +9,7 @@ from typing import cast
 
 from askwell import columns, views
 from askwell.columns import Columns, CurvePoint
+from askwell.learnt import told
 from askwell.records import Body, prompt_id
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.store import RunStore
@@ -45,6 +46,8 @@ class Report:
     """Cells that were asked for and never answered. They are in no score; `askwell retry` fills them."""
     raced: views.Raced | None = None
     """What racing saved on the dev split; None for a run without."""
+    learnt: tuple[str, ...] = ()
+    """What the models' servers turned out not to take, and what was done instead."""
 
 
 def report(store: RunStore) -> Report | None:
@@ -73,6 +76,7 @@ def report(store: RunStore) -> Report | None:
         spend=spent,
         missing=len(columns.missing(found, store.cells())),
         raced=views.raced(store.events(kinds=["step"])),
+        learnt=told(store.events(kinds=["learnt"])),
     )
 
 
@@ -101,6 +105,7 @@ def as_json(found: Report) -> dict[str, object]:
         "missing": found.missing,
         "racing": found.raced and {"calls": found.raced.calls, "full": found.raced.full, "saved": found.raced.saved},
         "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
+        "learnt": list(found.learnt),
         "curve": [
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
             for point in found.curve

@@ -85,7 +85,7 @@ class HttpModel:
             use_proxy=use_proxy,
         )
         self.price = price_of(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
-        self._negotiation = Negotiation(self._name, wire.quirks, lacks=wire.lacks)
+        self.negotiation = Negotiation(self._name, wire.quirks, lacks=wire.lacks)
         self._has_answered = False
         self._served: tuple[str, ...] | None = None
         self._listing = PerLoop(asyncio.Lock)
@@ -107,7 +107,7 @@ class HttpModel:
                 self._wire.read(found, request.samples) if isinstance(found, HttpAnswer) else Reading(completion=found)
             )
 
-        reading = await self._negotiation.ask(merged(self._wire.body(self._model, request), self._extra), post)
+        reading = await self.negotiation.ask(merged(self._wire.body(self._model, request), self._extra), post)
         self._has_answered = self._has_answered or reading.completion.outcome != "failed"
         completion = priced(await self._explained(reading), self.price, cached_tokens=reading.cached_tokens)
         return self._finished(completion, time.perf_counter() - started)

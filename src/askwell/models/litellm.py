@@ -61,7 +61,7 @@ class LiteLLMModel:
             local=endpoint is not None and endpoint.is_loopback,
             prices=prices,
         )
-        self._negotiation = Negotiation(self._name, OPENAI_QUIRKS)
+        self.negotiation = Negotiation(self._name, OPENAI_QUIRKS)
 
     @property
     def name(self) -> str:
@@ -77,7 +77,7 @@ class LiteLLMModel:
         async def post(body: Body) -> Reading:
             return await self._asked(body, request.samples)
 
-        reading = await self._negotiation.ask(chat_body(self._model, replace(request, messages=valid)), post)
+        reading = await self.negotiation.ask(chat_body(self._model, replace(request, messages=valid)), post)
         completion = priced(reading.completion, self.price, cached_tokens=reading.cached_tokens)
         return self._finished(completion, time.perf_counter() - started)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol, runtime_checkable
 
 from askwell.models.quirks import Body, Quirk, adapted, quirk_behind
 from askwell.models.reading import Reading
@@ -15,6 +16,7 @@ class Negotiation:
     """What one model's server turned out not to take (see `quirks`).
 
     `quirks` may be learnt; `lacks` are known from the start. Each is said in the log once, when it first matters.
+    `on_learnt` is called with each that is new.
     """
 
     def __init__(self, name: str, quirks: tuple[Quirk, ...], *, lacks: tuple[Quirk, ...] = ()) -> None:
@@ -22,6 +24,12 @@ class Negotiation:
         self._quirks = quirks
         self._learnt = lacks
         self._unsaid = lacks
+        self.on_learnt: Callable[[Quirk], None] = lambda _: None
+
+    def recall(self, names: Collection[str]) -> None:
+        """Take quirks of these names for learnt: found out earlier, with the same server."""
+        known = {quirk.name for quirk in self._learnt}
+        self._learnt = (*self._learnt, *(q for q in self._quirks if q.name in names and q.name not in known))
 
     async def ask(self, body: Body, post: Callable[[Body], Awaitable[Reading]]) -> Reading:
         """Send a body in the form the server takes; when it refuses that for a reason we know, again at once."""
@@ -47,3 +55,15 @@ class Negotiation:
             if quirk not in self._learnt:
                 self._learnt = (*self._learnt, quirk)
                 _LOG.warning("%s: %s", self._name, quirk.meaning)
+                self.on_learnt(quirk)
+
+
+@runtime_checkable
+class Negotiating(Protocol):
+    """A model that finds out what its server takes. `name` tells its server from others."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def negotiation(self) -> Negotiation: ...

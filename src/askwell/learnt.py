@@ -1,0 +1,44 @@
+"""What a model's server turned out not to take, kept in the run's log: a run that goes on asks accordingly at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from askwell.journal import Journal
+from askwell.models.base import ChatModel
+from askwell.models.negotiation import Negotiating
+from askwell.models.quirks import Quirk
+from askwell.models.wrappers import unwrapped
+from askwell.store import ASIDE
+from askwell.types import Event
+
+
+def remember(journal: Journal, model: ChatModel) -> None:
+    """Tell a model what the log says of its server, and write down what it learns from now on.
+
+    What was learnt of one address is not held against another: the run may go on elsewhere.
+    """
+    base = unwrapped(model)
+    if not isinstance(base, Negotiating):
+        return
+    known = [event.body for event in journal.store.events(kinds=["learnt"])]
+    base.negotiation.recall([str(body["quirk"]) for body in known if body["model"] == base.name])
+
+    def write(quirk: Quirk) -> None:
+        body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
+        journal.put(Event(position=ASIDE, kind="learnt", body=body)).add_done_callback(_let_go)
+
+    base.negotiation.on_learnt = write
+
+
+def told(events: Iterable[Event]) -> tuple[str, ...]:
+    """Say in words what servers turned out not to take, in the order in which it was learnt, each once."""
+    found = [f"{event.body['model']} {event.body['meaning']}" for event in events if event.kind == "learnt"]
+    return tuple(dict.fromkeys(found))
+
+
+def _let_go(written: asyncio.Future[None]) -> None:
+    """A log that can't be written is told where a result was to go there; this can be learnt again."""
+    if not written.cancelled():
+        written.exception()
