@@ -20,6 +20,7 @@ from askwell.policy import FixedPolicy, NearestDemos, Policy
 from askwell.qpo import policy as policies
 from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells
+from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
 from askwell.qpo.select import SelectionPolicy, fit_selection
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
@@ -85,6 +86,7 @@ def choose(cells: Cells, folder: Path, *, seed: int) -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
     policy = fit_selection(dense_part(table_of(cells)), seed=seed)
     policies.save_policy(policy, folder / POLICY)
+    keep_learnt(folder / POLICY, cells.queries)
     return policy
 
 
@@ -96,9 +98,9 @@ def load_policy(
     `place` is a run's name or folder, or a policy's own folder. Raises `ConfigError` for neither, `StoreError` or
     `DataError` where the run isn't finished.
     """
-    for folder in (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY):
-        if (folder / policies.FILE).is_file():
-            return policies.load_policy(folder, read_writer=read_writer or language_writer)
+    kept = _policy_folder(place, runs_folder)
+    if kept is not None:
+        return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
         if runs.is_training(header):
@@ -111,6 +113,25 @@ def load_policy(
     if demos.choice == NEAREST:
         return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
     return FixedPolicy(prompt=found.best.prompt)
+
+
+def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
+    """Return the digests (`askwell.qpo.learnt`) of the queries that a policy was learnt from; None if nobody kept them.
+
+    `place` as in `load_policy`. Of an optimization they are its train and dev examples.
+    """
+    kept = _policy_folder(place, runs_folder)
+    if kept is not None:
+        return read_learnt(kept)
+    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+        splits = views.examples(store.events(kinds=["example"]))
+    return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
+
+
+def _policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
+    """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
+    options = (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY)
+    return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 
 def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:
