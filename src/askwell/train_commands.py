@@ -17,6 +17,7 @@ from askwell.config import Config
 from askwell.errors import ConfigError
 from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
+from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
@@ -43,7 +44,14 @@ class Stages:
 
 
 def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
-    """Train a policy on logged outcomes, or go on with a training, and print its figures."""
+    """Train a policy on logged outcomes, or go on with a training, and print its figures.
+
+    Started several times at once (`torchrun`), the first process does and says everything; the others help it train.
+    """
+    as_one(lambda: _train(which, path, resume=resume, as_json=as_json, overrides=overrides))
+
+
+def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
     config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
     if not config.task.data and not config.task.dev:
         _choose(which, config, as_json=as_json)

@@ -43,7 +43,7 @@ def test_where_nothing_is_to_be_gained_the_default_claims_nothing_though_the_ora
 
 def test_picks_without_an_outcome_count_as_the_static_prompt_and_queries_without_that_are_left_out() -> None:
     queries, rates = phrased(100, seed=2)
-    whole = table(rates + [0.15, 0.0, 0.0], draws=2, seed=2, queries=queries)
+    whole = table(np.add(rates, [0.15, 0.0, 0.0]), draws=2, seed=2, queries=queries)
     draws = whole.draws.copy()
     draws[:20, 1] = 0  # nobody tried the puzzles' prompt on these
     draws[20:25, 0] = 0  # nor the sums' prompt, the best single one, on these
