@@ -89,9 +89,46 @@ def test_askwell_train_under_torchrun_pays_once_and_has_one_log(tmp_path: Path) 
         paid = views.spend(store.events(kinds=["rollout"]))["target"].calls
         assert len(list(store.events(kinds=["loop"]))) == 2
     assert paid == server.total_requests > 0
-    again = started(*TORCHRUN, "-m", "--", "askwell", "train", "log.jsonl", *flags, cwd=tmp_path)
-    assert again.returncode != 0
-    assert again.stderr.count("the run 'policy' exists") == 1, "the others leave without a word"
+
+
+API = """
+import sys
+import askwell
+from askwell.qpo.ranks import ranks
+from tests.test_training import SPLITS, target
+
+splits = {name: rows[:24] for name, rows in SPLITS.items()}
+policy = {"base": "pocket", "loops": 1, "samples": 0, "epochs": 1, "force": True, "guard": False}
+
+def asked(text):
+    assert ranks().rank == 0, "only the first process asks"
+    return target(text)
+
+def train(**more):
+    return askwell.train("log.jsonl", data=splits, target=asked, policy=policy, **more)
+
+for more in ({}, {"run": "one", "caps": askwell.Caps(max_calls=3)}):
+    try:
+        train(**more)
+    except askwell.AskwellError as error:
+        print("refused:", error)
+found = train(run="two")
+print("found:", found.figures.tested.gain.n, found.policy.prompts_for(["Suppose that 3 pens?"]))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_from_python_and_every_process_gets_the_policy(tmp_path: Path) -> None:
+    logged(tmp_path / "log.jsonl")
+    (tmp_path / "script.py").write_text(API, encoding="utf-8")
+    done = started(*TORCHRUN, tmp_path / "script.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum("give a folder that all of them see" in line for line in lines) == 2
+    assert sum("max_calls = 3 is too few" in line for line in lines) == 1
+    found = [line for line in lines if line.startswith("found: 24")]
+    assert len(found) == 2
+    assert len(set(found)) == 1
 
 
 def test_a_process_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
