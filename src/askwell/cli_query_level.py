@@ -89,6 +89,8 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
 @click.option("--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder.")
 @click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
 @click.option("--signal", metavar="NAME", help="reward, advantage or group.")
+@click.option("--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text.")
+@click.option("--scorer", metavar="NAME", help="Choose among the logged prompts by it (multitask, …): no call is paid.")
 @click.option("--loops", type=int, help="Trainings at the most (default 3).")
 @click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")
 @click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")
@@ -184,6 +186,8 @@ _KEYS = {
     "base": "policy.base",
     "objective": "policy.objective",
     "signal": "policy.signal",
+    "reward": "policy.reward",
+    "scorer": "policy.scorer",
     "loops": "policy.loops",
     "collect": "policy.collect",
     "choice": "policy.choice",

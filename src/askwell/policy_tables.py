@@ -24,6 +24,8 @@ def training_report(found: Figures) -> Iterator[RenderableType]:
     yield Text(f"Best single prompt: {found.static.instruction!r}")
     if found.loops:
         yield loops_table(found.loops)
+        if found.loops[-1].reward:
+            yield Text(f"Reward learnt from: {found.loops[-1].reward}.")
     if found.tested is not None:
         tested = found.tested
         yield Text(

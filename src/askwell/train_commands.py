@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,7 +54,7 @@ def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: boo
 
 def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
     config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
-    if not config.task.data and not config.task.dev:
+    if config.policy.scorer or not (config.task.data or config.task.dev):
         _choose(which, config, as_json=as_json)
         return
     found = run(config, which, Stages())
@@ -114,11 +115,12 @@ def prompt(folder: Path, name: str, queries: list[str], *, as_json: bool) -> Non
 
 
 def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
-    """No task, so nothing can be labelled: choose among the logged prompts."""
+    """Asked for by a scorer's name, or no task, so that nothing can be labelled: choose among the logged prompts."""
+    which = replace(which, sources=config.policy.sources, seed=config.run.seed)
     folder = Path(config.run.folder) / config.run.name
     cells = which.read()
     worth = judge(table_of(cells), seed=config.run.seed)
-    policy = choose(cells, folder, seed=config.run.seed)
+    policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
     guard = policy.guard
     if as_json:
         tables.print_json({
@@ -131,18 +133,19 @@ def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
     out.print(Text(worth.verdict))
     out.print(
         Text(
-            f"A policy that chooses among {len(policy.prompts)} logged prompts: cross-validated gain "
+            f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
             f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched. "
             f"Saved in {folder}/policy."
         )
     )
-    out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
+    if not config.policy.scorer:
+        out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
 
 
 def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not which.sources and path is None:
         raise ConfigError("nothing to learn from: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path else config_of(which.sources, which.folder)
+    base = {} if path or overrides.get("policy.scorer") else config_of(which.sources, which.folder)
     tree = {key: value for key, value in base.items() if key not in {"search", "budget", "run", "optimizer"}}
     given = {**overrides, "policy.sources": list(which.sources) or None, "run.folder": str(which.folder)}
     config = configs.read_config(path, given, base=tree)
@@ -150,7 +153,8 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
         raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
     name = config.run.name
     if not name:
-        task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem or "policy"
+        data = (config.task.data or config.task.dev).rpartition(":")[2] or config.policy.sources[0]
+        task = config.task.name or Path(data).stem
         name = runs.free_name(which.folder, f"{task}-policy")
     runs.log_path(which.folder, name)  # refuses what is no folder name
     if runs.is_begun(which.folder, name):

@@ -24,7 +24,7 @@ from askwell.qpo.crew import as_one, shared
 from askwell.qpo.data import Cells
 from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
 from askwell.qpo.ranks import ranks
-from askwell.qpo.select import SelectionPolicy, fit_selection
+from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
@@ -98,9 +98,9 @@ def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
         store.close()
 
 
-def choose(cells: Cells, folder: Path, *, seed: int) -> SelectionPolicy:
+def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
-    policy = fit_selection(dense_part(table_of(cells)), seed=seed)
+    policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
     policies.save_policy(policy, folder / POLICY)
     keep_learnt(folder / POLICY, cells.queries)
     return policy
@@ -114,7 +114,7 @@ def load_policy(
     `place` is a run's name or folder, or a policy's own folder. Raises `ConfigError` for neither, `StoreError` or
     `DataError` where the run isn't finished.
     """
-    kept = _policy_folder(place, runs_folder)
+    kept = policy_folder(place, runs_folder)
     if kept is not None:
         return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
@@ -136,7 +136,7 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
 
     `place` as in `load_policy`. Of an optimization they are its train and dev examples.
     """
-    kept = _policy_folder(place, runs_folder)
+    kept = policy_folder(place, runs_folder)
     if kept is not None:
         return read_learnt(kept)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
@@ -144,7 +144,7 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
     return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
 
 
-def _policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
+def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
     options = (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY)
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
