@@ -14,11 +14,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from askwell import runs, views  # noqa: E402 - after the skip
+from torch import Tensor  # noqa: E402 - after the skip
+
+from askwell import runs, views  # noqa: E402
 from askwell.qpo.ranks import Ranks, ranks  # noqa: E402
 from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
 from askwell.store import SqliteStore  # noqa: E402
-from tests.servers import chat_server  # noqa: E402
+from tests.servers import Messages, chat_server  # noqa: E402
 from tests.test_training import SPLITS, logged, target  # noqa: E402
 
 SCRIPT = str(Path(__file__).parent / "crew_script.py")
@@ -39,7 +41,7 @@ def started(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def weights(writer: LanguageModelWriter) -> torch.Tensor:
+def weights(writer: LanguageModelWriter) -> Tensor:
     return torch.cat([one.detach().flatten() for one in writer.model.parameters()])
 
 
@@ -58,6 +60,10 @@ def test_torchrun_and_accelerate_train_as_one_process_and_resume_each_others_che
     torch.testing.assert_close(
         weights(load_writer(tmp_path / "one")), weights(load_writer(tmp_path / "two")), atol=1e-4, rtol=1e-4
     )
+
+
+def answer(messages: Messages) -> str:
+    return target(messages[-1]["content"])
 
 
 @pytest.mark.slow
@@ -80,7 +86,7 @@ def test_askwell_train_under_torchrun_pays_once_and_has_one_log(tmp_path: Path) 
         guard = false
     """
     (tmp_path / "config.toml").write_text(config, encoding="utf-8")
-    with chat_server(reply=lambda messages: target(messages[-1]["content"])) as server:
+    with chat_server(reply=answer) as server:
         flags = ("--config", "config.toml", "--base-url", server.base_url, "--run", "policy")
         done = started(*TORCHRUN, "-m", "--", "askwell", "train", "log.jsonl", *flags, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

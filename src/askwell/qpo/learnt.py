@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 from askwell.errors import DataError
 from askwell.tasks.splits import normalise
@@ -27,20 +28,16 @@ def read_learnt(folder: Path) -> frozenset[str] | None:
         text = (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    match _parsed(text):
-        case {"format": 1, "queries": [*digests]}:
-            return frozenset(str(one) for one in digests)
-        case _:
-            raise DataError(f"{str(folder / FILE)!r} is not a list of learnt queries of format {FORMAT}; train again")
+    try:
+        read: object = json.loads(text)
+    except ValueError:
+        read = None
+    body = cast("dict[str, object]", read) if isinstance(read, dict) else {}
+    if body.get("format") != FORMAT:
+        raise DataError(f"{str(folder / FILE)!r} is not a list of learnt queries of format {FORMAT}; train again")
+    return frozenset(cast("list[str]", body["queries"]))
 
 
 def digest_of(query: str) -> str:
     """Name a query by its content: equal for wordings that `normalise` takes for the same."""
     return hashlib.blake2b(normalise(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
