@@ -77,6 +77,9 @@ def test_a_scorer_may_be_named_and_what_it_learnt_is_served(tmp_path: Path) -> N
     assert "chooses among 3 logged prompts (trees)" in flat(shown)
     assert (runs / "sums-policy-1" / "policy" / "policy.json").is_file()
     assert "give --target" in flat(call("serve", "sums-policy-1", "--runs", runs))
+    assert "chooses among 3 logged prompts (trees)" in flat(call("policy", "show", "sums-policy-1", "--runs", runs))
+    kept = json.loads(call("policy", "show", "sums-policy-1", "--runs", runs, "--json").stdout)
+    assert (kept["scorer"], kept["guard"]["gain"] > 0) == ("trees", True)
     app_of("sums-policy-1", runs, overrides={"target.model": "openai:m", "target.base_url": "http://127.0.0.1:9/v1"})
     assert "unknown scorer 'tree'" in flat(call("train", source, "--runs", runs, "--scorer", "tree"))
 

@@ -161,7 +161,7 @@ def policy_estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **give
 @_JSON
 @told
 def policy_show(run: str, folder: str | None, *, as_json: bool) -> None:
-    """Show a training: headroom, each loop's figures, the test."""
+    """Show a training: headroom, each loop's figures, the test; of a policy that only chooses, its gain."""
     from askwell import train_commands
 
     train_commands.show(Path(folder or "runs"), run, as_json=as_json)

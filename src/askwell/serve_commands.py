@@ -9,7 +9,6 @@ from aiohttp import web
 from rich.console import Console
 
 from askwell import config as configs
-from askwell import runs
 from askwell.build import build_model, speaks_openai, upstream_of
 from askwell.build_task import placed
 from askwell.errors import ConfigError
@@ -17,7 +16,7 @@ from askwell.policy import Policy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app
-from askwell.training import config_of, load_policy, policy_folder
+from askwell.training import config_of, is_logged, load_policy
 
 
 def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str, Any]) -> None:
@@ -32,7 +31,7 @@ def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str,
 def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
     """Build the application: the run's policy, its placement, and its target (or the one the flags name) upstream."""
     given = {key: value for key, value in overrides.items() if value is not None}
-    base = {} if "target.model" in given else _settings(name, folder)
+    base = {} if "target.model" in given or not is_logged(name, folder) else config_of([name], folder)
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
     config = configs.read_config(None, given, base=tree)
     if not config.target.model:
@@ -44,11 +43,3 @@ def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy
         return proxy_app(prompting, upstream_of(config.target), name=name)
     model = build_model(config.target, flag="--target")
     return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature or 0.0)
-
-
-def _settings(name: str, folder: Path) -> dict[str, Any]:
-    """Return the settings of a run; none of a policy that was kept without one, as those that only choose are."""
-    kept = policy_folder(name, folder)
-    if kept is not None and not any((place / runs.LOG).is_file() for place in (kept, kept.parent)):
-        return {}
-    return config_of([name], folder)

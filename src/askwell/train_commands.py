@@ -20,12 +20,13 @@ from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
 from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
+from askwell.qpo.select import SelectionPolicy
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
 from askwell.store import SqliteStore
 from askwell.train_job import Trained, figures
-from askwell.training import choose, config_of, execute, load_policy
+from askwell.training import choose, config_of, execute, is_logged, load_policy
 
 _INTERRUPTED = 130
 
@@ -87,7 +88,10 @@ def run(config: Config, which: Sourced, stages: Stages) -> Trained:
 
 
 def show(folder: Path, name: str, *, as_json: bool) -> None:
-    """Print what a training's log says."""
+    """Print what a training's log says, or, of a policy that only chooses, what was measured when it was learnt."""
+    if not is_logged(name, folder):
+        _show_choosing(name, folder, as_json=as_json)
+        return
     with SqliteStore(run_log(name, folder), read_only=True) as store:
         if not runs.is_training(views.header(store.events(kinds=["run"]))):
             raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
@@ -114,6 +118,28 @@ def prompt(folder: Path, name: str, queries: list[str], *, as_json: bool) -> Non
         sys.stdout.write(one.instruction + "\n")
 
 
+def _show_choosing(name: str, folder: Path, *, as_json: bool) -> None:
+    policy = load_policy(name, runs_folder=folder)
+    if not isinstance(policy, SelectionPolicy):
+        raise ConfigError(f"{name!r} is a policy without a log: nothing was measured of it")
+    if as_json:
+        single = policy.prompts[policy.static]
+        tables.print_json({
+            "prompts": list(policy.prompts), "static_prompt": single, "scorer": policy.name,
+            "guard": guard_body(policy.guard),
+        })  # fmt: skip
+        return
+    Console().print(Text(_chooses(policy)))
+
+
+def _chooses(policy: SelectionPolicy) -> str:
+    guard = policy.guard
+    return (
+        f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
+        f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched."
+    )
+
+
 def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
     """Asked for by a scorer's name, or no task, so that nothing can be labelled: choose among the logged prompts."""
     which = replace(which, sources=config.policy.sources, seed=config.run.seed)
@@ -121,23 +147,16 @@ def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
     cells = which.read()
     worth = judge(table_of(cells), seed=config.run.seed)
     policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
-    guard = policy.guard
     if as_json:
         tables.print_json({
-            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(guard),
+            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(policy.guard),
         })  # fmt: skip
         return
     out = Console()
     for label, value in headroom_facts(worth):
         out.print(Text(f"{label:34} {value}"))
     out.print(Text(worth.verdict))
-    out.print(
-        Text(
-            f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
-            f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched. "
-            f"Saved in {folder}/policy."
-        )
-    )
+    out.print(Text(f"{_chooses(policy)} Saved in {folder}/policy."))
     if not config.policy.scorer:
         out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
 

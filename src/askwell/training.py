@@ -144,6 +144,12 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
     return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
 
 
+def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
+    """Whether a place stands for a run with a log; a policy that only chooses is kept without one."""
+    kept = policy_folder(place, runs_folder)
+    return kept is None or any((folder / runs.LOG).is_file() for folder in (kept, kept.parent))
+
+
 def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
     options = (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY)

@@ -11,7 +11,10 @@ training's first exchange (`askwell.qpo.distributed`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -83,9 +86,10 @@ def as_one(work: Callable[[], _T]) -> _T | None:
         return work()
     line = _open_line()
     if place.rank:
-        while (lesson := line.hear()) is not None:
-            lesson.trainer.join(lesson.train, lesson.dev, start=lesson.start, seed=lesson.seed)
-        line.hang_up()
+        with _deaf_to_interrupts():
+            while (lesson := line.hear()) is not None:
+                lesson.trainer.join(lesson.train, lesson.dev, start=lesson.start, seed=lesson.seed)
+            line.hang_up()
         return None
     _lines.append(line)
     try:
@@ -123,6 +127,19 @@ class _SharedTrainer:
         writer = self.trainer.fit(train, dev, start=start, seed=seed)
         self.line.is_training = False
         return writer
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Generator[None]:
+    """Leave Ctrl-C, which all processes get, to the first one: it stops in order and then lets the others go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _open_line() -> _Line:
