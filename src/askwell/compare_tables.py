@@ -32,7 +32,7 @@ def comparison_table(found: Comparison, trainings: Sequence[Training]) -> Table:
     """Return one row a way to send prompts. own: share of the queries that get another prompt than the single one."""
     title = f"On {found.queries:,} queries × {found.prompts:,} prompts: points of 100, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("policy", overflow="fold", min_width=22)
+    table.add_column("policy", overflow="fold", min_width=18)
     for heading in ("score", "paired gain", "own", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found.rows:
@@ -100,17 +100,17 @@ def _tested(one: Training) -> Iterator[tuple[str, ...]]:
     tested = None if one.figures is None else one.figures.tested
     if tested is not None:
         n = f"{tested.gain.n:,}"
-        yield (f"{one.name}, test: single prompt", _spelt(tested.static), "", "0 %", n)
+        yield (f"{one.name} test: single", _spelt(tested.static), "", "0 %", n)
         policy, gain = _spelt(tested.policy), _gain(tested.gain)
-        yield (f"{one.name}, test: trained policy", policy, gain, _share(tested.switched), n)
+        yield (f"{one.name} test: policy", policy, gain, _share(tested.switched), n)
 
 
 def _corrected(found: Comparison) -> tuple[str, ...]:
     room = found.headroom.gain
     if room.kind == "interval":
-        return "oracle, luck taken out", f"{100 * found.headroom.corrected_oracle:.1f}", str(room), "", f"{room.n:,}"
+        return "oracle less luck", f"{100 * found.headroom.corrected_oracle:.1f}", str(room), "", f"{room.n:,}"
     bounds = f"{100 * room.low:.1f} to {100 * room.high:+.1f}"
-    return "oracle, luck taken out", "?", bounds, "", f"{room.n:,}"
+    return "oracle less luck", "?", bounds, "", f"{room.n:,}"
 
 
 def _closing(one: Training) -> str:
