@@ -93,6 +93,20 @@ def test_headroom_closes_with_one_sentence(tmp_path: Path) -> None:
     assert body["shares"]["interaction"] > 0
 
 
+def test_a_log_without_headroom_is_told_to_keep_one_prompt(tmp_path: Path) -> None:
+    rows = [
+        {"query": query, "prompt": prompt, "correct": 4 * (prompt == PROMPTS[0]), "draws": 4}
+        for query in phrased(40, seed=0)[0]
+        for prompt in PROMPTS
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    shown = call("headroom", path)
+    assert shown.exit_code == 0, shown.output
+    assert "No: one prompt is enough here" in " ".join(shown.output.split())
+    assert not json.loads(call("headroom", path, "--json").output)["worth_it"]
+
+
 def test_held_out_queries_among_the_data_are_refused(tmp_path: Path) -> None:
     records(tmp_path / "a.jsonl", n=30)
     records(tmp_path / "b.jsonl", n=30, seed=1)

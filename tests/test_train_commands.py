@@ -12,6 +12,7 @@ from askwell import pocket
 from askwell.build_policy import PAPER_LOOPS, loops_settings, with_base
 from askwell.cli import main
 from askwell.config import parse_config
+from askwell.serve_commands import app_of
 from tests.test_query_commands import records
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
@@ -69,6 +70,38 @@ def test_without_a_task_a_policy_chooses_among_the_logged_prompts(tmp_path: Path
     assert len(set(asked.output.splitlines())) == 2
 
 
+def test_a_scorer_may_be_named_and_what_it_learnt_is_served(tmp_path: Path) -> None:
+    source, runs = records(tmp_path / "sums.jsonl", n=120), tmp_path / "runs"
+    shown = call("train", source, "--runs", runs, "--scorer", "trees")
+    assert shown.exit_code == 0, shown.output
+    assert "chooses among 3 logged prompts (trees)" in flat(shown)
+    assert (runs / "sums-policy-1" / "policy" / "policy.json").is_file()
+    assert "give --target" in flat(call("serve", "sums-policy-1", "--runs", runs))
+    assert "chooses among 3 logged prompts (trees)" in flat(call("policy", "show", "sums-policy-1", "--runs", runs))
+    kept = json.loads(call("policy", "show", "sums-policy-1", "--runs", runs, "--json").stdout)
+    assert (kept["scorer"], kept["guard"]["gain"] > 0) == ("trees", True)
+    app_of("sums-policy-1", runs, overrides={"target.model": "openai:m", "target.base_url": "http://127.0.0.1:9/v1"})
+    assert "unknown scorer 'tree'" in flat(call("train", source, "--runs", runs, "--scorer", "tree"))
+
+
+def test_what_was_learnt_on_one_target_is_estimated_on_another(tmp_path: Path) -> None:
+    paths = [records(tmp_path / f"{seed}.jsonl", n=120, seed=seed) for seed in (0, 3)]
+    lines = [
+        {**json.loads(line), "target_model": name}
+        for name, path in zip(("small", "large"), paths, strict=True)
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    both, runs = tmp_path / "both.jsonl", tmp_path / "runs"
+    both.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert "several target models" in flat(call("train", both, "--runs", runs))
+    taught = call("train", both, "--target-model", "small", "--runs", runs, "--run", "small")
+    assert taught.exit_code == 0, taught.output
+    given = ("--target-model", "large", "--runs", runs, "--json")
+    found = json.loads(call("policy", "estimate", "small", both, *given).stdout)
+    assert (found["logged"], found["learnt"]) == (120, 0)
+    assert found["policy"]["doubly_robust"]["low"] > found["single"]["doubly_robust"]["value"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -94,6 +127,10 @@ def test_presets_and_changes() -> None:
     paper = parse_config({"policy": {"preset": "paper", "loops": 2}}).policy
     assert loops_settings(paper, seed=3).collecting == PAPER_LOOPS.collecting
     assert loops_settings(paper, seed=3).loops == 2
+    assert loops_settings(paper, seed=3).reward == "choice"
+    assert loops_settings(paper.model_copy(update={"shots": 6}), seed=3).reward == "few-shot"
+    assert loops_settings(paper.model_copy(update={"reward": "accuracy"}), seed=3).reward is None
+    assert loops_settings(parse_config({}).policy, seed=3).reward is None
     own = parse_config({"policy": {"choice": "information", "guard": False, "collect": 7}}).policy
     found = loops_settings(own, seed=0)
     assert (found.collecting.choice, found.collecting.pairs, found.guarded) == ("information", 7, False)

@@ -98,6 +98,20 @@ def test_it_may_be_forced_and_then_the_guard_keeps_the_static_prompt(tmp_path: P
     assert found.figures.tested is None
 
 
+def test_the_papers_reward_is_learnt_from_and_told(tmp_path: Path) -> None:
+    found = train(
+        logged(tmp_path / "log.jsonl"), tmp_path / "run", policy={"loops": 2, "collect": 30, "reward": "choice"}
+    )
+    assert found.figures.loops[-1].reward == (
+        "10·right + 10·accuracy of the prompt; the term of log-probabilities is left out, as not all pairs have one"
+    )
+    kept = read_table(tmp_path / "run" / "loops" / "loop-1")
+    rewards = {reward for _, _, reward in kept.seen}
+    assert max(rewards) > 10
+    assert len(rewards) > 2
+    assert askwell.load_policy(tmp_path / "run", read_writer=read_table).prompts_for(["x"])
+
+
 def test_other_outcomes_under_the_same_run_are_refused(tmp_path: Path) -> None:
     train(logged(tmp_path / "a.jsonl"), tmp_path / "run")
     path = tmp_path / "a.jsonl"

@@ -18,6 +18,7 @@ from askwell.qpo.collect import Collecting
 from askwell.qpo.data import Cells
 from askwell.qpo.loop import LoopsSettings
 from askwell.qpo.parts import Shares
+from askwell.qpo.rewards import Formula
 from askwell.qpo.writing import Trainer, Writer
 from askwell.train_job import TrainJob
 
@@ -31,6 +32,7 @@ PAPER_LOOPS = LoopsSettings(
     samples=0,
     guarded=False,
     most_prompts=0,
+    reward="choice",
 )
 """QPO's own loops (section 3 of its paper): about 1,000 queries a loop, one sampled prompt each, greedy at the end."""
 
@@ -88,8 +90,16 @@ def loops_settings(policy: PolicyConfig, *, seed: int) -> LoopsSettings:
         base,
         collecting=replace(base.collecting, **{name: value for name, value in collecting.items() if value is not None}),
         **{name: value for name, value in changes.items() if value is not None},
+        reward=_formula(policy, base),
+        min_max=policy.min_max,
         seed=seed,
     )
+
+
+def _formula(policy: PolicyConfig, base: LoopsSettings) -> Formula | None:
+    if policy.reward is not None:
+        return None if policy.reward == "accuracy" else policy.reward
+    return "few-shot" if base.reward is not None and policy.shots else base.reward
 
 
 def with_base(policy: PolicyConfig, *, target: str) -> PolicyConfig:

@@ -59,6 +59,27 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
 
 
 @click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
+@click.option(
+    "--scorer", "scorers", multiple=True, metavar="NAME", help="Compare only this one; may be given several times."
+)
+@flags(SOURCE_FLAGS)
+@_HELD_OUT
+@_SEED
+@_JSON
+@told
+def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Compare ways to send prompts on logged outcomes alone: best single prompt, random, oracle, every scorer.
+
+    Cross-validated over queries, with paired intervals; no call is paid. A finished training among the RUNs stands for
+    the sources it learnt from, and its test joins the table.
+    """
+    from askwell import compare_commands, query_commands
+
+    compare_commands.comparison(query_commands.sourced(sources, given), scorers=scorers, as_json=as_json)
+
+
+@click.command()
 @click.argument("sources", nargs=-1, metavar="[RUN|FILE]...")
 @click.option(
     "--config", "path", type=click.Path(path_type=Path), help="A config file; sections [task] … and [policy]."
@@ -68,6 +89,8 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
 @click.option("--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder.")
 @click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
 @click.option("--signal", metavar="NAME", help="reward, advantage or group.")
+@click.option("--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text.")
+@click.option("--scorer", metavar="NAME", help="Choose among the logged prompts by it (multitask, …): no call is paid.")
 @click.option("--loops", type=int, help="Trainings at the most (default 3).")
 @click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")
 @click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")
@@ -114,13 +137,31 @@ def policy_prompt(run: str, queries: tuple[str, ...], folder: str | None, *, as_
     train_commands.prompt(Path(folder or "runs"), run, list(queries), as_json=as_json)
 
 
+@policy.command("estimate")
+@click.argument("run")
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
+@flags(SOURCE_FLAGS)
+@_SEED
+@_JSON
+@told
+def policy_estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
+    """Estimate what RUN's policy would score, from outcomes logged elsewhere; no call is paid.
+
+    Doubly robust, IPS and direct, with intervals. Logged queries that the policy was learnt from are left out; too few
+    others are refused.
+    """
+    from askwell import estimate_commands, query_commands
+
+    estimate_commands.estimate(run, query_commands.sourced(sources, given), as_json=as_json)
+
+
 @policy.command("show")
 @click.argument("run")
 @RUNS_FLAG
 @_JSON
 @told
 def policy_show(run: str, folder: str | None, *, as_json: bool) -> None:
-    """Show a training: headroom, each loop's figures, the test."""
+    """Show a training: headroom, each loop's figures, the test; of a policy that only chooses, its gain."""
     from askwell import train_commands
 
     train_commands.show(Path(folder or "runs"), run, as_json=as_json)
@@ -145,6 +186,8 @@ _KEYS = {
     "base": "policy.base",
     "objective": "policy.objective",
     "signal": "policy.signal",
+    "reward": "policy.reward",
+    "scorer": "policy.scorer",
     "loops": "policy.loops",
     "collect": "policy.collect",
     "choice": "policy.choice",
@@ -155,4 +198,4 @@ _KEYS = {
 }
 """Flag -> key of the config, for those that mean something of their own here."""
 
-COMMANDS = (experiences, headroom, train, policy, serve)
+COMMANDS = (experiences, headroom, compare, train, policy, serve)

@@ -123,6 +123,13 @@ class PolicyConfig(_Section):
     """What is learnt from logged pairs."""
     signal: Literal["reward", "advantage", "group"] | None = None
     """What pairs are told apart by: the reward, its advantage over the static prompt, or its rank within the query."""
+    reward: Literal["accuracy", "choice", "few-shot", "free-text"] | None = None
+    """What a logged pair is worth: its score (accuracy), or one of the paper's formulas (`askwell.qpo.rewards`), which
+    `paper` takes: choice, or few-shot where there are shots."""
+    min_max: bool = False
+    """Map the rewards of such a formula to 0..100."""
+    scorer: str = ""
+    """Choose among the logged prompts by this scorer (multitask, trees, knn, …): nothing is written, nothing asked."""
     loops: int | None = Field(default=None, ge=1)
     """Trainings at the most; each but the first labels new pairs before."""
     collect: int | None = Field(default=None, ge=1)

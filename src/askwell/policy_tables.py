@@ -11,6 +11,7 @@ from rich.text import Text
 
 from askwell.qpo.guard import Guard
 from askwell.qpo.history import LoopResult, loop_body
+from askwell.qpo.loop import Tested
 from askwell.report import interval_json
 from askwell.stats import format_interval
 from askwell.tables import claim, points
@@ -23,6 +24,8 @@ def training_report(found: Figures) -> Iterator[RenderableType]:
     yield Text(f"Best single prompt: {found.static.instruction!r}")
     if found.loops:
         yield loops_table(found.loops)
+        if found.loops[-1].reward:
+            yield Text(f"Reward learnt from: {found.loops[-1].reward}.")
     if found.tested is not None:
         tested = found.tested
         yield Text(
@@ -62,7 +65,6 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
 
 def training_json(found: Figures) -> dict[str, object]:
     """Return a training's figures for `--json`."""
-    tested = found.tested
     return {
         "finished": found.finished,
         "reason": found.reason,
@@ -72,14 +74,19 @@ def training_json(found: Figures) -> dict[str, object]:
         "keeps_static": found.keeps_static,
         "best_loop": found.best_loop,
         "loops": [loop_body(one) for one in found.loops],
-        "test": None
-        if tested is None
-        else {
-            "static": interval_json(tested.static),
-            "policy": interval_json(tested.policy),
-            "gain": interval_json(tested.gain),
-            "switched": tested.switched,
-        },
+        "test": tested_json(found.tested),
+    }
+
+
+def tested_json(tested: Tested | None) -> dict[str, object] | None:
+    """Return the one look at the test split for `--json`; None where there was none."""
+    if tested is None:
+        return None
+    return {
+        "static": interval_json(tested.static),
+        "policy": interval_json(tested.policy),
+        "gain": interval_json(tested.gain),
+        "switched": tested.switched,
     }
 
 

@@ -113,8 +113,17 @@ def headroom_facts(worth: Worth) -> list[tuple[str, str]]:
 
 
 def worth_json(worth: Worth) -> dict[str, object]:
+    """Return headroom, and what a chooser gains, for `--json`."""
+    return {
+        **headroom_json(worth.headroom),
+        "chooser": interval_json(worth.chooser),
+        "worth_it": worth.worth_it,
+        "verdict": worth.verdict,
+    }
+
+
+def headroom_json(room: Headroom) -> dict[str, object]:
     """Return headroom for `--json`; a share that can't be told is null."""
-    room = worth.headroom
     shares = {name: None if math.isnan(value) else value for name, value in asdict(room.shares).items()}
     return {
         "queries": room.queries,
@@ -126,9 +135,8 @@ def worth_json(worth: Worth) -> dict[str, object]:
         "gain": asdict(room.gain),
         "corrected_oracle": room.corrected_oracle,
         "shares": shares,
-        "chooser": interval_json(worth.chooser),
-        "worth_it": worth.worth_it,
-        "verdict": worth.verdict,
+        "worth_it": room.worth_it,
+        "verdict": room.verdict,
     }
 
 

@@ -16,7 +16,7 @@ from askwell.policy import Policy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app
-from askwell.training import config_of, load_policy
+from askwell.training import config_of, is_logged, load_policy
 
 
 def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str,
 def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
     """Build the application: the run's policy, its placement, and its target (or the one the flags name) upstream."""
     given = {key: value for key, value in overrides.items() if value is not None}
-    base = {} if "target.model" in given else config_of([name], folder)
+    base = {} if "target.model" in given or not is_logged(name, folder) else config_of([name], folder)
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
     config = configs.read_config(None, given, base=tree)
     if not config.target.model:

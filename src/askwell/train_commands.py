@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,13 +18,15 @@ from askwell.config import Config
 from askwell.errors import ConfigError
 from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
+from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
+from askwell.qpo.select import SelectionPolicy
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
 from askwell.store import SqliteStore
 from askwell.train_job import Trained, figures
-from askwell.training import choose, config_of, execute, load_policy
+from askwell.training import choose, config_of, execute, is_logged, load_policy
 
 _INTERRUPTED = 130
 
@@ -43,9 +46,16 @@ class Stages:
 
 
 def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
-    """Train a policy on logged outcomes, or go on with a training, and print its figures."""
+    """Train a policy on logged outcomes, or go on with a training, and print its figures.
+
+    Started several times at once (`torchrun`), the first process does and says everything; the others help it train.
+    """
+    as_one(lambda: _train(which, path, resume=resume, as_json=as_json, overrides=overrides))
+
+
+def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
     config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
-    if not config.task.data and not config.task.dev:
+    if config.policy.scorer or not (config.task.data or config.task.dev):
         _choose(which, config, as_json=as_json)
         return
     found = run(config, which, Stages())
@@ -78,7 +88,10 @@ def run(config: Config, which: Sourced, stages: Stages) -> Trained:
 
 
 def show(folder: Path, name: str, *, as_json: bool) -> None:
-    """Print what a training's log says."""
+    """Print what a training's log says, or, of a policy that only chooses, what was measured when it was learnt."""
+    if not is_logged(name, folder):
+        _show_choosing(name, folder, as_json=as_json)
+        return
     with SqliteStore(run_log(name, folder), read_only=True) as store:
         if not runs.is_training(views.header(store.events(kinds=["run"]))):
             raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
@@ -105,36 +118,53 @@ def prompt(folder: Path, name: str, queries: list[str], *, as_json: bool) -> Non
         sys.stdout.write(one.instruction + "\n")
 
 
+def _show_choosing(name: str, folder: Path, *, as_json: bool) -> None:
+    policy = load_policy(name, runs_folder=folder)
+    if not isinstance(policy, SelectionPolicy):
+        raise ConfigError(f"{name!r} is a policy without a log: nothing was measured of it")
+    if as_json:
+        single = policy.prompts[policy.static]
+        tables.print_json({
+            "prompts": list(policy.prompts), "static_prompt": single, "scorer": policy.name,
+            "guard": guard_body(policy.guard),
+        })  # fmt: skip
+        return
+    Console().print(Text(_chooses(policy)))
+
+
+def _chooses(policy: SelectionPolicy) -> str:
+    guard = policy.guard
+    return (
+        f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
+        f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched."
+    )
+
+
 def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
-    """No task, so nothing can be labelled: choose among the logged prompts."""
+    """Asked for by a scorer's name, or no task, so that nothing can be labelled: choose among the logged prompts."""
+    which = replace(which, sources=config.policy.sources, seed=config.run.seed)
     folder = Path(config.run.folder) / config.run.name
     cells = which.read()
     worth = judge(table_of(cells), seed=config.run.seed)
-    policy = choose(cells, folder, seed=config.run.seed)
-    guard = policy.guard
+    policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
     if as_json:
         tables.print_json({
-            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(guard),
+            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(policy.guard),
         })  # fmt: skip
         return
     out = Console()
     for label, value in headroom_facts(worth):
         out.print(Text(f"{label:34} {value}"))
     out.print(Text(worth.verdict))
-    out.print(
-        Text(
-            f"A policy that chooses among {len(policy.prompts)} logged prompts: cross-validated gain "
-            f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched. "
-            f"Saved in {folder}/policy."
-        )
-    )
-    out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
+    out.print(Text(f"{_chooses(policy)} Saved in {folder}/policy."))
+    if not config.policy.scorer:
+        out.print(Text("Writing new prompts needs a target to try them on: give --data and --target, or name a run."))
 
 
 def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not which.sources and path is None:
         raise ConfigError("nothing to learn from: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path else config_of(which.sources, which.folder)
+    base = {} if path or overrides.get("policy.scorer") else config_of(which.sources, which.folder)
     tree = {key: value for key, value in base.items() if key not in {"search", "budget", "run", "optimizer"}}
     given = {**overrides, "policy.sources": list(which.sources) or None, "run.folder": str(which.folder)}
     config = configs.read_config(path, given, base=tree)
@@ -142,7 +172,8 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
         raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
     name = config.run.name
     if not name:
-        task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem or "policy"
+        data = (config.task.data or config.task.dev).rpartition(":")[2] or config.policy.sources[0]
+        task = config.task.name or Path(data).stem
         name = runs.free_name(which.folder, f"{task}-policy")
     runs.log_path(which.folder, name)  # refuses what is no folder name
     if runs.is_begun(which.folder, name):

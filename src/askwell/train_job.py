@@ -19,8 +19,9 @@ from askwell.loop import begin
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells
-from askwell.qpo.history import LoopResult, interval_body, interval_of, loops
+from askwell.qpo.history import LoopResult, choices, interval_body, interval_of, loops
 from askwell.qpo.keep import Kept
+from askwell.qpo.learnt import keep_learnt
 from askwell.qpo.loop import Learnt, LoopsSettings, MultiLoop, Tested
 from askwell.qpo.parts import Parts, Shares, part
 from askwell.qpo.policy import load_policy, save_policy
@@ -108,6 +109,7 @@ class TrainJob:
                 learnt = await self._multi(parts, found.static, evaluator, purse, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
+            keep_learnt(folder / POLICY, self._learnt(store, parts))
             await journal.write(Event(position=journal.reserve(), kind="result", body=_result_body(found)))
         return Trained(policy=policy, figures=found)
 
@@ -156,6 +158,13 @@ class TrainJob:
             calls_left=calls_left,
             show=show,
         )
+
+    def _learnt(self, store: RunStore, parts: Parts) -> list[str]:
+        """All queries that were logged, and those that were asked in the loops; never the test's."""
+        text = {one.id: one.input for one in (*parts.dev_examples, *parts.collection)}
+        chosen = choices(store.events(kinds=["prompt", "pairs"])).values()
+        asked = [text[one] for what in chosen if what.purpose != "test" for one, _ in what.pairs]
+        return [*self.cells.queries, *asked]
 
     def _demos(self) -> tuple[Example, ...]:
         train = self.side.task.splits.get("train", ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,14 +20,17 @@ from askwell.offline import is_file, read_offline, run_log
 from askwell.policy import FixedPolicy, NearestDemos, Policy
 from askwell.qpo import policy as policies
 from askwell.qpo.asking import Show
+from askwell.qpo.crew import as_one, shared
 from askwell.qpo.data import Cells
-from askwell.qpo.select import SelectionPolicy, fit_selection
+from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
+from askwell.qpo.ranks import ranks
+from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
 from askwell.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
-from askwell.train_job import POLICY, Trained, TrainJob
+from askwell.train_job import POLICY, Trained, TrainJob, trained
 
 
 def train(
@@ -54,26 +58,39 @@ def train(
     the policy; if it holds an unfinished training of the same outcomes and settings, that one goes on. `trainer` (with
     `read_writer`, which loads what it saved) stands in for the language model.
 
+    Started several times at once (`torchrun`, `accelerate launch`), the first process asks, logs and saves; the others
+    take part in its trainings, and read what it found from `run`, which must then be given.
+
     Raises as `optimize` does.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     config = parse_config({"policy": {**(policy or {}), "sources": names}}, source="policy=").policy
-    task = as_task(data, metric=metric, placement=placement)
-    side = side_of(task, target, sampling, concurrency)
-    cells = read_offline(names)
-    if trainer is None:
-        config = with_base(config, target=side.model.name)
-    identity = {"name": task.name, "policy": config.model_dump(mode="json"), **side_config(side, metric, placement)}
-    job = job_of(
-        cells, side, config, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
-        trainer=trainer, read_writer=read_writer,
-    )  # fmt: skip
-    folder = Path("runs") / runs.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
-    return execute(job, folder, show)
+    if ranks().size > 1 and run is None:
+        raise ConfigError("run=None, with several processes: give a folder that all of them see, as run=")
+
+    def work() -> Trained:
+        task = as_task(data, metric=metric, placement=placement)
+        side = side_of(task, target, sampling, concurrency)
+        based = with_base(config, target=side.model.name) if trainer is None else config
+        identity = {"name": task.name, "policy": based.model_dump(mode="json"), **side_config(side, metric, placement)}
+        job = job_of(
+            read_offline(names), side, based, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
+            trainer=trainer, read_writer=read_writer,
+        )  # fmt: skip
+        folder = Path("runs") / runs.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
+        return execute(job, folder, show)
+
+    found = as_one(work)
+    if found is None:
+        folder = Path(run or "")
+        with SqliteStore(folder / runs.LOG, read_only=True) as store:
+            found = trained(store, folder, read_writer=read_writer or language_writer)
+    return found
 
 
 def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
     """Run a training in a folder (a new one, or one it was begun in)."""
+    job = replace(job, trainer=shared(job.trainer))
     store = SqliteStore(folder / runs.LOG)
     try:
         return run_blocking(lambda stopper: job.execute(store, folder, stopper, show))
@@ -81,10 +98,11 @@ def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
         store.close()
 
 
-def choose(cells: Cells, folder: Path, *, seed: int) -> SelectionPolicy:
+def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
-    policy = fit_selection(dense_part(table_of(cells)), seed=seed)
+    policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
     policies.save_policy(policy, folder / POLICY)
+    keep_learnt(folder / POLICY, cells.queries)
     return policy
 
 
@@ -96,9 +114,9 @@ def load_policy(
     `place` is a run's name or folder, or a policy's own folder. Raises `ConfigError` for neither, `StoreError` or
     `DataError` where the run isn't finished.
     """
-    for folder in (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY):
-        if (folder / policies.FILE).is_file():
-            return policies.load_policy(folder, read_writer=read_writer or language_writer)
+    kept = policy_folder(place, runs_folder)
+    if kept is not None:
+        return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
         if runs.is_training(header):
@@ -111,6 +129,31 @@ def load_policy(
     if demos.choice == NEAREST:
         return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
     return FixedPolicy(prompt=found.best.prompt)
+
+
+def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
+    """Return the digests (`askwell.qpo.learnt`) of the queries that a policy was learnt from; None if nobody kept them.
+
+    `place` as in `load_policy`. Of an optimization they are its train and dev examples.
+    """
+    kept = policy_folder(place, runs_folder)
+    if kept is not None:
+        return read_learnt(kept)
+    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+        splits = views.examples(store.events(kinds=["example"]))
+    return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
+
+
+def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
+    """Whether a place stands for a run with a log; a policy that only chooses is kept without one."""
+    kept = policy_folder(place, runs_folder)
+    return kept is None or any((folder / runs.LOG).is_file() for folder in (kept, kept.parent))
+
+
+def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
+    """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
+    options = (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY)
+    return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 
 def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.errors import ConfigError, DataError
-from askwell.qpo.data import Cell
+from askwell.qpo.data import Cell, Cells
 from askwell.qpo.rewards import (
     advantages,
     choice_reward,
@@ -16,6 +16,7 @@ from askwell.qpo.rewards import (
     group_normalised,
     min_max,
     paper_rewards,
+    rewarded,
 )
 
 
@@ -85,3 +86,17 @@ def test_impossible_values_are_refused() -> None:
         few_shot_reward(demo_accuracies=[], task_accuracy=0.5)
     with pytest.raises(DataError, match="no task accuracy for prompt 'q'"):
         paper_rewards(CELLS, formula="choice", task_accuracy={"p": 0.5})
+
+
+def test_dev_is_rewarded_on_the_same_scale_as_train_and_says_what_went_in() -> None:
+    train = Cells(cells=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
+    dev = Cells(cells=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
+    learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, static="p")
+    assert [one.reward for one in learnt] == pytest.approx([19.5, -1.0])
+    assert [one.reward for one in tuned] == pytest.approx([8.0, 19.9]), "p's accuracy is train's, r's is dev's"
+    assert [one.advantage for one in tuned] == pytest.approx([0.0, 11.9])
+    assert "log-probability" in told
+    scaled, more, told = rewarded(train, dev, formula="choice", scaled=True, static="p", confident=False)
+    assert max(one.reward for one in [*scaled, *more]) == 100.0
+    assert "is left out" in told
+    assert "0–100" in told

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from askwell.errors import ConfigError, DataError  # noqa: E402
 from askwell.qpo.train import PAPER, Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
 from askwell.types import Experience  # noqa: E402
+from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world  # noqa: E402
 
 
@@ -104,6 +102,21 @@ def test_a_killed_training_resumes_to_the_same_writer(base: Path, tmp_path: Path
         trainer().fit(*data, seed=1)
 
 
+def test_dropout_resumes_with_its_dice(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "base", architecture="gpt2")
+    model, settings = tiny(tmp_path / "base"), replace(QUICK, epochs=3)
+    whole = LanguageModelTrainer(settings, model).fit(world(4, seed=0), [], seed=0)
+
+    def killed(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            raise Killed
+
+    trainer = LanguageModelTrainer(settings, model, checkpoints=tmp_path)
+    with pytest.raises(Killed):
+        replace(trainer, on_epoch=killed).fit(world(4, seed=0), [], seed=0)
+    assert torch.equal(weights(whole), weights(trainer.fit(world(4, seed=0), [], seed=0)))
+
+
 def test_a_later_loop_goes_on_and_leaves_the_first_writer_alone(base: Path) -> None:
     trainer = LanguageModelTrainer(replace(QUICK, later_epochs=2, later_learning_rate=1e-3), tiny(base))
     first = trainer.fit(world(20, seed=0), [], seed=0)
@@ -155,40 +168,3 @@ def test_lora_trains_adapters_only(base: Path, tmp_path: Path) -> None:
     texts = queries(4, seed=9)
     assert again.write(texts) == writer.write(texts)
     assert again.value([(text, "add") for text in texts]) == writer.value([(text, "add") for text in texts])
-
-
-DISTRIBUTED = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from askwell.qpo.distributed import team
-from askwell.qpo.train import LanguageModelTrainer
-from tests.qpo.policies import QUICK, tiny, world
-trainer = LanguageModelTrainer(replace(QUICK, epochs=2), tiny(Path(sys.argv[1])))
-writer = trainer.fit(world(7, seed=0), world(2, seed=1))
-if team().leads:
-    writer.save(Path(sys.argv[2]))
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_under_torchrun_train_as_one(base: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(DISTRIBUTED, encoding="utf-8")
-    tiny(base)
-    runs = [
-        [sys.executable, str(script)],
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)],
-    ]
-    for number, command in enumerate(runs):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(  # noqa: PLW1510 - its message is asserted below
-            [*command, str(base), str(tmp_path / str(number))],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-    one, two = (load_writer(tmp_path / str(number)) for number in range(2))
-    torch.testing.assert_close(weights(one), weights(two), atol=1e-4, rtol=1e-3)

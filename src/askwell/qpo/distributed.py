@@ -1,7 +1,7 @@
 """Several training processes as one: sums over them, by whatever started them (`torchrun`, `accelerate launch`).
 
 Each process takes its share of every global batch and gradients are summed, so that n processes take the same steps
-as one. Without RANK and WORLD_SIZE in the environment everything here does nothing.
+as one. In a process that was started alone everything here does nothing.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportPossiblyUnboundVariable=false
@@ -9,13 +9,15 @@ as one. Without RANK and WORLD_SIZE in the environment everything here does noth
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from askwell.qpo.ranks import ranks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,14 @@ class Team:
         for parameter, part in zip(trained, flat.split([one.numel() for one in trained]), strict=True):
             parameter.grad = part.view_as(parameter)
 
+    def gathered(self, value: Tensor) -> list[Tensor]:
+        """Return every process's value, by rank."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
+
     def agree(self, parameters: Iterable[Tensor]) -> None:
         """Give all processes the first one's parameters."""
         if self.size > 1:
@@ -56,11 +66,11 @@ class Team:
 
 def team() -> Team:
     """Join the processes this one was started with; a process started alone is a team of one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    place = ranks()
+    if place.size == 1:
         return Team()
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(place.local)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", rank=place.rank, world_size=place.size)
     return Team(rank=dist.get_rank(), size=dist.get_world_size())

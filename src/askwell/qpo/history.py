@@ -44,6 +44,8 @@ class LoopResult:
     """Tuned on all dev queries: what is deployed."""
     target_calls: int
     """Paid so far in this run."""
+    reward: str = ""
+    """What a pair was worth, where that is not its score."""
 
 
 def chosen_body(chosen: Chosen) -> dict[str, object]:
@@ -89,6 +91,7 @@ def loop_body(result: LoopResult) -> dict[str, object]:
         "guarded": interval_body(result.guarded),
         "guard": guard_body(result.guard),
         "target_calls": result.target_calls,
+        **({"reward": result.reward} if result.reward else {}),
     }
 
 
@@ -131,4 +134,5 @@ def _loop_of(body: Body) -> LoopResult:
         guarded=interval_of(cast("Body", body["guarded"])),
         guard=guard_of(cast("Mapping[str, float | str | None]", body["guard"])),
         target_calls=cast("int", body["target_calls"]),
+        reward=cast("str", body.get("reward", "")),
     )

@@ -30,10 +30,11 @@ from askwell.qpo.history import Chosen, LoopResult, choices, loop_body
 from askwell.qpo.keep import Kept
 from askwell.qpo.parts import Parts
 from askwell.qpo.policy import GuardedPolicy, Written
+from askwell.qpo.rewards import Formula, rewarded
 from askwell.qpo.thin import thinned
 from askwell.qpo.writing import Trainer, Writer
 from askwell.stats import Interval, mean_interval, paired_difference
-from askwell.types import Event, EventKind, Prompt, Rollout
+from askwell.types import Event, EventKind, Experience, Prompt, Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,10 @@ class LoopsSettings:
     """Keep the static prompt where no gain is in sight; False sends whatever is written (the paper)."""
     most_prompts: int = 24
     """Logged prompts of a query that are trained on: all that were labelled in loops, and so many others; 0 is all."""
+    reward: Formula | None = None
+    """What a pair is worth: one of the paper's formulas, or (None) its score."""
+    min_max: bool = False
+    """Map the formula's rewards to 0..100."""
     seed: int = 0
 
 
@@ -128,7 +133,7 @@ class MultiLoop:
                     return done, "no new prompt to label, or no target calls left for it"
                 cells = merge([*_again(cells), *collected])
                 writer = await self._trained(number, cells, writer)
-                done.append(await self._on_dev(number, writer, len(cells.cells), len(collected)))
+                done.append(await self._on_dev(number, writer, cells, len(collected)))
             except BudgetExhausted as exhausted:
                 if not done:
                     raise
@@ -175,10 +180,8 @@ class MultiLoop:
         if kept is not None:
             return kept
         static, settings = self.static.instruction, self.settings
-        train, dev = (
-            thinned(experiences(part, static=static), most=settings.most_prompts, always=static, seed=settings.seed)
-            for part in (cells, self.parts.dev)
-        )
+        *parts, _ = self._worth(cells)
+        train, dev = (thinned(part, most=settings.most_prompts, always=static, seed=settings.seed) for part in parts)
         self.show(f"loop {number}: training on {len(train):,} outcomes", 0, 0)
         writer = await asyncio.to_thread(lambda: self.trainer.fit(train, dev, start=start, seed=settings.seed + number))
         self.keep.write(number, writer)
@@ -186,7 +189,17 @@ class MultiLoop:
             raise Interrupted
         return writer
 
-    async def _on_dev(self, number: int, writer: Writer, trained_on: int, collected: int) -> _Done:
+    def _worth(self, cells: Cells) -> tuple[list[Experience], list[Experience], str]:
+        """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
+        static, settings = self.static.instruction, self.settings
+        if settings.reward is None:
+            return experiences(cells, static=static), experiences(self.parts.dev, static=static), ""
+        return rewarded(
+            cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, static=static,
+            confident=settings.loops == 1,
+        )  # fmt: skip
+
+    async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int) -> _Done:
         guarded, seed = self.settings.guarded, self.settings.seed
         policy = GuardedPolicy(
             writer=writer,
@@ -200,7 +213,8 @@ class MultiLoop:
         result = LoopResult(
             loop=number,
             collected=collected,
-            trained_on=trained_on,
+            trained_on=len(trained_on.cells),
+            reward=self._worth(trained_on)[2],
             static=mean_interval(compared.static),
             written=_gain(gains, seed),
             guarded=_gain(cross_fitted_gains(predicted, gains, seed=seed) if guarded else gains, seed),

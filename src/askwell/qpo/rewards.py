@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from askwell.errors import ConfigError, DataError
-from askwell.qpo.data import Cell
+from askwell.qpo.data import Cell, Cells
+from askwell.types import Experience
 
 Formula = Literal["choice", "few-shot", "free-text"]
+
+TASK_TERM = "10·right + 10·accuracy of the prompt"
 
 WEIGHT = 10.0
 """Weight of the query-level and of the task-level accuracy (released code)."""
@@ -80,6 +83,33 @@ def paper_rewards(
         else:
             values.append(free_text_reward(correct=cell.mean, task_accuracy=level, reply_logprob=logprob))
     return Rewards(values=tuple(values), formula=formula, confidence_used=used, missing_confidence=missing)
+
+
+def rewarded(
+    train: Cells, dev: Cells, *, formula: Formula, scaled: bool, static: str, confident: bool = True
+) -> tuple[list[Experience], list[Experience], str]:
+    """Return both parts as experiences whose reward is the formula's, and a sentence on what went into it.
+
+    A prompt's accuracy is that on `train`; for a prompt that was tried on `dev` alone, that on `dev`. `scaled` maps all
+    rewards to 0..100. `confident=False` leaves log-probabilities out: where new pairs will be labelled without them.
+    """
+    both = [*train.cells, *dev.cells]
+    if not confident:
+        both = [replace(cell, confidence=None) for cell in both]
+    accuracy = prompt_accuracy(dev.cells) | prompt_accuracy(train.cells)
+    found = paper_rewards(both, formula=formula, task_accuracy=accuracy)
+    told = TASK_TERM + (" + log-probability a token" if found.confidence_used else "")
+    if formula != "few-shot" and not found.confidence_used:
+        told += "; the term of log-probabilities is left out, as not all pairs have one"
+    if scaled:
+        found, told = min_max(found), f"{told}; mapped to 0–100"
+    parts = [
+        Experience(query=cell.query, prompt=cell.prompt, reward=value, advantage=advantage)
+        for cell, value, advantage in zip(
+            both, found.values, advantages(both, found.values, static=static), strict=True
+        )
+    ]
+    return parts[: len(train.cells)], parts[len(train.cells) :], told
 
 
 def prompt_accuracy(cells: Sequence[Cell]) -> dict[str, float]:

@@ -157,6 +157,11 @@ class Lesson:
     weight: float
 
 
+def silent(epoch: Epoch) -> None:
+    """Say nothing of an epoch."""
+    del epoch
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModelTrainer:
     """The `Trainer` of this package. `checkpoints`: a folder to resume from after a kill, one for each training."""
@@ -165,7 +170,7 @@ class LanguageModelTrainer:
     model: ModelSettings = field(default_factory=ModelSettings)
     sampling: Sampling = field(default_factory=Sampling)
     checkpoints: Path | None = None
-    on_epoch: Callable[[Epoch], None] = field(default=lambda _: None)
+    on_epoch: Callable[[Epoch], None] = silent
     preferences: Preferences = field(default_factory=Preferences)
     """For the objective `dpo`."""
 
@@ -188,9 +193,20 @@ class LanguageModelTrainer:
         writer.texts.tell_cuts()
         return _Training(self, writer, samples[0], samples[1], is_later=start is not None, seed=seed).run()
 
+    def join(self, train: Sequence[Experience], dev: Sequence[Experience], *, start: Scale | None, seed: int) -> None:
+        """Take part in another process's `fit`. `start` is its earlier writer's scale; the weights come from there."""
+        writer = None
+        if start is not None:
+            team()
+            model, tokenizer = build(self.model, seed=seed)
+            writer = LanguageModelWriter(model, Texts(tokenizer, self.model), scale=start, sampling=self.sampling)
+        self.fit(train, dev, start=writer, seed=seed)
+
     def _preferring(
         self, train: Sequence[Experience], dev: Sequence[Experience], start: Writer | None, seed: int
     ) -> LanguageModelWriter:
+        if team().size > 1:
+            raise ConfigError("objective='dpo' trains in one process: start it alone, or take another objective")
         if self.model.lora_rank:
             raise ConfigError("objective='dpo' trains the whole model: set lora_rank=0, or take another objective")
         cloning = replace(
@@ -240,6 +256,7 @@ class _Training:
         self.first_rate = self.settings.later_learning_rate if is_later else self.settings.learning_rate
         self.epochs = self.settings.later_epochs if is_later else self.settings.epochs
         self.trained = [one for one in self.model.parameters() if one.requires_grad]
+        self.team.agree(self.trained)
         self.optimizer = torch.optim.AdamW(
             self.trained, lr=self.first_rate, weight_decay=self.settings.weight_decay, betas=(0.9, 0.999)
         )
@@ -253,10 +270,9 @@ class _Training:
         self.bar = math.inf if not self.settings.kept_share else _quantile(train, 1 - self.settings.kept_share)
 
     def run(self) -> LanguageModelWriter:
-        self.team.agree(self.trained)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed + 7919 * self.team.rank)  # dropout; a resumed training restores the state
-            self.state.resume()
+            self.state.resume(self.team.rank)
             while self.state.epoch < self.epochs and not self._is_over():
                 self._one_epoch()
         self.state.restore_best()
@@ -283,8 +299,9 @@ class _Training:
             or dev.total < self.state.best_loss * (1 - self.settings.least_gain)
         ):
             self.state.keep_best(math.inf if dev is None else dev.total)
+        dice = self.team.gathered(self.state.dice())
         if self.team.leads:
-            self.state.save()
+            self.state.save(dice)
             self.trainer.on_epoch(Epoch(number=number, learning_rate=rate, train=train, dev=dev))
 
     def _step(self, batch: Sequence[Sequence[Lesson]]) -> Tensor:

@@ -57,8 +57,8 @@ class TrainingState:
             if name in self.best:
                 one.copy_(self.best[name])
 
-    def save(self) -> None:
-        """Write everything, then put it in the old file's place."""
+    def save(self, dice: Sequence[Tensor]) -> None:
+        """Write everything, then put it in the old file's place. `dice`: of each process, by rank."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class TrainingState:
         tensors |= {f"best/{name}": one for name, one in self.best.items()}
         for name, one in self._trained().items():
             tensors |= {f"{part}/{name}": self.optimizer.state[one][part] for part in OPTIMIZER_PARTS}
-        tensors["dice"] = torch.get_rng_state()
+        tensors |= {f"dice/{rank}": one for rank, one in enumerate(dice)}
         about = {
             "fingerprint": self.fingerprint,
             "epoch": self.epoch,
@@ -78,8 +78,11 @@ class TrainingState:
         part.replace(self.folder / FILE)
 
     @torch.no_grad()
-    def resume(self) -> None:
-        """Go on from the folder's file if there is one; raises `ConfigError` where it is another training's."""
+    def resume(self, rank: int) -> None:
+        """Go on from the folder's file if there is one; raises `ConfigError` where it is another training's.
+
+        The dice are those of this rank; a process more than there were goes on with its own.
+        """
         if self.folder is None or not (self.folder / FILE).exists():
             return
         device = str(next(self.model.parameters()).device)
@@ -97,7 +100,20 @@ class TrainingState:
                 self.optimizer.state[one]["step"] = self.optimizer.state[one]["step"].cpu()
                 if self.best_epoch:
                     self.best[name] = file.get_tensor(f"best/{name}")
-            torch.set_rng_state(file.get_tensor("dice").cpu())
+            if f"dice/{rank}" in file.keys():  # noqa: SIM118 - it is no mapping
+                self._set_dice(file.get_tensor(f"dice/{rank}").cpu())
+
+    def dice(self) -> Tensor:
+        """State of the generator that dropout draws from: the device's own."""
+        device = next(self.model.parameters()).device
+        return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+    def _set_dice(self, state: Tensor) -> None:
+        device = next(self.model.parameters()).device
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state, device)
+        else:
+            torch.set_rng_state(state)
 
     def _trained(self) -> dict[str, nn.Parameter]:
         return {name: one for name, one in self.model.named_parameters() if one.requires_grad}
