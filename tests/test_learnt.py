@@ -79,8 +79,8 @@ def test_show_tells_it(tmp_path: Path, form: str) -> None:
     from askwell.cli import main
 
     with chat_server(transform=strict) as server:
-        scores(server, tmp_path / "runs" / "sums")
+        scores(server, run := tmp_path / "run")
     flags = ["--json"] if form == "json" else []
-    shown = CliRunner().invoke(main, ["show", str(tmp_path / "runs" / "sums"), *flags])
+    shown = CliRunner().invoke(main, ["show", run.name, "--runs", str(tmp_path), *flags])
     assert shown.exit_code == 0, shown.output
     assert "sends no temperature" in " ".join(shown.output.split())
