@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ from askwell.models.endpoint import Endpoint
 from askwell.models.gate import Gates
 from askwell.models.named import Named
 from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, Traced
+from askwell.models.wrappers import Coalesced, Limited, Metered, Pool, Retrying, Traced
+from askwell.places import labels, only, places, shown_all
 from askwell.planning import Pace
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
@@ -107,9 +109,8 @@ def resumable(config: Config) -> dict[str, Any]:
     """Return the whole config but for the run's own place, which its folder tells, and secrets in a URL's query."""
     tree = config.model_dump(mode="json")
     del tree["run"]["name"], tree["run"]["folder"]
-    for role in ("target", "optimizer"):
-        if tree[role]["base_url"]:
-            tree[role]["base_url"] = Endpoint.parse(tree[role]["base_url"]).shown
+    for role, model in (("target", config.target), ("optimizer", config.optimizer)):
+        tree[role]["base_url"] = shown_all(model.base_url)
     return tree
 
 
@@ -123,33 +124,58 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
         raise ConfigError(f"no model: give {flag} {_EXPECTED}")
     if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
         raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
-    bare = _bare_model(kind, name, config, flag)
-    limited = Limited(
-        bare if trace == "off" else Traced(bare, detail=trace),
-        max_concurrency=in_flight(config),
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-        gate=(gates or Gates()).of(config.model, *_address(config, flag)),
-    )
-    retrying = Retrying(limited, max_attempts=config.max_attempts)
+    if len(places(config)) > 1:
+        _check_pool(config)
+    gates = gates or Gates()
+    members = [_limited(kind, name, place, trace, gates, flag) for place in places(config)]
+    asked = members[0] if len(members) == 1 else Pool(members, labels=labels(config))
+    retrying = Retrying(asked, max_attempts=config.max_attempts)
     provider = provider_of(config.model)
     takes_samples = provider is not None and provider.format != "anthropic"
     return Metered(Coalesced(retrying) if takes_samples else retrying)
 
 
+def _check_pool(config: ModelConfig) -> None:
+    """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
+    if provider_of(config.model) is None:
+        raise ConfigError(f"{config.model!r} is no served model: give no base_url and no api_key_env")
+    keys = [only(place.api_key_env, "api_key_env") for place in places(config)]
+    missing = [key for key in keys if not os.environ.get(key)] if len(set(keys)) > 1 else []
+    if missing:
+        raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
+
+
+def _limited(kind: str, name: str, config: ModelConfig, trace: Trace, gates: Gates, flag: str) -> Limited:
+    """Return the model at one place, within its limits."""
+    bare = _bare_model(kind, name, config, flag)
+    return Limited(
+        bare if trace == "off" else Traced(bare, detail=trace),
+        max_concurrency=_at_one_place(config),
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+        gate=gates.of(config.model, *_address(config, flag)),
+    )
+
+
 def in_flight(config: ModelConfig) -> int:
-    """Return how many requests to have under way: a local model's batches should be full."""
+    """Return how many requests to have under way, at all members of a pool together."""
+    return _at_one_place(config) * len(places(config))
+
+
+def _at_one_place(config: ModelConfig) -> int:
+    """A local model's batches should be full."""
     is_local = _kind(config.model) in {"local", "pocket"}
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
 def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
     """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take."""
-    kind = _kind(config.model)
+    kind, members = _kind(config.model), len(places(config))
+    requests, tokens = config.requests_per_minute, config.tokens_per_minute
     return Pace(
         concurrency=in_flight(config),
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
+        requests_per_minute=requests and requests * members,
+        tokens_per_minute=tokens and tokens * members,
         latency_s=latency_s or _USUAL_LATENCY_S.get(kind, 2.0),
         timeout_s=_SLOWEST_S.get(kind, config.timeout_s),
     )
@@ -210,13 +236,14 @@ def upstream_of(config: ModelConfig) -> Upstream:
 
 
 def _place(config: ModelConfig, flag: str) -> Place:
-    return place_of(config.model, base_url=config.base_url, api_key_env=config.api_key_env, url_flag=_url_flag(flag))
+    url, key_env = only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
+    return place_of(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))
 
 
 def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
     """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
     if provider_of(config.model) is None:
-        return config.base_url, config.api_key_env
+        return only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
     place = _place(config, flag)
     return place.base_url, place.key_env
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -28,8 +28,18 @@ DATA_FLAGS = [
     click.option("--data-folder", metavar="FOLDER", help="Where a benchmark's own files are (else from the hub)."),
 ]
 REACH_FLAGS = [
-    click.option("--base-url", metavar="URL", help="Endpoint of the target model (http://localhost:8000/v1)."),
-    click.option("--api-key-env", metavar="VAR", help="Variable that holds the key (default: the provider's own)."),
+    click.option(
+        "--base-url",
+        multiple=True,
+        metavar="URL",
+        help="Endpoint of the target model (http://localhost:8000/v1); several are a pool.",
+    ),
+    click.option(
+        "--api-key-env",
+        multiple=True,
+        metavar="VAR",
+        help="Variable that holds the key (default: the provider's own); several are a pool.",
+    ),
     click.option("--concurrency", type=int, help="Most target requests in flight (default 16)."),
     click.option("--timeout", type=float, help="Seconds until a target request has failed (default 60)."),
     click.option("--max-attempts", type=int, help="Tries a target request gets (default 10)."),
@@ -48,7 +58,7 @@ TARGET_FLAGS = [
 OPTIMIZER_FLAGS = [
     click.option("--prompt", help="The instruction to start from."),
     click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: PROVIDER:NAME or editor (default)."),
-    click.option("--optimizer-base-url", metavar="URL", help="Endpoint of the optimizer model."),
+    click.option("--optimizer-base-url", multiple=True, metavar="URL", help="Endpoint(s) of the optimizer model."),
 ]
 SEARCH_FLAGS = [
     click.option("--train", "train_size", type=float, help="Training examples, a count or a share."),
@@ -173,4 +183,12 @@ def overrides(given: dict[str, Any], keys: Mapping[str, str] | None = None) -> d
             raise ConfigError(f"--field {pair!r} is not NAME=FIELD; give for example --field input=question")
         fields[name] = field
     places = {**_KEYS, **(keys or {})}
-    return {places[flag]: value for flag, value in {**given, "fields": fields or None}.items()}
+    return {places[flag]: _one_or_all(value) for flag, value in {**given, "fields": fields or None}.items()}
+
+
+def _one_or_all(value: object) -> object:
+    """Return what a flag that may be repeated says: nothing, one value, or several."""
+    if not isinstance(value, tuple):
+        return value
+    values = tuple(dict.fromkeys(cast("tuple[object, ...]", value)))
+    return values if len(values) > 1 else next(iter(values), None)

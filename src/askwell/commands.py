@@ -24,6 +24,7 @@ from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
 from askwell.models.meter import Metered, Totals
 from askwell.models.traced import Exporting
+from askwell.models.wrappers import pool_in
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
 
@@ -59,6 +60,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     out = Console()
     out.print(tables.evaluations(found))
     out.print(tables.spent([spent], seconds), highlight=False)
+    _print_members(out, [model])
 
 
 def list_runs(folder: Path, *, as_json: bool) -> None:
@@ -131,6 +133,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     for part in tables.run_report(result.report):
         out.print(part, highlight=False)
     out.print(tables.spent([model.totals for model in models], time.monotonic() - begun), highlight=False)
+    _print_members(out, models)
     out.print(f"Run log: {folder / name / runs.LOG} · askwell show {name}{_runs_flag(folder)}", highlight=False)
 
 
@@ -207,6 +210,14 @@ def live_progress(models: list[Metered]) -> LiveProgress:
         return [model.totals for model in models]
 
     return LiveProgress(Console(stderr=True), totals)
+
+
+def _print_members(out: Console, models: list[Metered]) -> None:
+    """Say what each member of a pool was asked, where there is one."""
+    for model in models:
+        pool = pool_in(model)
+        if pool is not None:
+            out.print(tables.members(pool.totals), highlight=False)
 
 
 def _exported(config: Config) -> AbstractContextManager[None]:

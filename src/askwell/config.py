@@ -80,11 +80,13 @@ class ModelConfig(_Section):
     model: str = ""
     """PROVIDER:NAME (openai:NAME for any OpenAI-compatible endpoint, anthropic:NAME, gemini:NAME, azure:DEPLOYMENT,
     ollama:NAME, litellm:PROVIDER/NAME, …), local:PATH (a transformers checkpoint), pocket, or editor."""
-    base_url: str = ""
-    """Endpoint of a provider's model; its official one when empty."""
-    api_key_env: str = ""
+    base_url: str | tuple[str, ...] = ""
+    """Endpoint of a provider's model; its official one when empty. Several are a pool: each call goes to the one that
+    is expected to answer soonest."""
+    api_key_env: str | tuple[str, ...] = ""
     """Environment variable that holds the key; when empty the provider's usual one (OPENAI_API_KEY,
-    ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Endpoints on this machine need none."""
+    ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Endpoints on this machine need none. Several are a pool, as above: as many as
+    endpoints, or either of them alone."""
     temperature: float | None = Field(default=None, ge=0)
     """Sampling temperature; the target's default is 0, the optimizer's is its preset's (1)."""
     max_tokens: int | None = Field(default=None, ge=1)
@@ -94,7 +96,7 @@ class ModelConfig(_Section):
     draws: int = Field(default=1, ge=1)
     """Target only: how often each example is asked; for temperatures above 0."""
     concurrency: int = Field(default=16, ge=1)
-    """Most requests in flight."""
+    """Most requests in flight; of a pool, at each member, as the two limits below."""
     timeout_s: float = Field(default=60.0, gt=0)
     """A request that takes longer has failed, and is retried."""
     max_attempts: int = Field(default=10, ge=1)

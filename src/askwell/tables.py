@@ -12,6 +12,7 @@ from rich.text import Text
 
 from askwell.api import Evaluation
 from askwell.models.meter import Totals
+from askwell.models.pool import MemberTotals
 from askwell.progress import format_seconds, spent_line
 from askwell.report import Report, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
@@ -109,6 +110,15 @@ def summary_json(one: RunSummary) -> dict[str, object]:
 def spent(totals: list[Totals], seconds: float) -> Text:
     """Say what this process spent; a resumed run's earlier calls are not in it."""
     return Text(f"This session: {spent_line(totals)} · {format_seconds(seconds)}")
+
+
+def members(found: Sequence[MemberTotals]) -> Text:
+    """Say what each member of a pool answered: `http://a:8000/v1 812 calls, http://b:8000/v1 188 calls (3 failed)`."""
+    parts = [
+        f"{one.label} {one.totals.calls:,} calls" + (f" ({one.totals.failed:,} failed)" if one.totals.failed else "")
+        for one in found
+    ]
+    return Text(f"Pool: {', '.join(parts)}")
 
 
 def print_json(value: object) -> None:

@@ -49,6 +49,12 @@ class Gate:
         """Return how long a call that came now, alone, would wait."""
         return self.throttle.wait_s(time.monotonic(), 0)
 
+    def wait_s(self, queue: Queue) -> float:
+        """Return how long a call of this model would wait if it came now; infinity until another one is answered."""
+        if queue.waiting or queue.in_flight >= queue.most:
+            return math.inf
+        return self.throttle.wait_s(time.monotonic(), self._turns.get().in_flight)
+
     async def enter(self, queue: Queue) -> Ticket:
         """Wait for this call's turn; `leave` must follow."""
         turns = self._turns.get()

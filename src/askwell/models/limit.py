@@ -41,6 +41,7 @@ class Limited:
             if value is not None and value <= 0:
                 raise ConfigError(f"{what}={value!r} must be above 0")
         self.inner = model
+        self.max_concurrency = max_concurrency
         self.gate = gate or Gate()
         self._queue = PerLoop(lambda: Queue(max_concurrency))
         self._requests = PerLoop(lambda: _Bucket(requests_per_minute)) if requests_per_minute else None
@@ -54,6 +55,11 @@ class Limited:
         """Return how busy this model is: calls waiting and under way on this event loop."""
         queue = self._queue.get()
         return len(queue.waiting) + queue.in_flight
+
+    def wait_s(self) -> float:
+        """Return how long a call made now would wait to be sent: infinity until another one is answered."""
+        buckets = [one.get() for one in (self._requests, self._tokens) if one is not None]
+        return max(self.gate.wait_s(self._queue.get()), *(bucket.wait_s() for bucket in buckets), 0.0)
 
     async def complete(self, request: Request) -> Completion:
         queue = self._queue.get()
@@ -95,6 +101,10 @@ class _Bucket:
             while (missing := 1.0 - self._refilled()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
                 await asyncio.sleep(min(missing / self._rate, _NAP_S))
             self._level -= amount
+
+    def wait_s(self) -> float:
+        """Return how long it will take until there is a whole unit."""
+        return max(0.0, (1.0 - self._refilled()) / self._rate)
 
     def give(self, amount: float) -> None:
         """Put back what was booked and not used (or, if negative, take what was used beyond it)."""

@@ -11,14 +11,22 @@ from askwell.models.coalesce import Coalesced
 from askwell.models.limit import Limited
 from askwell.models.meter import Metered, Totals
 from askwell.models.named import Named
+from askwell.models.pool import Pool
 from askwell.models.retry import Retrying
 from askwell.models.traced import Traced
 
-__all__ = ["Coalesced", "Limited", "Metered", "Named", "Retrying", "Totals", "Traced", "unwrapped"]
+__all__ = ["Coalesced", "Limited", "Metered", "Named", "Pool", "Retrying", "Totals", "Traced", "pool_in", "unwrapped"]
 
 
 def unwrapped(model: ChatModel) -> ChatModel:
     """Return the model under all of this module's wrappers, to ask whether it can do more (`LikelihoodModel`)."""
-    while isinstance(model, Coalesced | Limited | Metered | Named | Retrying | Traced):
+    while isinstance(model, Coalesced | Limited | Metered | Named | Pool | Retrying | Traced):
         model = model.inner
     return model
+
+
+def pool_in(model: ChatModel) -> Pool | None:
+    """Return the pool that is under a model's wrappers, if there is one."""
+    while isinstance(model, Coalesced | Limited | Metered | Named | Retrying | Traced):
+        model = model.inner
+    return model if isinstance(model, Pool) else None
