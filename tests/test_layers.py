@@ -12,7 +12,7 @@ LAYERS = (
     {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
     {"views", "journal", "evaluation", "learnt"}
-    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns"},
+    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns", "batch_notes"},
     {"gpo", "baselines", "qpo"},
     {
         "loop",

@@ -56,7 +56,8 @@ class Purse:
     """Keeps count of what is spent and says whether one more call may be made.
 
     `keep_back` calls are refused to everything but the final test; their tokens, money and time are reckoned at what a
-    call cost on average so far.
+    call cost on average so far. `reckon_ahead` reckons the calls under way so as well: where a whole step is under way
+    at once (batches), a cap would else be known to be passed only when all of it is paid.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Purse:
         *,
         spent: Iterable[Spend] = (),
         keep_back: int = 0,
+        reckon_ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         before = list(spent)
@@ -78,6 +80,7 @@ class Purse:
         self._clock = clock
         self._begun = clock()
         self._answered_here = 0
+        self._reckon_ahead, self._under_way = reckon_ahead, 0
 
     def admit(self) -> bool:
         """Book one call if every cap has room for it; `settle` must follow."""
@@ -86,10 +89,12 @@ class Purse:
             self.reason = reached
             return False
         self.calls += 1
+        self._under_way += 1
         return True
 
     def settle(self, completion: Completion) -> None:
         """Book what the call turned out to cost; a failed one is taken off the count again."""
+        self._under_way -= 1
         if completion.outcome == "failed":
             self.calls -= 1
             return
@@ -103,14 +108,15 @@ class Purse:
         self.reason = ""
 
     def _reached(self) -> str:
-        caps, calls = self.caps, max(1, self.calls)
+        ahead = self._under_way if self._reckon_ahead else 0
+        caps, calls = self.caps, max(1, self.calls - ahead)
         kept = self.keep_back
         minutes = (self._clock() - self._begun) / 60
         per_call_minutes = minutes / max(1, self._answered_here)
         checks = (
             ("calls", caps.max_calls, self.calls + 1 + kept, True),
-            ("tokens", caps.max_tokens, self.tokens * (1 + kept / calls), False),
-            ("dollars", caps.max_usd, self.usd * (1 + kept / calls), False),
+            ("tokens", caps.max_tokens, self.tokens * (1 + (kept + ahead) / calls), False),
+            ("dollars", caps.max_usd, self.usd * (1 + (kept + ahead) / calls), False),
             ("minutes", caps.max_minutes, minutes + kept * per_call_minutes, False),
         )
         for name, cap, level, may_equal in checks:

@@ -19,9 +19,10 @@ from askwell.methods import DEFAULT_PRESET, Search, search
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
 from askwell.models.gate import Gates
+from askwell.models.http_model import HttpModel
 from askwell.models.named import Named
 from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers import Coalesced, Limited, Metered, Pool, Retrying, Traced
+from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced, unwrapped
 from askwell.places import labels, only, places, shown_all
 from askwell.planning import Pace
 from askwell.race import RaceSettings
@@ -39,9 +40,15 @@ _USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
 _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
 """Where there is no server there is no time-out; how long a checkpoint may take is anybody's guess."""
 
+_A_WHOLE_STEP = 50_000
+_BATCH_ATTEMPTS = 5
+_BATCH_LOOKAHEAD = 1000
+_USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
+
 
 def optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
+    config = paced_by_batches(config)
     task = build_task(config)
     demos = Demos(**config.demos.model_dump())
     chosen = configured_search(
@@ -84,7 +91,9 @@ def target_side(config: Config, task: Task, gates: Gates | None = None) -> Targe
     target = config.target
     return TargetSide(
         task=task,
-        model=build_model(target, flag="--target", trace=config.run.trace, gates=gates),
+        model=(build_batched if target.batch else build_model)(
+            target, flag="--target", trace=config.run.trace, gates=gates
+        ),
         sampling=Sampling(
             temperature=target.temperature or 0.0,
             max_tokens=target.max_tokens or default_max_tokens(target.model),
@@ -135,6 +144,40 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
     return Metered(Coalesced(retrying) if takes_samples else retrying)
 
 
+def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
+    """Return a model that is asked in its provider's batches; limits hold for what is asked directly."""
+    if len(places(config)) > 1:
+        raise ConfigError(
+            "a batch goes to one endpoint with one key; give one base_url and one api_key_env, or no batch"
+        )
+    if provider_of(config.model) is None:
+        raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
+    kind, _, name = config.model.partition(":")
+    direct = _limited(kind, name, config, trace, gates or Gates(), flag)
+    bare = unwrapped(direct)
+    if not isinstance(bare, HttpModel):
+        raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
+    batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
+    return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
+
+
+def paced_by_batches(config: Config) -> Config:
+    """Return the config with a race's way of asking fit for batches: each look at the scores may take a day.
+
+    Everybody is scored on everything unless a race is asked for, and then many calls are asked for ahead.
+    """
+    if config.optimizer.batch:
+        raise ConfigError("optimizer.batch: the optimizer model's calls wait for one another; batches are the target's")
+    if not config.target.batch:
+        return config
+    racing = config.racing
+    if racing.method is None:
+        racing = racing.model_copy(update={"method": "full"})
+    elif racing.method != "full" and racing.lookahead is None:
+        racing = racing.model_copy(update={"lookahead": _BATCH_LOOKAHEAD})
+    return config.model_copy(update={"racing": racing})
+
+
 def _check_pool(config: ModelConfig) -> None:
     """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
     if provider_of(config.model) is None:
@@ -158,7 +201,9 @@ def _limited(kind: str, name: str, config: ModelConfig, trace: Trace, gates: Gat
 
 
 def in_flight(config: ModelConfig) -> int:
-    """Return how many requests to have under way, at all members of a pool together."""
+    """Return how many requests to have under way, at all members of a pool together; of batches, a step's."""
+    if config.batch:
+        return _A_WHOLE_STEP
     return _at_one_place(config) * len(places(config))
 
 
@@ -171,6 +216,7 @@ def _at_one_place(config: ModelConfig) -> int:
 def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
     """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take."""
     kind, members = _kind(config.model), len(places(config))
+    batch_s, slowest_batch_s = (_USUAL_BATCH_S, _SLOWEST_BATCH_S) if config.batch else (None, None)
     requests, tokens = config.requests_per_minute, config.tokens_per_minute
     return Pace(
         concurrency=in_flight(config),
@@ -178,6 +224,8 @@ def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
         tokens_per_minute=tokens and tokens * members,
         latency_s=latency_s or _USUAL_LATENCY_S.get(kind, 2.0),
         timeout_s=_SLOWEST_S.get(kind, config.timeout_s),
+        batch_s=batch_s,
+        slowest_batch_s=slowest_batch_s,
     )
 
 

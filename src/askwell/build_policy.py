@@ -39,6 +39,8 @@ PAPER_LOOPS = LoopsSettings(
 
 def train_job(config: Config, cells: Cells) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for."""
+    if config.target.batch:
+        raise ConfigError("a training asks its target directly; leave batch out")
     task = build_task(config)
     side = target_side(config, task)
     config = config.model_copy(update={"policy": with_base(config.policy, target=side.model.name)})

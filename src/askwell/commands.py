@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askwell import api, plan_commands, report, runs, tables
+from askwell import api, batch_notes, plan_commands, report, runs, tables
 from askwell import config as configs
 from askwell.build import evaluate_job, optimize_job
 from askwell.config import Config
@@ -24,7 +24,7 @@ from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
 from askwell.models.meter import Metered, Totals
 from askwell.models.traced import Exporting
-from askwell.models.wrappers import pool_in
+from askwell.models.wrappers import batched_in, pool_in
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
 
@@ -43,6 +43,8 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     prompts = prompts or ([config.prompt] if path else [])
     if not prompts:
         raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
+    if config.target.batch and not config.run.name:
+        raise ConfigError("--batch needs --run NAME: what is in a batch when you leave is found again by the run's log")
     job = evaluate_job(config, prompts)
     store: RunStore = MemoryStore()
     if config.run.name:
@@ -50,7 +52,8 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     model = cast("Metered", job.side.model)
     begun = time.monotonic()
     again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
-    with _exported(config), ctrl_c(again), live_progress([model]) as live:
+    log = runs.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
+    with _exported(config), ctrl_c(again, log), live_progress([model]) as live:
         found = api.execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
     if as_json:
@@ -124,7 +127,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
     again = f"go on with: {_resume_line(folder, name)}"
-    with _exported(config), ctrl_c(again), live_progress(models) as live:
+    with _exported(config), ctrl_c(again, folder / name / runs.LOG), live_progress(models) as live:
         result = _execute(job, folder / name, live)
     if as_json:
         tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
@@ -194,13 +197,23 @@ def resumed(name: str, overrides: dict[str, Any]) -> Config:
 
 
 @contextmanager
-def ctrl_c(advice: str) -> Generator[None]:
-    """End with a word of advice instead of a traceback when Ctrl-C has stopped the engine."""
+def ctrl_c(advice: str, log: Path | None = None) -> Generator[None]:
+    """End with advice instead of a traceback when Ctrl-C has stopped the engine; `log` tells of batches that are on."""
     try:
         yield
     except KeyboardInterrupt:
-        print(f"\naskwell: stopped in order. {advice[:1].upper()}{advice[1:]}", file=sys.stderr)  # noqa: T201
+        batches = "" if log is None else _left_at_the_provider(log)
+        advice = f"{batches}{advice[:1].upper()}{advice[1:]}"
+        print(f"\naskwell: stopped in order. {advice}", file=sys.stderr)  # noqa: T201
         sys.exit(_INTERRUPTED)
+
+
+def _left_at_the_provider(log: Path) -> str:
+    with SqliteStore(log, read_only=True) as store:
+        left = batch_notes.unfetched(store)
+    if not left:
+        return ""
+    return f"Batch {', '.join(left)} goes on at the provider and is fetched when the run goes on. "
 
 
 def live_progress(models: list[Metered]) -> LiveProgress:
@@ -209,7 +222,12 @@ def live_progress(models: list[Metered]) -> LiveProgress:
     def totals() -> list[Totals]:
         return [model.totals for model in models]
 
-    return LiveProgress(Console(stderr=True), totals)
+    live = LiveProgress(Console(stderr=True), totals)
+    for model in models:
+        batched = batched_in(model)
+        if batched is not None:
+            batched.say = live.note
+    return live
 
 
 def _print_members(out: Console, models: list[Metered]) -> None:

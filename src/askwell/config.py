@@ -74,7 +74,7 @@ class ModelConfig(_Section):
 
     volatile = frozenset({
         "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
-        "tokens_per_minute", "batch_size", "prices",
+        "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s",
     })  # fmt: skip
 
     model: str = ""
@@ -107,6 +107,10 @@ class ModelConfig(_Section):
     """The provider's limit, if it has one."""
     batch_size: int = Field(default=64, ge=1)
     """local: and pocket only: requests answered together."""
+    batch: bool = False
+    """Target only: ask in the provider's batches (openai:, anthropic:): half the price, up to 24 hours a step."""
+    batch_poll_s: float = Field(default=30.0, gt=0)
+    """Seconds between two looks at a batch."""
     prices: Mapping[str, float] = Field(default_factory=dict[str, float])
     """US dollars per million tokens, {input = 0.15, output = 0.6}, where the price list does not know the model."""
 

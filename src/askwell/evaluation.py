@@ -143,6 +143,8 @@ class Evaluator:
         """
         arrived = _Arrivals()
         at_once = max(1, self.concurrency // self.sampling.draws)
+        if feed.most is not None:
+            at_once = min(at_once, feed.most)
         # A slow reader holds the workers back, not the memory.
         room = Room(2 * max(self.concurrency, self.sampling.draws))
         workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]

@@ -27,8 +27,10 @@ class Cell:
 class Feed:
     """Cells for the workers, in order; more may be put in while others are being run, until it is closed."""
 
-    def __init__(self, cells: Iterable[Cell] = ()) -> None:
+    def __init__(self, cells: Iterable[Cell] = (), *, most: int | None = None) -> None:
         self._cells = deque(cells)
+        self.most = most
+        """How many cells there will be at the most, put in again ones aside; None: nobody knows."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
@@ -94,7 +96,8 @@ class Room:
 
 def closed(cells: Iterable[Cell]) -> Feed:
     """Return a feed of these cells and no more."""
-    feed = Feed(cells)
+    waiting = list(cells)
+    feed = Feed(waiting, most=len(waiting))
     feed.close()
     return feed
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import askwell
-from askwell import views
+from askwell import batch_notes, views
 from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
@@ -19,6 +19,7 @@ from askwell.journal import Journal, Journaled
 from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
+from askwell.models.wrappers import batched_in
 from askwell.store import RunStore
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
@@ -75,10 +76,16 @@ class OptimizeJob:
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
             spent = views.summed(store.usage())
-            purse = Purse(self.caps, spent=spent.values(), keep_back=self.side.test_calls)
+            purse = Purse(
+                self.caps,
+                spent=spent.values(),
+                keep_back=self.side.test_calls,
+                reckon_ahead=batched_in(self.side.model) is not None,
+            )
             evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
             remember(journal, self.optimizer_model)
+            await remember_batches(self.side.model, journal, stopper, stack)
             model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
             return await run(
                 initial=self.initial,
@@ -113,6 +120,7 @@ class EvaluateJob:
             journal = await stack.enter_async_context(Journal(store))
             evaluator = stoppable(self.side.evaluator(journal), stopper)
             await begin(journal, header=self.header, task=self.side.task)
+            await remember_batches(self.side.model, journal, stopper, stack)
             await journal.write(*journal.prompt_events(self.prompts))
             cells = evaluator.cells(list(self.prompts), split="test", step=0)
             rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
@@ -138,6 +146,21 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
 
     stopper.on_stop = stop
     return evaluator
+
+
+async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
+    """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
+    batched = batch_notes.attach(model, journal)
+    if batched is None:
+        return
+    stack.push_async_callback(batched.settle)
+    finish = stopper.on_stop
+
+    def stop() -> None:
+        finish()
+        batched.stop()
+
+    stopper.on_stop = stop
 
 
 def _judge(evaluator: Evaluator) -> SplitJudge:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from askwell.journal import Journal
 from askwell.models.base import ChatModel
 from askwell.models.negotiation import Negotiating
 from askwell.models.quirks import Quirk
-from askwell.models.wrappers import unwrapped
+from askwell.models.wrappers import leaves
+from askwell.records import Body
 from askwell.store import ASIDE
 from askwell.types import Event
 
@@ -19,10 +20,13 @@ def remember(journal: Journal, model: ChatModel) -> None:
 
     What was learnt of one address is not held against another: the run may go on elsewhere.
     """
-    base = unwrapped(model)
-    if not isinstance(base, Negotiating):
-        return
     known = [event.body for event in journal.store.events(kinds=["learnt"])]
+    for base in leaves(model):
+        if isinstance(base, Negotiating):
+            _remember(journal, base, known)
+
+
+def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> None:
     base.negotiation.recall([str(body["quirk"]) for body in known if body["model"] == base.name])
 
     def write(quirk: Quirk) -> None:

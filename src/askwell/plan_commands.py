@@ -33,7 +33,7 @@ def plan(path: Path | None, *, latency_s: float | None, as_json: bool, overrides
         tables.print_json(plan_json(found))
         return
     out = Console()
-    for part in _page(found):
+    for part in _page(found, config):
         out.print(part, highlight=False, markup=False)
 
 
@@ -90,7 +90,7 @@ def _reckon(config: Config, job: OptimizeJob, *, latency_s: float | None = None)
     return reckon(job, target=pace(config.target, latency_s=latency_s), optimizer=pace(config.optimizer))
 
 
-def _page(found: Plan) -> Iterator[RenderableType]:
+def _page(found: Plan, config: Config) -> Iterator[RenderableType]:
     yield f"A run of {found.steps} steps: " + ", ".join(f"{one.role} {one.model}" for one in found.models)
     table = Table()
     for heading in ("", "", "calls", "prompt tokens", "reply tokens", "US$"):
@@ -99,7 +99,13 @@ def _page(found: Plan) -> Iterator[RenderableType]:
         table.add_row(one.role, "expected", *_cells(one.expected))
         table.add_row("", "at most", *_cells(one.worst))
     yield table
-    slowest = "" if found.worst_seconds is None else f"; {format_seconds(found.worst_seconds)} if every call times out"
+    slow = "if every batch takes a day" if config.target.batch else "if every call times out"
+    slowest = "" if found.worst_seconds is None else f"; {format_seconds(found.worst_seconds)} {slow}"
+    if config.target.batch:
+        yield (
+            "The target's calls go in batches, one a step, at half the price (the dearest case is reckoned without). A "
+            "batch takes up to 24 hours; an hour is assumed."
+        )
     yield f"Time: about {format_seconds(found.expected_seconds)}{slowest}."
     for cut in found.cuts:
         yield f"{_cut_text(cut)}."

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from askwell.budget import Caps
 from askwell.estimate import Sizes, Stage, stages
 from askwell.job import OptimizeJob
 from askwell.models.prices import Priced, PriceOf
-from askwell.models.wrappers import unwrapped
+from askwell.models.wrappers import batched_in, unwrapped
 from askwell.types import ModelRole
 
 ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
@@ -37,6 +37,10 @@ class Pace:
     """Seconds that a call usually takes: an assumption, unless measured."""
     timeout_s: float | None = None
     """Seconds after which a call has failed; without it the worst time is unknown."""
+    batch_s: float | None = None
+    """Seconds that a batch usually takes, where the calls of a step are one; None where they are asked directly."""
+    slowest_batch_s: float | None = None
+    """Seconds that it takes at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +110,22 @@ def plan(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None
     """
     paces = (target or Pace(concurrency=job.side.concurrency), optimizer or Pace())
     models = (job.side.model, job.optimizer_model)
-    prices = tuple(_price(unwrapped(model)) for model in models)
+    usual = tuple(_price(batched_in(model) or unwrapped(model)) for model in models)
+    dearest = tuple(_price(unwrapped(model)) for model in models)  # of batches: what is too little for one
     found = list(stages(job))
     expected, worst = ([stage.usual for stage in found], [stage.most for stage in found])
     rows = tuple(
         ModelPlan(
             role=role,
             model=model.name,
-            expected=_amount([sizes[index] for sizes in expected], price),
-            worst=_amount([sizes[index] for sizes in worst], price),
+            expected=_amount([sizes[index] for sizes in expected], usual[index]),
+            worst=_amount([sizes[index] for sizes in worst], dearest[index]),
         )
-        for index, (role, model, price) in enumerate(zip(ROLES, models, prices, strict=True))
+        for index, (role, model) in enumerate(zip(ROLES, models, strict=True))
     )
-    levels = [_Level.of(stage, stage.usual, prices, _seconds(stage.usual, paces)) for stage in found]
+    levels = [_Level.of(stage, stage.usual, usual, _seconds(stage.usual, paces)) for stage in found]
     timed = all(pace.timeout_s is not None for pace in paces)
-    slowest = [_Level.of(stage, stage.most, prices, _slowest(stage.most, paces)) for stage in found]
+    slowest = [_Level.of(stage, stage.most, dearest, _slowest(stage.most, paces)) for stage in found]
     return Plan(
         steps=job.settings.steps,
         models=(rows[0], rows[1]),
@@ -181,17 +186,17 @@ def _seconds(sizes: Sequence[Sizes], paces: Sequence[Pace]) -> float:
         waves = math.ceil(size.calls / pace.concurrency) * pace.latency_s
         by_requests = 60 * size.calls / pace.requests_per_minute if pace.requests_per_minute else 0.0
         by_tokens = 60 * size.tokens / pace.tokens_per_minute if pace.tokens_per_minute else 0.0
-        total += max(waves, by_requests, by_tokens)
+        direct = max(waves, by_requests, by_tokens)
+        total += direct if pace.batch_s is None or not size.calls else pace.batch_s
     return total
 
 
 def _slowest(sizes: Sequence[Sizes], paces: Sequence[Pace]) -> float:
     slow = [
-        Pace(
-            concurrency=pace.concurrency,
-            requests_per_minute=pace.requests_per_minute,
-            tokens_per_minute=pace.tokens_per_minute,
+        replace(
+            pace,
             latency_s=pace.latency_s if pace.timeout_s is None else pace.timeout_s,
+            batch_s=pace.slowest_batch_s,
         )
         for pace in paces
     ]

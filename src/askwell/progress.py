@@ -15,6 +15,7 @@ from askwell.loop import Progress
 from askwell.models.meter import Totals
 
 _REFRESH_S = 0.25
+_NOTE_S = 300.0
 
 
 class LiveProgress:
@@ -39,6 +40,7 @@ class LiveProgress:
         self._first_step: int | None = None
         self._drawn = 0.0
         self._said = -1
+        self._noted = 0.0
 
     def __enter__(self) -> LiveProgress:
         if self._console.is_terminal:
@@ -68,6 +70,18 @@ class LiveProgress:
             left=self._time_left(progress, now),
         )
         self._live.refresh()
+
+    def note(self, text: str) -> None:
+        """Say what is being waited for: in the bar's place, or as a line (of passing ones, a line in a while)."""
+        if self._console.is_terminal:
+            self._bars.update(self._task, description=text)
+            self._live.refresh()
+            return
+        now = time.monotonic()
+        if text.endswith(" done") and now - self._noted < _NOTE_S:
+            return
+        self._noted = now
+        self._console.print(text, highlight=False, markup=False)
 
     def _say_step(self, progress: Progress) -> None:
         """Say one line a finished step: a log file should not hold a moving bar."""

@@ -100,7 +100,7 @@ class Race:
         self._found: dict[tuple[Prompt, str], dict[int, float]] = {}
         self._left: dict[Unit, int] = {}
         self._unit_of: dict[int, Unit] = {}
-        self._feed = Feed()
+        self._feed = Feed(most=len(cells))
         self._planner = self._plan(known, settings)
 
     async def rollouts(self) -> AsyncGenerator[Rollout, None]:

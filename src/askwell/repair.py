@@ -19,7 +19,7 @@ from askwell.columns import Columns, Place
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
-from askwell.job import OptimizeJob, stoppable
+from askwell.job import OptimizeJob, remember_batches, stoppable
 from askwell.journal import Journal
 from askwell.loop import Progress, Watch, begin, result_body
 from askwell.records import Body, prompt_id
@@ -57,6 +57,7 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
         purse = Purse(job.caps, spent=views.summed(store.usage()).values())
         evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, purse), stopper)
         await begin(journal, header=job.header, task=job.side.task)
+        await remember_batches(job.side.model, journal, stopper, stack)
         found = columns.read(store)
         if not len(found.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")

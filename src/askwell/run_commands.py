@@ -34,7 +34,7 @@ def retry(folder: Path, name: str, *, as_json: bool, overrides: dict[str, Any]) 
     models = [cast("Metered", job.side.model)]
     with SqliteStore(runs.find_run(folder, name)) as store:
         again = f"askwell retry {name} goes on from here"
-        with commands.ctrl_c(again), commands.live_progress(models) as live:
+        with commands.ctrl_c(again, runs.find_run(folder, name)), commands.live_progress(models) as live:
             done = run_blocking(lambda stopper: fill(job, store, stopper, live))
         found = report.report(store)
     assert found is not None  # fill refuses a run without a scored prompt

@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TypedDict
@@ -29,6 +29,7 @@ from askwell.types import Completion, Request
 
 _SHOWN_MODELS = 5  # routers list hundreds
 _NO_EXTRA: Mapping[str, object] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Reach(TypedDict, total=False):
@@ -68,7 +69,7 @@ class HttpModel:
         self._model = name
         self._wire = wire
         self._endpoint = Endpoint.parse(base_url)
-        self._has_key = (key := checked_key(api_key)) is not None
+        key = checked_key(api_key)
         provider = wire.provider
         if key is None and provider.base_url and self._endpoint.host == Endpoint.parse(provider.base_url).host:
             raise ConfigError(
@@ -77,13 +78,9 @@ class HttpModel:
         self._extra = dict(extra_body)
         self._name = f"{provider.name}:{name}{_extra_tag(self._extra)}@{self._endpoint.shown}"
         self._chat_url = self._endpoint.url(wire.chat_path(self._endpoint, name))
-        self._http = HttpClient(
-            self._endpoint,
-            timeout_s=timeout_s,
-            headers={**wire.constant_headers, **({} if key is None else wire.headers(key))},
-            key=key,
-            use_proxy=use_proxy,
-        )
+        self._key, self._use_proxy = key, use_proxy
+        self._headers = {**wire.constant_headers, **({} if key is None else wire.headers(key))}
+        self._http = self.client(timeout_s=timeout_s)
         self.price = price_of(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
         self.negotiation = Negotiation(self._name, wire.quirks, lacks=wire.lacks)
         self._has_answered = False
@@ -99,10 +96,16 @@ class HttpModel:
         return f"{type(self).__name__}({self.name!r})"
 
     async def complete(self, request: Request) -> Completion:
+        return await self.complete_by(request, lambda body: self._http.post(self._chat_url, dumps(body)))
+
+    async def complete_by(
+        self, request: Request, send: Callable[[Body], Awaitable[HttpAnswer | Completion]]
+    ) -> Completion:
+        """Like `complete`, with each body sent another way (in a batch)."""
         started = time.perf_counter()
 
         async def post(body: Body) -> Reading:
-            found = await self._http.post(self._chat_url, dumps(body))
+            found = await send(body)
             return (
                 self._wire.read(found, request.samples) if isinstance(found, HttpAnswer) else Reading(completion=found)
             )
@@ -115,12 +118,32 @@ class HttpModel:
     async def aclose(self) -> None:
         await self._http.aclose()
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is served."""
+        return self._endpoint
+
+    @property
+    def format(self) -> str:
+        """Whose format it is asked in: the beginning of its name."""
+        return self._wire.provider.name
+
+    def client(self, *, timeout_s: float, headers: Mapping[str, str] = _NO_HEADERS) -> HttpClient:
+        """Return another client to the same server with the same key; the caller closes it."""
+        return HttpClient(
+            self._endpoint,
+            timeout_s=timeout_s,
+            headers={**self._headers, **headers},
+            key=self._key,
+            use_proxy=self._use_proxy,
+        )
+
     async def _explained(self, reading: Reading) -> Completion:
         """Add to a failure what the user can do about it."""
         completion = reading.completion
         if reading.unknown_model:
             return replace(completion, error=f"{completion.error} ({await self._choices()})")
-        if completion.fault == "auth" and not self._has_key:
+        if completion.fault == "auth" and self._key is None:
             return replace(completion, error=f"{completion.error} (no API key was sent to {self._endpoint.shown})")
         if reading.no_endpoint and not self._has_answered and completion.fault in ("bad_request", "malformed"):
             error = f"{completion.error} (is there a model server at {self._endpoint.shown}? {CHECK_URL})"

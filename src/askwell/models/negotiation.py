@@ -31,6 +31,10 @@ class Negotiation:
         known = {quirk.name for quirk in self._learnt}
         self._learnt = (*self._learnt, *(q for q in self._quirks if q.name in names and q.name not in known))
 
+    def adapted(self, body: Body) -> Body:
+        """Return the body in the form the server takes, as far as is known."""
+        return adapted(body, self._learnt)
+
     async def ask(self, body: Body, post: Callable[[Body], Awaitable[Reading]]) -> Reading:
         """Send a body in the form the server takes; when it refuses that for a reason we know, again at once."""
         for quirk in self._unsaid:

@@ -96,6 +96,11 @@ class Pool:
         return self._members[0].model
 
     @property
+    def members(self) -> list[ChatModel]:
+        """The members, each within its limits."""
+        return [one.model for one in self._members]
+
+    @property
     def totals(self) -> list[MemberTotals]:
         """What has gone through each member so far, attempts that failed included."""
         return [MemberTotals(label=one.label, totals=one.model.totals) for one in self._members]
