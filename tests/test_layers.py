@@ -31,7 +31,7 @@ LAYERS = (
         "mlflow_log",
         "parquet",
     },
-    {"config", "build", "build_policy", "build_task", "training", "api", "cells", "export", "places"},
+    {"config", "build", "build_models", "build_policy", "build_task", "training", "api", "cells", "export", "places"},
     {
         "progress",
         "tables",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.build import build_model, speaks_openai, upstream_of
+from askwell.build_models import build_model, speaks_openai, upstream_of
 from askwell.config import ModelConfig
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel

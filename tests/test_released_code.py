@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from askwell import views
-from askwell.build import build_model
+from askwell.build_models import build_model
 from askwell.config import ModelConfig
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset

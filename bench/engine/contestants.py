@@ -56,7 +56,7 @@ Ask = Callable[[str, str], Awaitable[object]]
 def askwell(job: Job) -> None:
     """Evaluate as the command line does: the log is a file on the disk that holds the temporary folder."""
     from askwell.blocking import run_blocking
-    from askwell.build import build_model
+    from askwell.build_models import build_model
     from askwell.config import ModelConfig
     from askwell.evaluation import Sampling
     from askwell.job import EvaluateJob, TargetSide, header_body

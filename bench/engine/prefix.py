@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from bench.engine.server import BenchServer, bench_server
 
-from askwell.build import build_model
+from askwell.build_models import build_model
 from askwell.config import ModelConfig
 from askwell.evaluation import Evaluator, Sampling
 from askwell.feed import closed

@@ -17,7 +17,8 @@ from askwell import report as reports
 from askwell import runs
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build import build_model, configured_search, default_max_tokens
+from askwell.build import configured_search
+from askwell.build_models import build_model, default_max_tokens
 from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.evaluation import Sampling

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from askwell.budget import Caps
+from askwell.build_models import build_batched, build_model, default_max_tokens, in_flight
 from askwell.build_task import build_task, evaluation_task
-from askwell.config import Config, ModelConfig, RacingConfig, Trace
-from askwell.errors import ConfigError, nearest
+from askwell.config import Config, RacingConfig
+from askwell.errors import ConfigError
 from askwell.evaluation import Sampling
 from askwell.gpo.embed import default_embedder
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.methods import DEFAULT_PRESET, Search, search
-from askwell.models.base import ChatModel
-from askwell.models.endpoint import Endpoint
 from askwell.models.gate import Gates
-from askwell.models.http_model import HttpModel
-from askwell.models.named import Named
-from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced, unwrapped
-from askwell.places import labels, only, places, shown_all
-from askwell.planning import Pace
+from askwell.places import shown_all
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
 from askwell.tasks.demos import JOINT, Demos
 from askwell.types import Prompt
 
-if TYPE_CHECKING:
-    from askwell.serve.proxy import Upstream
-
-KINDS = (*PROVIDERS, "local", "pocket", "editor")
-_EXPECTED = "PROVIDER:NAME (openai:NAME, anthropic:NAME, gemini:NAME, …), local:PATH, pocket or editor"
-_USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
-"""Seconds a request waits for its answer, in full batches."""
-_SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
-"""Where there is no server there is no time-out; how long a checkpoint may take is anybody's guess."""
-
-_A_WHOLE_STEP = 50_000
-_BATCH_ATTEMPTS = 5
 _BATCH_LOOKAHEAD = 1000
-_USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
 
 
 def optimize_job(config: Config) -> OptimizeJob:
@@ -105,15 +85,6 @@ def target_side(config: Config, task: Task, gates: Gates | None = None) -> Targe
     )
 
 
-def default_max_tokens(model: str) -> int:
-    """Return the longest reply asked for when nobody said: 512, or what the bundled model was trained for."""
-    if model != "pocket":
-        return 512
-    from askwell.pocket import MAX_REPLY_TOKENS
-
-    return MAX_REPLY_TOKENS
-
-
 def resumable(config: Config) -> dict[str, Any]:
     """Return the whole config but for the run's own place, which its folder tells, and secrets in a URL's query."""
     tree = config.model_dump(mode="json")
@@ -121,44 +92,6 @@ def resumable(config: Config) -> dict[str, Any]:
     for role, model in (("target", config.target), ("optimizer", config.optimizer)):
         tree[role]["base_url"] = shown_all(model.base_url)
     return tree
-
-
-def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
-    """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost.
-
-    Roles that use one model at one endpoint with one key share a gate of `gates`: they take turns there.
-    """
-    kind, _, name = config.model.partition(":")
-    if not config.model:
-        raise ConfigError(f"no model: give {flag} {_EXPECTED}")
-    if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
-        raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
-    if len(places(config)) > 1:
-        _check_pool(config)
-    gates = gates or Gates()
-    members = [_limited(kind, name, place, trace, gates, flag) for place in places(config)]
-    asked = members[0] if len(members) == 1 else Pool(members, labels=labels(config))
-    retrying = Retrying(asked, max_attempts=config.max_attempts)
-    provider = provider_of(config.model)
-    takes_samples = provider is not None and provider.format != "anthropic"
-    return Metered(Coalesced(retrying) if takes_samples else retrying)
-
-
-def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
-    """Return a model that is asked in its provider's batches; limits hold for what is asked directly."""
-    if len(places(config)) > 1:
-        raise ConfigError(
-            "a batch goes to one endpoint with one key; give one base_url and one api_key_env, or no batch"
-        )
-    if provider_of(config.model) is None:
-        raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    kind, _, name = config.model.partition(":")
-    direct = _limited(kind, name, config, trace, gates or Gates(), flag)
-    bare = unwrapped(direct)
-    if not isinstance(bare, HttpModel):
-        raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
-    return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
 
 
 def paced_by_batches(config: Config) -> Config:
@@ -176,57 +109,6 @@ def paced_by_batches(config: Config) -> Config:
     elif racing.method != "full" and racing.lookahead is None:
         racing = racing.model_copy(update={"lookahead": _BATCH_LOOKAHEAD})
     return config.model_copy(update={"racing": racing})
-
-
-def _check_pool(config: ModelConfig) -> None:
-    """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
-    if provider_of(config.model) is None:
-        raise ConfigError(f"{config.model!r} is no served model: give no base_url and no api_key_env")
-    keys = [only(place.api_key_env, "api_key_env") for place in places(config)]
-    missing = [key for key in keys if not os.environ.get(key)] if len(set(keys)) > 1 else []
-    if missing:
-        raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
-
-
-def _limited(kind: str, name: str, config: ModelConfig, trace: Trace, gates: Gates, flag: str) -> Limited:
-    """Return the model at one place, within its limits."""
-    bare = _bare_model(kind, name, config, flag)
-    return Limited(
-        bare if trace == "off" else Traced(bare, detail=trace),
-        max_concurrency=_at_one_place(config),
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-        gate=gates.of(config.model, *_address(config, flag)),
-    )
-
-
-def in_flight(config: ModelConfig) -> int:
-    """Return how many requests to have under way, at all members of a pool together; of batches, a step's."""
-    if config.batch:
-        return _A_WHOLE_STEP
-    return _at_one_place(config) * len(places(config))
-
-
-def _at_one_place(config: ModelConfig) -> int:
-    """A local model's batches should be full."""
-    is_local = _kind(config.model) in {"local", "pocket"}
-    return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
-
-
-def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
-    """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take."""
-    kind, members = _kind(config.model), len(places(config))
-    batch_s, slowest_batch_s = (_USUAL_BATCH_S, _SLOWEST_BATCH_S) if config.batch else (None, None)
-    requests, tokens = config.requests_per_minute, config.tokens_per_minute
-    return Pace(
-        concurrency=in_flight(config),
-        requests_per_minute=requests and requests * members,
-        tokens_per_minute=tokens and tokens * members,
-        latency_s=latency_s or _USUAL_LATENCY_S.get(kind, 2.0),
-        timeout_s=_SLOWEST_S.get(kind, config.timeout_s),
-        batch_s=batch_s,
-        slowest_batch_s=slowest_batch_s,
-    )
 
 
 def configured_search(
@@ -247,59 +129,3 @@ def configured_search(
 def race_settings(config: RacingConfig, *, default: RaceSettings) -> RaceSettings:
     """Return how candidates are scored; `default` is the preset's own way."""
     return replace(default, **config.model_dump(exclude_none=True))
-
-
-def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:
-    if kind == "editor":
-        from askwell.models.editor import EditorModel
-
-        return EditorModel()
-    if kind == "pocket":
-        from askwell.pocket.model import pocket_model
-
-        return pocket_model(batch_size=config.batch_size)
-    if kind == "local":
-        from askwell.models.local import LocalModel
-
-        return LocalModel(name, batch_size=config.batch_size)
-    from askwell.models.served import served_model
-
-    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    model = served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)
-    return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
-
-
-def speaks_openai(model: str) -> bool:
-    """Whether a model's server can be put behind a proxy for OpenAI's clients as it is."""
-    provider = provider_of(model)
-    return provider is not None and provider.format == "openai"
-
-
-def upstream_of(config: ModelConfig) -> Upstream:
-    """Return where a model that `speaks_openai` is served, for a proxy. Raises `ConfigError` for a missing key."""
-    from askwell.serve.proxy import Upstream
-
-    place = _place(config, "--target")
-    return Upstream(endpoint=Endpoint.parse(place.base_url), model=place.name, api_key=place.api_key)
-
-
-def _place(config: ModelConfig, flag: str) -> Place:
-    url, key_env = only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
-    return place_of(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))
-
-
-def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
-    """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
-    if provider_of(config.model) is None:
-        return only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
-    place = _place(config, flag)
-    return place.base_url, place.key_env
-
-
-def _url_flag(flag: str) -> str:
-    flags = {"--target": "--base-url", "--optimizer": "--optimizer-base-url"}
-    return flags.get(flag, "a model object's base_url")
-
-
-def _kind(model: str) -> str:
-    return model.partition(":")[0]

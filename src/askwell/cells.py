@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from askwell import columns, views
-from askwell.build import default_max_tokens
+from askwell.build_models import default_max_tokens
 from askwell.build_task import placed
 from askwell.config import ModelConfig, TaskConfig
 from askwell.errors import ConfigError, StoreError, nearest

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from askwell import config as configs
 from askwell import tables
-from askwell.build import optimize_job, pace
+from askwell.build import optimize_job
+from askwell.build_models import pace
 from askwell.config import Config
 from askwell.job import OptimizeJob
 from askwell.planning import Amount, Cut, Plan

@@ -9,7 +9,7 @@ from aiohttp import web
 from rich.console import Console
 
 from askwell import config as configs
-from askwell.build import build_model, speaks_openai, upstream_of
+from askwell.build_models import build_model, speaks_openai, upstream_of
 from askwell.build_task import placed
 from askwell.errors import ConfigError
 from askwell.policy import Policy

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.build import pace
+from askwell.build_models import pace
 from askwell.config import ModelConfig
 from askwell.types import Event
 from tests.e2e.conftest import serving
