@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from askwell.errors import ConfigError, DataError
+from askwell.qpo.facts import surface_facts
 from askwell.qpo.guard import choose, out_of_fold, tune_guard
+from askwell.qpo.kernel import Term, fit_kernel, restore_kernel
 from askwell.qpo.multitask import covariances, cross_fit_multitask, directions, solve_ridges
 from askwell.qpo.scorer import fitter, fitters
 from askwell.qpo.select import fit_selection, load_selection
@@ -16,6 +18,8 @@ from tests.qpo.worlds import PROMPTS, phrased, table
 
 pytest.importorskip("sklearn")
 
+PHRASED = (Term(features="word", width=0.4),)
+FACTS = Term(features="surface", width=0.25, multiplies=True)
 NAMES = ("multitask", "kernel-ridge", "linear", "trees", "reward-model", "knn", "cluster", "ensemble")
 QUERIES, RATES = phrased(160, seed=0)
 TRAIN = table(RATES[:120], draws=3, seed=1, queries=QUERIES[:120])
@@ -166,7 +170,25 @@ def test_conjugate_gradients_solve_every_ridge() -> None:
         assert float(np.abs(left).max()) < 1e-6
 
 
-def test_covariances_are_recovered_from_a_simulated_field() -> None:
+def test_a_multiplying_kernel_makes_queries_alike_only_where_both_say_so() -> None:
+    texts = ["Ann has 2 pens.", "Ann has 9731 pens.", "How much is left of 2 dollars?"]
+    plain = fit_kernel((Term(features="word", width=0.4),), texts).to_fitted(texts)
+    both = fit_kernel((*PHRASED, FACTS), texts)
+    facts = fit_kernel((Term(features="surface", width=0.25),), texts).among()
+    assert both.among() == pytest.approx(plain * facts)
+    assert np.diagonal(both.among()) == pytest.approx(np.ones(3))
+    assert plain[0, 1] == pytest.approx(1.0)
+    assert both.among()[0, 1] < 1.0
+    assert restore_kernel(both.state()).to_fitted(texts) == pytest.approx(both.among())
+
+
+def test_surface_facts_are_as_many_for_every_text_and_finite() -> None:
+    texts = ["", "?", "Half of 0 and 0.0 is 0", "1,250 pens cost $3.50 each. How much in total?", "9" * 400]
+    facts = np.array([surface_facts(text) for text in texts])
+    assert np.isfinite(facts).all()
+
+
+def test_covariances_of_a_simulated_field_are_found_on_the_side_of_caution() -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(600, 20)) / math.sqrt(20)
     kernel = rows @ rows.T
@@ -177,7 +199,8 @@ def test_covariances_are_recovered_from_a_simulated_field() -> None:
     centred -= centred.mean(axis=0)
     signal, rest = covariances(kernel.copy(), centred)
     own = float(np.var(rows, axis=0).sum())
-    assert own * signal == pytest.approx(np.cov(field.T), abs=0.12)
+    share = own * signal / np.cov(field.T)  # it stops early, on purpose
+    assert 0.5 < share.min() < share.max() < 1.1
     assert rest == pytest.approx(0.49 * np.eye(2), abs=0.12)
     to_directions, strengths = directions(signal, rest)
     assert to_directions.T @ rest @ to_directions == pytest.approx(np.eye(2), abs=1e-8)

@@ -1,7 +1,8 @@
 """Similarity of queries: a mean of kernels, each sharp (near-copies of a query count most) or smooth (its kind counts).
 
 Recorded data say that what can be told about a query's best prompt comes mostly from queries with the same phrasing:
-hence exp(-(1 - cosine) / width) over templates and words.
+hence exp(-distance² / (2 width)) over templates and words, which is exp(-(1 - cosine) / width) for rows of unit length.
+A further kernel may multiply the mean: alike are then only queries that are alike by both.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ class Term:
     features: str
     """Name of the features (see `askwell.qpo.text.fit_features`)."""
     width: float = 0.0
-    """Of exp(-(1 - cosine) / width); 0 takes the cosine itself."""
+    """Of exp(-distance² / (2 width)); 0 takes the inner product (for rows of unit length: the cosine)."""
     weight: float = 1.0
+    multiplies: bool = False
+    """Multiplies the mean of the others instead of joining it; its weight doesn't count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,25 +40,27 @@ class TextKernel:
 
     def among(self) -> Floats:
         """Kernel matrix of the fitted texts."""
-        return self._mix({name: _cosines(rows, rows) for name, rows in self.rows.items()})
+        return self._from(self.rows)
 
     def to_fitted(self, texts: Sequence[str]) -> Floats:
         """Kernel of new texts (rows) with the fitted ones (columns)."""
-        return self._mix({name: _cosines(self.features[name].rows(texts), rows) for name, rows in self.rows.items()})
+        return self._from({name: fitted.rows(texts) for name, fitted in self.features.items()})
 
     def state(self) -> dict[str, object]:
         return {
-            "terms": [[term.features, term.width, term.weight] for term in self.terms],
+            "terms": [[term.features, term.width, term.weight, term.multiplies] for term in self.terms],
             "features": {name: fitted.state() for name, fitted in self.features.items()},
             "texts": list(self.texts),
         }
 
-    def _mix(self, cosines: Mapping[str, Floats]) -> Floats:
-        total = sum(term.weight for term in self.terms)
+    def _from(self, rows: Mapping[str, Any]) -> Floats:
+        total = sum(term.weight for term in self.terms if not term.multiplies)
         mixed: Floats | None = None
-        for term in self.terms:
-            part = cosines[term.features]
-            part = np.exp((part - 1.0) / term.width) if term.width else part.copy()
+        for term in sorted(self.terms, key=lambda term: term.multiplies):
+            part = _similarities(rows[term.features], self.rows[term.features], term.width)
+            if mixed is not None and term.multiplies:
+                mixed *= part
+                continue
             part *= term.weight / total
             mixed = part if mixed is None else mixed + part
         assert mixed is not None
@@ -70,10 +75,13 @@ def fit_kernel(terms: Sequence[Term], texts: Sequence[str]) -> TextKernel:
 
 def restore_kernel(state: Mapping[str, object]) -> TextKernel:
     """Build a kernel from what `state()` gave."""
-    spelt = cast("list[tuple[str, float, float]]", state["terms"])
+    spelt = cast("list[tuple[str, float, float, bool]]", state["terms"])
     features = cast("Mapping[str, Mapping[str, object]]", state["features"])
     return _kernel(
-        tuple(Term(features=name, width=width, weight=weight) for name, width, weight in spelt),
+        tuple(
+            Term(features=name, width=width, weight=weight, multiplies=multiplies)
+            for name, width, weight, multiplies in spelt
+        ),
         {name: restore_features(spec) for name, spec in features.items()},
         tuple(cast("list[str]", state["texts"])),
     )
@@ -83,6 +91,17 @@ def _kernel(terms: tuple[Term, ...], features: Mapping[str, Features], texts: tu
     return TextKernel(terms, features, texts, {name: fitted.rows(texts) for name, fitted in features.items()})
 
 
-def _cosines(left: Any, right: Any) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
+def _similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
     product = left @ right.T
-    return np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)
+    found = np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)
+    if not width:
+        return found
+    found -= _squares(left)[:, None] / 2
+    found -= _squares(right) / 2
+    found /= width
+    return np.exp(np.minimum(found, 0.0, out=found), out=found)
+
+
+def _squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
+    squared = rows * rows if isinstance(rows, np.ndarray) else rows.multiply(rows)
+    return np.asarray(squared.sum(axis=1), dtype=np.float64).ravel()

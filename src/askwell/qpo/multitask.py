@@ -5,18 +5,18 @@ the prompts' rates that phrasing predicts, and D all the rest (what phrasing can
 
     rates = mean + f + e,   f ~ GP(0, B ⊗ kernel),   e ~ N(0, D ⊗ I)
 
-(the intrinsic coregionalisation model: Bonilla, Chai & Williams 2008). B comes from the data without a likelihood:
-the products of two queries' rates are regressed on the kernel of the two (Haseman & Elston 1972), where luck has no
-part, as every query's draws are its own. The generalised eigenvectors of B and D turn it into independent ridge
-regressions, one a direction, ridge = noise / signal. "How hard is this query" gets little smoothing; "does this
-prompt suit it", which is mostly luck in a handful of draws, gets a lot.
+(the intrinsic coregionalisation model: Bonilla, Chai & Williams 2008). B's first guess comes without a likelihood: the
+products of two queries' rates are regressed on the kernel of the two (Haseman & Elston 1972), where luck has no part,
+as every query's draws are its own. A few steps of expectation-maximisation take both towards the likeliest; stopping
+early is part of the smoothing. The generalised eigenvectors of B and D turn it into independent ridge regressions, one
+a direction, ridge = noise / signal. "How hard is this query" gets little smoothing; "does this prompt suit it", which
+is mostly luck in a handful of draws, gets a lot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from askwell.errors import ConfigError
 from askwell.qpo.arrays import Floats, np
 from askwell.qpo.dual import DualScorer, relative
 from askwell.qpo.folds import fold_rows
@@ -27,10 +27,21 @@ from askwell.qpo.table import Table
 TERMS = (
     Term(features="template", width=0.35, weight=2.0),
     Term(features="word", width=0.4),
+    Term(features="surface", width=0.25, multiplies=True),
 )
 
-CAUTION = 0.5
-"""B is taken this many times its estimate: too much smoothing costs less than too little (see docs)."""
+STEPS = 10
+"""Of expectation-maximisation."""
+
+EM_QUERIES = 1_500
+"""B and D are refined on at most so many queries: the cost grows with their cube, and a few hundred numbers need no
+more."""
+
+FIRST_SHARE = 0.5
+"""The first guess of B is this share of its moment estimate: cutting negative eigenvalues off leaves it too big."""
+
+FIRST_FLOOR = 0.005
+"""Least variance of B's first guess in any direction, as a share of the mean observed one: from 0 nothing grows."""
 
 CROSS_FITS = 3
 """Draws of the folds that the margin is tuned on: a single one leaves it to chance."""
@@ -42,18 +53,14 @@ MIN_NOISE = 0.1
 """Least variance of D in any direction, as a share of the mean observed variance."""
 
 
-def fit_multitask(
-    table: Table, *, static: int, seed: int, terms: Sequence[Term] = TERMS, caution: float = CAUTION
-) -> DualScorer:
+def fit_multitask(table: Table, *, static: int, seed: int, terms: Sequence[Term] = TERMS) -> DualScorer:
     """Fit it. Pairs never tried are filled with what the query's other prompts suggest. `seed` is not needed.
 
     Memory and time grow with queries²: 7,500 queries take about 1 GB.
     """
     del seed
-    if caution <= 0.0:
-        raise ConfigError(f"caution={caution!r}; expected a factor above 0")
     kernel = fit_kernel(terms, table.queries)
-    coefficients = _solve(kernel.among(), table, caution)
+    coefficients = _solve(kernel.among(), table)
     return relative(kernel, coefficients, table.prompt_means(), static)
 
 
@@ -69,18 +76,18 @@ def cross_fit_multitask(
     for place, advantages in enumerate(found):
         for inside, out in fold_rows(len(table.queries), folds=folds, seed=seed + place):
             part = table.rows(inside)
-            coefficients = _solve(among[np.ix_(inside, inside)], part, CAUTION)
+            coefficients = _solve(among[np.ix_(inside, inside)], part)
             rates = among[np.ix_(out, inside)] @ coefficients + part.prompt_means()
             advantages[out] = rates - rates[:, static : static + 1]
     return found
 
 
-def _solve(among: Floats, table: Table, caution: float) -> Floats:
+def _solve(among: Floats, table: Table) -> Floats:
     """Dual coefficients (queries, prompts) of the predicted rates."""
     centred = filled(table)
     centred -= centred.mean(axis=0)
     signal, noise = covariances(among, centred)
-    to_directions, strengths = directions(caution * signal, noise)
+    to_directions, strengths = directions(signal, noise)
     targets = centred @ to_directions
     solved = np.zeros_like(targets)
     used = strengths > MIN_SIGNAL
@@ -89,9 +96,20 @@ def _solve(among: Floats, table: Table, caution: float) -> Floats:
 
 
 def covariances(kernel: Floats, centred: Floats) -> tuple[Floats, Floats]:
-    """Return B and D (prompts, prompts): what the kernel predicts of the centred rates, and the rest.
+    """Return B and D (prompts, prompts): what the kernel predicts of the centred rates, and the rest."""
+    moment, own = _moments(kernel, centred)
+    observed = centred.T @ centred / max(len(centred) - 1, 1)
+    scale = max(float(np.trace(observed)) / len(observed), 1e-6)
+    signal = FIRST_SHARE * moment + FIRST_FLOOR * scale * np.eye(len(observed))
+    noise = positive(observed - own * FIRST_SHARE * moment, floor=MIN_NOISE * scale)
+    some = np.random.default_rng(0).permutation(len(centred))[:EM_QUERIES]
+    return _refined(kernel[np.ix_(some, some)], centred[some] - centred[some].mean(axis=0), signal, noise)
 
-    B minimises Σ_{i≠k} ‖y_i y_kᵀ − k_ik B‖² with the kernel centred in both directions; both are made positive.
+
+def _moments(kernel: Floats, centred: Floats) -> tuple[Floats, float]:
+    """Return B by moments, and the centred kernel's mean diagonal.
+
+    B minimises Σ_{i≠k} ‖y_i y_kᵀ − k_ik B‖² with the kernel centred in both directions, and is made positive.
     """
     middle = kernel.mean(axis=0)
     apart = kernel - middle - middle[:, None] + middle.mean()
@@ -99,10 +117,22 @@ def covariances(kernel: Floats, centred: Floats) -> tuple[Floats, Floats]:
     np.fill_diagonal(apart, 0.0)
     squares = max(float(np.einsum("ij,ij->", apart, apart)), 1e-12)
     signal = centred.T @ (apart @ centred) / squares
-    signal = positive((signal + signal.T) / 2, floor=0.0)
-    observed = centred.T @ centred / max(len(centred) - 1, 1)
-    scale = max(float(np.trace(observed)) / len(observed), 1e-6)
-    return signal, positive(observed - own * signal, floor=MIN_NOISE * scale)
+    return positive((signal + signal.T) / 2, floor=0.0), own
+
+
+def _refined(kernel: Floats, centred: Floats, signal: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Take `STEPS` steps of expectation-maximisation; in the kernel's eigenvectors the rows are independent."""
+    values, vectors = np.linalg.eigh(kernel)
+    values, rows, n = np.maximum(values, 0.0), vectors.T @ centred, len(centred)
+    for _ in range(STEPS):
+        precisions = np.linalg.inv(values[:, None, None] * signal + noise)
+        weighted = np.einsum("ijk,ik->ij", precisions, rows)
+        up = (values[:, None] * weighted).T @ weighted - np.einsum("i,ijk->jk", values, precisions)
+        down = weighted.T @ weighted - precisions.sum(axis=0)
+        signal = signal + signal @ up @ signal / n
+        noise = noise + noise @ down @ noise / n
+        signal, noise = (signal + signal.T) / 2, (noise + noise.T) / 2
+    return signal, noise
 
 
 def solve_ridges(kernel: Floats, targets: Floats, ridges: Floats, *, tolerance: float = 1e-3) -> Floats:

@@ -19,50 +19,11 @@ from typing import Any, Literal, Protocol, cast
 
 from askwell.errors import ConfigError, nearest
 from askwell.qpo.arrays import Floats, np
+from askwell.qpo.facts import NUMBER, surface_facts
 
 View = Literal["word", "template", "char"]
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|#|[$%]")
-_SENTENCE_END = re.compile(r"[.?!]\s+")
-_ASKED = [
-    "how",
-    "what",
-    "which",
-    "who",
-    "where",
-    "when",
-    "why",
-    "many",
-    "much",
-    "more",
-    "less",
-    "fewer",
-    "than",
-    "each",
-    "every",
-    "per",
-    "all",
-    "total",
-    "left",
-    "rest",
-    "only",
-    "some",
-    "if",
-    "would",
-    "could",
-    "should",
-    "not",
-    "both",
-    "other",
-    "another",
-    "first",
-    "last",
-    "same",
-    "different",
-    "average",
-    "times",
-]
 
 TEMPLATE_SHARE = 0.03
 """A word stays in a template if at least this share of the queries holds it (and two of them)."""
@@ -106,7 +67,7 @@ class TfidfFeatures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SurfaceFeatures:
-    """Facts of the surface (length, sentences, numbers and their sizes, words of the question), standardised."""
+    """Facts of the surface (see `askwell.qpo.facts`), standardised."""
 
     means: Floats
     spreads: Floats
@@ -133,7 +94,8 @@ def fit_tfidf(view: View, texts: Sequence[str]) -> TfidfFeatures:
 def fit_surface(texts: Sequence[str]) -> SurfaceFeatures:
     """Learn the mean and spread of each surface fact."""
     facts = np.array([surface_facts(text) for text in texts])
-    return SurfaceFeatures(facts.mean(axis=0), np.maximum(facts.std(axis=0), 1e-6))
+    spreads = facts.std(axis=0)
+    return SurfaceFeatures(facts.mean(axis=0), np.where(spreads > 1e-6, spreads, 1.0))
 
 
 def fit_features(name: str, texts: Sequence[str]) -> Features:
@@ -167,12 +129,12 @@ def restore_features(state: Mapping[str, object]) -> Features:
 
 def blank_numbers(text: str) -> str:
     """Lower case, with each number written as `#`."""
-    return _NUMBER.sub(" # ", text.lower())
+    return NUMBER.sub(" # ", text.lower())
 
 
 def size_numbers(text: str) -> str:
     """Lower case, with each number written as `#` and its digits before the point (and `.` where it has a fraction)."""
-    return _NUMBER.sub(_spelt, text.lower())
+    return NUMBER.sub(_spelt, text.lower())
 
 
 def seen_as(text: str, view: View, kept: frozenset[str]) -> str:
@@ -182,30 +144,6 @@ def seen_as(text: str, view: View, kept: frozenset[str]) -> str:
     if view == "word":
         return blank_numbers(text)
     return " ".join(word if word in kept else "*" for word in _TOKEN.findall(blank_numbers(text)))
-
-
-def surface_facts(text: str) -> list[float]:
-    """Numbers that describe a text without its topic; the same length for every text."""
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    question = set(re.findall(r"[^\W\d_]+", _SENTENCE_END.split(text.strip())[-1].lower()))
-    numbers = [float(found.replace(",", "")) for found in _NUMBER.findall(text)]
-    sizes = [math.log10(1 + number) for number in numbers] or [0.0]
-    return [
-        math.log1p(len(text)),
-        math.log1p(len(words)),
-        len(set(words)) / max(len(words), 1),
-        sum(map(len, words)) / max(len(words), 1),
-        float(len(_SENTENCE_END.split(text.strip()))),
-        float(text == text.lower()),
-        *(float(text.count(mark)) for mark in ",?$%\n"),
-        float(len(numbers)),
-        max(sizes),
-        min(sizes),
-        math.fsum(sizes) / len(sizes),
-        float(sum(number != int(number) for number in numbers)),
-        float(len(re.findall(r"\d\.0\b", text))),
-        *(float(word in question) for word in _ASKED),
-    ]
 
 
 def _spelt(found: re.Match[str]) -> str:

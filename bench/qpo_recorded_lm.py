@@ -1,0 +1,147 @@
+"""Every language-model objective of QPO on the recorded outcomes, and QPO as published, on questions held out.
+
+Command (CPU time about half an hour; --questions, --epochs and --seeds change that):
+
+    python bench/qpo_recorded.py --lm [--data …/math_prompts_llama2_7b_chat.parquet]
+
+One policy an objective is trained on rows of split `train` from all data sets together (a sample of questions of each,
+a tenth of them kept for early stopping), and scored on `dev` (GSM8K has no dev rows: questions of `train` that were
+not drawn). Only prompts of the pool have recorded outcomes, so what a policy would write is chosen *within the pool*:
+
+* `likelihood`: the prompt that the policy finds likeliest, end included, given the query and the reward it aims at;
+* `value`: the prompt that its value head rates best (in the paper's form the head has no part in choosing).
+
+Neither has a guard. The base is the bundled model, as no pretrained GPT-2 can be had without a network. The paper's
+100 epochs are cut to `--epochs` for all, and its pairs are packed, which leaves the losses as they are.
+"""
+# ruff: noqa: N806 - axes in capitals
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from askwell.qpo.data import Cells, merge, without
+from askwell.qpo.model import ModelSettings
+from askwell.qpo.packed import Group, Tail
+from askwell.qpo.preference import Preferences
+from askwell.qpo.table import Table, static_prompt, table_of
+from askwell.qpo.train import PAPER, LanguageModelTrainer, Objective, TrainSettings
+from askwell.qpo.writer import LanguageModelWriter
+from askwell.types import Experience
+from recorded import Row, again, cells_of, datasets, sampled, scored, spelt
+
+MODEL = ModelSettings(base="pocket", max_prompt_tokens=96)
+"""The longest prompt has 82 of its tokens."""
+
+BATCH_PAIRS = 64
+"""Half of the default: so short a training has more steps of use than of care."""
+
+QUERIES_AT_ONCE = 16
+SPLIT_OFF = 200
+"""Questions held out of a data set that has no dev rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One data set: what is learnt from, and what is scored, with its best single prompt (chosen on all of train)."""
+
+    name: str
+    train: Cells
+    test: Table
+    static: int
+
+
+def compare_language_models(rows: Sequence[Row], *, questions: int, epochs: int, seeds: int) -> None:
+    """Print gains over the static prompt, in points, one line for each objective and way of choosing."""
+    for seed in range(seeds):
+        parts = list(_parts(rows, questions, seed))
+        train, stop = _experience(parts, seed)
+        print(f"\nseed {seed}: {len(train)} pairs to learn from, {len(stop)} to stop by, {epochs} epochs at most")
+        print(f"{'objective':22s}{'chosen by':12s}" + "".join(f"{_title(part):>30s}" for part in parts))
+        for name, settings in objectives(epochs).items():
+            began = time.process_time()
+            trainer = LanguageModelTrainer(settings, MODEL, preferences=Preferences(pairs_per_query=4, epochs=1))
+            writer = trainer.fit(train, stop, seed=seed)
+            for way in ("likelihood", "value"):
+                gains = [spelt(_gains(writer, part, way)) for part in parts]
+                print(f"{name:22s}{way:12s}" + "".join(f"{gain:>30s}" for gain in gains), flush=True)
+            print(f"{'':22s}{time.process_time() - began:.0f} s of CPU time", flush=True)
+
+
+def objectives(epochs: int) -> dict[str, TrainSettings]:
+    """Ours with each objective, and the paper's settings."""
+    names: tuple[Objective, ...] = ("reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo")
+    ours = {str(name): TrainSettings(objective=name, epochs=epochs, batch_pairs=BATCH_PAIRS) for name in names}
+    return ours | {
+        "QPO as published": replace(PAPER, epochs=epochs, batch_pairs=BATCH_PAIRS, packed=True, most_shared=32)
+    }
+
+
+def _parts(rows: Sequence[Row], questions: int, seed: int) -> Iterator[Part]:
+    names = datasets(rows, None)
+    inside = {name: cells_of(row for row in rows if row.dataset == name and row.split == "train") for name in names}
+    outside = {name: cells_of(row for row in rows if row.dataset == name and row.split != "train") for name in names}
+    for name in names:
+        if not outside[name].cells:  # GSM8K: split train by question
+            outside[name] = sampled(inside[name], SPLIT_OFF, seed=seed)
+    held_out = [query for cells in outside.values() for query in cells.queries]
+    for name in names:
+        train = without(inside[name], held_out)
+        whole = table_of(train)
+        test = table_of(outside[name], prompts=whole.prompts)
+        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, static=static_prompt(whole))
+
+
+def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], list[Experience]]:
+    """Pairs of all data sets, a tenth of the questions apart."""
+    together = merge(row for part in parts for row in again(part.train))
+    queries = list(together.queries)
+    random.Random(seed).shuffle(queries)
+    stopping = set(queries[: len(queries) // 10])
+    train: list[Experience] = []
+    stop: list[Experience] = []
+    for cell in together.cells:
+        one = Experience(query=cell.query, prompt=cell.prompt, reward=cell.mean)
+        (stop if cell.query in stopping else train).append(one)
+    return train, stop
+
+
+def _gains(writer: LanguageModelWriter, part: Part, way: str) -> np.ndarray:
+    rate = likelihoods if way == "likelihood" else values
+    return scored(part.test, rate(writer, part.test.queries, part.test.prompts).argmax(axis=1), part.static).gains
+
+
+def values(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
+    """What the value head says of every pair: (queries, prompts)."""
+    pairs = [(query, prompt) for query in queries for prompt in prompts]
+    return np.array(writer.value(pairs)).reshape(len(queries), len(prompts))
+
+
+@torch.inference_mode()
+def likelihoods(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
+    """Log-probability in nats that the policy writes the prompt and ends, aiming at its target: (queries, prompts)."""
+    texts, scale, model = writer.texts, writer.scale, writer.model
+    tails = tuple(
+        Tail(lead=texts.lead(scale.word(scale.aim)), prompt=texts.prompt(prompt), condition=scale.aim)
+        for prompt in prompts
+    )
+    model.eval()
+    found: list[list[float]] = []
+    for begin in range(0, len(queries), QUERIES_AT_ONCE):
+        some = queries[begin : begin + QUERIES_AT_ONCE]
+        laid = model.lay([Group(query=texts.query(query), tails=tails) for query in some], packed=True)
+        words_MV = torch.log_softmax(model.logits(model.hidden(laid)), dim=-1)
+        word_M = words_MV.gather(1, laid.labels_M[:, None]).squeeze(1)
+        sums_P = torch.zeros(len(laid.last_P)).index_add(0, laid.tail_M, word_M)
+        found += sums_P.view(len(some), len(prompts)).tolist()
+    return np.array(found)
+
+
+def _title(part: Part) -> str:
+    return f"{part.name} ({len(part.test.queries)})"
