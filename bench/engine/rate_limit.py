@@ -6,13 +6,14 @@
 A real HTTP server (`server.c`, so its own CPU is not what is measured) that takes 300 requests a second and answers the
 others with 429, limiting as a fixed window of one or ten seconds, a sliding one, or a bucket with a burst of 300 or 20;
 with and without Retry-After; at 20 and 200 ms of latency, which refusals take as well; 128 requests in flight. That is
-20 servers. Every client gets the same requests and up to ten tries for each; lost are those it gave up. "Kept" is
-accepted requests a second over 300 (a burst at the start may lift it above 1). Medians of the rounds, each of which
-begins at another moment of the server's window; lost is the sum. "At first" is the part of the refused that came within
-a second of the first refusal: the price of finding the limit.
+20 servers. Every client gets the same requests and is set to ten tries for each (askwell counts a refusal that it waits
+out for all calls as a try only after two minutes: see `Retrying`); lost are those it gave up. "Kept" is accepted
+requests a second over 300 (a burst at the start may lift it above 1). Medians of the rounds, each of which begins at
+another moment of the server's window; lost is the sum. "At first" is the part of the refused that came within a second
+of the first refusal: the price of finding the limit.
 
 With `--jobs` so many measurements run side by side, each client in a process of its own (askwell needs about a tenth of
-a core at 300 requests a second, the others more). One client takes about half an hour with one job and five rounds.
+a core at 300 requests a second, the others more): five rounds of one client take ten minutes with four.
 With `--quick` two servers, one round of 1,800 requests.
 """
 
