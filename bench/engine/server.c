@@ -1,6 +1,7 @@
 /* A chat-completions server with headroom: epoll, HTTP/1.1 keep-alive, a heap of deadlines, one thread, no libraries.
  *
  *   cc -O2 -o server server.c -lm && ./server [--latency-ms 200] [--p99-ratio 20] [--seed 0] [--slots 1,8,64]
+ *                                    [--limit 300 --limiter fixed|sliding|bucket --span 1 --retry-after 1]
  *
  * It prints its port and serves until its parent dies. Any POST is answered with one fixed completion after its
  * latency: constant, or log-normal with the given ratio of 99th percentile to median. GET /stats tells what it counted,
@@ -10,6 +11,11 @@
  * request goes to the slot whose last prompt shares the longest prefix with it (the one longest unused, if none
  * shares at least a tenth), the shared bytes are counted as reused, and the slot then holds this prompt. The prompt is
  * the text of the body's "messages".
+ *
+ * With --limit it takes so many requests a second and refuses the others with 429 after the same latency; it decides as
+ * they come. `fixed` counts in windows of `--span` seconds of the clock, `sliding` in any stretch of that length, `bucket`
+ * is refilled evenly and holds `--span` seconds' worth. With --retry-after 1 a refusal says in how many seconds it would
+ * have been passed. The first overload is all that is refused within a second of the first refusal.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,6 +52,7 @@ typedef struct {
     uint64_t due_ns;
     int fd;
     uint32_t life;
+    double retry_after_s; /* below 0: not refused */
 } Waiting;
 
 typedef struct {
@@ -76,6 +83,14 @@ static const char ANSWER[] =
     "[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":"
     "\"Each box holds 6 apples and there are 7 boxes, so 6 * 7 = 42. The answer is 42.\"}}],"
     "\"usage\":{\"prompt_tokens\":57,\"completion_tokens\":29,\"total_tokens\":86}}";
+static const char REFUSAL[] =
+    "{\"error\":{\"message\":\"Rate limit reached for requests\",\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}";
+static double limit, span = 1.0, level, level_at, first_refused_at;
+static int says_when;
+static char limiter = 'f';
+static double *passed_at; /* sliding: a ring of as many moments as pass in a span */
+static size_t ring_size, ring_at;
+static uint64_t window, window_used, refused, refused_first;
 static char answer[1024];
 static size_t answer_size;
 
@@ -99,6 +114,36 @@ static uint64_t latency_ns(void) {
         factor = exp(log(p99_ratio) / 2.3263478740408408 * normal);
     }
     return (uint64_t)(latency_ms * factor * 1e6);
+}
+
+/* Let a request pass (-1), or say in how many seconds it would. */
+static double refusal_s(double now) {
+    double most = limit * span, wait = -1.0;
+    if (limiter == 'f') {
+        if ((uint64_t)(now / span) != window) window = (uint64_t)(now / span), window_used = 0;
+        if ((double)window_used + 1 > most) wait = (double)(window + 1) * span - now;
+        else window_used++;
+    } else if (limiter == 's') {
+        if (passed_at[ring_at] > now - span) wait = passed_at[ring_at] + span - now;
+        else passed_at[ring_at] = now, ring_at = (ring_at + 1) % ring_size;
+    } else {
+        level = fmin(most, level + (now - level_at) * limit), level_at = now;
+        if (level < 1.0) wait = (1.0 - level) / limit;
+        else level -= 1.0;
+    }
+    if (wait >= 0.0) {
+        refused++;
+        if (!first_refused_at) first_refused_at = now;
+        if (now < first_refused_at + 1.0) refused_first++;
+    }
+    return wait;
+}
+
+static void begin_limit(void) {
+    ring_size = (size_t)fmax(1.0, limit * span), ring_at = 0;
+    passed_at = realloc(passed_at, ring_size * sizeof *passed_at);
+    for (size_t i = 0; i < ring_size; i++) passed_at[i] = -1e9;
+    level = limit * span, window_used = refused = refused_first = 0, first_refused_at = 0.0;
 }
 
 static void arm(void) {
@@ -190,6 +235,15 @@ static void say(int fd, const char *text, size_t size) {
     if (send(fd, text, size, MSG_NOSIGNAL) != (ssize_t)size) drop(fd);
 }
 
+static void refuse(int fd, double retry_after_s) {
+    char all[512], when[64] = "";
+    if (says_when) snprintf(when, sizeof when, "Retry-After: %.3f\r\n", retry_after_s);
+    int n = snprintf(all, sizeof all,
+                     "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+                     when, sizeof REFUSAL - 1, REFUSAL);
+    say(fd, all, (size_t)n);
+}
+
 static void tell(int fd) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
@@ -198,9 +252,10 @@ static void tell(int fd) {
     char body[2048], all[2304];
     int n = snprintf(body, sizeof body,
                      "{\"requests\":%llu,\"in_flight\":%llu,\"most_in_flight\":%llu,\"connections\":%llu,"
-                     "\"cpu_ms\":%.3f,\"prompt_bytes\":%llu,\"reused_bytes\":{",
+                     "\"cpu_ms\":%.3f,\"refused\":%llu,\"refused_first\":%llu,\"prompt_bytes\":%llu,\"reused_bytes\":{",
                      (unsigned long long)requests, (unsigned long long)in_flight, (unsigned long long)most_in_flight,
-                     (unsigned long long)opened, cpu, (unsigned long long)prompt_bytes);
+                     (unsigned long long)opened, cpu, (unsigned long long)refused, (unsigned long long)refused_first,
+                     (unsigned long long)prompt_bytes);
     for (int i = 0; i < n_caches; i++)
         n += snprintf(body + n, sizeof body - (size_t)n, "%s\"%d\":%llu", i ? "," : "", caches[i].slots,
                       (unsigned long long)caches[i].reused_bytes);
@@ -213,6 +268,7 @@ static void tell(int fd) {
 static void reset(int fd) {
     requests = prompt_bytes = opened = 0;
     most_in_flight = in_flight;
+    begin_limit();
     for (int i = 0; i < n_caches; i++) {
         caches[i].reused_bytes = 0;
         for (int j = 0; j < caches[i].slots; j++) caches[i].slot[j].used = caches[i].slot[j].touched = 0;
@@ -224,7 +280,9 @@ static void accept_chat(int fd, const char *body, size_t size) {
     requests++;
     if (++in_flight > most_in_flight) most_in_flight = in_flight;
     if (n_caches) count_prompt(body, size);
-    push((Waiting){.due_ns = now_ns() + latency_ns(), .fd = fd, .life = connections[fd].life});
+    uint64_t now = now_ns();
+    double wait = limit > 0.0 ? refusal_s((double)now / 1e9) : -1.0;
+    push((Waiting){.due_ns = now + latency_ns(), .fd = fd, .life = connections[fd].life, .retry_after_s = wait});
 }
 
 /* Serve the whole requests in the buffer and keep the rest. */
@@ -282,7 +340,9 @@ static void answer_due(void) {
     while (heap_used && heap[0].due_ns <= now) {
         Waiting one = pop();
         in_flight--;
-        if (connections[one.fd].open && connections[one.fd].life == one.life) say(one.fd, answer, answer_size);
+        if (!connections[one.fd].open || connections[one.fd].life != one.life) continue;
+        if (one.retry_after_s < 0.0) say(one.fd, answer, answer_size);
+        else refuse(one.fd, one.retry_after_s);
     }
 }
 
@@ -312,9 +372,14 @@ int main(int count, char **arguments) {
         else if (!strcmp(name, "--p99-ratio")) p99_ratio = atof(value);
         else if (!strcmp(name, "--seed")) random_state = strtoull(value, NULL, 10) + 1;
         else if (!strcmp(name, "--slots")) add_caches(value);
+        else if (!strcmp(name, "--limit")) limit = atof(value);
+        else if (!strcmp(name, "--limiter")) limiter = value[0];
+        else if (!strcmp(name, "--span")) span = atof(value);
+        else if (!strcmp(name, "--retry-after")) says_when = atoi(value);
         else fprintf(stderr, "unknown argument %s\n", name), exit(2);
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    begin_limit();
     answer_size = (size_t)snprintf(answer, sizeof answer,
                                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                                    sizeof ANSWER - 1, ANSWER);

@@ -18,9 +18,25 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A limit on requests; see `server.c`."""
+
+    per_second: float
+    limiter: Literal["fixed", "sliding", "bucket"]
+    span_s: float = 1.0
+    says_when: bool = False
+
+    def arguments(self) -> list[str]:
+        return [
+            "--limit", str(self.per_second), "--limiter", self.limiter, "--span", str(self.span_s),
+            "--retry-after", str(int(self.says_when)),
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +66,19 @@ class BenchServer:
 
 @contextmanager
 def bench_server(
-    *, latency_ms: float, p99_ratio: float = 1.0, seed: int = 0, slots: Sequence[int] = ()
+    *, latency_ms: float, p99_ratio: float = 1.0, seed: int = 0, slots: Sequence[int] = (), limit: Limit | None = None
 ) -> Generator[BenchServer]:
     """Compile and run the server: constant latency, or log-normal with this ratio of 99th percentile to median.
 
-    `slots` are the sizes of the prefix caches it plays.
+    `slots` are the sizes of the prefix caches it plays; `limit` makes it refuse what comes faster.
     """
     with tempfile.TemporaryDirectory() as folder:
         program = compiled("server.c", Path(folder))
         arguments = ["--latency-ms", str(latency_ms), "--p99-ratio", str(p99_ratio), "--seed", str(seed)]
         if slots:
             arguments += ["--slots", ",".join(map(str, slots))]
+        if limit is not None:
+            arguments += limit.arguments()
         process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         try:

@@ -1,15 +1,11 @@
-"""Servers that limit the rate of requests, as pure functions of time: for simulations and for real servers."""
+"""Limiters of the rate of requests as pure functions of time: for simulations and for real servers."""
 
 from __future__ import annotations
 
-import heapq
-import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
-
-from askwell.models.throttle import Throttle, Ticket
 
 
 class Limiter(Protocol):
@@ -94,55 +90,3 @@ KINDS: dict[str, Callable[[float], Limiter]] = {
     "token bucket, burst 1 s": lambda rate: TokenBucket(rate, burst=rate),
     "token bucket, burst 20": lambda rate: TokenBucket(rate, burst=20),
 }
-
-
-@dataclass
-class Outcome:
-    seconds: float
-    accepted: int
-    refused: int
-    ended: float
-
-
-def simulate(
-    limiter: Limiter,
-    *,
-    requests: int,
-    latency_s: float,
-    most_in_flight: int,
-    says_when: bool = False,
-    says_left: bool = False,
-    jitter: float = 0.1,
-    seed: int = 0,
-    throttle: Throttle | None = None,
-    start: float = 100.25,
-) -> Outcome:
-    """Send requests through a throttle in simulated time; refused ones are sent again at once, as the throttle lets."""
-    throttle, dice = throttle or Throttle(), random.Random(seed)
-    events: list[tuple[float, int, Ticket, float | None, int]] = []
-    waiting, in_flight, accepted, refused, serial, now = requests, 0, 0, 0, 0, start
-    while accepted < requests:
-        wait = throttle.wait_s(now, in_flight) if waiting and in_flight < most_in_flight else float("inf")
-        if wait <= 0:
-            ticket = throttle.sent(now)
-            waiting, in_flight, serial = waiting - 1, in_flight + 1, serial + 1
-            heapq.heappush(events, (now + latency_s / 2 * dice.uniform(1, 1 + jitter), serial, ticket, None, -1))
-            continue
-        if not events or now + wait < events[0][0]:
-            now += wait
-            continue
-        now, _, ticket, hint, left = heapq.heappop(events)
-        serial += 1
-        if left == -1:  # arrives at the server
-            hint = limiter.admit(now)
-            back = now + latency_s / 2 * dice.uniform(1, 1 + jitter)
-            heapq.heappush(events, (back, serial, ticket, hint, limiter.left(now)))
-            continue
-        in_flight -= 1
-        if hint is None:
-            accepted += 1
-            throttle.answered(ticket, now, in_flight, left=left if says_left else None)
-        else:
-            refused, waiting = refused + 1, waiting + 1
-            throttle.refused(ticket, now, hint if says_when else None)
-    return Outcome(seconds=now - start, accepted=accepted, refused=refused, ended=now)

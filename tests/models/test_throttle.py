@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from statistics import median
 
 import pytest
 from aiohttp import web
@@ -18,10 +19,16 @@ from askwell.models.throttle import Throttle
 from askwell.models.wrappers import Limited, Retrying
 from askwell.types import Completion, Quota
 from tests.asks import ask
-from tests.models.rate_servers import KINDS, FixedWindow, TokenBucket, simulate
+from tests.models.rate_servers import KINDS, FixedWindow, TokenBucket
+from tests.models.rate_world import WORLDS, World, simulate
 from tests.servers import chat_server, completion, error
 
 RATE, REQUESTS = 300.0, 9000
+_FAST = [
+    ("fixed window 1 s", "wakes late"),
+    ("token bucket, burst 20", "refuses at once"),
+    ("sliding window 1 s", "decides late"),
+]
 
 
 @pytest.mark.parametrize("hints", ["none", "Retry-After", "what is left"])
@@ -41,10 +48,66 @@ def test_keeps_95_percent_of_a_limit_and_has_at_most_3_percent_refused(kind: str
     assert found.refused <= (0.05 if whole_windows else 0.03) * (found.accepted + found.refused)
 
 
+@pytest.mark.parametrize("hints", ["none", "Retry-After"])
+@pytest.mark.parametrize("latency_s", [0.02, 0.2])
+@pytest.mark.parametrize(
+    ("kind", "world"),
+    [
+        pytest.param(kind, world, marks=[] if (kind, world) in _FAST else pytest.mark.slow)
+        for kind in KINDS
+        if kind != "fixed window 10 s"  # its test is above
+        for world in WORLDS
+    ],
+)
+def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
+    kind: str, world: str, latency_s: float, hints: str
+) -> None:
+    found = [
+        simulate(
+            KINDS[kind](RATE),
+            requests=6000,
+            latency_s=latency_s,
+            most_in_flight=128,
+            says_when=hints == "Retry-After",
+            world=WORLDS[world],
+            seed=number,
+            start=100.0 + number / 5,  # the phase of the server's windows
+        )
+        for number in range(5)
+    ]
+    kept = [one.accepted / one.seconds / RATE for one in found]
+    refused = [one.refused / (one.accepted + one.refused) for one in found]
+    assert median(kept) >= 0.95
+    assert min(kept) >= 0.93
+    assert median(refused) <= 0.03
+    assert max(refused) <= 0.035
+
+
+def test_machines_that_stand_still_cost_what_they_stand_still() -> None:
+    stalled = World(tick_s=0.002, stall_s=0.08)
+    found = simulate(
+        FixedWindow(RATE), requests=6000, latency_s=0.02, most_in_flight=128, says_when=True, world=stalled
+    )
+    assert found.accepted / found.seconds >= 0.9 * RATE
+    assert found.refused <= 0.05 * 6000
+
+
+def test_an_unlimited_server_is_full_within_half_a_second() -> None:
+    found = simulate(TokenBucket(1e9, burst=1e9), requests=3000, latency_s=0.2, most_in_flight=512)
+    assert found.full_after_s <= 0.4
+
+
+def test_a_pause_ends_when_the_server_opens_and_not_when_its_slow_answers_come() -> None:
+    instant_news = World(before=0.001, refusal=0.0001)
+    found = simulate(TokenBucket(20.0, burst=20), requests=300, latency_s=10.0, most_in_flight=512, world=instant_news)
+    assert found.seconds <= 30.0  # 300 at 20/s after a burst of 20, and ten seconds for the last answer
+    assert found.refused <= 40
+
+
 @pytest.mark.parametrize(("latency_s", "most", "ideal"), [(0.2, 512, 2560.0), (0.05, 256, 5120.0), (0.01, 16, 1600.0)])
 def test_costs_a_server_without_limits_little(latency_s: float, most: int, ideal: float) -> None:
     free = TokenBucket(1e9, burst=1e9)
-    found = simulate(free, requests=int(8 * ideal), latency_s=latency_s, most_in_flight=most, jitter=0.0)
+    found = simulate(free, requests=int(8 * ideal), latency_s=latency_s, most_in_flight=most, world=World(jitter=0.0))
     assert found.refused == 0
     assert found.accepted / found.seconds >= 0.93 * ideal
 
@@ -140,6 +203,42 @@ async def test_two_models_of_one_gate_take_turns() -> None:
     calls += [asyncio.ensure_future(few.complete(ask(f"q{number}"))) for number in range(3)]
     await asyncio.gather(*calls)
     assert max(place for place, name in enumerate(order) if name == "optimizer") <= 7
+
+
+async def test_an_answer_ends_a_wait_before_its_time() -> None:
+    gate = Gate()
+    now = time.monotonic()
+    first = [gate.throttle.sent(now) for _ in range(4)]
+    gate.throttle.refused(
+        first[3], now + 0.5, None
+    )  # refusals seem to take half a second: a probe is waited for as long
+    begun = time.perf_counter()
+    model = Limited(SlowModel(ScriptedModel(lambda _: "fine"), latency_s=0.01), max_concurrency=8, gate=gate)
+    await asyncio.gather(*(model.complete(ask(f"q{number}")) for number in range(3)))
+    assert time.perf_counter() - begun < 1.5
+
+
+async def test_a_call_refused_by_a_paced_limit_is_not_given_up_before_its_time() -> None:
+    closed_until = time.monotonic() + 0.8
+
+    def reply(_: object) -> Completion | str:
+        open_now = time.monotonic() >= closed_until
+        return "fine" if open_now else Completion(outcome="failed", fault="rate_limit", error="429")
+
+    script = ScriptedModel(reply)
+    model = Retrying(Limited(script, max_concurrency=1), max_attempts=4, base_s=0.5)  # would wait 3.5 s at most
+    assert (await model.complete(ask("q"))).text == "fine"
+    assert len(script.requests) > 4
+
+
+async def test_a_call_refused_for_good_is_given_up() -> None:
+    refused = Completion(outcome="failed", fault="rate_limit", error="429")
+    script = ScriptedModel(lambda _: refused)
+    begun = time.perf_counter()
+    found = await Retrying(Limited(script, max_concurrency=1), max_attempts=3, base_s=0.1).complete(ask("q"))
+    assert found.fault == "rate_limit"
+    assert "gave up after" in found.error
+    assert 0.3 <= time.perf_counter() - begun < 2.0
 
 
 async def test_a_call_cancelled_in_the_queue_leaves_no_trace() -> None:

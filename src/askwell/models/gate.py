@@ -114,10 +114,18 @@ class Gate:
         while (queue := self._next(turns)) is not None:
             wait = self.throttle.wait_s(now, turns.in_flight)
             if wait > 0:
-                if math.isfinite(wait) and turns.timer is None:
-                    turns.timer = asyncio.get_running_loop().call_later(wait, self._on_timer, turns)
+                if math.isfinite(wait):
+                    self._wake_at(turns, asyncio.get_running_loop().time() + wait)
                 return
             queue.waiting.popleft().set_result(self._send(turns, queue, now))
+
+    def _wake_at(self, turns: _Turns, when: float) -> None:
+        """Set the timer, or set it earlier: an answer may end a wait before its time."""
+        if turns.timer is not None:
+            if turns.timer.when() <= when:
+                return
+            turns.timer.cancel()
+        turns.timer = asyncio.get_running_loop().call_at(when, self._on_timer, turns)
 
     def _on_timer(self, turns: _Turns) -> None:
         turns.timer = None
