@@ -31,6 +31,8 @@ class _Turns:
 
     queues: deque[Queue] = field(default_factory=deque[Queue])
     timer: asyncio.TimerHandle | None = None
+    wakes_at: float = 0.0
+    """When the timer goes off, by the loop's clock (a handle of uvloop can't always tell)."""
     in_flight: int = 0
 
 
@@ -122,9 +124,10 @@ class Gate:
     def _wake_at(self, turns: _Turns, when: float) -> None:
         """Set the timer, or set it earlier: an answer may end a wait before its time."""
         if turns.timer is not None:
-            if turns.timer.when() <= when:
+            if turns.wakes_at <= when:
                 return
             turns.timer.cancel()
+        turns.wakes_at = when
         turns.timer = asyncio.get_running_loop().call_at(when, self._on_timer, turns)
 
     def _on_timer(self, turns: _Turns) -> None:

@@ -49,6 +49,8 @@ class _Waiting:
 
     calls: deque[_Call] = field(default_factory=deque["_Call"])
     timer: asyncio.TimerHandle | None = None
+    wakes_at: float = 0.0
+    """When the timer goes off, by the loop's clock (a handle of uvloop can't always tell)."""
 
 
 class Pool:
@@ -257,10 +259,11 @@ class Pool:
             return
         wait = min([_LOOK_AGAIN_S, *(one.wait_s() for one in self._members)])
         moment = loop.time() + max(wait, _SOONEST_S)
-        if waiting.timer is not None and waiting.timer.when() > moment + _SOONEST_S:
+        if waiting.timer is not None and waiting.wakes_at > moment + _SOONEST_S:
             waiting.timer.cancel()
             waiting.timer = None
         if waiting.timer is None:
+            waiting.wakes_at = moment
             waiting.timer = loop.call_at(moment, self._on_timer, waiting)
 
     def _on_timer(self, waiting: _Waiting) -> None:
