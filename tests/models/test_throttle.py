@@ -147,6 +147,12 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_it() -> None
     assert found.accepted / found.seconds >= 150
 
 
+def test_a_short_wait_is_over_when_the_next_request_arrives() -> None:
+    throttle = Throttle()
+    throttle.refused(throttle.sent(0.0), 0.1, 0.5)  # decided when the request came, so one sent at 0.5 passes
+    assert 0.4 <= throttle.wait_s(0.1, 0) <= 0.42
+
+
 def test_a_long_wait_is_for_all() -> None:
     throttle = Throttle()
     ticket = throttle.sent(0.0)

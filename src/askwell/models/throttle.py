@@ -11,8 +11,8 @@ From then on the rate follows the curve of RFC 9438 (CUBIC): a little below the 
 long near it, carefully and then ever faster beyond it. So a limit costs a few refusals every few seconds, and a limit
 that is raised is found within about ten.
 
-Deviations from the RFC: it is a rate that follows the curve. The cut is 3 % (a limit is sharp, a congested link is not)
-below a plateau 1.5 % under the refused rate, and beyond the plateau C is about a third. Where the share that passed, or
+Deviations from the RFC: it is a rate that follows the curve. The cut is 2 % (a limit is sharp, a congested link is not)
+below a plateau 1 % under the refused rate, and beyond the plateau C is about a third. Where the share that passed, or
 what passed amid refusals, says that the limit lies lower, the plateau goes there at once; refusals of requests sent
 before a cut count only as such shares. Refusals in a row are a server that is shut, and it is waited for as at first.
 Below the plateau up to a twentieth may be refused for other reasons (a burst after a stall, a server's mood) without a
@@ -33,10 +33,9 @@ _FIRST_WINDOW, _WINDOW_GROWTH = 128.0, 3.0
 _UNLIMITED_RATE = 100_000.0
 _LEAST_WINDOW = 16.0  # once the rate is known it is the rate that counts; this bounds a server that stalls
 _CATCH_UP_S = 0.05  # a timer that fired late may be made up for by this much
-_CUT = 0.97  # where a cycle begins, of its plateau
-_PLATEAU = 0.985  # of the rate that was refused
-_BACK_S = 2.0  # CUBIC's K: how long until the plateau is reached
-_GROWTH = (1 - _CUT) / _BACK_S**3  # CUBIC's C, in shares of the rate
+_CUT = 0.98  # where a cycle begins, of its plateau
+_PLATEAU = 0.99  # of the rate that was refused
+_GROWTH = 0.00375  # CUBIC's C, in shares of the rate a second cubed: the plateau is reached again in 1.7 s
 _BEYOND = 0.35  # of C, above the plateau
 _FEW_ASKED = 20  # of fewer a share tells nothing
 _LITTLE, _HELPED = 0.01, 0.75  # a share of refusals that is none; one that fell less than to this did not fall
@@ -68,7 +67,7 @@ class Throttle:
         self._window = _FIRST_WINDOW
         self._round_trip_s, self._refusal_trip_s = 0.0, 0.0
         self._evidence = Evidence()
-        self._plateau, self._since, self._back_s = 0.0, 0.0, _BACK_S
+        self._plateau, self._since, self._back_s = 0.0, 0.0, 0.0
         self._epoch, self._accepted, self._refused = 0, 0, 0
         self._asked_rate, self._share = 0.0, 0.0
         self._is_shut, self._is_ramping = False, False
@@ -135,18 +134,18 @@ class Throttle:
         self._refused += ticket.epoch == self._epoch
         self._refusal_trip_s = max(now - ticket.sent_at, 0.9 * self._refusal_trip_s)
         self._evidence.refused(ticket.number, ticket.sent_at, retry_after_s, is_shut=self._is_shut)
-        wait_s = retry_after_s or 0.0
+        until = _open_again(ticket, now, retry_after_s or 0.0)
         if self._is_shut:
             while self._probes and self._probes[0].number <= ticket.number:
                 self._probes.popleft()
-            self._closed_until = max(self._closed_until, now + wait_s)
+            self._closed_until = max(self._closed_until, until)
             return False
         if self.rate is None:
             self._begin(now, max(1.0, self._evidence.slots.between(now - 1.0, ticket.sent_at)[1]))
-            self._shut(now + max(wait_s, self._refusal_trip_s + _SETTLE_S))
+            self._shut(max(until, now + self._refusal_trip_s + _SETTLE_S))
             return True
-        if wait_s >= _LONG_WAIT_S or self._is_a_row():
-            self._shut(now + wait_s)
+        if until >= now + _LONG_WAIT_S or self._is_a_row():
+            self._shut(until)
             return False
         return self._learn(ticket, now)
 
@@ -223,3 +222,8 @@ class Throttle:
         late = now - self._since - self._back_s
         growth = _GROWTH if late < 0 else _GROWTH * _BEYOND
         return min(self._plateau * (1 + growth * late**3), _UNLIMITED_RATE)
+
+
+def _open_again(ticket: Ticket, now: float, wait_s: float) -> float:
+    """Return when to ask again: a short wait was told when the request came, and is over when the next one comes."""
+    return now + wait_s if wait_s >= _LONG_WAIT_S else max(now, ticket.sent_at + wait_s + _SETTLE_S)
