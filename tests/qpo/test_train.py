@@ -75,6 +75,23 @@ def test_the_same_arguments_give_the_same_writer_packed_or_plain(base: Path) -> 
     assert not torch.allclose(weights(first), weights(other), atol=1e-3)
 
 
+def test_pairs_drawn_one_by_one_are_encoded_together_with_the_same_losses(base: Path) -> None:
+    """The paper's batches: a query that is in a batch several times is still encoded once."""
+    data, history = world(8, seed=0), {True: list[Epoch](), False: list[Epoch]()}
+    for packed, seen in history.items():
+        settings = replace(QUICK, epochs=3, most_shared=1, packed=packed)
+        LanguageModelTrainer(settings, tiny(base), on_epoch=seen.append).fit(data, world(3, seed=1), seed=1)
+    for one, other in zip(history[True], history[False], strict=True):
+        assert one.train.total == pytest.approx(other.train.total, abs=1e-4)
+
+
+def test_without_patience_the_dev_loss_is_measured_after_the_last_epoch_only(base: Path) -> None:
+    seen: list[Epoch] = []
+    settings = replace(QUICK, epochs=3, patience=0)
+    LanguageModelTrainer(settings, tiny(base), on_epoch=seen.append).fit(world(6, seed=0), world(3, seed=1), seed=0)
+    assert [one.dev is None for one in seen] == [True, True, False]
+
+
 class Killed(RuntimeError):
     """Stands for a kill after an epoch."""
 
@@ -143,6 +160,7 @@ def test_the_papers_numbers() -> None:
     assert (PAPER.learning_rate, PAPER.epochs, PAPER.later_learning_rate, PAPER.later_epochs) == (1e-3, 100, 1e-4, 20)
     assert (PAPER.decay, PAPER.decay_every, PAPER.batch_pairs, PAPER.clip) == (0.65, 20, 128, 0.25)
     assert (PAPER.weight_decay, PAPER.value_weight, PAPER.aim) == (1e-4, None, 1.0)
+    assert (PAPER.signal, PAPER.most_shared, PAPER.patience) == ("reward", 1, 0)
 
 
 def test_advantages_must_be_known_for_most(base: Path) -> None:

@@ -92,7 +92,8 @@ class TrainSettings:
     weight_decay: float = 1e-4
     clip: float = 1.0
     patience: int = 3
-    """Epochs without a better dev loss until training stops; 0: never, and the last epoch is kept."""
+    """Epochs without a better dev loss until training stops; 0: never, and the last epoch is kept (the dev loss is then
+    measured after that one only)."""
     least_gain: float = 0.002
     """Share by which a dev loss must fall below the best one to be better."""
     packed: bool = True
@@ -112,9 +113,10 @@ PAPER = TrainSettings(
     most_shared=1,
     clip=0.25,
     patience=0,
-    packed=False,
 )
-"""The paper's training (section 3 of the specification), but for deviations 1, 2, 3 and 8 of this file's header."""
+"""The paper's training (section 3 of the specification), but for deviations 1, 2, 3 and 8 of this file's header. Pairs
+are drawn one by one; those of a batch that have a query in common are still encoded together (`packed`), as that
+changes no loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +293,8 @@ class _Training:
         sums = torch.zeros(4, device=self.model.device)
         for batch in batches(self.train, self._lesson, self.settings, seed=self.seed, epoch=number):
             sums += self._step(batch)
-        train, dev = self._losses(sums), self._dev_losses() if self.dev else None
+        decides = bool(self.settings.patience) or number == self.epochs - 1
+        train, dev = self._losses(sums), self._dev_losses() if self.dev and decides else None
         self.state.epoch += 1
         if (
             dev is None
@@ -321,6 +324,8 @@ class _Training:
 
     def _sums(self, lessons: Sequence[Sequence[Lesson]]) -> Tensor:
         """Summed weighted cross-entropy, summed weight, summed squared value errors, and their number."""
+        if self.settings.packed:
+            lessons = _merged(lessons)
         flat = [lesson for chunk in lessons for lesson in chunk]
         if not flat:
             return torch.zeros(4, device=self.model.device)
@@ -435,6 +440,14 @@ def _filled(chunks: Sequence[list[Lesson]], pairs: int) -> Iterator[list[list[Le
             batch = []
     if batch:
         yield batch
+
+
+def _merged(chunks: Sequence[Sequence[Lesson]]) -> list[list[Lesson]]:
+    """Put the chunks of one query together, so that a batch encodes it once however its pairs were drawn."""
+    groups: dict[tuple[int, ...], list[Lesson]] = {}
+    for chunk in chunks:
+        groups.setdefault(chunk[0].sample.query, []).extend(chunk)
+    return list(groups.values())
 
 
 def _quantile(samples: Sequence[Sample], share: float) -> float:
