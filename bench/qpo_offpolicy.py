@@ -1,13 +1,17 @@
 """Do off-policy intervals cover what a policy really scores? On the bundled tasks the truth can be asked.
 
-Command (about 3 minutes on one core; seeds 0 to 49):
+Commands of the figures in docs/algorithms/qpo_loops.md (about 3 minutes each on one quiet core):
 
-    python bench/qpo_offpolicy.py [--trials 50] [--bundle numbers_max+words_first+review_sentiment]
+    python bench/qpo_offpolicy.py                                     # seeds 0-49: what the intervals were chosen on
+    python bench/qpo_offpolicy.py --first-seed 1000                   # fresh seeds, run once
+    python bench/qpo_offpolicy.py --first-seed 1000 --bundle bool_trues+walk_direction+review_topic
 
 The bundled model answers 360 mixed queries with 10 prompts each: the whole truth. A trial draws 120 of the queries; 60
-train a selection policy, on the other 60 four prompts each are "logged" at random, and the policy's score is estimated
-from that log alone. It is covered where the interval holds the policy's mean score over all 300 queries it was not
-trained on. One line an estimator: coverage with its 95 % interval (Wilson), mean error and mean width in points.
+train a selection policy, on the other 60 four prompts each are "logged" at random, and a policy's score is estimated
+from that log alone: the learnt one's (near 100 % here, where intervals are hardest), and that of a policy that sends
+each query a prompt at random (in the middle). It is covered where the interval holds the policy's mean score over all
+300 queries that the learnt one was not trained on. One line a policy and estimator: coverage with its 95 % interval
+(Wilson), mean error and mean width in points.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,25 +40,40 @@ from askwell.types import Prompt
 
 QUERIES, TRAINED, ESTIMATED, LOGGED = 360, 60, 60, 4
 ESTIMATORS = ("direct", "ips", "doubly_robust")
+FIGURES = ("score", "error", "width")
 
 
 def main() -> None:
     """Run the trials and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--bundle", default="numbers_max+words_first+review_sentiment")
     arguments = parser.parse_args()
     truth = asyncio.run(whole_truth(arguments.bundle))
-    found: dict[str, list[tuple[bool, float, float]]] = {name: [] for name in ESTIMATORS}
-    for trial in range(arguments.trials):
-        for name, covered in one_trial(truth, trial).items():
-            found[name].append(covered)
-    print(f"{arguments.bundle}: {arguments.trials} trials, {len(truth.prompts)} prompts")
-    print(f"{'estimator':16s}{'covered':>24s}{'mean error':>12s}{'mean width':>12s}")
-    for name, results in found.items():
-        covered, errors, widths = zip(*results, strict=True)
-        spelt = format_interval(mean_interval([float(one) for one in covered]))
-        print(f"{name:16s}{spelt:>24s}{100 * np.mean(errors):12.1f}{100 * np.mean(widths):12.1f}")
+    found: dict[tuple[str, str], list[Trial]] = {}
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.trials)
+    for seed in seeds:
+        for one in one_trial(truth, seed):
+            found.setdefault((one.policy, one.estimator), []).append(one)
+    print(f"{arguments.bundle}: seeds {seeds[0]} to {seeds[-1]}, {len(truth.prompts)} prompts")
+    print(f"{'policy':8s}{'scores':>8s}  {'estimator':16s}{'covered':>24s}{'mean error':>12s}{'mean width':>12s}")
+    for (policy, estimator), trials in found.items():
+        spelt = format_interval(mean_interval([float(one.covered) for one in trials]))
+        score, error, width = (100 * np.mean([getattr(one, name) for one in trials]) for name in FIGURES)
+        print(f"{policy:8s}{score:8.1f}  {estimator:16s}{spelt:>24s}{error:12.1f}{width:12.1f}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One estimate beside the truth."""
+
+    policy: str
+    estimator: str
+    score: float
+    covered: bool
+    error: float
+    width: float
 
 
 async def whole_truth(bundle: str) -> Table:
@@ -81,24 +102,34 @@ def pool(bundle: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def one_trial(truth: Table, trial: int) -> dict[str, tuple[bool, float, float]]:
+def one_trial(truth: Table, seed: int) -> Iterator[Trial]:
     """Train on some queries, log a little on others, estimate, and look the truth up."""
-    rng = np.random.default_rng(trial)
+    rng = np.random.default_rng(seed)
     order = rng.permutation(len(truth.queries))
-    policy = fit_selection(truth.rows(order[:TRAINED]), scorer="trees", seed=trial)
+    learnt = fit_selection(truth.rows(order[:TRAINED]), scorer="trees", seed=seed)
     unseen = truth.rows(order[TRAINED:])
-    chosen = np.array(policy.choices(unseen.queries))
-    score = float(unseen.totals[np.arange(len(chosen)), chosen].mean())
     part = unseen.rows(np.arange(ESTIMATED))
     shown = np.argsort(rng.random(part.totals.shape), axis=1) < LOGGED
     log = Table(queries=part.queries, prompts=part.prompts, totals=part.totals * shown, draws=part.draws * shown)
-    found = off_policy(log, policy.prompts_for(log.queries), scorer="trees", seed=trial)
-    results: dict[str, tuple[bool, float, float]] = {}
-    for name in ESTIMATORS:
-        one = getattr(found, name)
-        assert isinstance(one, Estimate)
-        results[name] = (one.low <= score <= one.high, one.value - score, one.high - one.low)
-    return results
+    choices: dict[str, list[int]] = {
+        "learnt": learnt.choices(unseen.queries),
+        "random": np.random.default_rng(50_000 + seed).integers(len(truth.prompts), size=len(unseen.queries)).tolist(),
+    }
+    for policy, chosen in choices.items():
+        score = float(unseen.totals[np.arange(len(chosen)), chosen].mean())
+        sent = [truth.prompts[place] for place in chosen[:ESTIMATED]]
+        found = off_policy(log, sent, scorer="trees", seed=seed)
+        for estimator in ESTIMATORS:
+            one = getattr(found, estimator)
+            assert isinstance(one, Estimate)
+            yield Trial(
+                policy=policy,
+                estimator=estimator,
+                score=score,
+                covered=one.low <= score <= one.high,
+                error=one.value - score,
+                width=one.high - one.low,
+            )
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.errors import ConfigError, DataError
-from askwell.quantiles import normal_quantile, student_cdf, student_quantile
+from askwell.quantiles import beta_cdf, beta_quantile, normal_quantile, student_cdf, student_quantile
 from askwell.stats import (
     Interval,
     false_claim_rate,
     format_interval,
     holm,
+    jeffreys_bounds,
     mean_interval,
     optimism,
     paired_difference,
@@ -41,6 +42,30 @@ def test_student_cdf_and_quantile_are_inverses() -> None:
     for freedom in (1, 2, 5, 8, 33):
         assert student_cdf(student_quantile(0.9, freedom), freedom) == pytest.approx(0.9, abs=1e-9)
     assert student_quantile(0.975, 10**6) == pytest.approx(normal_quantile(0.975), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("probability", "a", "b", "expected"),
+    [
+        (0.5, 1.0, 1.0, 0.5),
+        (0.9, 1.0, 3.0, 1 - 0.1 ** (1 / 3)),
+        (0.25, 0.5, 0.5, math.sin(math.pi / 8) ** 2),  # the arcsine law
+        (0.1, 200.0, 1.0, 0.1 ** (1 / 200)),
+    ],
+)
+def test_beta_quantiles_match_closed_forms(probability: float, a: float, b: float, expected: float) -> None:
+    assert beta_quantile(probability, a, b) == pytest.approx(expected, abs=1e-9)
+    assert beta_cdf(expected, a, b) == pytest.approx(probability, abs=1e-9)
+    assert (beta_cdf(0.0, a, b), beta_cdf(1.0, a, b)) == (0.0, 1.0)
+
+
+def test_jeffreys_bounds_are_those_of_a_textbook_and_reach_the_ends() -> None:
+    low, high = jeffreys_bounds(1 / 10, 10)  # Brown, Cai and DasGupta 2001, table 5
+    assert (low, high) == (pytest.approx(0.011, abs=1e-3), pytest.approx(0.381, abs=1e-3))
+    assert jeffreys_bounds(1.0, 24)[1] == 1.0
+    assert jeffreys_bounds(0.0, 24)[0] == 0.0
+    assert jeffreys_bounds(0.3, 0.0) == (0.0, 1.0)
+    assert jeffreys_bounds(0.3, 4e4)[1] == pytest.approx(0.3045, abs=1e-4)
 
 
 def test_wilson_interval_of_a_textbook_case() -> None:

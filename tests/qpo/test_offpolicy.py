@@ -46,6 +46,42 @@ def test_a_bad_model_is_corrected_by_the_log() -> None:
     assert found.ips.value == pytest.approx(0.1, abs=0.06)
 
 
+def test_the_direct_method_is_set_right_where_log_and_policy_agree() -> None:
+    """The model shrinks towards the average; the policy knows better, and a few logged answers to it say so."""
+    covered, misses = 0, 0.0
+    for seed in range(12):
+        data, _ = logged(60, seed)
+        found = off_policy(data, fitting(data.queries), seed=seed, scorer="cluster").direct
+        covered += found.low <= 0.8 <= found.high
+        misses += (found.value - 0.8) / 12
+    assert covered >= 10
+    assert abs(misses) < 0.05
+
+
+def test_where_every_logged_answer_is_right_intervals_stay_open_below_and_reach_the_top() -> None:
+    queries, rates = phrased(60, seed=1)
+    shown = np.argsort(np.random.default_rng(0).random(rates.shape), axis=1) < 2
+    right = np.array([[prompt == best for prompt in PROMPTS] for best in fitting(queries)]) * shown
+    data = Table(queries=queries, prompts=PROMPTS, totals=right.astype(np.float64), draws=shown.astype(np.float64))
+    found = off_policy(data, fitting(queries), seed=0, scorer="cluster")
+    assert found.ips is not None
+    for one in (found.direct, found.ips):
+        assert one.high == 1.0
+        assert one.value > 0.97
+        assert 0.85 < one.low < 0.96
+
+
+def test_without_a_logged_answer_to_the_policys_prompts_nothing_is_known() -> None:
+    data, _ = logged(60, seed=1)
+    draws = data.draws.copy()
+    draws[:, 2] = 0
+    none = Table(queries=data.queries, prompts=PROMPTS, totals=data.totals * (draws > 0), draws=draws)
+    found = off_policy(none, [PROMPTS[2]] * 60, seed=0, scorer="cluster")
+    assert found.matched == 0.0
+    for one in (found.direct, found.doubly_robust):
+        assert (one.low, one.high) == (0.0, 1.0)
+
+
 def test_given_propensities_undo_a_log_that_preferred_what_works() -> None:
     rng = np.random.default_rng(1_005)
     queries, rates = phrased(600, seed=5)

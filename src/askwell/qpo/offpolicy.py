@@ -4,13 +4,15 @@
     found.doubly_robust                  # the one to read; direct and ips show where it comes from
 
 Three estimators (Dudík, Langford & Li 2011). *Direct*: a model of the outcomes, fitted without the query it is asked
-about. *IPS*: the logged outcomes where log and policy agree, weighted by how likely each was to be logged
-(self-normalised: Swaminathan & Joachims 2015). *Doubly robust*: the model, corrected by what it gets wrong on logged
-outcomes; right where either the model or the propensities are.
+about, its odds all moved by one factor so that it is right on average where log and policy agree (targeting: van der
+Laan & Rubin 2006). Unmoved it may be far off, on the policy's prompts most of all: it has seen few outcomes and shrinks
+towards the average, and the policy was learnt from others. *IPS*: the logged outcomes where log and policy agree,
+weighted by how likely each was to be logged (self-normalised: Swaminathan & Joachims 2015). *Doubly robust*: the model
+as it is, plus what it gets wrong on average where log and policy agree; right where either model or propensities are.
 
 The policy must not have been learnt from the table's queries. Intervals are a bootstrap over queries, and never
-narrower than Wilson's for as many real answers: where all of 24 logged answers are right, a bootstrap alone would be
-sure. That of `direct` knows nothing of the model's own error.
+narrower than Jeffreys' for as many logged answers to the policy's prompts: where all of 24 are right, a bootstrap alone
+would be sure; where there are none, nothing is known.
 """
 
 from __future__ import annotations
@@ -24,15 +26,20 @@ from askwell.qpo.arrays import Floats, Ints, np
 from askwell.qpo.folds import fold_rows
 from askwell.qpo.scorer import fitter
 from askwell.qpo.table import Table, static_prompt
-from askwell.stats import wilson_bounds
+from askwell.stats import jeffreys_bounds
 from askwell.types import Prompt
 
 Estimator = Literal["direct", "ips", "doubly-robust"]
 
 RESAMPLES = 2_000
 CHUNKS = 20
+BISECTIONS = 30
 MIN_MATCHED = 10
-"""Queries whose logged prompts hold the policy's own, at least; with fewer, only the model speaks."""
+"""Queries whose logged prompts hold the policy's own, at least; with fewer there is no IPS."""
+SURE = 0.02
+"""The model's chances are kept this far from 0 and 1 before their odds are moved."""
+MOST_MOVED = 8.0
+"""Most by which log-odds are moved: where every logged answer is right, no move is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,22 +152,40 @@ def _estimate(name: Estimator, rows: _Rows, seed: int, level: float) -> Estimate
     )
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
     value = min(max(float(_values(name, rows, np.arange(n)[None, :])[0]), 0.0), 1.0)
-    floor_low, floor_high = wilson_bounds(value, _answers(name, rows), level)
+    floor_low, floor_high = jeffreys_bounds(value, _answers(rows), level)
     return Estimate(value=value, low=max(0.0, min(low, floor_low)), high=min(1.0, max(high, floor_high)))
 
 
-def _answers(name: Estimator, rows: _Rows) -> float:
-    """How many logged answers speak for the estimate (Kish's effective number, for weights that differ)."""
-    if name == "direct" or not rows.weight.any():
-        return float(len(rows.model))
-    return float(rows.weight.sum()) ** 2 / float((rows.weight**2).sum())
+def _answers(rows: _Rows) -> float:
+    """How many logged answers speak for the policy's prompts (Kish's effective number, for weights that differ)."""
+    return float(rows.weight.sum()) ** 2 / max(float((rows.weight**2).sum()), 1e-300)
 
 
 def _values(name: Estimator, rows: _Rows, draws: Ints) -> Floats:
     """The estimate of each line of `draws` (query numbers). Weights are self-normalised; where none is, the model's."""
+    if name == "direct":
+        return _targeted(rows, draws)
     direct: Floats = rows.model[draws].mean(axis=1)
     weights: Floats = rows.weight[draws].sum(axis=1)
     safe = np.where(weights > 0, weights, 1.0)
     if name == "ips":
         return np.where(weights > 0, rows.reward[draws].sum(axis=1) / safe, direct)
-    return direct if name == "direct" else direct + rows.residual[draws].sum(axis=1) / safe
+    return direct + rows.residual[draws].sum(axis=1) / safe
+
+
+def _targeted(rows: _Rows, draws: Ints) -> Floats:
+    """Mean of the model, its log-odds moved until it expects the rewards that were logged; found by bisection."""
+    chances = np.clip(rows.model, SURE, 1 - SURE)
+    odds, weights, rewards = np.log(chances / (1 - chances))[draws], rows.weight[draws], rows.reward[draws].sum(axis=1)
+    low = np.where(weights.any(axis=1), -MOST_MOVED, 0.0)
+    high = -low
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        is_low = (weights * _chance(odds, middle)).sum(axis=1) < rewards
+        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
+    moved: Floats = _chance(odds, (low + high) / 2).mean(axis=1)
+    return moved
+
+
+def _chance(odds: Floats, moved: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-odds - moved[:, None]))
