@@ -131,9 +131,11 @@ def test_presets_and_changes() -> None:
     assert loops_settings(paper.model_copy(update={"shots": 6}), seed=3).reward == "few-shot"
     assert loops_settings(paper.model_copy(update={"reward": "accuracy"}), seed=3).reward is None
     assert loops_settings(parse_config({}).policy, seed=3).reward is None
+    assert (PAPER_LOOPS.choosing, PAPER_LOOPS.patience) == (False, 0)
     own = parse_config({"policy": {"choice": "information", "guard": False, "collect": 7}}).policy
     found = loops_settings(own, seed=0)
     assert (found.collecting.choice, found.collecting.pairs, found.guarded) == ("information", 7, False)
+    assert (found.choosing, found.patience) == (True, 1)
 
 
 def test_the_bundled_target_is_learnt_for_by_the_bundled_model() -> None:

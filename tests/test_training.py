@@ -52,7 +52,7 @@ def test_a_policy_with_its_figures(tmp_path: Path) -> None:
     found = train(logged(tmp_path / "log.jsonl"), tmp_path / "run")
     assert found.figures.worth_it
     assert found.figures.verdict.startswith("Yes")
-    assert len(found.figures.loops) == 2
+    assert [one.loop for one in found.figures.loops] == [0, 1, 2]
     assert found.figures.tested is not None
     assert found.figures.tested.gain.low > 0
     assert found.figures.tested.gain.n == 80
@@ -93,7 +93,7 @@ def test_where_one_prompt_is_enough_it_says_so_trains_nothing_and_asks_nothing(t
 def test_it_may_be_forced_and_then_the_guard_keeps_the_static_prompt(tmp_path: Path) -> None:
     policy = {"loops": 2, "collect": 20, "force": True}
     found = train(logged(tmp_path / "log.jsonl", plain), tmp_path / "run", target=plain, policy=policy)
-    assert len(found.figures.loops) == 2
+    assert [one.loop for one in found.figures.loops] == [0, 1, 2]
     assert found.figures.keeps_static
     assert found.figures.tested is None
 

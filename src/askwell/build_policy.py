@@ -33,6 +33,8 @@ PAPER_LOOPS = LoopsSettings(
     guarded=False,
     most_prompts=0,
     reward="choice",
+    choosing=False,
+    patience=0,
 )
 """QPO's own loops (section 3 of its paper): about 1,000 queries a loop, one sampled prompt each, greedy at the end."""
 
@@ -87,6 +89,8 @@ def loops_settings(policy: PolicyConfig, *, seed: int) -> LoopsSettings:
         "samples": policy.samples,
         "guarded": policy.guard,
         "most_prompts": policy.most_prompts,
+        "choosing": policy.choosing,
+        "patience": policy.patience,
     }
     return replace(
         base,

@@ -138,6 +138,10 @@ class PolicyConfig(_Section):
     """Choose among the logged prompts by this scorer (multitask, trees, knn, …): nothing is written, nothing asked."""
     loops: int | None = Field(default=None, ge=1)
     """Trainings at the most; each but the first labels new pairs before."""
+    choosing: bool | None = None
+    """Begin with choosing among the logged prompts: what a trained policy must beat to be deployed."""
+    patience: int | None = Field(default=None, ge=0)
+    """Loops in a row that may bring nothing until it ends; 0 goes on to the last."""
     collect: int | None = Field(default=None, ge=1)
     """New (query, prompt) pairs labelled a loop."""
     prompts: int | None = Field(default=None, ge=1)

@@ -48,7 +48,7 @@ class Figures:
     """The best single prompt of all logged queries (dev ones among them, test ones not)."""
     loops: tuple[LoopResult, ...] = ()
     best_loop: int = 0
-    """Whose policy is deployed; 0 where nothing was trained."""
+    """Whose policy is deployed; 0 chooses among the logged prompts (or nothing was tried)."""
     tested: Tested | None = None
     """None where the static prompt was kept, or there is no test split."""
     keeps_static: bool = True
@@ -174,10 +174,11 @@ class TrainJob:
 
     def _check_caps(self, parts: Parts) -> None:
         draws = self.side.sampling.draws
-        test, dev = 2 * len(parts.test) * draws, 2 * len(parts.dev_examples) * draws
+        test = 2 * len(parts.test) * draws
+        dev = (2 + self.settings.choosing) * len(parts.dev_examples) * draws
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
             raise ConfigError(
-                f"max_calls = {self.caps.max_calls} is too few: the first loop's dev figures take {dev} calls and the "
+                f"max_calls = {self.caps.max_calls} is too few: the first dev figures take {dev} calls and the "
                 f"final test {test}; allow more, or use fewer examples"
             )
 

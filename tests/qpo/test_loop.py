@@ -17,6 +17,7 @@ from askwell.journal import Journal
 from askwell.loop import begin
 from askwell.models.fakes import ScriptedModel
 from askwell.policy import FixedPolicy
+from askwell.qpo.choosing import Chooser
 from askwell.qpo.collect import Collecting, to_label
 from askwell.qpo.data import Cells, Outcomes, from_rollouts, merge
 from askwell.qpo.history import choices, loops
@@ -115,7 +116,7 @@ async def multi(
             static=STATIC,
             trainer=trainer or TableTrainer(),
             evaluator=evaluator,
-            settings=settings or LoopsSettings(loops=2, collecting=Collecting(pairs=60)),
+            settings=settings or LoopsSettings(loops=2, collecting=Collecting(pairs=60), choosing=False),
             keep=keep or Kept(),
             calls_left=lambda: math.inf if most is None else most - purse.calls - purse.keep_back,
             show=show,
@@ -163,7 +164,7 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
 
 def test_no_pair_is_asked_twice() -> None:
     world = World()
-    run(world, settings=LoopsSettings(loops=3, collecting=Collecting(pairs=40)))
+    run(world, settings=LoopsSettings(loops=3, collecting=Collecting(pairs=40), choosing=False))
     assert len(world.asked) == len(set(world.asked))
 
 
@@ -202,9 +203,46 @@ def test_a_cap_that_allows_no_second_loop_says_so() -> None:
     assert learnt.tested is not None
 
 
+def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_nothing_is_not_deployed() -> None:
+    store = MemoryStore()
+    learnt = run(World(), store, settings=LoopsSettings(loops=2, collecting=Collecting(pairs=60)))
+    assert [one.loop for one in learnt.loops][:2] == [0, 1]
+    assert learnt.loops[0].collected == 0
+    assert learnt.loops[0].guarded.low > 0
+    assert loops(store.events()) == list(learnt.loops)
+    assert learnt.best_loop == 0
+    assert isinstance(learnt.policy, GuardedPolicy)
+    assert isinstance(learnt.policy.writer, Chooser)
+    assert learnt.tested is not None
+    assert learnt.tested.gain.low > 0
+
+
+def test_patience_says_how_many_loops_may_bring_nothing() -> None:
+    settings = LoopsSettings(loops=4, collecting=Collecting(pairs=20), choosing=False)
+    for patience, most in ((1, 2), (2, 3), (0, 4)):
+        learnt = run(World(suits=False), settings=replace(settings, patience=patience))
+        assert len(learnt.loops) == most
+
+
+def test_a_cap_is_spread_evenly_over_the_loops_that_are_left() -> None:
+    world = World()
+    dev = len(parts(world).dev_examples)
+    settings = LoopsSettings(loops=3, collecting=Collecting(pairs=1_000), choosing=False, patience=0)
+    learnt = run(world, settings=settings, caps=Caps(max_calls=120 + 4 * dev + 60))
+    assert len(learnt.loops) == 3
+    assert 20 <= learnt.loops[1].collected <= 30 + dev
+    assert learnt.loops[2].collected >= 20
+    assert len(world.asked) <= 120 + 4 * dev + 60
+
+
 def test_what_the_paper_sends_is_sent_without_a_guard() -> None:
     paper = LoopsSettings(
-        loops=1, samples=0, guarded=False, collecting=Collecting(prompts=1, with_static=False), most_prompts=0
+        loops=1,
+        samples=0,
+        guarded=False,
+        collecting=Collecting(prompts=1, with_static=False),
+        most_prompts=0,
+        choosing=False,
     )
     learnt = run(World(), settings=paper)
     assert learnt.loops[0].written == learnt.loops[0].guarded

@@ -9,12 +9,14 @@ import pytest
 
 from askwell.errors import ConfigError, DataError
 from askwell.policy import FixedPolicy, Policy
+from askwell.qpo.choosing import Chooser, fit_chooser
+from askwell.qpo.data import merge
 from askwell.qpo.guard import ALWAYS, Guard, cross_fitted_gains, guard_body, guard_of, never, tune_margin
 from askwell.qpo.policy import GuardedPolicy, load_policy, save_policy
 from askwell.qpo.select import SelectionPolicy, fit_selection
 from askwell.types import Example, Experience, Prompt
 from tests.qpo.fakes import TableTrainer, read_table
-from tests.qpo.worlds import PROMPTS, phrased, table
+from tests.qpo.worlds import PROMPTS, outcomes, phrased, table
 
 STATIC = Prompt(instruction=PROMPTS[0])
 DEMO = Example(id="d", input="1+1", target="2")
@@ -32,6 +34,13 @@ def experiences(n: int = 80, seed: int = 0) -> list[Experience]:
 def policy(guard: Guard, *, samples: int = 0) -> GuardedPolicy:
     writer = TableTrainer().fit(experiences(), [])
     return GuardedPolicy(writer=writer, static=STATIC, guard=guard, samples=samples)
+
+
+def chooser(n: int) -> Chooser:
+    queries, rates = phrased(n, seed=1)
+    found = fit_chooser(merge(outcomes(table(rates, draws=4, seed=1, queries=queries))), static=PROMPTS[0], seed=0)
+    assert found is not None
+    return found
 
 
 def at(margin: float) -> Guard:
@@ -70,19 +79,42 @@ def test_demonstrations_stay_whatever_is_written() -> None:
     assert {prompt.demos for prompt in shots.prompts_for(queries)} == {(DEMO,)}
 
 
-@pytest.mark.parametrize("kind", ["fixed", "selection", "writer"])
+@pytest.mark.parametrize("kind", ["fixed", "selection", "writer", "chooser"])
 def test_every_policy_is_saved_and_loaded_the_same_way(tmp_path: Path, kind: str) -> None:
     queries, rates = phrased(60, seed=1)
     made: dict[str, Policy] = {
         "fixed": FixedPolicy(prompt=Prompt(instruction="Think.", demos=(DEMO,))),
         "selection": fit_selection(table(rates, draws=4, seed=1, queries=queries), seed=0),
         "writer": policy(at(0.05), samples=3),
+        "chooser": replace(policy(at(0.05)), writer=chooser(40)),
     }
     save_policy(made[kind], tmp_path / "p")
     loaded = load_policy(tmp_path / "p", read_writer=read_table)
     fresh, _ = phrased(15, seed=2)
     assert type(loaded) is type(made[kind])
     assert loaded.prompts_for(fresh) == made[kind].prompts_for(fresh)
+
+
+def test_a_chooser_takes_the_logged_prompt_that_suits_and_judges_logged_prompts_only() -> None:
+    fresh, rates = phrased(20, seed=2)
+    found = chooser(60)
+    written = found.write(fresh, samples=2)
+    assert {len(texts) for texts in written} == {2}
+    places: list[int] = rates.argmax(axis=1).tolist()
+    best = [PROMPTS[place] for place in places]
+    assert sum(texts[0] == text for texts, text in zip(written, best, strict=True)) >= 18
+    values = found.value([(query, prompt) for query in fresh for prompt in PROMPTS])
+    assert values[::3] == [0.0] * 20, "the static prompt has no advantage over itself"
+    assert max(values) > 0.1
+    with pytest.raises(DataError, match="not among the 3 logged prompts"):
+        found.value([(fresh[0], "Sing.")])
+
+
+def test_nothing_is_chosen_where_too_little_was_logged_or_the_static_prompt_was_not() -> None:
+    queries, rates = phrased(30, seed=1)
+    data = outcomes(table(rates, draws=2, seed=1, queries=queries))
+    assert fit_chooser(merge(data), static="Sing.", seed=0) is None
+    assert fit_chooser(merge(data[:30]), static=PROMPTS[0], seed=0) is None
 
 
 def test_other_policies_and_folders_are_refused(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class LoopResult:
     """One loop: what it was trained on, and what its policy does on dev queries against the static prompt."""
 
     loop: int
-    """1 is the policy learnt from the log alone."""
+    """0 chooses among the logged prompts, and 1 is the writer trained on the log alone."""
     collected: int
     """Pairs labelled for this loop, those of the static prompt included."""
     trained_on: int

@@ -1,5 +1,6 @@
 """QPO's multi-loop: learn from the log, let the policy try new prompts, label them on the target, learn again.
 
+    loop 0 trains nothing: it chooses among the logged prompts, query by query, which is what a writer has to beat
     loop 1 learns from what was logged; loop t > 1 first labels what loop t-1's policy writes for collection queries
     after each loop: what its policy does on dev queries against the best static prompt, paired, with an interval
     ends when a loop brings nothing, calls run out, or all loops are done; then one test of the best loop's policy
@@ -23,6 +24,7 @@ from askwell.errors import BudgetExhausted
 from askwell.evaluation import Evaluator, Interrupted
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Asker, Show
+from askwell.qpo.choosing import fit_chooser
 from askwell.qpo.collect import Collecting, to_label
 from askwell.qpo.data import Cells, Outcomes, experiences, merge
 from askwell.qpo.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
@@ -54,6 +56,10 @@ class LoopsSettings:
     """What a pair is worth: one of the paper's formulas, or (None) its score."""
     min_max: bool = False
     """Map the formula's rewards to 0..100."""
+    choosing: bool = True
+    """Begin with choosing among the logged prompts, as loop 0 (one dev figure more to pay); False: the paper."""
+    patience: int = 1
+    """Loops in a row that may bring nothing until it ends; 0: it goes on to the last (the paper)."""
     seed: int = 0
 
 
@@ -124,7 +130,7 @@ class MultiLoop:
         )
 
     async def _loops(self) -> tuple[list[_Done], str]:
-        done: list[_Done] = []
+        done = await self._chosen()
         cells, writer = self.parts.train, None
         for number in range(1, self.settings.loops + 1):
             try:
@@ -133,14 +139,28 @@ class MultiLoop:
                     return done, "no new prompt to label, or no target calls left for it"
                 cells = merge([*_again(cells), *collected])
                 writer = await self._trained(number, cells, writer)
-                done.append(await self._on_dev(number, writer, cells, len(collected)))
+                done.append(await self._on_dev(number, writer, cells, len(collected), samples=self.settings.samples))
             except BudgetExhausted as exhausted:
                 if not done:
                     raise
                 return done, str(exhausted)
-            if number > 1 and not _improved(done):
+            if self._is_over(done):
                 return done, f"loop {number} brought nothing"
         return done, "all loops done"
+
+    async def _chosen(self) -> list[_Done]:
+        """Loop 0: what choosing among the logged prompts does; nothing where it can't be learnt."""
+        if not self.settings.choosing:
+            return []
+        static, seed = self.static.instruction, self.settings.seed
+        chooser = await asyncio.to_thread(lambda: fit_chooser(self.parts.train, static=static, seed=seed))
+        if chooser is None:
+            return []
+        return [await self._on_dev(0, chooser, self.parts.train, 0, samples=0)]
+
+    def _is_over(self, done: Sequence[_Done]) -> bool:
+        trained = [one for one in done if one.result.loop]
+        return 0 < self.settings.patience <= _barren(trained)
 
     async def _collected(self, number: int, writer: Writer | None) -> list[Outcomes]:
         """Label what the last loop's policy would try; the first loop has the log."""
@@ -151,28 +171,32 @@ class MultiLoop:
 
     def _new_pairs(self, number: int, writer: Writer) -> Chosen:
         collecting = self.settings.collecting
-        pairs = min(collecting.pairs, self._affordable())
+        room = self._affordable(number)
         past = [pair for chosen in self._asker.known.values() for pair in chosen.pairs]
         found = to_label(
             writer,
             self.parts.collection,
-            collecting=replace(collecting, pairs=pairs),
+            collecting=replace(collecting, pairs=int(min(collecting.pairs, room))),
             known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
             seed=self.settings.seed + number,
         )
-        written = [(example.id, replace(self.static, instruction=text)) for example, text in found]
         tried = {one for one, prompt in past if prompt == self.static}
-        base = dict.fromkeys(one for one, _ in written if collecting.with_static and one not in tried)
-        return Chosen(loop=number, purpose="collect", pairs=(*written, *((one, self.static) for one in base)))
+        written: list[tuple[str, Prompt]] = []
+        beside: list[tuple[str, Prompt]] = []
+        for example, text in found:
+            is_first = collecting.with_static and example.id not in tried
+            if len(written) + len(beside) + 1 + is_first > room:
+                break
+            written.append((example.id, replace(self.static, instruction=text)))
+            if is_first:
+                beside.append((example.id, self.static))
+                tried.add(example.id)
+        return Chosen(loop=number, purpose="collect", pairs=(*written, *beside))
 
-    def _affordable(self) -> int:
-        """New pairs that can be paid for, the static prompt beside them and the dev figures counted in."""
-        collecting, draws = self.settings.collecting, self.evaluator.sampling.draws
-        left = self.calls_left()
-        if math.isinf(left):
-            return collecting.pairs
-        room = left / draws - len(self.parts.dev_examples)
-        return max(0, int(room * collecting.prompts / (collecting.prompts + collecting.with_static)))
+    def _affordable(self, number: int) -> float:
+        """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
+        share = self.calls_left() / self.evaluator.sampling.draws / (self.settings.loops - number + 1)
+        return max(0.0, share - len(self.parts.dev_examples))
 
     async def _trained(self, number: int, cells: Cells, start: Writer | None) -> Writer:
         """Train this loop's writer, or read the one that a killed run had finished."""
@@ -199,13 +223,13 @@ class MultiLoop:
             confident=settings.loops == 1,
         )  # fmt: skip
 
-    async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int) -> _Done:
+    async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int, *, samples: int) -> _Done:
         guarded, seed = self.settings.guarded, self.settings.seed
         policy = GuardedPolicy(
             writer=writer,
             static=self.static,
             guard=never() if guarded else ALWAYS,
-            samples=self.settings.samples,
+            samples=samples,
             seed=seed,
         )
         compared = await self._asker.compared(number, "dev", self.parts.dev_examples, policy.written)
@@ -268,12 +292,12 @@ def _keeps_static(guard: Guard) -> bool:
     return guard.margin == math.inf
 
 
-def _improved(done: Sequence[_Done]) -> bool:
-    """Whether the last loop did better; while the guard has opened in none, without it."""
+def _barren(done: Sequence[_Done]) -> int:
+    """How many loops it is since one did better than all before; while the guard has opened in none, without it."""
     gains = [one.result.guarded.estimate for one in done]
     if max(gains) <= 0.0:
         gains = [one.result.written.estimate for one in done]
-    return gains[-1] > max(gains[:-1])
+    return len(gains) - 1 - gains.index(max(gains))
 
 
 def _outcome(rollout: Rollout) -> Outcomes:

@@ -18,6 +18,7 @@ from typing import cast
 
 from askwell.errors import ConfigError, DataError
 from askwell.policy import FixedPolicy, Policy
+from askwell.qpo.choosing import Chooser, load_chooser
 from askwell.qpo.guard import ALWAYS, Guard, guard_body, guard_of
 from askwell.qpo.select import KIND as SELECTION
 from askwell.qpo.select import SelectionPolicy, load_selection
@@ -28,7 +29,8 @@ from askwell.types import Prompt
 FORMAT = 1
 FILE = "policy.json"
 WRITER = "writer"
-"""Folder of the language model, inside that of the policy."""
+"""Folder of the language model (or of what chooses), inside that of the policy."""
+CHOOSER = "chooser"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
     elif isinstance(policy, GuardedPolicy):
         policy.writer.save(folder / WRITER)
         body = {
-            "kind": "writer",
+            "kind": CHOOSER if isinstance(policy.writer, Chooser) else "writer",
             "prompt": prompt_body(policy.static),
             "guard": guard_body(policy.guard),
             "samples": policy.samples,
@@ -120,13 +122,13 @@ def load_policy(folder: Path, *, read_writer: Callable[[Path], Writer]) -> Polic
     body: Body = cast("Body", read) if isinstance(read, dict) else {}
     if body.get("kind") == SELECTION:
         return load_selection(folder)
-    if body.get("format") != FORMAT or body.get("kind") not in {"fixed", "writer"}:
+    if body.get("format") != FORMAT or body.get("kind") not in {"fixed", "writer", CHOOSER}:
         raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
     static = prompt_of(cast("Body", body["prompt"]))
     if body["kind"] == "fixed":
         return FixedPolicy(prompt=static)
     return GuardedPolicy(
-        writer=read_writer(folder / WRITER),
+        writer=(load_chooser if body["kind"] == CHOOSER else read_writer)(folder / WRITER),
         static=static,
         guard=guard_of(cast("dict[str, float | str | None]", body["guard"])),
         samples=cast("int", body["samples"]),
