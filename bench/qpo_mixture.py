@@ -8,13 +8,13 @@ For each seed: GPO searches one prompt for three mixed tasks on the bundled mode
 its log is the offline data of both methods. Both train three times, no loop ended early, and may pay `--calls` target
 calls: 600 for the final test, and 400 before it, spread evenly over the loops. Of these the paper's method asks its new
 prompts and its dev figures; ours that, the best single prompt beside each new one, and the dev figures of what it
-begins with, choosing among logged prompts. `calls` are those paid before the test. They fall short of 400 where the last loop
-writes what dev queries were asked before; the bench fails where two methods of a seed differ by more than 15 %.
+begins with, choosing among logged prompts. `calls` are those paid before the test. They fall short of 400 where the
+last loop writes what dev queries were asked before; the bench fails where two methods of a seed are over 15 % apart.
 
-Everything else is each preset's own. `paper`: rewards as conditions, all logged pairs, one greedy prompt, no guard; but
-`--paper-epochs` passes in every loop in place of its 100, and 20 in later loops. `askwell`: the default. One departure
-from the paper in its favour: the loop that is best on dev queries is tested, not the last. `loops`: the tested one, of
-how many (0: choosing).
+Everything else is each preset's own. `paper`: the paper's rewards as conditions, all logged pairs, one greedy prompt, no
+guard; but `--paper-epochs` passes in every loop in place of its 100, and 20 in later loops. `askwell`: the default. One
+departure from the paper in its favour: the loop that is best on dev queries is tested, not the last. `loops`: the
+tested one, of how many (0: choosing).
 
 Best static: the prompt with the best score on all logged queries. Figures are on the 300 held-out queries, in points,
 with a paired bootstrap-t interval over queries; the last lines are means over seeds with Student's interval. A finished

@@ -134,8 +134,8 @@ def _notes(found: Estimated) -> list[str]:
         )
     return [
         *notes,
-        "Intervals are at 95 %. Read the doubly robust estimate; the direct one alone is not to be trusted on a small "
-        "log. A query's logged prompts count as equally likely to have been logged.",
+        "Intervals are at 95 %. Read the doubly robust estimate; the others show where it comes from. A query's logged "
+        "prompts count as equally likely to have been logged.",
     ]
 
 
