@@ -5,16 +5,16 @@ Command of the figures in docs/algorithms/qpo_loops.md (5 seeds; about two proce
     OMP_NUM_THREADS=1 python bench/qpo_mixture.py --jobs 2 --paper-epochs 8
 
 For each seed: GPO searches one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test queries);
-its log is the offline data of both methods. Both train three times, no loop ended early, and may pay `--calls` target
+its log is the offline data of all methods. Each trains three times, no loop ended early, and may pay `--calls` target
 calls: 600 for the final test, and 400 before it, spread evenly over the loops. Of these the paper's method asks its new
 prompts and its dev figures; ours that, the best single prompt beside each new one, and the dev figures of what it
 begins with, choosing among logged prompts. `calls` are those paid before the test. They fall short of 400 where the
 last loop writes what dev queries were asked before; the bench fails where two methods of a seed are over 15 % apart.
 
-Everything else is each preset's own. `paper`: the paper's rewards as conditions, all logged pairs, one greedy prompt, no
-guard; but `--paper-epochs` passes in every loop in place of its 100, and 20 in later loops. `askwell`: the default. One
-departure from the paper in its favour: the loop that is best on dev queries is tested, not the last. `loops`: the
-tested one, of how many (0: choosing).
+Everything else is each preset's own. `paper`: the paper's rewards as conditions, all logged pairs, one greedy prompt,
+no guard; but `--paper-epochs` passes in every loop in place of its 100, and 20 in later loops. `paper-score`: the same
+with the plain score as the reward. `askwell`: the default. One departure from the paper in its favour: the loop that is
+best on dev queries is tested, not the last. `loops`: the tested one, of how many (0: choosing).
 
 Best static: the prompt with the best score on all logged queries. Figures are on the 300 held-out queries, in points,
 with a paired bootstrap-t interval over queries; the last lines are means over seeds with Student's interval. A finished
@@ -45,7 +45,12 @@ from askwell.train_job import Figures
 from askwell.train_job import figures as figures_of
 from askwell.training import execute as train
 
-METHODS = ("askwell", "paper")
+METHODS: dict[str, dict[str, Any]] = {
+    "askwell": {"preset": "askwell"},
+    "paper": {"preset": "paper"},
+    "paper-score": {"preset": "paper", "reward": "accuracy"},
+}
+"""What each method has in [policy]."""
 LOOPS = 3
 ALLOWED = 0.15
 """Share by which the calls of two methods may differ: a dev answer that is known already is not paid again."""
@@ -65,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--paper-epochs", type=int, default=None)
     parser.add_argument("--calls", type=int, default=1_000)
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
@@ -77,7 +82,7 @@ def main() -> None:
     gains: dict[str, list[float]] = {method: [] for method in arguments.methods}
     calls: dict[int, list[int]] = {}
     print(
-        f"{'seed':>4s}  {'method':8s}{'static':>8s}{'policy':>8s}  {'gain':>22s}{'own':>6s}{'loops':>7s}{'calls':>7s}"
+        f"{'seed':>4s}  {'method':12s}{'static':>8s}{'policy':>8s}  {'gain':>22s}{'own':>6s}{'loops':>7s}{'calls':>7s}"
     )
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         list(pool.map(partial(searched, plan), seeds))
@@ -85,9 +90,11 @@ def main() -> None:
             gains[method].append(line(seed, method, figures))
             calls.setdefault(seed, []).append(figures.loops[-1].target_calls)
     for method, values in gains.items():
-        print(f"mean  {method:8s}{spread(values)}")
-    if len(gains) > 1:
-        print(f"mean  askwell - paper: {spread([a - b for a, b in zip(*gains.values(), strict=True)])}")
+        print(f"mean  {method:12s}{spread(values)}")
+    for method, values in gains.items():
+        if "askwell" in gains and method != "askwell":
+            differences = [ours - theirs for ours, theirs in zip(gains["askwell"], values, strict=True)]
+            print(f"mean  askwell - {method}: {spread(differences)}")
     for seed, paid in calls.items():
         if max(paid) - min(paid) > ALLOWED * max(paid):
             raise SystemExit(f"seed {seed}: the methods paid {paid} target calls before the test, which are not equal")
@@ -120,13 +127,13 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
     if (found := finished(place / runs.LOG)) is not None:
         return found
     policy: dict[str, Any] = {
-        "preset": method,
+        **METHODS[method],
         "collect": plan.calls,
         "loops": LOOPS,
         "patience": 0,
         "force": True,
     }
-    if method == "paper" and plan.paper_epochs:
+    if policy["preset"] == "paper" and plan.paper_epochs:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, place.name, seed, policy=policy, budget={"max_calls": plan.calls})
     outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / runs.LOG)])
@@ -145,7 +152,7 @@ def finished(log: Path) -> Figures | None:
 def line(seed: int, method: str, figures: Figures) -> float:
     """Print one training, and return its gain on the test queries; a kept static prompt gains nothing."""
     tested, calls = figures.tested, figures.loops[-1].target_calls
-    shown = f"{seed:4d}  {method:8s}"
+    shown = f"{seed:4d}  {method:12s}"
     loops = f"{figures.best_loop:3d}/{figures.loops[-1].loop}{calls:7d}"
     if tested is None:
         print(f"{shown}{'':16s}  {'+0.0 (static kept)':>22s}{'':6s}  {loops}", flush=True)

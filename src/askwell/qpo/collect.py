@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from askwell.qpo.writing import Pair, Writer
-from askwell.types import Example
+from askwell.types import Example, Prompt
 
 Choice = Literal["uniform", "information"]
 
@@ -56,6 +56,25 @@ def to_label(
         return _least_certain(writer, order, options, collecting)
     pairs = [(one, text) for one, texts in zip(order, options, strict=True) for text in texts[: collecting.prompts]]
     return pairs[: collecting.pairs]
+
+
+def within(
+    written: Sequence[tuple[str, Prompt]], *, static: Prompt | None, tried: Collection[str], room: float
+) -> tuple[tuple[str, Prompt], ...]:
+    """Return as many (example id, prompt) pairs as there is room for, each new query's static prompt counted in.
+
+    Static pairs come last; None asks for none, and examples in `tried` have theirs already.
+    """
+    kept: list[tuple[str, Prompt]] = []
+    beside: dict[tuple[str, Prompt], None] = {}
+    for example_id, prompt in written:
+        more = [] if static is None or example_id in tried else [(example_id, static)]
+        wanted = {*beside, *more}
+        if len(kept) + 1 + len(wanted) > room:
+            break
+        kept.append((example_id, prompt))
+        beside |= dict.fromkeys(more)
+    return (*kept, *beside)
 
 
 def _least_certain(

@@ -25,7 +25,7 @@ from askwell.evaluation import Evaluator, Interrupted
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Asker, Show
 from askwell.qpo.choosing import fit_chooser
-from askwell.qpo.collect import Collecting, to_label
+from askwell.qpo.collect import Collecting, to_label, within
 from askwell.qpo.data import Cells, Outcomes, experiences, merge
 from askwell.qpo.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
 from askwell.qpo.history import Chosen, LoopResult, choices, loop_body
@@ -180,18 +180,10 @@ class MultiLoop:
             known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
             seed=self.settings.seed + number,
         )
+        written = [(example.id, replace(self.static, instruction=text)) for example, text in found]
         tried = {one for one, prompt in past if prompt == self.static}
-        written: list[tuple[str, Prompt]] = []
-        beside: list[tuple[str, Prompt]] = []
-        for example, text in found:
-            is_first = collecting.with_static and example.id not in tried
-            if len(written) + len(beside) + 1 + is_first > room:
-                break
-            written.append((example.id, replace(self.static, instruction=text)))
-            if is_first:
-                beside.append((example.id, self.static))
-                tried.add(example.id)
-        return Chosen(loop=number, purpose="collect", pairs=(*written, *beside))
+        static = self.static if collecting.with_static else None
+        return Chosen(loop=number, purpose="collect", pairs=within(written, static=static, tried=tried, room=room))
 
     def _affordable(self, number: int) -> float:
         """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
