@@ -103,5 +103,5 @@ def _similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN40
 
 
 def _squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
-    squared = rows * rows if isinstance(rows, np.ndarray) else rows.multiply(rows)
+    squared = cast("Any", rows * rows if isinstance(rows, np.ndarray) else rows.multiply(rows))
     return np.asarray(squared.sum(axis=1), dtype=np.float64).ravel()
