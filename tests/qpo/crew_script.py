@@ -27,7 +27,7 @@ def on_epoch(epoch: Epoch) -> None:
 
 
 trainer = LanguageModelTrainer(
-    replace(QUICK, epochs=3, learning_rate=1e-3),
+    replace(QUICK, epochs=3, learning_rate=1e-3, patience=3),
     ModelSettings(base=base, max_query_tokens=32, max_prompt_tokens=12),
     checkpoints=Path(more[0]) if more else None,
     on_epoch=on_epoch,
