@@ -4,6 +4,10 @@ Deployed default, fitted on one file and scored on rows it has not seen, one JSO
 
     python bench/qpo_recorded.py --fit A.parquet --score B.parquet [--dataset D] [--target-llm M]
 
+The same on a fifth of all unique questions, held out at random, for so many seeds:
+
+    python bench/qpo_recorded.py --splits 5 [--dataset D]
+
 Scorers of a pool side by side, by nested cross-validation over unique questions (static prompt, scorer and margin are
 chosen inside each outer fold; seed 0, 5 folds):
 
@@ -49,6 +53,7 @@ from recorded import (
     say,
     scored,
     spelt,
+    split_rows,
 )
 
 POLICIES = (
@@ -66,7 +71,7 @@ FOLDS = 5
 
 
 def main() -> None:
-    """Run one of the three modes."""
+    """Run one of the four modes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", type=Path)
     parser.add_argument("--score", type=Path)
@@ -77,6 +82,7 @@ def main() -> None:
     parser.add_argument(
         "--max-queries", type=int, default=2_000, help="GSM8K has 7,473; the table mode samples so many"
     )
+    parser.add_argument("--splits", type=int, default=0, help="hold a fifth of the questions out, for so many seeds")
     parser.add_argument("--lm", action="store_true", help="train language models; the other figures are not made")
     parser.add_argument("--questions", type=int, default=70, help="--lm: questions of each data set to learn from")
     parser.add_argument("--epochs", type=int, default=4, help="--lm")
@@ -94,6 +100,11 @@ def main() -> None:
         from qpo_recorded_lm import compare_language_models
 
         compare_language_models(rows, questions=arguments.questions, epochs=arguments.epochs, seeds=arguments.seeds)
+    elif arguments.splits:
+        for seed in range(arguments.splits):
+            fit, score = split_rows(rows, seed)
+            for dataset in datasets(score, arguments.dataset):
+                print(json.dumps({"seed": seed, **fit_and_score(fit, score, dataset)}), flush=True)
     else:
         for dataset in datasets(rows, arguments.dataset):
             compare(rows, dataset, arguments.policies.split(","), arguments.max_queries)

@@ -1,6 +1,6 @@
 """Every language-model objective of QPO on the recorded outcomes, and QPO as published, on questions held out.
 
-Command (CPU time about half an hour; --questions, --epochs and --seeds change that):
+Command (CPU time about a quarter of an hour; --questions, --epochs and --seeds change that):
 
     python bench/qpo_recorded.py --lm [--data …/math_prompts_llama2_7b_chat.parquet]
 

@@ -79,18 +79,29 @@ def datasets(rows: Sequence[Row], asked: str | None) -> list[str]:
     return [asked] if asked is not None else known
 
 
+def split_rows(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
+    """Hold a fifth of the unique questions out, of whatever data set: (rows to fit on, rows to score)."""
+    keys = {query: normalise(query) for query in {row.outcomes.query for row in rows}}
+    unique = sorted(set(keys.values()))
+    order = np.random.default_rng(seed).permutation(len(unique))[: len(unique) // 5]
+    held_out = {unique[place] for place in order.tolist()}
+    fit = [row for row in rows if keys[row.outcomes.query] not in held_out]
+    return fit, [row for row in rows if keys[row.outcomes.query] in held_out]
+
+
 def learnt_from(rows: Sequence[Row], dataset: str, held_out: Cells, *, own: Cells | None = None) -> tuple[Table, Table]:
     """Table of all data sets with the same prompts, less the held-out questions; and that of the data set alone.
 
     The pool is the prompts that the held-out rows have an outcome for. A data set that was never logged before is
-    served from all that were (transfer).
+    served from all that hold its prompts (transfer).
     """
     by_dataset = {row.dataset: frozenset[str]() for row in rows}
     for row in rows:
         by_dataset[row.dataset] |= {row.outcomes.prompt}
-    pool = by_dataset.get(dataset, frozenset(held_out.prompts))
-    alike = {name for name, prompts in by_dataset.items() if name != dataset and prompts == pool}
-    alike = alike or (set(by_dataset) if dataset not in by_dataset else set())
+    if dataset in by_dataset:
+        alike = {name for name in by_dataset if name != dataset and by_dataset[name] == by_dataset[dataset]}
+    else:
+        alike = {name for name in by_dataset if by_dataset[name] >= set(held_out.prompts)} or set(by_dataset)
     ours = own if own is not None else without(cells_of(r for r in rows if r.dataset == dataset), held_out.queries)
     others = cells_of(row for row in rows if row.dataset in alike)
     apart = without(others, held_out.queries)
