@@ -1,6 +1,6 @@
 """QPO as published and askwell's default side by side on the bundled mixture, at equal target calls.
 
-Command of the figures in docs/algorithms/qpo_loops.md (5 seeds; about two processor hours in all):
+Command of the figures in docs/algorithms/qpo_loops.md (5 seeds; about two processor hours for the three methods):
 
     OMP_NUM_THREADS=1 python bench/qpo_mixture.py --jobs 2 --paper-epochs 8
 
