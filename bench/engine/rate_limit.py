@@ -1,7 +1,7 @@
 """How much of a server's rate limit is used, how many requests it refuses, and how many are lost; beside other clients.
 
     python -m bench.engine.rate_limit [--requests 6000] [--rounds 5] [--jobs 4] [--quick] [--only askwell openai]
-                                      [--json FILE]
+                                      [--limiters "fixed window 1 s"] [--json FILE]
 
 A real HTTP server (`server.c`, so its own CPU is not what is measured) that takes 300 requests a second and answers the
 others with 429, limiting as a fixed window of one or ten seconds, a sliding one, or a bucket with a burst of 300 or 20;
@@ -186,10 +186,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="+", choices=sorted(CLIENTS), default=sorted(CLIENTS))
+    parser.add_argument("--limiters", nargs="+", choices=list(LIMITS), default=list(LIMITS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     requests, rounds = (1800, 1) if options.quick else (options.requests, options.rounds)
-    servers = list(product(LIMITS, (20.0, 200.0), (True, False)))
+    servers = list(product(options.limiters, (20.0, 200.0), (True, False)))
     rows = [(client, *server) for server in (servers[:2] if options.quick else servers) for client in options.only]
     print(
         "| limiter | latency | Retry-After | client | kept | refused | of it at first | lost |",

@@ -83,6 +83,16 @@ def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
     assert max(refused) <= 0.035
 
 
+@pytest.mark.parametrize("start", [100.0, 102.5, 104.0, 107.5])  # at 104 it is shut for hardly a second
+def test_a_long_window_that_was_nearly_over_is_no_low_rate(start: float) -> None:
+    found = simulate(
+        KINDS["fixed window 10 s"](RATE), requests=9000, latency_s=0.2, most_in_flight=128, says_when=True, seed=8,
+        start=start,
+    )  # fmt: skip
+    assert found.accepted / found.seconds >= 0.95 * RATE
+    assert found.refused <= 0.03 * (found.accepted + found.refused)
+
+
 def test_machines_that_stand_still_cost_what_they_stand_still() -> None:
     stalled = World(tick_s=0.002, stall_s=0.08)
     found = simulate(

@@ -24,6 +24,7 @@ _FEW_PASSED, _SHORT_S, _LEAST_SHARE = 8, 0.1, 1 / 3  # less tells no rate: the r
 _FIRST_FEW_PASSED, _FIRST_LEAST_SHARE = 4, 1 / 12  # the same while nothing better is known
 _REMEMBERED, _LATE_SHARE = 500, 1 / 4
 _APART_S, _APART = 0.1, 10  # refusals further apart than both belong to different overloads
+_TOO_MANY = 1.5  # so much more in the second before the last, and the window is longer than a second
 _BRIEF_S, _FEW_REFUSED = 0.05, 5  # so short a pause is no used-up window, unless it turned just then
 
 
@@ -184,6 +185,9 @@ class Evidence:
         if shut_s >= _SECOND:
             return overall, overall
         likely = self.slots.between(turned_at - _SECOND, turned_at)[1] / _SECOND
+        before = self.slots.between(turned_at - 2 * _SECOND, turned_at - _SECOND)[1] / _SECOND
+        if is_first and before > _TOO_MANY * likely:
+            return overall, overall
         most = self.slots.between(earliest - _SECOND, earliest)[1] / _SECOND
         # The first time, requests came in a burst, which may have spanned two windows; later they come evenly.
         return (min(overall, likely), min(overall, most)) if is_first else (max(overall, likely), max(overall, most))
