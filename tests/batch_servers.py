@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tests.servers import ChatServer, completion, error, running
 
-Fate = Literal["answered", "expired", "error", "refused", "unsupported"]
+Fate = Literal["answered", "expired", "error", "refused", "unsupported", "forbidden"]
 FatePlan = Callable[[dict[str, Any], int], Fate]
 """(body of a request, number of the batch) -> what becomes of it."""
 
@@ -170,7 +170,8 @@ class BatchServer:
             if fate == "expired":
                 result = {"type": "expired"}
             elif fate != "answered":
-                kind = "api_error" if fate == "error" else "invalid_request_error"
+                kinds = {"error": "api_error", "forbidden": "permission_error"}
+                kind = kinds.get(fate, "invalid_request_error")
                 result = {"type": "errored", "error": {"type": "error", "error": {"type": kind, "message": "no"}}}
             lines.append({"custom_id": key, "result": result})
         return web.Response(text="\n".join(json.dumps(line) for line in lines))
@@ -186,7 +187,7 @@ class BatchServer:
             "request_counts": {
                 "processing": 0 if ended else len(batch.lines),
                 "succeeded": counts["answered"],
-                "errored": counts["error"] + counts["refused"],
+                "errored": counts["error"] + counts["refused"] + counts["forbidden"],
                 "canceled": 0,
                 "expired": counts["expired"],
             },

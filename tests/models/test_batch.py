@@ -235,6 +235,14 @@ async def test_a_cancelled_batch_keeps_its_answers_and_stops_the_rest(server: Ba
     assert any("was cancelled at the provider" in one.error for one in got)
 
 
+async def test_an_error_within_a_batch_means_what_it_means_outside(server: BatchServer) -> None:
+    server.fate = lambda _body, _batch: "forbidden"
+    model = Batched(AnthropicModel("tiny", base_url=server.base_url), poll_s=0.05, least=4)
+    got = await ask_all(model, requests(20))
+    await model.aclose()
+    assert [one.fault for one in got[1:]] == ["auth"] * 19
+
+
 # --- what is taken up -----------------------------------------------------------------------------------------------
 
 

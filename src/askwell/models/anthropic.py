@@ -22,7 +22,7 @@ from askwell.types import Completion, Request
 
 _PROVIDER = PROVIDERS["anthropic"]
 _VERSION = "2023-06-01"
-_STATUS = {
+STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500,
     "timeout_error": 504, "overloaded_error": 529,
@@ -62,7 +62,7 @@ def read_message(answer: HttpAnswer, _samples: int = 1) -> Reading:
     body = mapping(data)
     error = mapping(body.get("error"))
     if answer.status != 200 or error:
-        status = _STATUS.get(str(error.get("type")), 502) if answer.status == 200 else answer.status
+        status = STATUS.get(str(error.get("type")), 502) if answer.status == 200 else answer.status
         spending = mapping(error.get("details")).get("error_code")  # "enforced_spend_limit_reached"
         return failure(answer, data, status=status, more=[str(spending)] if spending else [])
     if not isinstance(body.get("content"), list):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from askwell.fastjson import dumps
+from askwell.models.anthropic import STATUS
 from askwell.models.batch_api import BatchHttp, BatchState, End
 from askwell.models.endpoint import Endpoint
 from askwell.models.http import HttpAnswer, HttpClient
@@ -19,7 +20,6 @@ from askwell.types import Completion
 
 _CLOCKS_DIFFER_S, _SUBMITTED_WITHIN_S = 120.0, 1800.0
 _COUNTS = ("succeeded", "errored", "canceled", "expired")
-_STATUS = {"invalid_request_error": 400, "authentication_error": 401, "not_found_error": 404, "rate_limit_error": 429}
 
 
 class AnthropicBatches:
@@ -81,7 +81,7 @@ def _answer(result: Mapping[str, object]) -> HttpAnswer | Completion:
         return HttpAnswer(status=200, headers={}, body=dumps(result.get("message")))
     if kind == "errored":
         error = mapping(mapping(result.get("error")).get("error"))
-        status = _STATUS.get(str(error.get("type")), 500)
+        status = STATUS.get(str(error.get("type")), 500)
         return HttpAnswer(status=status, headers={}, body=dumps(result.get("error")))
     fault = "timeout" if kind == "expired" else "server"
     return Completion(outcome="failed", fault=fault, error=f"the request's turn never came ({kind})")
