@@ -27,6 +27,7 @@ from askwell.models.transport import KEEP_ALIVE_S, HttpAnswer, Line, NotConnecte
 
 _RESOLVED_S = 60.0  # how long an address is used again without asking for it
 _EYEBALLS_S = 0.25  # RFC 8305: head start of the first address
+_KNOWN_PLACES = 1000
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -54,18 +55,17 @@ class DirectTransport:
         self._idle: deque[_Connection] = deque()
         self._deadlines: dict[_Connection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._servers: dict[str, _Server] = {}
+        self._servers: dict[_Key, _Server] = {}
+        self._places: dict[str, _Place] = {}
         self._is_closed = False
 
     async def exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer:
-        server = self._servers.get(url)
-        if server is None:
-            server = self._servers[url] = _Server(URL(url), self._line)
+        place = self._places.get(url) or self._place(url)
         began = self._loop.time()
-        connection = self._free(server.key, began)
+        connection = self._free(place.server.key, began)
         if connection is None:
-            connection = await self._connect(server)
-        answer = connection.send(server.request(method, data), began + self._line.timeout_s)
+            connection = await self._connect(place.server)
+        answer = connection.send(place.request(method, data), began + self._line.timeout_s)
         self._deadlines[connection] = began + self._line.timeout_s
         if self._timer is None:
             self._watch()
@@ -88,6 +88,18 @@ class DirectTransport:
         for connection in leaving:
             connection.abort()
         await asyncio.gather(*(connection.lost for connection in leaving))
+
+    def _place(self, text: str) -> _Place:
+        """Take a URL apart; those of one server share what is known of it."""
+        url = URL(text)
+        key = (url.raw_host or "", url.port or 80, url.scheme == "https")
+        server = self._servers.get(key)
+        if server is None:
+            server = self._servers[key] = _Server(key)
+        if len(self._places) >= _KNOWN_PLACES:  # batches and their files have URLs of their own
+            self._places.clear()
+        place = self._places[text] = _Place(server, url, self._line)
+        return place
 
     def _free(self, key: _Key, now: float) -> _Connection | None:
         """Return the connection used last, if it still stands; those unused for long are closed."""
@@ -126,24 +138,30 @@ _Key = tuple[str, int, bool]
 """Host, port and whether TLS is spoken: what a connection can be used again for."""
 
 
-class _Server:
-    """One URL: where it is, and how a request to it begins."""
+class _Place:
+    """One URL: whose it is, and how a request to it begins."""
 
-    def __init__(self, url: URL, line: Line) -> None:
-        host, port = url.raw_host or "", url.port or 80
-        self.key: _Key = (host, port, url.scheme == "https")
-        self._tls = _tls_context() if url.scheme == "https" else None
+    def __init__(self, server: _Server, url: URL, line: Line) -> None:
+        self.server = server
         lines = [f"Host: {url.host_port_subcomponent}", "Accept: */*", "Accept-Encoding: identity"]
         lines += [f"{name}: {value}" for name, value in line.headers.items()]
         self._target, self._head = f" {url.raw_path_qs} HTTP/1.1\r\n", "\r\n".join(lines)
-        self._addresses: list[Any] = []
-        self._resolved_at = 0.0
-        self._resolving = asyncio.Lock()
 
     def request(self, method: str, data: bytes | None) -> bytes:
         """Spell a request whole."""
         length = "" if data is None else f"\r\nContent-Length: {len(data)}"
         return f"{method}{self._target}{self._head}{length}\r\n\r\n".encode("latin-1") + (data or b"")
+
+
+class _Server:
+    """Where connections go: addresses, asked for now and then, and how to be sure of who is there."""
+
+    def __init__(self, key: _Key) -> None:
+        self.key = key
+        self._tls = _tls_context() if key[2] else None
+        self._addresses: list[Any] = []
+        self._resolved_at = 0.0
+        self._resolving = asyncio.Lock()
 
     async def connect(self, make: Callable[[], _Connection]) -> _Connection:
         """Open a connection to whichever of the server's addresses answers first."""
