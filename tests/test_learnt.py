@@ -45,11 +45,11 @@ def test_a_quirk_stands_in_the_log_and_is_not_found_out_again(tmp_path: Path) ->
         scores(server, run)
         assert 1 <= refusals(server) <= 16  # those that were in flight when it was learnt
         with SqliteStore(run / LOG, read_only=True) as store:
-            events = list(store.events(kinds=["learnt"]))
+            events, words = list(store.events(kinds=["learnt"])), told(store)
         assert [event.body["quirk"] for event in events] == ["no_temperature"]
         assert events[0].body["model"] == f"openai:tiny@{server.base_url}"
-        [words] = told(events)
-        assert words.startswith(f"openai:tiny@{server.base_url} sends no temperature: replies are sampled as")
+        assert len(words) == 1
+        assert words[0].startswith(f"openai:tiny@{server.base_url} sends no temperature: replies are sampled as")
         before = refusals(server)
         (run / LOG).unlink()
         with SqliteStore(run / LOG) as store:

@@ -12,7 +12,7 @@ from askwell.models.batch import Batched
 from askwell.models.batch_ledger import Submission
 from askwell.models.wrappers import batched_in
 from askwell.records import Body
-from askwell.store import ASIDE, RunStore
+from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
 from askwell.types import Event
 
 _SAID = "batch"
@@ -78,7 +78,7 @@ def attach(model: ChatModel, journal: Journal) -> Batched | None:
 
 
 def _notes(store: RunStore) -> Iterator[tuple[Event, Body]]:
-    for event in store.events(kinds=["note"]):
+    for event in store.events(after=BEFORE_ASIDE, kinds=["note"]):
         note = event.body.get(_SAID)
         if isinstance(note, Mapping):
             yield event, cast("Body", note)

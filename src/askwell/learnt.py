@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from askwell.journal import Journal
 from askwell.models.base import ChatModel
@@ -11,7 +11,7 @@ from askwell.models.negotiation import Negotiating
 from askwell.models.quirks import Quirk
 from askwell.models.wrappers import leaves
 from askwell.records import Body
-from askwell.store import ASIDE
+from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
 from askwell.types import Event
 
 
@@ -20,7 +20,7 @@ def remember(journal: Journal, model: ChatModel) -> None:
 
     What was learnt of one address is not held against another: the run may go on elsewhere.
     """
-    known = [event.body for event in journal.store.events(kinds=["learnt"])]
+    known = _known(journal.store)
     for base in leaves(model):
         if isinstance(base, Negotiating):
             _remember(journal, base, known)
@@ -36,10 +36,13 @@ def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> Non
     base.negotiation.on_learnt = write
 
 
-def told(events: Iterable[Event]) -> tuple[str, ...]:
+def told(store: RunStore) -> tuple[str, ...]:
     """Say in words what servers turned out not to take, in the order in which it was learnt, each once."""
-    found = [f"{event.body['model']} {event.body['meaning']}" for event in events if event.kind == "learnt"]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(f"{body['model']} {body['meaning']}" for body in _known(store)))
+
+
+def _known(store: RunStore) -> list[Body]:
+    return [event.body for event in store.events(after=BEFORE_ASIDE, kinds=["learnt"])]
 
 
 def _let_go(written: asyncio.Future[None]) -> None:

@@ -76,7 +76,7 @@ def report(store: RunStore) -> Report | None:
         spend=spent,
         missing=len(columns.missing(found, store.cells())),
         raced=views.raced(store.events(kinds=["step"])),
-        learnt=told(store.events(kinds=["learnt"])),
+        learnt=told(store),
     )
 
 

@@ -24,6 +24,8 @@ ASIDE = -1
 """Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
 
 _ASIDE_BASE = 1 << 40
+BEFORE_ASIDE = _ASIDE_BASE - 1
+"""`events(after=BEFORE_ASIDE)` yields the events that were written aside, without a walk through all the others."""
 _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from askwell.models.batch_api import BatchApi, BatchState
 from askwell.models.batch_ledger import Ledger
-from askwell.models.http import HttpAnswer
+from askwell.models.http import HttpAnswer, failed
 from askwell.models.quirks import Body
-from askwell.types import FINAL_FAULTS, Completion, Fault
+from askwell.types import FINAL_FAULTS, Completion
 
 Answer = HttpAnswer | Completion
 _ON_ITS_WAY_S = 5.0  # a submission may reach the provider a little after its sender has died
@@ -110,7 +110,7 @@ class Desk:
     async def _take_up(self, batch: str, keys: Sequence[str]) -> Completion | None:
         state = await self.api.state(batch)
         if isinstance(state, Completion):
-            return _failed(state.fault, f"the run's batch {batch} can't be looked up: {state.error}")
+            return failed(state.fault, f"the run's batch {batch} can't be looked up: {state.error}")
         if not state.end:
             self.say(f"batch {batch} of before goes on: {state.done:,} of {state.total:,} done")
             self.underway.update(dict.fromkeys(keys, batch))
@@ -148,7 +148,7 @@ class Desk:
             state = await self.api.state(batch)
             if isinstance(state, Completion):
                 if state.fault in FINAL_FAULTS:
-                    return _failed(state.fault, f"batch {batch} can't be looked up: {state.error}")
+                    return failed(state.fault, f"batch {batch} can't be looked up: {state.error}")
                 continue
             if state.end:
                 return state
@@ -169,16 +169,16 @@ class Desk:
         """Say what became of the requests that a batch gives no answer to."""
         batch = f"batch {state.id}"
         if state.end == "expired":
-            return _failed("timeout", f"{batch} expired before this request's turn")
+            return failed("timeout", f"{batch} expired before this request's turn")
         if state.end == "cancelled":
-            return _failed("bad_request", f"{batch} was cancelled at the provider; resume to hand in what is missing")
+            return failed("bad_request", f"{batch} was cancelled at the provider; resume to hand in what is missing")
         if state.end == "failed" and any(word in state.words for word in _TOO_MUCH_AT_ONCE):
             self.most = max(1, size // 2)
             self.say(f"{batch} was too large ({state.words}): going on with {self.most:,} requests at a time")
             return Completion(outcome="failed", fault="rate_limit", error=state.words, is_paced=size > 1)
         if state.end == "failed":
-            return _failed("bad_request", f"{batch} was turned down: {state.words or 'no reason given'}")
-        return _failed("server", f"{batch} has no answer to this request")
+            return failed("bad_request", f"{batch} was turned down: {state.words or 'no reason given'}")
+        return failed("server", f"{batch} has no answer to this request")
 
     def _close(self, keys: Collection[str], answers: Mapping[str, Answer], *, otherwise: Completion) -> None:
         for key in keys:
@@ -203,7 +203,3 @@ class Desk:
             for waiter in self.waiting.values():
                 if not waiter.done():
                     waiter.set_exception(error)
-
-
-def _failed(fault: Fault, error: str) -> Completion:
-    return Completion(outcome="failed", fault=fault, error=error)

@@ -90,16 +90,17 @@ class HttpClient:
         try:
             return await self._transports.get().exchange(method, url, data)
         except NotConnectedInTime:
-            return _failed("connection", f"no connection to {shown} within {self._line.connect_s:g} s; {CHECK_URL}")
+            return failed("connection", f"no connection to {shown} within {self._line.connect_s:g} s; {CHECK_URL}")
         except TimeoutError:
-            return _failed("timeout", f"no answer from {shown} within timeout_s={self._line.timeout_s:g}")
+            return failed("timeout", f"no answer from {shown} within timeout_s={self._line.timeout_s:g}")
         except NotConnected as problem:
-            return _failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+            return failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
         except OSError as problem:
-            return _failed("connection", f"the connection to {shown} broke: {problem}")
+            return failed("connection", f"the connection to {shown} broke: {problem}")
 
 
-def _failed(fault: Fault, error: str) -> Completion:
+def failed(fault: Fault, error: str) -> Completion:
+    """Return the completion of a call that came to nothing."""
     return Completion(outcome="failed", fault=fault, error=error)
 
 
