@@ -16,7 +16,9 @@ from askwell.qpo.rewards import (
     group_normalised,
     min_max,
     paper_rewards,
+    prompt_accuracy,
     rewarded,
+    shrunken_accuracy,
 )
 
 
@@ -92,11 +94,40 @@ def test_dev_is_rewarded_on_the_same_scale_as_train_and_says_what_went_in() -> N
     train = Cells(cells=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
     dev = Cells(cells=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
     learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, static="p")
-    assert [one.reward for one in learnt] == pytest.approx([19.5, -1.0])
-    assert [one.reward for one in tuned] == pytest.approx([8.0, 19.9]), "p's accuracy is train's, r's is dev's"
+    assert [one.reward for one in learnt] == pytest.approx([10 + 20 / 3 - 0.5, 10 / 3 - 1.0])
+    assert [one.reward for one in tuned] == pytest.approx([20 / 3 - 2.0, 10 + 20 / 3 - 0.1]), (
+        "p's accuracy is train's, r's is dev's"
+    )
     assert [one.advantage for one in tuned] == pytest.approx([0.0, 11.9])
     assert "log-probability" in told
     scaled, more, told = rewarded(train, dev, formula="choice", scaled=True, static="p", confident=False)
     assert max(one.reward for one in [*scaled, *more]) == 100.0
     assert "is left out" in told
     assert "0–100" in told
+
+
+def test_a_prompt_that_was_right_once_is_not_the_best_of_all() -> None:
+    """Loops label a new prompt on one query: with accuracy 1 it would have the top reward, which writing aims at."""
+    best = [cell(f"q{place}", "best", float(place % 10 < 8)) for place in range(60)]
+    worse = [cell(f"q{place}", "worse", float(place % 10 < 4)) for place in range(60)]
+    new = [cell("q61", "lucky", 1.0), cell("q62", "unlucky", 0.0)]
+    found = shrunken_accuracy([*best, *worse, *new])
+    assert found["worse"] < found["lucky"] < found["best"]
+    assert 0.3 < found["unlucky"] < found["lucky"]
+    assert found["best"] == pytest.approx(0.8, abs=0.05), "60 queries say nearly all"
+    train, _, _ = rewarded(
+        Cells(cells=(*best, *worse, *new)), Cells(cells=()), formula="free-text", scaled=False, static="best"
+    )
+    rewards = {one.prompt: one.reward for one in train if one.reward > 10.0}
+    assert max(rewards, key=lambda prompt: rewards[prompt]) == "best"
+
+
+@given(st.lists(st.tuples(st.sampled_from("pqr"), st.integers(0, 1)), min_size=1, max_size=40))
+def test_shrunken_accuracies_lie_between_the_plain_ones_and_that_of_all(rows: list[tuple[str, int]]) -> None:
+    cells = [cell(f"q{place}", prompt, float(right)) for place, (prompt, right) in enumerate(rows)]
+    plain, found = prompt_accuracy(cells), shrunken_accuracy(cells)
+    overall = math.fsum(right for _, right in rows) / len(rows)
+    for prompt, value in found.items():
+        low, high = sorted((plain[prompt], overall))
+        assert low - 0.5 / len(rows) <= value <= high + 0.5 / len(rows), "the prior's mean keeps off 0 and 1"
+    assert shrunken_accuracy([]) == {}

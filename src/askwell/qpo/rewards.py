@@ -6,6 +6,10 @@ With NLL the mean negative log-probability per token:
     few-shot     R = 10·acc_demo(q, p) + 10·acc_task(p)      acc_demo: mean over demonstration sets
     free text    R = 10·correct   + 10·acc_task(p) − NLL(reply)
 
+Deviation: in training (`rewarded`) the accuracy of a prompt is shrunk towards that of all prompts by how few queries it
+was tried on. A writer's new prompts are tried on one query each; taken as it is, every one that was right there would
+have accuracy 1, more than the best prompt of the log, and luck is what the policy would aim at.
+
 Where the API gives no log-probabilities the last term is dropped for *all* rows, and `Rewards.confidence_used` says so:
 rows with and without it are not on one scale.
 """
@@ -19,6 +23,7 @@ from typing import Literal
 
 from askwell.errors import ConfigError, DataError
 from askwell.qpo.data import Cell, Cells
+from askwell.qpo.shrink import fit_prior
 from askwell.types import Experience
 
 Formula = Literal["choice", "few-shot", "free-text"]
@@ -90,13 +95,13 @@ def rewarded(
 ) -> tuple[list[Experience], list[Experience], str]:
     """Return both parts as experiences whose reward is the formula's, and a sentence on what went into it.
 
-    A prompt's accuracy is that on `train`; for a prompt that was tried on `dev` alone, that on `dev`. `scaled` maps all
-    rewards to 0..100. `confident=False` leaves log-probabilities out: where new pairs will be labelled without them.
+    A prompt's accuracy is that on `train`, shrunken; of a prompt that was tried on `dev` alone, that on `dev`. `scaled`
+    maps rewards to 0..100. `confident=False` leaves log-probabilities out: where new pairs are labelled without them.
     """
     both = [*train.cells, *dev.cells]
     if not confident:
         both = [replace(cell, confidence=None) for cell in both]
-    accuracy = prompt_accuracy(dev.cells) | prompt_accuracy(train.cells)
+    accuracy = shrunken_accuracy(dev.cells) | shrunken_accuracy(train.cells)
     found = paper_rewards(both, formula=formula, task_accuracy=accuracy)
     told = TASK_TERM + (" + log-probability a token" if found.confidence_used else "")
     if formula != "few-shot" and not found.confidence_used:
@@ -114,10 +119,28 @@ def rewarded(
 
 def prompt_accuracy(cells: Sequence[Cell]) -> dict[str, float]:
     """Mean over queries of each prompt's success rate: the task-level term."""
+    return {prompt: math.fsum(means) / len(means) for prompt, means in _rates(cells).items()}
+
+
+def shrunken_accuracy(cells: Sequence[Cell]) -> dict[str, float]:
+    """Return `prompt_accuracy`, each drawn towards that of all prompts: the less, the more queries it was tried on.
+
+    The prior is a beta over prompts, fitted to them (`shrink.fit_prior`); one right of one is not an accuracy of 1.
+    """
+    rates = _rates(cells)
+    if not rates:
+        return {}
+    totals = {prompt: math.fsum(means) for prompt, means in rates.items()}
+    prior = fit_prior(list(totals.values()), [len(means) for means in rates.values()])
+    return {prompt: prior.posterior(total, len(rates[prompt])) for prompt, total in totals.items()}
+
+
+def _rates(cells: Sequence[Cell]) -> dict[str, list[float]]:
+    """Each prompt's success rates, one a query."""
     members: dict[str, list[float]] = {}
     for cell in cells:
         members.setdefault(cell.prompt, []).append(cell.mean)
-    return {prompt: math.fsum(means) / len(means) for prompt, means in members.items()}
+    return members
 
 
 def min_max(rewards: Rewards, *, low: float = 0.0, high: float = 100.0) -> Rewards:
