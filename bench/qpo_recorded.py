@@ -4,9 +4,10 @@ Deployed default, fitted on one file and scored on rows it has not seen, one JSO
 
     python bench/qpo_recorded.py --fit A.parquet --score B.parquet [--dataset D] [--target-llm M]
 
-The same on a fifth of all unique questions, held out at random, for so many seeds:
+The same on a fifth of all unique questions, held out at random, for so many seeds; learnt from a share of the others
+(how much more would more questions bring?):
 
-    python bench/qpo_recorded.py --splits 5 [--dataset D]
+    python bench/qpo_recorded.py --splits 5 [--share 0.5] [--dataset D]
 
 Scorers of a pool side by side, by nested cross-validation over unique questions (static prompt, scorer and margin are
 chosen inside each outer fold; seed 0, 5 folds):
@@ -83,6 +84,7 @@ def main() -> None:
         "--max-queries", type=int, default=2_000, help="GSM8K has 7,473; the table mode samples so many"
     )
     parser.add_argument("--splits", type=int, default=0, help="hold a fifth of the questions out, for so many seeds")
+    parser.add_argument("--share", type=float, default=1.0, help="--splits: share of the other questions to learn from")
     parser.add_argument("--lm", action="store_true", help="train language models; the other figures are not made")
     parser.add_argument("--questions", type=int, default=70, help="--lm: questions of each data set to learn from")
     parser.add_argument("--epochs", type=int, default=4, help="--lm")
@@ -102,7 +104,7 @@ def main() -> None:
         compare_language_models(rows, questions=arguments.questions, epochs=arguments.epochs, seeds=arguments.seeds)
     elif arguments.splits:
         for seed in range(arguments.splits):
-            fit, score = split_rows(rows, seed)
+            fit, score = split_rows(rows, seed, share=arguments.share)
             for dataset in datasets(score, arguments.dataset):
                 print(json.dumps({"seed": seed, **fit_and_score(fit, score, dataset)}), flush=True)
     else:

@@ -79,13 +79,17 @@ def datasets(rows: Sequence[Row], asked: str | None) -> list[str]:
     return [asked] if asked is not None else known
 
 
-def split_rows(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
-    """Hold a fifth of the unique questions out, of whatever data set: (rows to fit on, rows to score)."""
+def split_rows(rows: Sequence[Row], seed: int, *, share: float = 1.0) -> tuple[list[Row], list[Row]]:
+    """Hold a fifth of the unique questions out, of whatever data set: (rows to fit on, rows to score).
+
+    `share` of the other questions are fitted on, drawn by the seed.
+    """
     keys = {query: normalise(query) for query in {row.outcomes.query for row in rows}}
     unique = sorted(set(keys.values()))
-    order = np.random.default_rng(seed).permutation(len(unique))[: len(unique) // 5]
-    held_out = {unique[place] for place in order.tolist()}
-    fit = [row for row in rows if keys[row.outcomes.query] not in held_out]
+    order = [unique[place] for place in np.random.default_rng(seed).permutation(len(unique)).tolist()]
+    fifth = len(unique) // 5
+    held_out, kept = set(order[:fifth]), set(order[fifth:][: round(share * (len(order) - fifth))])
+    fit = [row for row in rows if keys[row.outcomes.query] in kept]
     return fit, [row for row in rows if keys[row.outcomes.query] in held_out]
 
 

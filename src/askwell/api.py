@@ -74,15 +74,28 @@ class Result:
         return reports.prompt_diff(self.initial_prompt, self.prompt)
 
     def save(self, path: str | Path) -> Path:
-        """Write the bare prompt, with its demonstrations; or, to a name that ends in `.json`, all that is known."""
+        """Write the bare prompt, with its demonstrations; to a name that ends in `.json`, all that is known.
+
+        To one that ends in `.html`, the run as a page (`askwell report`); `ConfigError` for a run kept in memory.
+        """
         place = Path(path)
-        if place.suffix == ".json":
+        if place.suffix == ".html":
+            text = self._page()
+        elif place.suffix == ".json":
             body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.as_json(self.report)}
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
             text = reports.prompt_text(self.report.best.prompt)
-        place.write_text(text, encoding="utf-8")
+        place.write_text(text, encoding="utf-8", errors="replace" if place.suffix == ".html" else "strict")
         return place
+
+    def _page(self) -> str:
+        from askwell.pages import page
+
+        if self.run is None:
+            raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
+        with SqliteStore(self.run / runs.LOG, read_only=True) as store:
+            return page(store, self.run.name)
 
 
 def optimize(

@@ -65,4 +65,23 @@ def export(run: str, form: str, output: Path | None, folder: str | None) -> None
     run_commands.export(Path(folder or "runs"), run, form, output)
 
 
-COMMANDS = (plan, retry, export)
+@click.command()
+@click.argument("run")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write (default: report.html in the run's folder)."
+)
+@click.option("--format", "form", default="html", metavar="FORMAT", help="html (default) or md.")
+@RUNS_FLAG
+@told
+def report(run: str, output: Path | None, form: str, folder: str | None) -> None:
+    """Write a run or a training as a page to look at, or as Markdown.
+
+    The page: scores, curve, what changed, examples made right and wrong, the prompts tried, spend. It is one file that
+    loads nothing and runs no script. Markdown: verdict, scores, prompt, spend. Works while the run is on.
+    """
+    from askwell import run_commands
+
+    run_commands.write_page(Path(folder or "runs"), run, form, output)
+
+
+COMMANDS = (plan, retry, export, report)

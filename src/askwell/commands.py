@@ -137,7 +137,12 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
         out.print(part, highlight=False)
     out.print(tables.spent([model.totals for model in models], time.monotonic() - begun), highlight=False)
     _print_members(out, models)
-    out.print(f"Run log: {folder / name / runs.LOG} · askwell show {name}{_runs_flag(folder)}", highlight=False)
+    flag = _runs_flag(folder)
+    out.print(
+        f"Run log: {folder / name / runs.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:

@@ -12,9 +12,9 @@ from rich.text import Text
 from askwell.policy_tables import tested_json
 from askwell.qpo.compare import ORACLE, Comparison, Row
 from askwell.query_commands import headroom_json
-from askwell.report import interval_json
+from askwell.report import claim, interval_json
 from askwell.stats import Interval, format_interval
-from askwell.tables import claim, points
+from askwell.tables import points
 from askwell.train_job import Figures
 
 

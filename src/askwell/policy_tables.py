@@ -12,9 +12,9 @@ from rich.text import Text
 from askwell.qpo.guard import Guard
 from askwell.qpo.history import LoopResult, loop_body
 from askwell.qpo.loop import Tested
-from askwell.report import interval_json
+from askwell.report import claim, interval_json
 from askwell.stats import format_interval
-from askwell.tables import claim, points
+from askwell.tables import points
 from askwell.train_job import Figures
 
 
@@ -47,7 +47,7 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
     new: pairs labelled for it; single: the best single prompt's score; own: queries that get a prompt of their own.
     """
     title = "On dev queries: points of 100, paired gains with 95 % intervals"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
     for heading in ("loop", "new", "single", "unguarded gain", "guarded gain", "own", "calls"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in loops:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from askwell import columns, views
 from askwell.columns import Columns, CurvePoint
@@ -80,17 +80,31 @@ def report(store: RunStore) -> Report | None:
     )
 
 
-def prompt_diff(before: str, after: str) -> str:
-    """Show word by word what changed: `[-gone-]` and `{+new+}`, unchanged words as they are."""
+Changed = Literal["same", "gone", "new"]
+
+
+def word_changes(before: str, after: str) -> Iterator[tuple[Changed, str]]:
+    """Yield what changed word by word, in order: runs of words that stayed, went and came."""
     old, new = before.split(), after.split()
-    parts: list[str] = []
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         if tag == "equal":
-            parts += old[i1:i2]
+            yield "same", " ".join(old[i1:i2])
             continue
-        parts += [f"[-{' '.join(old[i1:i2])}-]"] if i2 > i1 else []
-        parts += [f"{{+{' '.join(new[j1:j2])}+}}"] if j2 > j1 else []
-    return " ".join(parts)
+        if i2 > i1:
+            yield "gone", " ".join(old[i1:i2])
+        if j2 > j1:
+            yield "new", " ".join(new[j1:j2])
+
+
+def prompt_diff(before: str, after: str) -> str:
+    """Show word by word what changed: `[-gone-]` and `{+new+}`, unchanged words as they are."""
+    spelt = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
+    return " ".join(spelt[kind].format(words) for kind, words in word_changes(before, after))
+
+
+def claim(gain: Interval) -> str:
+    """Say what may be claimed of a difference: nothing where its interval holds 0."""
+    return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
 def as_json(found: Report) -> dict[str, object]:

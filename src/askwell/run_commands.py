@@ -20,6 +20,7 @@ from askwell.errors import ConfigError
 from askwell.export import Found
 from askwell.export import export as exported
 from askwell.models.meter import Metered
+from askwell.pages import page
 from askwell.records import outcome_columns, request_body
 from askwell.repair import Repaired, fill
 from askwell.store import SqliteStore
@@ -92,6 +93,20 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(data)
         return
+    _write(output, data)
+
+
+def write_page(folder: Path, name: str, form: str, output: Path | None) -> None:
+    """Write a run's page, into its folder unless a file is given, and say where it is."""
+    log = runs.find_run(folder, name)
+    with SqliteStore(log, read_only=True) as store:
+        text = page(store, name, form)
+    place = output or log.with_name(f"report.{form}")
+    _write(place, text.encode("utf-8", "replace"))
+    Console().print(Text(f"Written: {place}"))
+
+
+def _write(output: Path, data: bytes) -> None:
     try:
         output.write_bytes(data)
     except OSError as error:

@@ -14,7 +14,7 @@ from askwell.api import Evaluation
 from askwell.models.meter import Totals
 from askwell.models.pool import MemberTotals
 from askwell.progress import format_seconds, spent_line
-from askwell.report import Report, interval_json, prompt_diff, prompt_text
+from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
 from askwell.stats import Interval, format_interval
 
@@ -140,11 +140,6 @@ def _cell(interval: Interval | None) -> str:
 def points(interval: Interval) -> str:
     """Write a difference in points of 100, signed, with its interval."""
     return format_interval(interval, signed=True)
-
-
-def claim(gain: Interval) -> str:
-    """Say what may be claimed of a difference: nothing where its interval holds 0."""
-    return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
 def _percent(value: float | None) -> str:

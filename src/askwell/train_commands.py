@@ -68,7 +68,10 @@ def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bo
         out.print(part, highlight=False)
     flag = "" if folder == Path("runs") else f" --runs {folder}"
     out.print(
-        Text(f'Policy: {folder / name}/policy · askwell policy prompt {name} "…"{flag} · askwell serve {name}{flag}')
+        Text(
+            f'Policy: {folder / name}/policy · askwell policy prompt {name} "…"{flag} · askwell serve {name}{flag} · '
+            f"as a page: askwell report {name}{flag}"
+        )
     )
 
 

@@ -1,0 +1,31 @@
+"""A run as one page for people: HTML in one file, without a script, or Markdown. A fold of the log, never a write."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from askwell import views
+from askwell.errors import ConfigError, nearest
+from askwell.pages.markdown import run_markdown, training_markdown
+from askwell.pages.optimization import optimization_page
+from askwell.pages.story import story
+from askwell.pages.training import read_training, training_page
+from askwell.records import Body
+from askwell.store import RunStore
+
+FORMATS = ("html", "md")
+
+
+def page(store: RunStore, name: str, form: str = "html") -> str:
+    """Return the page of a run or of a training, whichever the log is.
+
+    Raises `ConfigError` where it is too early, or for an unknown format.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
+    config = cast("Body", views.header(store.events(kinds=["run"]))["config"])
+    if config.get("kind") == "policy":
+        found = read_training(store, name)
+        return training_page(found) if form == "html" else training_markdown(found)
+    told = story(store, name)
+    return optimization_page(told) if form == "html" else run_markdown(told)

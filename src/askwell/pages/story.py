@@ -1,0 +1,198 @@
+"""All that a run's page tells, read from its log: the report, every prompt's standing, what got better or worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from askwell import columns, report, views
+from askwell.errors import ConfigError
+from askwell.records import Body, completion_of, prompt_id, score_of
+from askwell.report import Report
+from askwell.stats import Interval, mean_interval
+from askwell.store import RunStore
+from askwell.trajectory import Trajectory
+from askwell.types import Example, Outcome, Prompt
+
+SHOWN_PROMPTS = 30
+SHOWN_CHANGES = 20
+"""Examples listed on each side: made right, made wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One prompt of the search on the dev split."""
+
+    id: str
+    prompt: Prompt
+    step: int
+    score: Interval
+    partial: bool
+    """Stopped early in a race: its score is over fewer examples than the others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a prompt brought on one example."""
+
+    prompt: Prompt
+    text: str
+    outcome: Outcome
+    answer: str
+    value: float | None
+    """None where the call failed: no score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An example of the dev split under two prompts."""
+
+    example: Example
+    before: Reply
+    after: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What happened on the examples both were asked on; the first so many of each kind, and how many there are."""
+
+    fixed: tuple[Change, ...]
+    broken: tuple[Change, ...]
+    n_fixed: int
+    n_broken: int
+    n_same: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An optimization."""
+
+    name: str
+    header: Body
+    report: Report
+    trajectory: Trajectory
+    ranked: tuple[Ranked, ...]
+    """Best first, full scores before partial ones; `SHOWN_PROMPTS` at the most."""
+    tried: int
+    """Different prompts in all."""
+    changes: Changes
+
+    @property
+    def config(self) -> Body:
+        """Settings that decide what is in the log; no address, no name of a key."""
+        return cast("Body", self.header["config"])
+
+
+def story(store: RunStore, name: str) -> Story:
+    """Read a run. Raises `ConfigError` before its first prompt has been scored."""
+    found = report.report(store)
+    if found is None:
+        raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
+    folded = columns.read(store)
+    ranked = _ranked(folded)
+    pair = (found.initial.prompt, found.best.prompt)
+    return Story(
+        name=name,
+        header=views.header(store.events(kinds=["run"])),
+        report=found,
+        trajectory=folded.trajectory,
+        ranked=tuple(ranked[:SHOWN_PROMPTS]),
+        tried=len(ranked),
+        changes=changes(store, dict.fromkeys(folded.of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
+    )
+
+
+def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Changes:
+    """Set two prompts beside each other on examples asked for a dev score: example id -> (before, after).
+
+    Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
+    """
+    wanted = {(example, prompt_id(prompt)): prompt for example, pair in pairs.items() for prompt in pair}
+    replies: dict[tuple[str, str], list[Reply]] = {}
+    for event in store.events(kinds=["rollout"]) if wanted else ():
+        body = event.body
+        key = (cast("str", body["example"]), cast("str", body["prompt"]))
+        if body["split"] == "dev" and key in wanted:
+            replies.setdefault(key, []).append(_reply(body, wanted[key]))
+    splits = views.examples(store.events(kinds=["example"])).items()
+    examples = {one.id: one for split, members in splits for one in members if split != "test"}
+    found = [
+        Change(example=examples[example], before=before, after=after)
+        for example, pair in pairs.items()
+        if (before := _averaged(replies.get((example, prompt_id(pair[0])))))
+        and (after := _averaged(replies.get((example, prompt_id(pair[1])))))
+        and example in examples
+    ]
+    fixed = [one for one in found if _difference(one) > 0]
+    broken = [one for one in found if _difference(one) < 0]
+    return Changes(
+        fixed=tuple(sorted(fixed, key=lambda one: -_difference(one))[:SHOWN_CHANGES]),
+        broken=tuple(sorted(broken, key=_difference)[:SHOWN_CHANGES]),
+        n_fixed=len(fixed),
+        n_broken=len(broken),
+        n_same=len(found) - len(fixed) - len(broken),
+    )
+
+
+def _ranked(folded: columns.Columns) -> list[Ranked]:
+    """Every prompt once, as it stood when it was last scored."""
+    last = {one.prompt: one for one in folded.trajectory.candidates}
+    rows: list[Ranked] = []
+    for one in last.values():
+        scores = list(folded.of(one.prompt, "dev").values())
+        if scores:
+            rows.append(
+                Ranked(
+                    id=prompt_id(one.prompt),
+                    prompt=one.prompt,
+                    step=one.step,
+                    score=mean_interval(scores),
+                    partial=one.partial,
+                )
+            )
+    return sorted(rows, key=lambda row: (row.partial, -row.score.estimate, row.step))
+
+
+def _reply(body: Body, prompt: Prompt) -> Reply:
+    completion, score = completion_of(cast("Body", body["completion"])), score_of(body["score"])
+    return Reply(
+        prompt=prompt,
+        text=completion.text,
+        outcome=completion.outcome,
+        answer="" if score is None else score.answer,
+        value=None if score is None else score.value,
+    )
+
+
+def _averaged(replies: Sequence[Reply] | None) -> Reply | None:
+    """Return the first answered reply with the mean score of all that were; None where none was."""
+    scored = [(one, one.value) for one in replies or () if one.value is not None]
+    if not scored:
+        return None
+    first, mean = scored[0][0], sum(value for _, value in scored) / len(scored)
+    return Reply(prompt=first.prompt, text=first.text, outcome=first.outcome, answer=first.answer, value=mean)
+
+
+def _difference(one: Change) -> float:
+    assert one.before.value is not None
+    assert one.after.value is not None
+    return one.after.value - one.before.value
+
+
+def names_of(header: Body) -> Iterable[tuple[str, str]]:
+    """Say what a run was made of: its task, models and preset, and the seed."""
+    config = cast("Mapping[str, object]", header["config"])
+    is_training = config.get("kind") == "policy"
+    places = [("target", "model"), ("policy", "preset"), ("policy", "base")] if is_training else _OPTIMIZATION
+    if config.get("name"):
+        yield "task", str(config["name"])
+    for part, name in places:
+        found = config.get(part)
+        value = cast("Body", found).get(name) if isinstance(found, dict) else found
+        if value:
+            yield part if name == "model" else name, str(value)
+    yield "seed", str(header.get("seed", ""))
+
+
+_OPTIMIZATION = [("target", "model"), ("optimizer", "model"), ("search", "preset")]
