@@ -52,11 +52,16 @@ class Report:
 
 def report(store: RunStore) -> Report | None:
     """Fold a run's log to a report; None before the initial prompt has been scored."""
+    return with_columns(store)[0]
+
+
+def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
+    """Return the report together with what it is folded from, for who needs both of a long log."""
     final = views.result(store.events(kinds=["result"]))  # first: the log may be growing while it is read
     found = columns.read(store)
     history = found.trajectory
     if not len(history):
-        return None
+        return None, found
     initial, best = history.candidates[0].prompt, history.best.prompt
     if final:  # which may have been chosen anew, when missing cells were filled
         best = next(one.prompt for one in history.candidates if prompt_id(one.prompt) == final["best"])
@@ -65,7 +70,7 @@ def report(store: RunStore) -> Report | None:
     ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
     spent = views.summed(store.usage())
     flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
-    return Report(
+    folded = Report(
         finished=final is not None,
         reason=cast("str", final["reason"]) if final else "",
         initial=_standing(initial, dev, test),
@@ -78,6 +83,7 @@ def report(store: RunStore) -> Report | None:
         raced=views.raced(store.events(kinds=["step"])),
         learnt=told(store),
     )
+    return folded, found
 
 
 Changed = Literal["same", "gone", "new"]

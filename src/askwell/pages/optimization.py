@@ -88,7 +88,7 @@ def _search(told: Story) -> Iterator[Html]:
         Dot(
             step=one.step,
             score=one.score,
-            title=f"{100 * one.score:.1f} on {one.n} examples: {one.prompt.instruction[:300]}",
+            title=f"{100 * one.score:.1f} on {one.n} examples: {one.prompt.instruction[:160]}",
             partial=one.partial,
         )
         for one in told.trajectory.candidates[-_MOST_DOTS:]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import cast
 
 from askwell import columns, report, views
@@ -13,11 +14,13 @@ from askwell.report import Report
 from askwell.stats import Interval, mean_interval
 from askwell.store import RunStore
 from askwell.trajectory import Trajectory
-from askwell.types import Example, Outcome, Prompt
+from askwell.types import Event, Example, Outcome, Prompt
 
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Examples listed on each side: made right, made wrong."""
+_FAR = 5_000
+"""Events: a gap between two that are wanted over which a new query is cheaper than reading on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +89,18 @@ class Story:
 
 def story(store: RunStore, name: str) -> Story:
     """Read a run. Raises `ConfigError` before its first prompt has been scored."""
-    found = report.report(store)
+    found, folded = report.with_columns(store)
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
-    folded = columns.read(store)
-    ranked = _ranked(folded)
+    ranked, tried = _ranked(folded)
     pair = (found.initial.prompt, found.best.prompt)
     return Story(
         name=name,
         header=views.header(store.events(kinds=["run"])),
         report=found,
         trajectory=folded.trajectory,
-        ranked=tuple(ranked[:SHOWN_PROMPTS]),
-        tried=len(ranked),
+        ranked=tuple(ranked),
+        tried=tried,
         changes=changes(store, dict.fromkeys(folded.of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
     )
 
@@ -109,12 +111,11 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
     """
     wanted = {(example, prompt_id(prompt)): prompt for example, pair in pairs.items() for prompt in pair}
+    places = [row[0] for row in store.cells() if row[1] == "dev" and (row[3], row[2]) in wanted] if wanted else []
     replies: dict[tuple[str, str], list[Reply]] = {}
-    for event in store.events(kinds=["rollout"]) if wanted else ():
-        body = event.body
-        key = (cast("str", body["example"]), cast("str", body["prompt"]))
-        if body["split"] == "dev" and key in wanted:
-            replies.setdefault(key, []).append(_reply(body, wanted[key]))
+    for event in _events_at(store, places):
+        key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
+        replies.setdefault(key, []).append(_reply(event.body, wanted[key]))
     splits = views.examples(store.events(kinds=["example"])).items()
     examples = {one.id: one for split, members in splits for one in members if split != "test"}
     found = [
@@ -135,23 +136,35 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     )
 
 
-def _ranked(folded: columns.Columns) -> list[Ranked]:
-    """Every prompt once, as it stood when it was last scored."""
+def _ranked(folded: columns.Columns) -> tuple[list[Ranked], int]:
+    """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
     last = {one.prompt: one for one in folded.trajectory.candidates}
-    rows: list[Ranked] = []
-    for one in last.values():
-        scores = list(folded.of(one.prompt, "dev").values())
-        if scores:
-            rows.append(
-                Ranked(
-                    id=prompt_id(one.prompt),
-                    prompt=one.prompt,
-                    step=one.step,
-                    score=mean_interval(scores),
-                    partial=one.partial,
-                )
-            )
-    return sorted(rows, key=lambda row: (row.partial, -row.score.estimate, row.step))
+    scores = {prompt: list(folded.of(prompt, "dev").values()) for prompt in last}
+    scored = [one for one in last.values() if scores[one.prompt]]
+    best = sorted(scored, key=lambda one: (one.partial, -fmean(scores[one.prompt]), one.step))[:SHOWN_PROMPTS]
+    rows = [
+        Ranked(
+            id=prompt_id(one.prompt),
+            prompt=one.prompt,
+            step=one.step,
+            score=mean_interval(scores[one.prompt]),
+            partial=one.partial,
+        )
+        for one in best
+    ]
+    return rows, len(scored)
+
+
+def _events_at(store: RunStore, places: Sequence[int]) -> Iterator[Event]:
+    """Read the events at ascending positions, without reading all those between them where they are far apart."""
+    at = -_FAR - 2
+    events: Iterator[Event] = iter(())
+    for place in places:
+        if place - at > _FAR:
+            events = store.events(after=place - 1, kinds=["rollout"])
+        found = next(event for event in events if event.position == place)
+        at = place
+        yield found
 
 
 def _reply(body: Body, prompt: Prompt) -> Reply:
