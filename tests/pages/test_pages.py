@@ -169,6 +169,14 @@ def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path: Path) -> 
         assert words in " ".join(refused.output.split())
 
 
+def test_a_policy_that_only_chooses_has_no_log_and_so_no_page(tmp_path: Path) -> None:
+    source = logged(tmp_path / "log.jsonl")
+    assert call("train", source, "--scorer", "trees", "--run", "chosen", "--runs", tmp_path).exit_code == 0
+    refused = call("report", "chosen", "--runs", tmp_path)
+    assert refused.exit_code == 2
+    assert "askwell policy show chosen" in " ".join(refused.output.split())
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
