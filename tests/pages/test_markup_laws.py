@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from askwell.pages.charts import Axis, ticks
+from askwell.pages.charts import WIDTH, Axis, Dot, curve_chart, ticks
 from askwell.pages.markup import document, el, table
 from tests.pages.reading import read
 
@@ -42,6 +42,18 @@ def test_ticks_span_their_range_evenly_and_few(low: float, width: float) -> None
     assert found[-1] >= low + width - 1e-8
     steps = [b - a for a, b in pairwise(found)]
     assert max(steps) - min(steps) < 1e-6 * max(steps)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.booleans())
+@example([1.0], False)
+@example([0.0], True)
+def test_every_mark_of_a_search_lies_inside_its_picture(scores: list[float], partial: bool) -> None:
+    dots = [Dot(step=step, score=score, title=f"{score}", partial=partial) for step, score in enumerate(scores)]
+    best = [(step, max(scores[: step + 1])) for step in range(len(scores))]
+    found = read(curve_chart(dots, best, label="a search").text)
+    places = [(name, float(value)) for name, value in found.attributes if name in {"cx", "cy", "x1", "y1", "x", "y"}]
+    assert len([name for name, _ in places if name == "cx"]) == 2 * len(scores)
+    assert all(0.0 <= value <= WIDTH for _, value in places)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

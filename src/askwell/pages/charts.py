@@ -16,6 +16,8 @@ WIDTH = 720
 _LEFT, _RIGHT, _TOP, _BOTTOM = 120, 20, 14, 28
 _ROW = 34
 _HEIGHT = 260
+_LEAST = 0.1
+"""Least range of an upright axis: equal scores are not blown up to differences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,8 @@ def curve_chart(dots: Sequence[Dot], best: Sequence[tuple[int, float]], *, label
     """Draw a search: each candidate at its step, and the best full score so far as a line."""
     steps = [dot.step for dot in dots] + [step for step, _ in best]
     values = [dot.score for dot in dots] + [score for _, score in best]
-    grid = [value for value in ticks(min(values), max(values)) if -1e-9 <= value <= 1.0 + 1e-9]
+    top = max(*values, _LEAST)
+    grid = ticks(min(*values, top - _LEAST), top)
     y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
     x = Axis(low=-0.5, high=max(*steps, 1) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
     marks = [*(_line(y, value) for value in grid), *_steps(x, max(steps))]
@@ -116,7 +119,7 @@ def gain_chart(series: Sequence[Series], *, label: str) -> Html:
     """Draw gains with their intervals by loop, and the line of no gain."""
     bounds = [bound for one in series for _, gain in one.gains for bound in (gain.low, gain.high)]
     loops = [loop for one in series for loop, _ in one.gains]
-    grid = ticks(min(*bounds, 0.0), max(*bounds, 0.0))
+    grid = ticks(min(*bounds, -_LEAST / 2), max(*bounds, _LEAST / 2))
     y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
     x = Axis(low=-0.5, high=max(loops) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
     marks = [*(_line(y, value) for value in grid), *_steps(x, max(loops), name="loop")]
