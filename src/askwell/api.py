@@ -46,7 +46,7 @@ ModelLike: TypeAlias = ChatModel | str | Callable[..., Any]
 """A model, a model's name, or a function from text to text (sync or async)."""
 MetricLike: TypeAlias = Metric | str | Callable[..., Any]
 """A metric, an answer type, or a function returning a float or (score, feedback)."""
-DataLike: TypeAlias = Source | Mapping[Split, Source]
+DataLike: TypeAlias = Source | Mapping[Split, Source] | Mapping[str, Source]
 """A source of examples to be split, or one source for each split."""
 
 

@@ -14,7 +14,6 @@ import askwell
 from askwell.cli import main
 from askwell.pages import page
 from askwell.store import SqliteStore
-from askwell.types import Split
 from tests.pages.reading import Read, read
 from tests.test_api import DATA, optimize, optimizer
 from tests.test_training import logged, plain, train
@@ -60,8 +59,8 @@ def test_the_page_of_a_run_tells_what_came_of_it(tmp_path: Path) -> None:
 
 
 def test_examples_that_a_prompt_mended_are_shown_but_never_one_of_the_test_split(tmp_path: Path) -> None:
-    starts: dict[Split, int] = {"train": 10, "dev": 20, "test": 30}
-    splits: dict[Split, list[dict[str, str]]] = {split: sums_from(low) for split, low in starts.items()}
+    starts = {"train": 10, "dev": 20, "test": 30}
+    splits = {split: sums_from(low) for split, low in starts.items()}
     askwell.optimize(
         prompt="Think.", data=splits, target=sums, optimizer=optimizer, metric="number", run=tmp_path / "run",
         preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
