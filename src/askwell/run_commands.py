@@ -24,7 +24,6 @@ from askwell.pages import page
 from askwell.records import outcome_columns, request_body
 from askwell.repair import Repaired, fill
 from askwell.store import SqliteStore
-from askwell.train_job import POLICY
 
 _SHOWN = 20
 
@@ -99,7 +98,7 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
 
 def write_page(folder: Path, name: str, form: str, output: Path | None) -> None:
     """Write a run's page, into its folder unless a file is given, and say where it is."""
-    if (folder / name / POLICY).is_dir() and not runs.log_path(folder, name).is_file():
+    if (folder / name / runs.POLICY).is_dir() and not runs.log_path(folder, name).is_file():
         raise ConfigError(
             f"{name!r} chooses among logged prompts: nothing was asked for it, so there is no log to make a page of; "
             f"askwell policy show {name} says what was measured"

@@ -13,6 +13,8 @@ from askwell.records import Body
 from askwell.store import RunStore, SqliteStore
 
 LOG = "log.db"
+POLICY = "policy"
+"""Folder of a training's deployed policy, inside that of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,17 @@ def run_names(folder: Path) -> list[str]:
 
 
 def summaries(folder: Path) -> list[RunSummary]:
-    """Summarise every run in a folder; one that cannot be read is listed with its problem."""
-    return [_summary(folder, name) for name in run_names(folder)]
+    """Summarise every run in a folder, by name; one that cannot be read is listed with its problem.
+
+    A policy that only chooses among logged prompts asked for nothing and has no log: it is listed as finished.
+    """
+    names = run_names(folder)
+    choosers = {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(names)
+    found = [_summary(folder, name) for name in names]
+    found += [
+        RunSummary(name=name, task="policy that chooses among logged prompts", finished=True) for name in choosers
+    ]
+    return sorted(found, key=lambda one: one.name)
 
 
 def is_training(header: Body) -> bool:

@@ -29,11 +29,10 @@ from askwell.qpo.table import static_prompt, table_of
 from askwell.qpo.worth import judge
 from askwell.qpo.writing import Trainer, Writer
 from askwell.records import Body, prompt_body, prompt_of
+from askwell.runs import POLICY
 from askwell.store import RunStore
 from askwell.types import Event, Example, Prompt, Split
 
-POLICY = "policy"
-"""Folder of the deployed policy, inside that of the run."""
 LOOPS = "loops"
 
 

@@ -30,7 +30,7 @@ from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
 from askwell.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
-from askwell.train_job import POLICY, Trained, TrainJob, trained
+from askwell.train_job import Trained, TrainJob, trained
 
 
 def train(
@@ -101,8 +101,8 @@ def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
 def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
     policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
-    policies.save_policy(policy, folder / POLICY)
-    keep_learnt(folder / POLICY, cells.queries)
+    policies.save_policy(policy, folder / runs.POLICY)
+    keep_learnt(folder / runs.POLICY, cells.queries)
     return policy
 
 
@@ -152,7 +152,7 @@ def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
 
 def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
-    options = (Path(place), Path(place) / POLICY, Path(runs_folder) / str(place) / POLICY)
+    options = (Path(place), Path(place) / runs.POLICY, Path(runs_folder) / str(place) / runs.POLICY)
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -174,6 +175,8 @@ def test_a_policy_that_only_chooses_has_no_log_and_so_no_page(tmp_path: Path) ->
     refused = call("report", "chosen", "--runs", tmp_path)
     assert refused.exit_code == 2
     assert "askwell policy show chosen" in " ".join(refused.output.split())
+    listed = json.loads(call("runs", "--runs", tmp_path, "--json").stdout)
+    assert [(one["run"], one["finished"]) for one in listed] == [("chosen", True)]
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
