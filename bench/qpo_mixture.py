@@ -1,8 +1,8 @@
 """QPO as published and askwell's default side by side on the bundled mixture, at equal target calls.
 
-Command of the figures in docs/algorithms/qpo_loops.md (5 seeds; about two processor hours for the three methods):
+Command of the figures in docs/algorithms/qpo_loops.md (about three processor hours; an hour with --paper-epochs 8):
 
-    OMP_NUM_THREADS=1 python bench/qpo_mixture.py --jobs 2 --paper-epochs 8
+    OMP_NUM_THREADS=1 python bench/qpo_mixture.py --first-seed 5 --jobs 2 --methods askwell paper
 
 For each seed: GPO searches one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test queries);
 its log is the offline data of all methods. Each trains three times, no loop ended early, and may pay `--calls` target
@@ -12,7 +12,7 @@ begins with, choosing among logged prompts. `calls` are those paid before the te
 last loop writes what dev queries were asked before; the bench fails where two methods of a seed are over 15 % apart.
 
 Everything else is each preset's own. `paper`: the paper's rewards as conditions, all logged pairs, one greedy prompt,
-no guard; but `--paper-epochs` passes in every loop in place of its 100, and 20 in later loops. `paper-score`: the same
+no guard, 100 passes over the log and 20 in later loops (or `--paper-epochs` in each). `paper-score`: the same
 with the plain score as the reward. `askwell`: the default. One departure from the paper in its favour: the loop that is
 best on dev queries is tested, not the last. `loops`: the tested one, of how many (0: choosing).
 
