@@ -86,7 +86,7 @@ class Result:
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
             text = reports.prompt_text(self.report.best.prompt)
-        place.write_text(text, encoding="utf-8", errors="replace" if place.suffix == ".html" else "strict")
+        place.write_text(text, encoding="utf-8")
         return place
 
     def _page(self) -> str:

@@ -98,16 +98,11 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
 
 def write_page(folder: Path, name: str, form: str, output: Path | None) -> None:
     """Write a run's page, into its folder unless a file is given, and say where it is."""
-    if (folder / name / runs.POLICY).is_dir() and not runs.log_path(folder, name).is_file():
-        raise ConfigError(
-            f"{name!r} chooses among logged prompts: nothing was asked for it, so there is no log to make a page of; "
-            f"askwell policy show {name} says what was measured"
-        )
     log = runs.find_run(folder, name)
     with SqliteStore(log, read_only=True) as store:
         text = page(store, name, form)
     place = output or log.with_name(f"report.{form}")
-    _write(place, text.encode("utf-8", "replace"))
+    _write(place, text.encode("utf-8"))
     Console().print(Text(f"Written: {place}"))
 
 

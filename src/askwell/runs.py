@@ -48,9 +48,17 @@ def free_name(folder: Path, task_name: str) -> str:
 
 
 def find_run(folder: Path, name: str) -> Path:
-    """Return the log of an existing run. Raises `ConfigError` naming the nearest one."""
+    """Return the log of an existing run. Raises `ConfigError` naming the nearest one.
+
+    It also raises it for a policy that only chooses among logged prompts: nothing was asked for it.
+    """
     path = log_path(folder, name)
     if not path.is_file():
+        if name in choosers(folder):
+            raise ConfigError(
+                f"{name!r} chooses among logged prompts: nothing was asked for it, so it has no log; "
+                f"askwell policy show {name} says what was measured"
+            )
         known = run_names(folder)
         hint = nearest(name, known) if known else f"there are no runs in {str(folder)!r} yet"
         raise ConfigError(f"no run {name!r}; {hint}")
@@ -71,16 +79,20 @@ def run_names(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{LOG}"))
 
 
+def choosers(folder: Path) -> set[str]:
+    """Return the names of the policies in a folder that have no log: they only choose among logged prompts."""
+    return {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(run_names(folder))
+
+
 def summaries(folder: Path) -> list[RunSummary]:
     """Summarise every run in a folder, by name; one that cannot be read is listed with its problem.
 
     A policy that only chooses among logged prompts asked for nothing and has no log: it is listed as finished.
     """
-    names = run_names(folder)
-    choosers = {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(names)
-    found = [_summary(folder, name) for name in names]
+    found = [_summary(folder, name) for name in run_names(folder)]
     found += [
-        RunSummary(name=name, task="policy that chooses among logged prompts", finished=True) for name in choosers
+        RunSummary(name=name, task="policy that chooses among logged prompts", finished=True)
+        for name in choosers(folder)
     ]
     return sorted(found, key=lambda one: one.name)
 

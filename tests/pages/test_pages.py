@@ -144,6 +144,19 @@ def test_a_prompt_that_was_kept_and_a_run_that_is_still_on(tmp_path: Path) -> No
         of(early)
 
 
+def broken(text: str) -> str:
+    return f"\ud83d {sums(text)}"
+
+
+def test_half_a_surrogate_pair_in_a_reply_does_not_keep_a_page_from_being_written(tmp_path: Path) -> None:
+    result = askwell.optimize(
+        prompt="Think.", data=DATA, target=broken, optimizer=optimizer, metric="number", run=tmp_path / "run",
+        preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
+    )  # fmt: skip
+    assert "\ufffd The answer is" in result.save(tmp_path / "a.html").read_text(encoding="utf-8")
+    assert call("report", "run", "--runs", tmp_path).exit_code == 0
+
+
 def test_a_result_is_saved_as_a_page(tmp_path: Path) -> None:
     result = optimize(tmp_path / "run")
     assert result.save(tmp_path / "a.html").read_text(encoding="utf-8") == of(tmp_path / "run")
@@ -172,9 +185,10 @@ def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path: Path) -> 
 def test_a_policy_that_only_chooses_has_no_log_and_so_no_page(tmp_path: Path) -> None:
     source = logged(tmp_path / "log.jsonl")
     assert call("train", source, "--scorer", "trees", "--run", "chosen", "--runs", tmp_path).exit_code == 0
-    refused = call("report", "chosen", "--runs", tmp_path)
-    assert refused.exit_code == 2
-    assert "askwell policy show chosen" in " ".join(refused.output.split())
+    for command in ("report", "show", "export"):
+        refused = call(command, "chosen", "--runs", tmp_path)
+        assert refused.exit_code == 2
+        assert "askwell policy show chosen" in " ".join(refused.output.split())
     listed = json.loads(call("runs", "--runs", tmp_path, "--json").stdout)
     assert [(one["run"], one["finished"]) for one in listed] == [("chosen", True)]
 

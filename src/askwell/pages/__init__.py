@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from askwell import views
 from askwell.errors import ConfigError, nearest
 from askwell.pages.markdown import run_markdown, training_markdown
 from askwell.pages.optimization import optimization_page
 from askwell.pages.story import story
 from askwell.pages.training import read_training, training_page
-from askwell.records import Body
+from askwell.runs import is_training
 from askwell.store import RunStore
 
 FORMATS = ("html", "md")
 
 
 def page(store: RunStore, name: str, form: str = "html") -> str:
-    """Return the page of a run or of a training, whichever the log is.
+    """Return the page of a run or of a training, whichever the log is; any text in it can be written as UTF-8.
 
     Raises `ConfigError` where it is too early, or for an unknown format.
     """
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
-    config = cast("Body", views.header(store.events(kinds=["run"]))["config"])
-    if config.get("kind") == "policy":
+    if is_training(views.header(store.events(kinds=["run"]))):
         found = read_training(store, name)
-        return training_page(found) if form == "html" else training_markdown(found)
-    told = story(store, name)
-    return optimization_page(told) if form == "html" else run_markdown(told)
+        text = training_page(found) if form == "html" else training_markdown(found)
+    else:
+        told = story(store, name)
+        text = optimization_page(told) if form == "html" else run_markdown(told)
+    return text.encode("utf-8", "replace").decode("utf-8")  # a prompt or a name may hold half a surrogate pair

@@ -69,9 +69,8 @@ def _changes(title: str, rows: Iterable[Change], n: int) -> Html:
 
 
 def _reply(reply: Reply) -> list[Html]:
-    value = "no score" if reply.value is None else f"{100 * reply.value:.0f}"
     odd = "" if reply.outcome == "ok" else f", {reply.outcome}"
-    return [soft(f"{value}{odd}"), el("div", shortened(reply.text))]
+    return [soft(f"{100 * reply.value:.0f}{odd}"), el("div", shortened(reply.text))]
 
 
 def shortened(text: str) -> str:

@@ -71,7 +71,7 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     return [place * width for place in range(first, max(last, first + 1) + 1)]
 
 
-def interval_chart(rows: Sequence[Row], *, label: str) -> Html:
+def interval_chart(rows: Sequence[Row]) -> Html:
     """Draw scores with their intervals on the scale 0..100, one row each."""
     height = _TOP + _ROW * len(rows) + _BOTTOM
     x = Axis(low=0.0, high=1.0, start=_LEFT, end=WIDTH - _RIGHT)
@@ -89,7 +89,7 @@ def interval_chart(rows: Sequence[Row], *, label: str) -> Html:
                 el("circle", cx=middle, cy=y, r=6, class_=f"dot {colour}"),
             ),
         ]
-    return _svg(height, marks, label)
+    return _svg(height, marks, "; ".join(f"{row.name} {format_interval(row.interval)}" for row in rows))
 
 
 def curve_chart(dots: Sequence[Dot], best: Sequence[tuple[int, float]], *, label: str) -> Html:

@@ -76,10 +76,7 @@ def _scores(found: Report) -> Iterator[Html]:
         for name, standing in (("initial", found.initial), ("optimized", found.best))
         if (interval := standing.test if split == "test" else standing.dev) is not None
     ]
-    label = "; ".join(f"{row.name} {format_interval(row.interval)}" for row in rows)
-    yield figure(
-        interval_chart(rows, label=label), "Points of 100 with 95 % intervals. The test split is looked at once."
-    )
+    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is looked at once.")
 
 
 def _search(told: Story) -> Iterator[Html]:

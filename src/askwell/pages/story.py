@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
 
@@ -11,11 +11,14 @@ from askwell import columns, report, views
 from askwell.errors import ConfigError
 from askwell.records import Body, completion_of, prompt_id, score_of
 from askwell.report import Report
+from askwell.runs import is_training
 from askwell.stats import Interval, mean_interval
 from askwell.store import RunStore
 from askwell.trajectory import Trajectory
 from askwell.types import Event, Example, Outcome, Prompt
 
+_TRAINING = (("target", "model"), ("policy", "preset"), ("policy", "base"))
+_OPTIMIZATION = (("target", "model"), ("optimizer", "model"), ("search", "preset"))
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Examples listed on each side: made right, made wrong."""
@@ -39,12 +42,9 @@ class Ranked:
 class Reply:
     """What a prompt brought on one example."""
 
-    prompt: Prompt
     text: str
     outcome: Outcome
-    answer: str
-    value: float | None
-    """None where the call failed: no score."""
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +110,23 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
 
     Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
     """
-    wanted = {(example, prompt_id(prompt)): prompt for example, pair in pairs.items() for prompt in pair}
+    wanted = {(example, prompt_id(prompt)) for example, pair in pairs.items() for prompt in pair}
     places = [row[0] for row in store.cells() if row[1] == "dev" and (row[3], row[2]) in wanted] if wanted else []
     replies: dict[tuple[str, str], list[Reply]] = {}
     for event in _events_at(store, places):
         key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
-        replies.setdefault(key, []).append(_reply(event.body, wanted[key]))
+        score = score_of(event.body["score"])
+        if score is not None:
+            completion = completion_of(cast("Body", event.body["completion"]))
+            reply = Reply(text=completion.text, outcome=completion.outcome, value=score.value)
+            replies.setdefault(key, []).append(reply)
     splits = views.examples(store.events(kinds=["example"])).items()
     examples = {one.id: one for split, members in splits for one in members if split != "test"}
     found = [
         Change(example=examples[example], before=before, after=after)
         for example, pair in pairs.items()
-        if (before := _averaged(replies.get((example, prompt_id(pair[0])))))
-        and (after := _averaged(replies.get((example, prompt_id(pair[1])))))
+        if (before := _averaged(replies.get((example, prompt_id(pair[0])), ())))
+        and (after := _averaged(replies.get((example, prompt_id(pair[1])), ())))
         and example in examples
     ]
     fixed = [one for one in found if _difference(one) > 0]
@@ -167,37 +171,19 @@ def _events_at(store: RunStore, places: Sequence[int]) -> Iterator[Event]:
         yield found
 
 
-def _reply(body: Body, prompt: Prompt) -> Reply:
-    completion, score = completion_of(cast("Body", body["completion"])), score_of(body["score"])
-    return Reply(
-        prompt=prompt,
-        text=completion.text,
-        outcome=completion.outcome,
-        answer="" if score is None else score.answer,
-        value=None if score is None else score.value,
-    )
-
-
-def _averaged(replies: Sequence[Reply] | None) -> Reply | None:
-    """Return the first answered reply with the mean score of all that were; None where none was."""
-    scored = [(one, one.value) for one in replies or () if one.value is not None]
-    if not scored:
-        return None
-    first, mean = scored[0][0], sum(value for _, value in scored) / len(scored)
-    return Reply(prompt=first.prompt, text=first.text, outcome=first.outcome, answer=first.answer, value=mean)
+def _averaged(replies: Sequence[Reply]) -> Reply | None:
+    """Return the first reply with the mean score of all; None where there is none."""
+    return replace(replies[0], value=fmean(reply.value for reply in replies)) if replies else None
 
 
 def _difference(one: Change) -> float:
-    assert one.before.value is not None
-    assert one.after.value is not None
     return one.after.value - one.before.value
 
 
 def names_of(header: Body) -> Iterable[tuple[str, str]]:
     """Say what a run was made of: its task, models and preset, and the seed."""
     config = cast("Mapping[str, object]", header["config"])
-    is_training = config.get("kind") == "policy"
-    places = [("target", "model"), ("policy", "preset"), ("policy", "base")] if is_training else _OPTIMIZATION
+    places = _TRAINING if is_training(header) else _OPTIMIZATION
     if config.get("name"):
         yield "task", str(config["name"])
     for part, name in places:
@@ -206,6 +192,3 @@ def names_of(header: Body) -> Iterable[tuple[str, str]]:
         if value:
             yield part if name == "model" else name, str(value)
     yield "seed", str(header.get("seed", ""))
-
-
-_OPTIMIZATION = [("target", "model"), ("optimizer", "model"), ("search", "preset")]

@@ -57,7 +57,7 @@ def read_training(store: RunStore, name: str) -> Training:
         header=views.header(store.events(kinds=["run"])),
         figures=found,
         changes=changes(store, pairs),
-        spend=views.spend(store.events(kinds=["rollout"])),
+        spend=views.summed(store.usage()),
     )
 
 
@@ -106,8 +106,7 @@ def _test(found: Figures) -> Iterator[Html]:
         Row(name="single prompt", interval=found.tested.static, ours=False),
         Row(name="policy", interval=found.tested.policy),
     ]
-    label = "; ".join(f"{row.name} {format_interval(row.interval)}" for row in rows)
-    yield figure(interval_chart(rows, label=label), "Points of 100 with 95 % intervals, the same queries for both.")
+    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals, the same queries for both.")
 
 
 def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
