@@ -22,9 +22,10 @@ from askwell.config import Config
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
-from askwell.models.meter import Metered, Totals
+from askwell.models.meter import Metered
+from askwell.models.parts import parts_of
+from askwell.models.totals import Totals
 from askwell.models.traced import Exporting
-from askwell.models.wrappers import batched_in, pool_in
 from askwell.progress import LiveProgress
 from askwell.store import MemoryStore, RunStore, SqliteStore
 
@@ -229,18 +230,18 @@ def live_progress(models: list[Metered]) -> LiveProgress:
 
     live = LiveProgress(Console(stderr=True), totals)
     for model in models:
-        batched = batched_in(model)
-        if batched is not None:
-            batched.say = live.note
+        batches = parts_of(model).batches
+        if batches is not None:
+            batches.say = live.note
     return live
 
 
 def _print_members(out: Console, models: list[Metered]) -> None:
     """Say what each member of a pool was asked, where there is one."""
     for model in models:
-        pool = pool_in(model)
-        if pool is not None:
-            out.print(tables.members(pool.totals), highlight=False)
+        members = parts_of(model).members
+        if members is not None:
+            out.print(tables.members(members()), highlight=False)
 
 
 def _exported(config: Config) -> AbstractContextManager[None]:

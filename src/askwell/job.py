@@ -19,7 +19,7 @@ from askwell.journal import Journal, Journaled
 from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
-from askwell.models.wrappers import batched_in
+from askwell.models.parts import parts_of
 from askwell.store import RunStore
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
@@ -80,7 +80,7 @@ class OptimizeJob:
                 self.caps,
                 spent=spent.values(),
                 keep_back=self.side.test_calls,
-                reckon_ahead=batched_in(self.side.model) is not None,
+                reckon_ahead=parts_of(self.side.model).batches is not None,
             )
             evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
@@ -150,15 +150,15 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
 
 async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
     """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
-    batched = batch_notes.attach(model, journal)
-    if batched is None:
+    batches = batch_notes.attach(model, journal)
+    if batches is None:
         return
-    stack.push_async_callback(batched.settle)
+    stack.push_async_callback(batches.settle)
     finish = stopper.on_stop
 
     def stop() -> None:
         finish()
-        batched.stop()
+        batches.stop()
 
     stopper.on_stop = stop
 

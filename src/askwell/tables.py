@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell.api import Evaluation
-from askwell.models.meter import Totals
-from askwell.models.pool import MemberTotals
+from askwell.models.totals import MemberTotals, Totals
 from askwell.progress import format_seconds, spent_line
 from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
