@@ -12,10 +12,10 @@ from askwell.build_task import build_task, evaluation_task
 from askwell.config import Config, RacingConfig
 from askwell.errors import ConfigError
 from askwell.evaluation import Sampling
-from askwell.gpo.embed import default_embedder
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.methods import DEFAULT_PRESET, Search, search
+from askwell.models.embedder import default_embedder
 from askwell.models.gate import Gates
 from askwell.places import shown_all
 from askwell.race import RaceSettings

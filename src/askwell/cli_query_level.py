@@ -61,7 +61,11 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **given: Any) -> None:
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
 @click.option(
-    "--scorer", "scorers", multiple=True, metavar="NAME", help="Compare only this one; may be given several times."
+    "--scorer",
+    "scorers",
+    multiple=True,
+    metavar="NAME",
+    help="Compare only this one (multitask, trees or knn); may be given several times.",
 )
 @flags(SOURCE_FLAGS)
 @_HELD_OUT
@@ -90,7 +94,9 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
 @click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
 @click.option("--signal", metavar="NAME", help="reward, advantage or group.")
 @click.option("--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text.")
-@click.option("--scorer", metavar="NAME", help="Choose among the logged prompts by it (multitask, …): no call is paid.")
+@click.option(
+    "--scorer", metavar="NAME", help="Choose among the logged prompts by it (multitask, trees or knn): no call is paid."
+)
 @click.option("--loops", type=int, help="Trainings at the most (default 3).")
 @click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")
 @click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")

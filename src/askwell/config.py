@@ -135,7 +135,7 @@ class PolicyConfig(_Section):
     min_max: bool = False
     """Map the rewards of such a formula to 0..100."""
     scorer: str = ""
-    """Choose among the logged prompts by this scorer (multitask, trees, knn, …): nothing is written, nothing asked."""
+    """Choose among the logged prompts by this scorer (multitask, trees or knn): nothing is written, nothing asked."""
     loops: int | None = Field(default=None, ge=1)
     """Trainings at the most; each but the first labels new pairs before."""
     choosing: bool | None = None
