@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from askwell.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags
-from askwell.types import Event
 from tests.servers import Fault
 
 FOLDER = Path(__file__).parent
@@ -70,17 +70,14 @@ def _logged(runs: Path, *arguments: str) -> list[Row]:
     run = invoke(*arguments, "--runs", runs)
     assert run.status == 0, run.err
     [log] = runs.glob("*/log.db")
-    rows = [
-        {"position": event.position, "kind": event.kind, "key": event.key, "body": _compared(event)}
-        for event in events(log)
-    ]
-    return [row for row in rows if row["position"] < UNORDERED] + _unordered(rows)
+    ordered = [event for event in events(log) if event.position < UNORDERED]
+    unordered = [_row(event) | {"position": UNORDERED} for event in events(log) if event.position >= UNORDERED]
+    # Their positions are the order in which they arrived, which differs from run to run.
+    return [*map(_row, ordered), *sorted(unordered, key=lambda row: json.dumps(row, sort_keys=True))]
 
 
-def _unordered(rows: list[Row]) -> list[Row]:
-    """Return the events outside the run's order, sorted: their positions are the order in which they arrived."""
-    late = [row | {"position": UNORDERED} for row in rows if row["position"] >= UNORDERED]
-    return sorted(late, key=lambda row: json.dumps(row, sort_keys=True))
+def _row(event: Event) -> Row:
+    return {"position": event.position, "kind": event.kind, "key": event.key, "body": _compared(event)}
 
 
 def _compared(event: Event) -> Row:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
+from tests.golden.comparison import differences
 from tests.golden.conversion import upgrade_event
 from tests.golden.jobs import JOBS, Row, read_golden
-
-TOLERANCE = 1e-6
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in JOBS])
@@ -39,30 +35,3 @@ def upgraded(row: Row) -> Row:
     """Return a golden event in the current log format."""
     kind, body = upgrade_event(row["kind"], row["body"])
     return {**row, "kind": kind, "body": body}
-
-
-def differences(expected: object, actual: object, path: str = "") -> Iterator[str]:
-    """Yield where two JSON values differ; floats may differ by rounding."""
-    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        yield from _in_objects(cast("Mapping[str, object]", expected), cast("Mapping[str, object]", actual), path)
-    elif isinstance(expected, list) and isinstance(actual, list):
-        yield from _in_lists(cast("list[object]", expected), cast("list[object]", actual), path)
-    elif isinstance(expected, float) and isinstance(actual, float):
-        if not math.isclose(expected, actual, rel_tol=0, abs_tol=TOLERANCE):
-            yield f"{path}: {expected!r} before, {actual!r} now"
-    elif type(expected) is not type(actual) or expected != actual:
-        yield f"{path}: {expected!r} before, {actual!r} now"
-
-
-def _in_objects(expected: Mapping[str, object], actual: Mapping[str, object], path: str) -> Iterator[str]:
-    if expected.keys() != actual.keys():
-        yield f"{path}: keys {sorted(expected)} before, {sorted(actual)} now"
-    for key in expected.keys() & actual.keys():
-        yield from differences(expected[key], actual[key], f"{path}.{key}")
-
-
-def _in_lists(expected: Sequence[object], actual: Sequence[object], path: str) -> Iterator[str]:
-    if len(expected) != len(actual):
-        yield f"{path}: {len(expected)} elements before, {len(actual)} now"
-    for index, (left, right) in enumerate(zip(expected, actual, strict=False)):
-        yield from differences(left, right, f"{path}[{index}]")
