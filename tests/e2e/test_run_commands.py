@@ -51,7 +51,7 @@ def test_retry_fills_what_is_missing_and_says_so(server: ChatServer, tmp_path: P
     before, asked = events(tmp_path / "r" / "log.db"), server.total_requests
     retried = invoke("retry", "r", "--runs", tmp_path, env=ENV)
     assert retried.status == 0, retried.err
-    filled = re.match(r"(\d+) of (\d+) missing cells filled", retried.out)
+    filled = re.match(r"(\d+) of (\d+) missing calls answered", retried.out)
     assert filled
     assert filled[1] == filled[2] == str(server.total_requests - asked)
     log = events(tmp_path / "r" / "log.db")
@@ -75,7 +75,7 @@ def test_a_cell_shows_the_request_as_it_was_sent(server: ChatServer, tmp_path: P
     page = invoke("show", "r", "--runs", tmp_path, "--cell", f"best:{cell['example']}").out
     for part in ("as sent", cell["response"], "expected", "temperature 0"):
         assert part in page
-    assert "Cells of the best prompt" in invoke("show", "r", "--runs", tmp_path, "--cells").out
+    assert "Calls of the best prompt" in invoke("show", "r", "--runs", tmp_path, "--cells").out
 
 
 def test_a_missing_cell_tells_the_providers_words_and_no_key(tmp_path: Path) -> None:
