@@ -13,6 +13,8 @@ FLAGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "--optimizer-base-url": {"optimize": "--optimizer-model-base-url", "plan": "--optimizer-model-base-url"},
     "--collect": {"train": "--acquire"},
     "--choice": {"train": "--acquisition"},
+    "--cells": {"show": "--calls"},
+    "--cell": {"show": "--call"},
 })  # fmt: skip
 """Flag -> its new name in each command that had it."""
 

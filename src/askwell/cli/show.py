@@ -30,9 +30,9 @@ _SHOWN = 20
 @JSON_FLAG
 @click.option("--prompt", "prompt_only", is_flag=True, help="Print only the best prompt, exactly as it is sent.")
 @click.option("--diff", is_flag=True, help="Print what changed against the initial prompt, word by word.")
-@click.option("--cells", "list_calls", is_flag=True, help="List the best prompt's calls, missing and worst ones first.")
+@click.option("--calls", "list_calls", is_flag=True, help="List the best prompt's calls, missing and worst ones first.")
 @click.option(
-    "--cell", "call", metavar="PROMPT:EXAMPLE[:SAMPLE]", help="Print one call in full (PROMPT: an id, initial or best)."
+    "--call", metavar="PROMPT:EXAMPLE[:SAMPLE]", help="Print one call in full (PROMPT: an id, initial or best)."
 )
 @reports_errors
 def show(
