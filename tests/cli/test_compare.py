@@ -55,7 +55,7 @@ def test_a_training_that_kept_the_single_prompt_says_so(tmp_path: Path) -> None:
     trained(logged(tmp_path / "log.jsonl", plain), tmp_path / "runs" / "policy", target=plain)
     shown = call("compare", "policy", "--runs", tmp_path / "runs", "--scorer", "cluster")
     assert shown.exit_code == 0, shown.output
-    assert "policy keeps the single prompt for every query" in flat(shown)
+    assert "policy keeps the baseline prompt for every query" in flat(shown)
     assert "not a proven gain" in flat(shown)
 
 

@@ -58,7 +58,7 @@ def test_what_the_log_does_not_speak_for_is_said(tmp_path: Path) -> None:
     assert "Which queries the policy was trained on is not recorded" in flat(shown)
     save_policy(FixedPolicy(prompt=Prompt(instruction="Sing.")), tmp_path / "unknown")
     refused = call("policy", "estimate", tmp_path / "unknown", source)
-    assert "40 of 40 queries get a prompt that the log has for no query" in flat(refused)
+    assert "40 of 40 queries get a prompt that was logged for no query" in flat(refused)
     demo = Example(id="d", input="1", target="1")
     save_policy(FixedPolicy(prompt=Prompt(instruction=PROMPTS[1], demos=(demo,))), tmp_path / "shown")
     refused = call("policy", "estimate", tmp_path / "shown", source)

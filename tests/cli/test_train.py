@@ -44,7 +44,7 @@ def test_where_one_prompt_is_enough_it_says_so_and_keeps_it(tmp_path: Path) -> N
     shown = call("train", source, *given)
     assert shown.exit_code == 0, shown.output
     assert "No: one prompt is enough here" in flat(shown)
-    assert "Kept: the best single prompt, for every query" in flat(shown)
+    assert "Kept: the baseline prompt, for every query" in flat(shown)
     asked = call("policy", "prompt", "enough", "3, 4, 5", "cat, plum", "--runs", runs)
     assert asked.output.splitlines() == ["What is the largest number?"] * 2
     again = json.loads(call("policy", "show", "enough", "--runs", runs, "--json").output)

@@ -32,7 +32,7 @@ from askwell.train_job import figures
 @flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
 @reports_errors
 def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool, **values: Any) -> None:
-    """Compare prompt policies on logged outcomes: single prompt, random, oracle, every scorer.
+    """Compare prompt policies on logged outcomes: baseline prompt, random, oracle, every scorer.
 
     Cross-validated over queries, with paired intervals; no model is called. A finished training among the RUNs stands
     for the sources it was trained on, and its test is added to the table.

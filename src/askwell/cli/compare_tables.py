@@ -29,7 +29,7 @@ class Training:
 
 
 def comparison_table(comparison: Comparison, trainings: Sequence[Training]) -> Table:
-    """Return one row per policy; own: share of the queries that get another prompt than the single one."""
+    """Return one row per policy; own: share of the queries that get another prompt than the baseline prompt."""
     title = f"On {comparison.queries:,} queries × {comparison.prompts:,} prompts: points of 100, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("policy", overflow="fold", min_width=18)
@@ -49,14 +49,14 @@ def comparison_table(comparison: Comparison, trainings: Sequence[Training]) -> T
 def comparison_notes(comparison: Comparison, trainings: Sequence[Training]) -> Iterator[str]:
     """Yield how the table was made, and a closing sentence for the default and for each training."""
     yield (
-        f"{comparison.folds}-fold cross-validation: single prompt, scorer and margin are chosen without the queries "
+        f"{comparison.folds}-fold cross-validation: baseline prompt, scorer and margin are chosen without the queries "
         "they are scored on. The best of several rows is optimistic because it was selected: read the default's."
     )
     if comparison.left_out:
-        yield f"{comparison.left_out:,} queries were never tried with their single prompt and are left out."
+        yield f"{comparison.left_out:,} queries were never tried with their baseline prompt and are left out."
     unlogged = max(row.unlogged for row in comparison.rows)
     if unlogged:
-        yield f"Up to {unlogged:,} picks per row have no logged outcome and count as the single prompt."
+        yield f"Up to {unlogged:,} picks per row have no logged outcome and count as the baseline prompt."
     yield f"Headroom: {comparison.headroom.verdict}"
     gain = comparison.deployed.gain
     assert gain is not None
@@ -118,7 +118,7 @@ def _closing(training: Training) -> str:
     if figures is None or not figures.finished:
         return f"{training.name} is not finished: its figures are not shown."
     if figures.tested is None:
-        why = "keeps the single prompt for every query" if figures.keeps_static else "has no test split"
+        why = "keeps the baseline prompt for every query" if figures.keeps_static else "has no test split"
         return f"{training.name} {why}: there is no test to show."
     gain = figures.tested.gain
     return f"{training.name} on its own test queries, none of which it was trained on: {_gain(gain)}: {claim(gain)}."

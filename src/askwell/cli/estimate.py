@@ -79,11 +79,11 @@ def estimate_policy(policy: Policy, cells: Cells, *, trained_on: frozenset[str] 
     prompts = policy.prompts_for(table.queries)
     if any(prompt.demos for prompt in prompts):
         raise DataError(
-            "the policy sends demonstrations with its prompts, and logged outcomes are of prompts without: nothing in "
-            "the log speaks for it"
+            "the policy sends demonstrations with its prompts, and logged outcomes are of prompts without: the log "
+            "has no evidence for it"
         )
     part, sent = _logged_part(table, prompts)
-    single = _single(policy)
+    single = _baseline_prompt(policy)
     return PolicyEstimate(
         policy=off_policy(part, sent, seed=seed),
         single=off_policy(part, [single] * len(sent), seed=seed) if single in part.prompts else None,
@@ -99,14 +99,14 @@ def _logged_part(table: Table, prompts: Sequence[Prompt]) -> tuple[Table, list[s
     rows = [row for row, text in enumerate(texts) if text in table.prompts]
     if len(rows) < MIN_QUERIES:
         raise DataError(
-            f"{len(texts) - len(rows)} of {len(texts)} queries get a prompt that the log has for no query: nothing in "
-            f"it speaks for them, and an estimate needs {MIN_QUERIES} others; label some on the target"
+            f"{len(texts) - len(rows)} of {len(texts)} queries get a prompt that was logged for no query, and an "
+            f"estimate needs {MIN_QUERIES} others; label some on the target"
         )
     return table.rows(rows), [texts[row] for row in rows]
 
 
-def _single(policy: Policy) -> str:
-    """Return the one prompt a policy falls back on; empty where it has none, or sends nothing else."""
+def _baseline_prompt(policy: Policy) -> str:
+    """Return the prompt that a policy falls back on; empty if it has none, or sends nothing else."""
     match policy:
         case SelectionPolicy():
             return policy.prompts[policy.static]
@@ -122,7 +122,7 @@ def _table(result: PolicyEstimate) -> RichTable:
     table.add_column("estimator")
     table.add_column("policy", justify="right", no_wrap=True)
     if result.single is not None:
-        table.add_column("its single prompt", justify="right", no_wrap=True)
+        table.add_column("its baseline prompt", justify="right", no_wrap=True)
     for label, name in (("doubly robust", "doubly_robust"), ("IPS, self-normalised", "ips"), ("direct", "direct")):
         both = [getattr(one, name) for one in (result.policy, result.single) if one is not None]
         table.add_row(label, *(Text(_format(one)) for one in both), style="bold" if name == "doubly_robust" else "")
@@ -159,8 +159,6 @@ def _notes(result: PolicyEstimate) -> list[str]:
 
 
 def _format(estimated: Estimate | None) -> str:
-    return (
-        "?"
-        if estimated is None
-        else f"{100 * estimated.value:.1f} [{100 * estimated.low:.1f}, {100 * estimated.high:.1f}]"
-    )
+    if estimated is None:
+        return "?"
+    return f"{100 * estimated.value:.1f} [{100 * estimated.low:.1f}, {100 * estimated.high:.1f}]"

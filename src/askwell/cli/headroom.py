@@ -21,7 +21,7 @@ from askwell.qpo.worth import judge
 @flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
 @reports_errors
 def headroom(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> None:
-    """Measure how much one prompt per query could gain over the best single prompt.
+    """Measure how much one prompt per query could gain over the baseline prompt.
 
     The part of the oracle's gain that is luck is removed.
     """

@@ -1,4 +1,4 @@
-"""Headroom as people read it, line by line, and the same for `--json`; several commands print it."""
+"""Headroom as labelled values, and the same for `--json`; several commands print it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def headroom_rows(worth: Worth) -> list[tuple[str, str]]:
     room, shares = worth.headroom, worth.headroom.shares
     rows = [
         ("queries × prompts", f"{room.queries:,} × {room.prompts:,}"),
-        ("best baseline prompt", repr(room.static_prompt)),
+        ("baseline prompt", repr(room.static_prompt)),
         ("its score", format_interval(room.static)),
         ("naive oracle (inflated by luck)", f"{100 * room.naive_oracle:.1f}"),
         _corrected(room),

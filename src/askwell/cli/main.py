@@ -24,8 +24,8 @@ SECTIONS = {
     },
     "Query level (one prompt per query)": {
         "experiences": "Summarize logged outcomes: queries, prompts, density, balance, repeats, headroom.",
-        "headroom": "Measure how much one prompt per query could gain over the best single prompt.",
-        "compare": "Compare prompt policies on logged outcomes: single prompt, random, oracle, every scorer.",
+        "headroom": "Measure how much one prompt per query could gain over the baseline prompt.",
+        "compare": "Compare prompt policies on logged outcomes: baseline prompt, random, oracle, every scorer.",
         "train": "Train a policy that writes one prompt per query, from the outcomes in runs and files.",
         "policy": "Use a trained policy, and show what was measured of it.",
         "serve": "Serve a run's policy as an OpenAI-compatible endpoint in front of its target model.",

@@ -109,7 +109,7 @@ def train(sources: tuple[str, ...], *, path: Path | None, resume: str | None, as
     """Train a policy that writes one prompt per query, from the outcomes in runs and files.
 
     Measures headroom first; then runs loops of training and labelling; then one test. New prompts are tried on the
-    task and target of the first run named, or on those of the flags. Keeps the single prompt if no gain is proven.
+    task and target of the first run named, or on those of the flags. Keeps the baseline prompt if no gain is proven.
     """
     outcomes = outcome_sources(
         sources, **{name: values.pop(name) for name in ("columns", "target_model", "folder", "held_out")}
@@ -124,7 +124,7 @@ def train_policy(
 ) -> None:
     """Train a policy on logged outcomes, or resume a training, and print its figures.
 
-    Started several times at once (`torchrun`), the first process does and says everything; the others help it train.
+    With several processes (`torchrun`), the first one runs everything and prints; the others only help to train.
     """
     as_one(lambda: _train(outcomes, path, resume=resume, as_json=as_json, overrides=overrides))
 
@@ -155,10 +155,7 @@ def _train(
 
 def _run(config: Config, outcomes: OutcomeSources) -> Trained:
     """Run a training by its config; Ctrl-C stops it in order."""
-    sources = OutcomeSources(
-        sources=config.policy.sources, columns=outcomes.columns, target=outcomes.target, folder=outcomes.folder,
-        held_out=outcomes.held_out, seed=config.run.seed,
-    )  # fmt: skip
+    sources = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
     job = train_job(config, sources.read())
     folder = Path(config.run.folder) / config.run.name
     try:
@@ -217,7 +214,7 @@ def _resumed_config(name: str, folder: Path) -> Config:
         header = views.header(store.events(kinds=["run"]))
     if not runs.is_training(header) or header["settings"] is None:
         raise ConfigError(
-            f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "
+            f"the run {name!r} was not begun by this command; resume it as it was begun (askwell optimize "
             "--resume, or the same call in Python)"
         )
     tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))

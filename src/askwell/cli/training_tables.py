@@ -22,7 +22,7 @@ from askwell.train_job import Figures
 def training_report(training: Figures) -> Iterator[RenderableType]:
     """Yield the parts of a training's report, top down."""
     yield Text(f"Headroom: {training.verdict}")
-    yield Text(f"Best single prompt: {training.static.instruction!r}")
+    yield Text(f"Baseline prompt: {training.static.instruction!r}")
     if training.loops:
         yield loops_table(training.loops)
         if training.loops[-1].reward:
@@ -30,15 +30,15 @@ def training_report(training: Figures) -> Iterator[RenderableType]:
     if training.tested is not None:
         tested = training.tested
         yield Text(
-            f"Held-out test ({tested.gain.n} queries): single prompt {format_interval(tested.static)}, policy "
+            f"Held-out test ({tested.gain.n} queries): baseline prompt {format_interval(tested.static)}, policy "
             f"{format_interval(tested.policy)}."
         )
         yield Text(
-            f"Policy minus single prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
-            f"{100 * tested.switched:.0f} % of them got a prompt of their own."
+            f"Policy minus baseline prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
+            f"{100 * tested.switched:.0f} % of them got another prompt."
         )
     if training.finished and training.keeps_static:
-        yield Text("Kept: the best single prompt, for every query.")
+        yield Text("Kept: the baseline prompt, for every query.")
     yield Text(f"Ended: {training.reason}." if training.finished else "Not finished.")
 
 
