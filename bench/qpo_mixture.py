@@ -36,8 +36,8 @@ from askwell import pocket, runs
 from askwell.api import execute as optimize
 from askwell.build import optimize_job
 from askwell.build_policy import train_job
+from askwell.cli.demo import BUNDLE
 from askwell.config import Config, parse_config
-from askwell.demo_commands import BUNDLE
 from askwell.offline import read_offline
 from askwell.quantiles import student_quantile
 from askwell.store import SqliteStore

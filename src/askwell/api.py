@@ -118,7 +118,7 @@ def optimize(
 ) -> Result:
     """Find a better instruction for a task.
 
-    `preset` says who proposes prompts (`askwell presets` lists them), `settings` changes any of its settings
+    `preset` says who proposes prompts (`askwell optimizers` lists them), `settings` changes any of its settings
     ({"candidates": 4}). `demos` says which training examples a prompt shows (a function is shown none unless asked).
     `loop` says how many steps to make and holds the seed, `caps` is the most it may spend. `run` is a folder for the
     log: a new one is made under `runs/` when it is not given; if it holds an unfinished run with the same settings and

@@ -36,7 +36,7 @@ def optimize_job(config: Config) -> OptimizeJob:
     )
     racing = race_settings(config.racing, default=chosen.racing)
     gates = Gates()
-    optimizer_model = build_model(config.optimizer, flag="--optimizer", trace=config.run.trace, gates=gates)
+    optimizer_model = build_model(config.optimizer, flag="--optimizer-model", trace=config.run.trace, gates=gates)
 
     return OptimizeJob(
         header=header_body(

@@ -178,7 +178,7 @@ def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
 
 
 def _url_flag(flag: str) -> str:
-    flags = {"--target": "--base-url", "--optimizer": "--optimizer-base-url"}
+    flags = {"--target": "--base-url", "--optimizer-model": "--optimizer-model-base-url"}
     return flags.get(flag, "a model object's base_url")
 
 

@@ -243,7 +243,7 @@ class Config(_Section):
     target: ModelConfig = ModelConfig()
     optimizer: ModelConfig = ModelConfig(model="editor")
     search: Mapping[str, Any] = Field(default_factory=dict[str, Any])
-    """Who proposes prompts: a preset (`askwell presets`), and any of its settings to be changed:
+    """Who proposes prompts: a preset (`askwell optimizers`), and any of its settings to be changed:
     {preset = "gpo", candidates = 4}."""
     racing: RacingConfig = RacingConfig()
     policy: PolicyConfig = PolicyConfig()

@@ -1,4 +1,4 @@
-"""Every way to search, by name: the one table that `[search] preset`, `--preset` and `optimize(preset=…)` look in.
+"""Every way to search, by name: the one table that `[search] preset`, `--optimizer` and `optimize(preset=…)` look in.
 
 A preset is a method (an optimizer and the settings it takes) with its settings filled in. Any of them may be changed.
 """
@@ -262,4 +262,4 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
     | _BASELINES
 )
-"""Add a method here. `askwell presets` lists them."""
+"""Add a method here. `askwell optimizers` lists them."""

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import askwell
-from askwell.cli import main
+from askwell.cli.main import main
 from askwell.pages import page
 from askwell.store import SqliteStore
 from tests.pages.reading import Read, read

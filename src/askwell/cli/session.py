@@ -1,0 +1,102 @@
+"""What optimize, evaluate and retry share: progress, Ctrl-C, tracing, the config of a resumed run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from askwell import batch_notes, runs
+from askwell import config as configs
+from askwell.cli import tables
+from askwell.cli.flags import DEFAULT_FOLDER
+from askwell.cli.progress import LiveProgress
+from askwell.config import Config
+from askwell.errors import ConfigError
+from askwell.models.meter import Metered, Totals
+from askwell.models.traced import Exporting
+from askwell.models.parts import parts_of
+from askwell.store import SqliteStore
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+
+def resumed_config(name: str, overrides: dict[str, Any]) -> Config:
+    """Read a run's own settings from its log; flags may only change how fast and where it runs."""
+    changes = {key: value for key, value in overrides.items() if value is not None}
+    folder = Path(changes.pop("run.folder", DEFAULT_FOLDER))
+    for key, value in changes.items():
+        section, _, field = key.partition(".")
+        is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
+        if not is_volatile and section != "budget" and key != "run.trace":
+            raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
+    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+        header = next(store.events(kinds=["run"]), None)
+    if header is None:
+        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
+    settings = header.body["settings"]
+    if settings is None:
+        raise ConfigError(
+            f"the run {name!r} is an evaluation, or was started from Python; give the same command or call again "
+            f"(with run={str(folder / name)!r} in Python), and nothing is paid for twice"
+        )
+    tree = json.loads(json.dumps(settings))
+    for key, value in changes.items():
+        section, _, field = key.partition(".")
+        tree[section][field] = value
+    tree["run"] |= {"name": name, "folder": str(folder)}
+    return configs.parse_config(tree, source=f"the log of run {name!r}")
+
+
+@contextmanager
+def stops_in_order(advice: str, log: Path | None = None) -> Generator[None]:
+    """Exit with advice instead of a traceback when Ctrl-C has stopped the engine; `log` is read for open batches."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        batches = "" if log is None else _open_batches(log)
+        advice = f"{batches}{advice[:1].upper()}{advice[1:]}"
+        print(f"\naskwell: stopped in order. {advice}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _open_batches(log: Path) -> str:
+    with SqliteStore(log, read_only=True) as store:
+        batches = batch_notes.unfetched(store)
+    if not batches:
+        return ""
+    return f"Batch {', '.join(batches)} goes on at the provider and is fetched when the run goes on. "
+
+
+def live_progress(models: list[Metered]) -> LiveProgress:
+    """Return a watcher that draws progress on standard error."""
+
+    def totals() -> list[Totals]:
+        return [model.totals for model in models]
+
+    live = LiveProgress(Console(stderr=True), totals)
+    for model in models:
+        batches = parts_of(model).batches
+        if batches is not None:
+            batches.say = live.note
+    return live
+
+
+def exported_spans(config: Config) -> AbstractContextManager[None]:
+    """Send spans to a collector while a traced run is on."""
+    return nullcontext() if config.run.trace == "off" else Exporting(config.run.name)
+
+
+def print_spending(out: Console, models: list[Metered], seconds: float) -> None:
+    """Print what this session spent, and how many calls each member of a pool answered."""
+    out.print(tables.spent([model.totals for model in models], seconds), highlight=False)
+    for model in models:
+        members = parts_of(model).members
+        if members is not None:
+            out.print(tables.members(members()), highlight=False)
