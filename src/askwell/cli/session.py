@@ -19,8 +19,8 @@ from askwell.cli.progress import LiveProgress
 from askwell.config import Config
 from askwell.errors import ConfigError
 from askwell.models.meter import Metered, Totals
-from askwell.models.traced import Exporting
 from askwell.models.parts import parts_of
+from askwell.models.traced import Exporting
 from askwell.store import SqliteStore
 
 INTERRUPTED = 130

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell.api import Evaluation
-from askwell.models.totals import MemberTotals, Totals
 from askwell.cli.progress import format_seconds, spent_line
+from askwell.models.totals import MemberTotals, Totals
 from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
 from askwell.stats import Interval, format_interval

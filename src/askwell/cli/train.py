@@ -59,7 +59,9 @@ _POLICY_FLAGS = [
         "--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text."
     ),
     click.option(
-        "--scorer", metavar="NAME", help="Select among the logged prompts with this scorer (multitask, trees or knn); no model is called."
+        "--scorer",
+        metavar="NAME",
+        help="Select among the logged prompts with this scorer (multitask, trees or knn); no model is called.",
     ),
     click.option("--loops", type=int, help="Maximum number of trainings (default 3)."),
     click.option("--acquire", type=int, metavar="INTEGER", help="New pairs labelled per loop (default 200)."),
