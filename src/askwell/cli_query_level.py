@@ -96,6 +96,7 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
 @click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")
 @click.option("--samples", type=int, help="Prompts ranked a query; 0 sends the greedy one (default 4).")
 @click.option("--epochs", type=int, help="Passes over the data at the most.")
+@click.option("--processes", type=int, help="Train on so many processes of this machine (default 1).")
 @click.option("--shots", type=int, help="Demonstrations that go with every prompt (default 0).")
 @click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain.")
 @click.option("--seed", type=int, help="Seed of everything (default 0).")
@@ -193,6 +194,7 @@ _KEYS = {
     "choice": "policy.choice",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
+    "processes": "policy.processes",
     "shots": "policy.shots",
     "force": "policy.force",
 }

@@ -18,7 +18,6 @@ from askwell.config import Config
 from askwell.errors import ConfigError
 from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
-from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
 from askwell.qpo.select import SelectionPolicy
 from askwell.qpo.table import table_of
@@ -46,15 +45,12 @@ class Stages:
 
 
 def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
-    """Train a policy on logged outcomes, or go on with a training, and print its figures.
-
-    Started several times at once (`torchrun`), the first process does and says everything; the others help it train.
-    """
-    as_one(lambda: _train(which, path, resume=resume, as_json=as_json, overrides=overrides))
-
-
-def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
-    config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
+    """Train a policy on logged outcomes, or go on with a training, and print its figures."""
+    config = (
+        _resumed(resume, which.folder, processes=overrides.get("policy.processes"))
+        if resume
+        else _new(which, path, overrides)
+    )
     if config.policy.scorer or not (config.task.data or config.task.dev):
         _choose(which, config, as_json=as_json)
         return
@@ -186,8 +182,8 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def _resumed(name: str, folder: Path) -> Config:
-    """Read a training's own settings from its log."""
+def _resumed(name: str, folder: Path, *, processes: int | None) -> Config:
+    """Read a training's own settings from its log; it may continue on another number of processes."""
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
     if not runs.is_training(header) or header["settings"] is None:
@@ -197,4 +193,6 @@ def _resumed(name: str, folder: Path) -> Config:
         )
     tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
     tree["run"] |= {"name": name, "folder": str(folder)}
+    if processes is not None:
+        tree["policy"]["processes"] = processes
     return configs.parse_config(tree, source=f"the log of run {name!r}")
