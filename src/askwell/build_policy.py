@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from askwell.budget import Caps
 from askwell.build import resumable, target_side
@@ -14,13 +15,17 @@ from askwell.build_task import build_task
 from askwell.config import Config, PolicyConfig
 from askwell.errors import ConfigError
 from askwell.job import TargetSide, header_body
+from askwell.qpo.asking import Show
 from askwell.qpo.collect import Collecting
 from askwell.qpo.data import Cells
 from askwell.qpo.loop import LoopsSettings
 from askwell.qpo.parts import Shares
 from askwell.qpo.rewards import Formula
 from askwell.qpo.writing import Trainer, Writer
-from askwell.train_job import TrainJob
+from askwell.train_job import TrainerFactory, TrainJob
+
+if TYPE_CHECKING:
+    from askwell.qpo.train import Epoch, LanguageModelTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ def train_job(config: Config, cells: Cells) -> TrainJob:
     task = build_task(config)
     side = target_side(config, task)
     config = config.model_copy(update={"policy": with_base(config.policy, target=side.model.name)})
-    identity = {**config.identity(), "name": task.name, "policy": config.policy.model_dump(mode="json")}
+    identity = {**config.identity(), "name": task.name, "policy": config.policy.identity()}
     return job_of(
         cells, side, config.policy, identity=identity, settings=resumable(config), seed=config.run.seed,
         caps=Caps(**config.budget.model_dump()),
@@ -70,7 +75,7 @@ def job_of(
         header=header_body({"kind": "policy", **identity, "outcomes": digest(cells)}, seed=seed, settings=settings),
         cells=cells,
         side=side,
-        trainer=trainer or language_trainer(policy),
+        trainer_in=trainer_factory(policy) if trainer is None else _given(trainer, policy),
         read_writer=read_writer or language_writer,
         settings=loops_settings(policy, seed=seed),
         shares=Shares(),
@@ -132,7 +137,46 @@ def _is_at_hand(base: str) -> bool:
     return True
 
 
-def language_trainer(policy: PolicyConfig) -> Trainer:
+def trainer_factory(policy: PolicyConfig) -> TrainerFactory:
+    """Return what makes the trainer of a language model, on the processes that the config asks for.
+
+    Raises `ConfigError` where PyTorch is missing, or where the trainer can't run on so many processes.
+    """
+    trainer = language_trainer(policy)
+    if policy.processes == 1:
+        return lambda folder, is_stopping, show: trainer
+    from askwell.qpo.launch import MultiProcessTrainer, check_processes
+
+    check_processes(trainer, policy.processes)
+
+    def trainer_in(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
+        def show_epoch(epoch: Epoch) -> None:
+            show(_describe_epoch(epoch), 0, 0)
+
+        return MultiProcessTrainer(
+            trainer=replace(trainer, on_epoch=show_epoch),
+            processes=policy.processes,
+            folder=folder,
+            is_stopping=is_stopping,
+        )
+
+    return trainer_in
+
+
+def _describe_epoch(epoch: Epoch) -> str:
+    dev = "" if epoch.dev is None else f", dev loss {epoch.dev.total:.3f}"
+    return f"epoch {epoch.number + 1}: training loss {epoch.train.total:.3f}{dev}"
+
+
+def _given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
+    if policy.processes > 1:
+        raise ConfigError(
+            f"processes={policy.processes!r} is for the language model's trainer; leave it out with trainer="
+        )
+    return lambda folder, is_stopping, show: trainer
+
+
+def language_trainer(policy: PolicyConfig) -> LanguageModelTrainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.qpo.model import ModelSettings
     from askwell.qpo.train import PAPER, LanguageModelTrainer, TrainSettings

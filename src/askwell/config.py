@@ -118,6 +118,8 @@ class ModelConfig(_Section):
 class PolicyConfig(_Section):
     """A policy that writes a prompt for each query (`askwell train`). What is None is the preset's."""
 
+    volatile = frozenset({"processes"})
+
     sources: tuple[str, ...] = ()
     """Where outcomes were logged: names of runs, and files of records."""
     preset: Literal["askwell", "paper"] = "askwell"
@@ -158,10 +160,16 @@ class PolicyConfig(_Section):
     """Passes over the data at the most, in the first loop."""
     lora_rank: int = Field(default=0, ge=0)
     """Above 0: adapters of this rank are trained, not the whole model (needs peft)."""
+    processes: int = Field(default=1, ge=1)
+    """Processes of this machine that each training runs on (on GPUs: one per GPU), with the results of one."""
     shots: int = Field(default=0, ge=0)
     """Demonstrations, from the train split, that go with every prompt."""
     force: bool = False
     """Train although headroom shows nothing to gain."""
+
+    def identity(self) -> dict[str, object]:
+        """Return the settings that decide what a training finds; a resumed one must have the same."""
+        return self.model_dump(mode="json", exclude=set(self.volatile))
 
 
 class RunConfig(_Section):

@@ -33,7 +33,6 @@ from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, out
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.config import Config
 from askwell.errors import ConfigError
-from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
@@ -73,6 +72,7 @@ _POLICY_FLAGS = [
     ),
     click.option("--samples", type=int, help="Prompts ranked per query; 0 sends the greedy one (default 4)."),
     click.option("--epochs", type=int, help="Maximum number of passes over the data."),
+    click.option("--processes", type=int, help="Train on this number of processes of this machine (default 1)."),
     click.option("--shots", type=int, help="Demonstrations sent with every prompt (default 0)."),
     click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain."),
     click.option("--seed", type=int, help="Random seed (default 0)."),
@@ -92,6 +92,7 @@ _KEYS = {
     "acquisition": "policy.choice",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
+    "processes": "policy.processes",
     "shots": "policy.shots",
     "force": "policy.force",
 }
@@ -124,17 +125,12 @@ def train(sources: tuple[str, ...], *, path: Path | None, resume: str | None, as
 def train_policy(
     outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
 ) -> None:
-    """Train a policy on logged outcomes, or resume a training, and print its figures.
-
-    With several processes (`torchrun`), the first one runs everything and prints; the others only help to train.
-    """
-    as_one(lambda: _train(outcomes, path, resume=resume, as_json=as_json, overrides=overrides))
-
-
-def _train(
-    outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
-) -> None:
-    config = _resumed_config(resume, outcomes.folder) if resume else _new_training(outcomes, path, overrides)
+    """Train a policy on logged outcomes, or resume a training, and print its figures."""
+    config = (
+        _resumed_config(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        if resume
+        else _new_training(outcomes, path, overrides)
+    )
     if config.policy.scorer or not (config.task.data or config.task.dev):
         _select(outcomes, config, as_json=as_json)
         return
@@ -210,8 +206,8 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def _resumed_config(name: str, folder: Path) -> Config:
-    """Read a training's own settings from its log."""
+def _resumed_config(name: str, folder: Path, *, processes: int | None) -> Config:
+    """Read a training's own settings from its log; it may continue on another number of processes."""
     with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
     if not runs.is_training(header) or header["settings"] is None:
@@ -221,4 +217,6 @@ def _resumed_config(name: str, folder: Path) -> Config:
         )
     tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
     tree["run"] |= {"name": name, "folder": str(folder)}
+    if processes is not None:
+        tree["policy"]["processes"] = processes
     return configs.parse_config(tree, source=f"the log of run {name!r}")
