@@ -115,7 +115,7 @@ def test_askwell_train_with_two_processes(tmp_path: Path, monkeypatch: pytest.Mo
         guard = false
     """
     (tmp_path / "config.toml").write_text(config, encoding="utf-8")
-    with chat_server(reply=answer) as server:
+    with chat_server(reply=answer, lifetime_s=600) as server:
         flags = ["--config", "config.toml", "--base-url", server.base_url, "--run", "policy", "--processes", "2"]
         done = CliRunner().invoke(main, ["train", "log.jsonl", *flags, "--json"])
     assert done.exit_code == 0, done.output

@@ -22,9 +22,10 @@ from typing import Any
 import torch
 
 from askwell.errors import ConfigError, DataError
-from askwell.qpo.packed import ATTENTION, Group, Tail
+from askwell.qpo.packed import ATTENTION
 from askwell.qpo.signals import Signal, with_signal
-from askwell.qpo.writer import LanguageModelWriter, batched
+from askwell.qpo.tokens import Texts
+from askwell.qpo.writer import LanguageModelWriter
 from askwell.types import Experience
 
 RIDGE = 1.0
@@ -98,35 +99,15 @@ def _learn(writer: LanguageModelWriter, pairs: Sequence[Preference], settings: P
     except ImportError as error:
         raise ConfigError("objective='dpo' needs trl: pip install \"askwell[dpo]\"") from error
     disable_progress_bars()
-    texts = writer.texts
-    lead = texts.text(texts.lead()) + "\n"
-    queries = {query: texts.text(texts.query(query)) + "\n" + lead for query in {pair.query for pair in pairs}}
-    rows = [{"prompt": queries[pair.query], "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs]
-    # trl changes the models it is given, so it gets copies: one to tune, one as the reference.
+    # trl changes the models and the tokenizer it is given, so it gets copies: one model to tune, one as the reference.
     tuned, reference = _copied(writer.model.base), _copied(writer.model.base)
     with tempfile.TemporaryDirectory() as folder:
-        options = DPOConfig(
-            output_dir=folder,
-            beta=settings.beta,
-            learning_rate=settings.learning_rate,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch_pairs,
-            max_length=texts.settings.max_query_tokens + texts.settings.max_prompt_tokens + 16,
-            seed=seed,
-            use_cpu=writer.model.device.type == "cpu",
-            bf16=writer.model.device.type == "cuda",
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            activation_checkpointing=False,
-        )
         trainer = DPOTrainer(
             model=tuned,
             ref_model=reference,
-            args=options,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=copy.deepcopy(texts.tokenizer),
+            args=DPOConfig(output_dir=folder, seed=seed, **_options(writer, settings)),
+            train_dataset=Dataset.from_list(_rows(writer.texts, pairs)),
+            processing_class=copy.deepcopy(writer.texts.tokenizer),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -134,6 +115,32 @@ def _learn(writer: LanguageModelWriter, pairs: Sequence[Preference], settings: P
         for kept, learnt in zip(writer.model.base.parameters(), tuned.parameters(), strict=True):
             kept.copy_(learnt)
     writer.model.eval()
+
+
+def _rows(texts: Texts, pairs: Sequence[Preference]) -> list[dict[str, str]]:
+    """Return the pairs as trl's columns; queries are cut as the writer cuts them."""
+    lead = texts.text(texts.lead()) + "\n"
+    queries = {query: texts.text(texts.query(query)) + "\n" + lead for query in {pair.query for pair in pairs}}
+    return [{"prompt": queries[pair.query], "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs]
+
+
+def _options(writer: LanguageModelWriter, settings: Preferences) -> dict[str, Any]:
+    """Return trl's settings: ours, and those that keep it from printing and from writing files."""
+    limits = writer.texts.settings
+    return {
+        "beta": settings.beta,
+        "learning_rate": settings.learning_rate,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": settings.batch_pairs,
+        "max_length": limits.max_query_tokens + limits.max_prompt_tokens + 16,
+        "use_cpu": writer.model.device.type == "cpu",
+        "bf16": writer.model.device.type == "cuda",
+        "activation_checkpointing": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "disable_tqdm": True,
+    }
 
 
 def _copied(base: Any) -> Any:  # noqa: ANN401 - partly typed library
@@ -147,31 +154,16 @@ def _copied(base: Any) -> Any:  # noqa: ANN401 - partly typed library
 def _refit_value(writer: LanguageModelWriter, data: Sequence[Experience], signal: Signal) -> None:
     """Ridge regression of the standardised signal on the hidden states of last prompt tokens, in float64."""
     rows = with_signal(data, signal)
-    texts, model = writer.texts, writer.model
-    by_query: dict[str, list[int]] = {}
-    for place, (one, _) in enumerate(rows):
-        by_query.setdefault(one.query, []).append(place)
-    hidden: list[torch.Tensor] = []
     order: list[int] = []
-    for places in batched(list(by_query.values()), 256):
-        groups = [
-            Group(
-                query=texts.query(rows[group[0]][0].query),
-                tails=tuple(
-                    Tail(lead=texts.lead(), prompt=texts.prompt(rows[place][0].prompt), condition=None)
-                    for place in group
-                ),
-            )
-            for group in places
-        ]
-        laid = model.lay(groups, packed=True)
-        hidden.append(model.hidden(laid)[laid.last_P].double())
-        order += [place for group in places for place in group]
+    hidden: list[torch.Tensor] = []
+    for places, hidden_PD in writer.last_hidden([(one.query, one.prompt) for one, _ in rows]):
+        order += places
+        hidden.append(hidden_PD.double())
     features_PD = torch.cat(hidden)
     signal_P = torch.tensor([writer.scale.standard(rows[place][1]) for place in order], dtype=torch.float64)
     mean_D, centre = features_PD.mean(0), signal_P.mean()
     apart_PD = features_PD - mean_D
     gram_DD = apart_PD.T @ apart_PD + RIDGE * torch.eye(len(mean_D), dtype=torch.float64, device=apart_PD.device)
     weight_D = torch.linalg.solve(gram_DD, apart_PD.T @ (signal_P.to(apart_PD.device) - centre))
-    model.value_head.weight.copy_(weight_D.unsqueeze(0))
-    model.value_head.bias.copy_(centre - mean_D @ weight_D)
+    writer.model.value_head.weight.copy_(weight_D.unsqueeze(0))
+    writer.model.value_head.bias.copy_(centre - mean_D @ weight_D)

@@ -2,12 +2,13 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch, transformers and safetensors are typed in part only)
+# ruff: noqa: N806 - axes in capitals
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -57,18 +58,25 @@ class LanguageModelWriter:
 
     @torch.inference_mode()
     def value(self, pairs: Sequence[Pair]) -> list[float]:
+        found = [0.0] * len(pairs)
+        for places, hidden_PD in self.last_hidden(pairs):
+            for place, value in zip(places, self.model.values(hidden_PD).tolist(), strict=True):
+                found[place] = self.scale.raw(value)
+        return found
+
+    def last_hidden(self, pairs: Sequence[Pair]) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Yield hidden states at the last prompt token, which values are read from, batch by batch.
+
+        Each batch is the indices of its pairs and their (P, D) states; pairs with one query are encoded together.
+        """
         by_query: dict[str, list[int]] = {}
         for place, (query, _) in enumerate(pairs):
             by_query.setdefault(query, []).append(place)
-        found = [0.0] * len(pairs)
         self.model.eval()
         for places in batched(list(by_query.values()), BATCH_PAIRS):
             groups = [self._judged([pairs[place] for place in group]) for group in places]
             laid = self.model.lay(groups, packed=True)
-            values = self.model.values(self.model.hidden(laid)[laid.last_P]).tolist()
-            for place, value in zip((place for group in places for place in group), values, strict=True):
-                found[place] = self.scale.raw(value)
-        return found
+            yield [place for group in places for place in group], self.model.hidden(laid)[laid.last_P]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
