@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from askwell.evaluation import Sampling
 from askwell.job import OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
-from askwell.repair import Repaired, fill, missing_cells
+from askwell.repair import Repaired, fill
 from askwell.report import report
 from askwell.store import MemoryStore, RunStore, SqliteStore
-from askwell.types import Completion, Event, Message, Prompt, Request, Split
+from askwell.types import Completion, Event, Message, Prompt, Request
 from tests.test_loop import TASK, WordSearch, answer, suggest
 
 DOWN = Completion(outcome="failed", fault="server", error="500")
@@ -62,8 +63,8 @@ def repair(planned: OptimizeJob, store: RunStore) -> Repaired:
     return asyncio.run(fill(planned, store, Stopper(), lambda _: None))
 
 
-def missing(store: RunStore) -> dict[Split, int]:
-    return dict(missing_cells(columns.read(store), store))
+def missing(store: RunStore) -> Counter[str]:
+    return Counter(split for split, *_ in columns.missing(columns.read(store), store.cells()))
 
 
 @pytest.mark.parametrize("draws", [1, 2])

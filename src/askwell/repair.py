@@ -37,14 +37,6 @@ class Repaired:
     filled: int
 
 
-def missing_cells(found: Columns, store: RunStore) -> dict[Split, int]:
-    """Count the cells that were asked for and never answered, by split; splits without any are left out."""
-    counts: dict[Split, int] = {}
-    for split, *_ in columns.missing(found, store.cells()):
-        counts[cast("Split", split)] = counts.get(cast("Split", split), 0) + 1
-    return counts
-
-
 async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch) -> Repaired:
     """Ask again for what is missing on dev and test. Caps hold, over all that the run has spent.
 

@@ -1,4 +1,4 @@
-"""How sure a score is: intervals for means and paired differences, exact tests, and the optimism of a dev score.
+"""How sure a score is: intervals for means and paired differences, and the optimism of a dev score.
 
 All of it works on plain sequences of per-example scores in 0..1, needs no dependency, and gives the same answer for the
 same arguments. How often the intervals cover and how rarely equal prompts are called different is measured by
@@ -11,16 +11,13 @@ import math
 import random
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise, product
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from askwell.errors import ConfigError, DataError
 from askwell.quantiles import beta_quantile, normal_quantile, student_quantile
 
 Method = Literal["wilson", "score", "t", "bootstrap-t", "newcombe"]
-
-_EXACT_FLIPS = 14
-"""Up to this many pairs that differ, all 2^n sign flips are tried; above it a seeded sample of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,73 +109,6 @@ def optimism(dev: Sequence[float], test: Sequence[float], *, level: float = 0.95
     return Interval(
         estimate=gap, low=max(low, -1.0), high=min(high, 1.0), n=len(dev) + len(test), level=level, method="newcombe"
     )
-
-
-def standard_error(scores: Sequence[float], *, clusters: Sequence[Hashable] | None = None) -> float:
-    """Standard error of the mean, between clusters where they are given; 0 for a single score or cluster."""
-    _check(scores)
-    return math.sqrt(_variance_of_mean(scores, _groups(len(scores), clusters)))
-
-
-def sign_test(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Exact two-sided p-value that wins and losses are equally likely; for 0/1 scores this is McNemar's exact test."""
-    differences = _differences(ours, theirs)
-    wins = sum(difference > 0 for difference in differences)
-    losses = sum(difference < 0 for difference in differences)
-    n, fewer = wins + losses, min(wins, losses)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
-    return min(1.0, 2 * tail)
-
-
-def permutation_test(
-    ours: Sequence[float], theirs: Sequence[float], *, seed: int = 0, permutations: int = 9_999
-) -> float:
-    """Two-sided p-value for the mean difference when, under the null, each pair could as well be swapped.
-
-    All sign flips where at most 14 pairs differ, else `permutations` seeded ones (and then never below 1/(that + 1)).
-    """
-    moving = [difference for difference in _differences(ours, theirs) if difference]
-    observed = abs(math.fsum(moving)) - 1e-12
-    if len(moving) <= _EXACT_FLIPS:
-        flips = product((1, -1), repeat=len(moving))
-        extreme = sum(abs(math.fsum(s * d for s, d in zip(signs, moving, strict=True))) >= observed for signs in flips)
-        return extreme / 2 ** len(moving)
-    rng = random.Random(seed)
-    extreme = 0
-    for _ in range(permutations):
-        bits = rng.getrandbits(len(moving))
-        extreme += abs(sum(d if bits >> i & 1 else -d for i, d in enumerate(moving))) >= observed
-    return (extreme + 1) / (permutations + 1)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that rejecting those ≤ α makes any false claim at all with probability ≤ α (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, worst = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = worst
-    return adjusted
-
-
-def false_claim_rate(
-    ours: Sequence[float], theirs: Sequence[float], *, trials: int = 1_000, level: float = 0.95, seed: int = 0
-) -> float:
-    """A/A check on the user's own scores: how often two *equal* prompts would be called different.
-
-    Each trial swaps ours and theirs at random within each pair, which makes the true difference nothing while keeping
-    the ties, the spread and the number of examples. Should be about 1 - level or less.
-    """
-    differences = _differences(ours, theirs)
-    binary = _binary(ours) and _binary(theirs)
-    _check(differences, level=level)
-    rng, zeros, claims = random.Random(seed), [0.0] * len(differences), 0
-    for _ in range(trials):
-        flipped = [difference if rng.random() < 0.5 else -difference for difference in differences]
-        # For 0/1 scores a pair is rebuilt from its sign, so that the interval sees 0/1 scores again.
-        left, right = ([max(d, 0.0) for d in flipped], [max(-d, 0.0) for d in flipped]) if binary else (flipped, zeros)
-        claims += paired_difference(left, right, level=level).excludes_zero
-    return claims / trials
 
 
 def format_interval(interval: Interval, *, signed: bool = False) -> str:

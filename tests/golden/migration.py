@@ -52,10 +52,19 @@ class Migration:
 
     def arguments(self, old: Sequence[str]) -> tuple[str, ...]:
         """Translate a command line; what is gone must not be in it."""
-        count = 2 if " ".join(old[:2]) in _GROUPED else 1
+        count = 2 if old[0] in _GROUPS else 1
         command = " ".join(old[:count])
-        words = [self.flag(command, word) if word.startswith("--") else word for word in old[count:]]
-        return (*self.command(command).split(), *words)
+        words = list(old[count:])
+        translated = self.command(command).split()
+        while words:
+            word = words.pop(0)
+            valued = self.flags.get(f"{command} {word} {words[0]}") if words else None
+            if valued:
+                words.pop(0)
+                translated += valued.split()[-2:]
+            else:
+                translated.append(self.flag(command, word) if word.startswith("--") else word)
+        return tuple(translated)
 
     def json_path(self, call: str, old: str) -> str:
         """Return a JSON path's present form, or `GONE`; rows name a key everywhere, or one call's whole path."""
@@ -68,4 +77,5 @@ class Migration:
         return GONE if GONE in (above, new) else f"{above}.{new}{key[len(bare) :]}".removeprefix(".")
 
 
-_GROUPED = {"data list", "data show", "data check", "policy show", "policy prompt", "policy estimate"}
+_GROUPS = {"data", "log", "policy"}
+"""Old commands that hold others."""

@@ -42,7 +42,7 @@ def test_every_json_key_exists_and_holds_what_it_held(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     present = json_shapes(tmp_path, MIGRATION.arguments)
     problems = [problem for call, shape in OLD["json"].items() for problem in lost_keys(call, shape, present[call])]
-    assert problems == []
+    assert not problems, "\n".join(["", *problems])
 
 
 def lost_keys(call: str, old: Shape, new: Shape) -> list[str]:
@@ -60,21 +60,25 @@ def test_rows_of_the_migration_page_name_what_existed() -> None:
         f"{command} {name}" for command, found in OLD["commands"].items() for name in " / ".join(found).split(" / ")
     }
     flags |= {flag.rpartition(" ")[2] for flag in flags}
+    rows = {old if old.partition("--")[2].count(" ") == 0 else old.rpartition(" ")[0] for old in MIGRATION.flags}
     keys = {f"{call}: {path}" for call, shape in OLD["json"].items() for path in shape}
     keys |= {part.rstrip("[]") for key in keys for part in key.partition(": ")[2].split(".")}
     assert set(MIGRATION.commands) - set(OLD["commands"]) == set()
-    assert set(MIGRATION.flags) - flags == set()
+    assert rows - flags == set()
     assert set(MIGRATION.json_keys) - keys == set()
 
 
 def test_a_row_translates_commands_flags_and_keys() -> None:
     page = "## Commands\n| old | new |\n|---|---|\n| `policy` | `prompts` |\n| `presets` | gone |\n"
-    page += "## Flags\n| `train --preset` | `--method` |\n| `--draws` | `gone` |\n"
+    page += "## Flags\n| `train --preset` | `--method` |\n"
+    page += "| `train --preset paper` | `--method qpo` |\n| `--draws` | `gone` |\n"
     page += "## JSON keys\n| `static` | `baseline` |\n| `show: best.cell` | `best.slot` |\n| `seconds` | gone |\n"
     migration = Migration(read_tables(page))
     assert (migration.command("policy show"), migration.command("presets")) == ("prompts show", GONE)
     assert (migration.flag("train", "--preset"), migration.flag("plan", "--preset")) == ("--method", "--preset")
     assert migration.arguments(["policy", "show", "r", "--json"]) == ("prompts", "show", "r", "--json")
+    assert migration.arguments(["train", "a", "--preset", "paper"]) == ("train", "a", "--method", "qpo")
+    assert migration.arguments(["train", "a", "--preset", "b"]) == ("train", "a", "--method", "b")
     assert migration.json_path("show", "static[].static.n") == "baseline[].baseline.n"
     assert migration.json_path("show", "best.cell") == "best.slot"
     assert migration.json_path("show", "best.cell[].seconds") == GONE

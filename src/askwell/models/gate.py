@@ -47,10 +47,6 @@ class Gate:
         self.throttle = Throttle()
         self._turns = PerLoop(_Turns)
 
-    def expected_wait_s(self) -> float:
-        """Return how long a call that came now, alone, would wait."""
-        return self.throttle.wait_s(time.monotonic(), 0)
-
     def wait_s(self, queue: Queue) -> float:
         """Return how long a call of this model would wait if it came now; infinity until another one is answered."""
         if queue.waiting or queue.in_flight >= queue.most:
