@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from askwell.errors import DataError
-from askwell.qpo.data import Cell, merge
+from askwell.qpo.data import merge
 from askwell.qpo.headroom import headroom
 from askwell.qpo.luck import expected_rates, noise_of_draw
-from askwell.qpo.shrink import fit_prior, priors, shrunken
+from askwell.qpo.shrink import fit_prior
 from askwell.qpo.table import Table, static_prompt, table_of
 from askwell.qpo.variance import variance_shares
 from tests.qpo.worlds import outcomes, phrased, table
@@ -102,22 +102,14 @@ def test_a_prior_is_recovered_and_shrinks_few_draws_more_than_many() -> None:
 def test_shrunken_rates_are_closer_to_the_truth_than_raw_ones() -> None:
     rng = np.random.default_rng(5)
     truth: list[float] = rng.beta(3.0, 3.0, 500).tolist()
-    cells = [
-        Cell(query=str(place), prompt="p", total=float(rng.binomial(3, rate)), draws=3)
-        for place, rate in enumerate(truth)
-    ]
-    raw = math.fsum((cell.mean - rate) ** 2 for cell, rate in zip(cells, truth, strict=True))
-    better = math.fsum((guess - rate) ** 2 for guess, rate in zip(shrunken(cells), truth, strict=True))
+    totals = [float(rng.binomial(3, rate)) for rate in truth]
+    prior = fit_prior(totals, [3] * len(totals))
+    raw = math.fsum((total / 3 - rate) ** 2 for total, rate in zip(totals, truth, strict=True))
+    better = math.fsum((prior.posterior(total, 3) - rate) ** 2 for total, rate in zip(totals, truth, strict=True))
     assert better < 0.8 * raw
 
 
-def test_a_prompt_without_repeats_borrows_the_strength_of_the_others() -> None:
-    cells = [Cell(query=str(place), prompt="p", total=float(place % 5), draws=4) for place in range(200)]
-    cells = [Cell(query=c.query, prompt="p", total=min(c.total, 4.0), draws=4) for c in cells]
-    cells += [Cell(query=str(place), prompt="q", total=float(place % 2), draws=1) for place in range(200)]
-    found = priors(cells)
-    assert found["q"].estimated
-    assert found["q"].mean == pytest.approx(0.5, abs=0.01)
+def test_without_repeats_the_strength_of_a_prior_is_assumed() -> None:
     alone = fit_prior([0.0, 1.0], [1, 1])
     assert not alone.estimated
     assert alone.a + alone.b == 2.0

@@ -13,7 +13,6 @@ from askwell.qpo.rewards import (
     choice_reward,
     few_shot_reward,
     free_text_reward,
-    group_normalised,
     min_max,
     paper_rewards,
     prompt_accuracy,
@@ -66,17 +65,6 @@ def test_min_max_keeps_the_order_and_fills_the_range() -> None:
 
 def test_advantage_over_static_is_none_where_static_was_not_tried() -> None:
     assert advantages(CELLS, [1, 0, 0, 0, 1], static="q") == [1, 0, 0, 0, None]
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 1)), min_size=1, max_size=30))
-def test_group_normalised_has_no_mean_and_unit_spread(rows: list[tuple[str, float]]) -> None:
-    cells = [cell(query, f"p{place}", value) for place, (query, value) in enumerate(rows)]
-    found = group_normalised(cells, [value for _, value in rows])
-    for query in {query for query, _ in rows}:
-        members = [value for value, logged in zip(found, cells, strict=True) if logged.query == query]
-        assert math.fsum(members) == pytest.approx(0.0, abs=1e-6)
-        spread = math.sqrt(math.fsum(value**2 for value in members) / len(members))
-        assert spread == pytest.approx(1.0, abs=1e-6) or all(value == 0.0 for value in members)
 
 
 def test_impossible_values_are_refused() -> None:

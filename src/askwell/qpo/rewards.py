@@ -160,27 +160,6 @@ def advantages(cells: Sequence[Cell], values: Sequence[float], *, static: str) -
     return [value - base[cell.query] if cell.query in base else None for cell, value in zip(cells, values, strict=True)]
 
 
-def group_normalised(cells: Sequence[Cell], values: Sequence[float], *, floor: float = 1e-6) -> list[float]:
-    """Each value minus its query's mean, over its query's standard deviation (as in GRPO).
-
-    0 throughout a query on which all prompts do alike, or only one was tried: it says nothing about prompts.
-    """
-    groups: dict[str, list[float]] = {}
-    for cell, value in zip(cells, values, strict=True):
-        groups.setdefault(cell.query, []).append(value)
-    moments = {query: _moments(members) for query, members in groups.items()}
-    normalised: list[float] = []
-    for cell, value in zip(cells, values, strict=True):
-        mean, spread = moments[cell.query]
-        normalised.append((value - mean) / spread if spread > floor else 0.0)
-    return normalised
-
-
-def _moments(values: Sequence[float]) -> tuple[float, float]:
-    mean = math.fsum(values) / len(values)
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
-
-
 def _share(value: float) -> float:
     if not 0.0 <= value <= 1.0:
         raise DataError(f"an accuracy of {value!r} is outside 0..1")

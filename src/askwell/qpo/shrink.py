@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from askwell.errors import DataError
-from askwell.qpo.data import Cell
 
 NO_REPEATS_STRENGTH = 2.0
 """Prior draws where no cell was drawn twice: its strength can't be estimated, so as much as a uniform prior holds."""
@@ -57,27 +56,3 @@ def fit_prior(totals: Sequence[float], draws: Sequence[int]) -> BetaPrior:
     low, high = STRENGTHS
     strength = high if correlation <= 1 / (high + 1) else max(1 / correlation - 1, low)
     return BetaPrior(a=mean * strength, b=(1 - mean) * strength, estimated=True)
-
-
-def priors(cells: Sequence[Cell]) -> dict[str, BetaPrior]:
-    """One prior a prompt; where a prompt was never drawn twice, the strength is that of all prompts together."""
-    by_prompt: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_prompt.setdefault(cell.prompt, []).append(cell)
-    pooled = fit_prior([cell.total for cell in cells], [cell.draws for cell in cells])
-    strength = pooled.a + pooled.b
-    found: dict[str, BetaPrior] = {}
-    for prompt, members in by_prompt.items():
-        own = fit_prior([cell.total for cell in members], [cell.draws for cell in members])
-        found[prompt] = (
-            own
-            if own.estimated
-            else BetaPrior(a=own.mean * strength, b=(1 - own.mean) * strength, estimated=pooled.estimated)
-        )
-    return found
-
-
-def shrunken(cells: Sequence[Cell]) -> list[float]:
-    """Return the shrunken success rate of each cell, in order."""
-    prior = priors(cells)
-    return [prior[cell.prompt].posterior(cell.total, cell.draws) for cell in cells]

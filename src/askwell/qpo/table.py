@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from askwell.errors import DataError
 from askwell.qpo.arrays import Bools, Floats, Ints, np
 from askwell.qpo.data import Cells
-from askwell.qpo.shrink import priors
 
 MIN_SHARE = 0.5
 """A static prompt must have been tried on this share of the most-tried prompt's queries."""
@@ -78,11 +77,3 @@ def static_prompt(table: Table) -> int:
     """
     counts = table.tried.sum(axis=0)
     return int(np.argmax(np.where(counts >= MIN_SHARE * counts.max(), table.prompt_means(), -np.inf)))
-
-
-def shrunken_rates(table: Table, cells: Cells) -> Floats:
-    """p̂ shrunken by each prompt's beta-binomial prior; the prior's mean where a pair was never tried."""
-    prior = priors(cells.cells)
-    a = np.array([prior[prompt].a for prompt in table.prompts])
-    b = np.array([prior[prompt].b for prompt in table.prompts])
-    return (table.totals + a) / (table.draws + a + b)

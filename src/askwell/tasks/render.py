@@ -11,7 +11,6 @@ from askwell.errors import ConfigError, nearest
 from askwell.tasks.base import Render
 from askwell.types import Example, Message, Prompt
 
-PlacementName = Literal["system", "before_Q", "Q_begin", "Q_end", "A_begin"]
 DemoStyle = Literal["turns", "inline"]
 
 INPUT = "{input}"
