@@ -21,20 +21,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket, views
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
-from askwell.evaluation import Sampling
-from askwell.gpo.presets import INGREDIENTS
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.methods import Search, search
-from askwell.models.base import ChatModel, request_key
-from askwell.models.editor import EditorModel
-from askwell.pocket.model import pocket_model
-from askwell.store import MemoryStore
-from askwell.tasks.base import Task
-from askwell.types import Completion, Prompt, Request
+from askwell.core.event_loop import run_blocking
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Prompt, Request
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.models.bundled import MAX_REPLY_TOKENS
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.pocket import pocket_model
+from askwell.models.request_key import request_key
+from askwell.optimizers.gpo.presets import INGREDIENTS
+from askwell.optimizers.presets import Search, search
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
+from askwell.tasks import bundled
+from askwell.tasks.task import Task
 from presets import TASKS, task_of
 
 WHOLE = "askwell"
@@ -75,7 +78,7 @@ def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed:
 
     job = OptimizeJob(
         header=header_body({}, seed=seed, settings=None),
-        initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
+        initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
         side=side,
         optimizer_model=EditorModel(seed),
         make_optimizer=chosen.maker(task),
@@ -136,7 +139,7 @@ def main() -> None:
     done = {(row["task"], row["variant"], row["seed"]) for row in rows}
     target = Remembered(pocket_model(batch_size=128))
     tasks = {name: task_of(name, dev=given.dev, test=given.test) for name in given.tasks}
-    sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
+    sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
     cells: Sequence[tuple[int, str, str]] = [
         (seed, name, variant) for seed in range(given.seeds) for name in given.tasks for variant in given.variants
     ]

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from askwell.stats import Interval, mean_interval, paired_difference
+from askwell.core.stats import Interval, mean_interval, paired_difference
 
 SIZES = (30, 100, 300)
 Draw = Callable[[random.Random, int], Interval]

@@ -1,6 +1,6 @@
 """Measure the bundled model: every figure of its card, on test data, greedy, with 95 % intervals.
 
-    python bench/pocket.py --out bench/results/pocket.json --card src/askwell/pocket/CARD.md
+    python bench/pocket.py --out bench/results/pocket.json --card src/askwell/models/bundled/CARD.md
 
 All 28 tasks with 500 examples each take about a quarter of an hour on two quiet cores (one job on each); `--tasks`,
 `--n` and `--held-out-n` restrict it.
@@ -22,9 +22,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket
-from askwell.pocket.decode import Chat, Decoder, is_right
-from askwell.types import Example
+from training.pocket.decode import Chat, Decoder, is_right
+
+from askwell.core.types import Example
+from askwell.models.bundled import CHECKPOINT, MAX_REPLY_TOKENS
+from askwell.tasks import bundled
 
 Z = 1.96
 DEMONSTRATIONS = 4
@@ -105,26 +107,26 @@ def chat(question: str, prompt: str, shown: Sequence[Example] = ()) -> Chat:
 def graded(decoder: Decoder, tested: Sequence[Example], prompt: str, shown: Sequence[Example] = ()) -> list[bool]:
     """Return for each example whether the greedy reply is right."""
     chats = [chat(example.input, prompt, shown) for example in tested]
-    replies = decoder.answers(chats, max_tokens=pocket.MAX_REPLY_TOKENS)
+    replies = decoder.answers(chats, max_tokens=MAX_REPLY_TOKENS)
     return [is_right(reply, str(example.target)) for reply, example in zip(replies, tested, strict=True)]
 
 
 def measure(decoder: Decoder, task: str, n: int, held_out_n: int) -> TaskFigures:
     """Measure one task on its test split."""
-    tested = pocket.examples(task, "test", n, seed=0)
-    shown = pocket.examples(task, "train", DEMONSTRATIONS, seed=0)
-    vague, (direct_prompt, steps_prompt) = pocket.initial_prompt(task), pocket.style_prompts(task)
+    tested = bundled.examples(task, "test", n, seed=0)
+    shown = bundled.examples(task, "train", DEMONSTRATIONS, seed=0)
+    vague, (direct_prompt, steps_prompt) = bundled.initial_prompt(task), bundled.style_prompts(task)
     direct, steps = graded(decoder, tested, direct_prompt), graded(decoder, tested, steps_prompt)
     return TaskFigures(
         task=task,
         n=n,
         vague=wilson(graded(decoder, tested, vague)),
-        best=wilson(graded(decoder, tested, pocket.best_known_prompt(task))),
+        best=wilson(graded(decoder, tested, bundled.best_known_prompt(task))),
         direct=wilson(direct),
         steps=wilson(steps),
         either=wilson([one or other for one, other in zip(direct, steps, strict=True)]),
         demonstrated=wilson(graded(decoder, tested, vague, shown)),
-        held_out=tuple(wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in pocket.held_out(task)),
+        held_out=tuple(wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in bundled.held_out(task)),
     )
 
 
@@ -143,14 +145,14 @@ def _decoder(folder: Path) -> Decoder:
 
 def seconds_for_batch(decoder: Decoder) -> dict[str, float]:
     """Time 256 examples of mixed tasks, asked directly and step by step."""
-    names = pocket.task_names()
+    names = bundled.task_names()
     per_task = -(-SPEED_EXAMPLES // len(names))
-    pairs = [(task, one) for task in names for one in pocket.examples(task, "test", per_task)][:SPEED_EXAMPLES]
+    pairs = [(task, one) for task in names for one in bundled.examples(task, "test", per_task)][:SPEED_EXAMPLES]
     seconds: dict[str, float] = {}
     for place, style in enumerate(("direct", "steps")):
-        chats = [chat(one.input, pocket.style_prompts(task)[place]) for task, one in pairs]
+        chats = [chat(one.input, bundled.style_prompts(task)[place]) for task, one in pairs]
         started = time.perf_counter()
-        decoder.answers(chats, max_tokens=pocket.MAX_REPLY_TOKENS)
+        decoder.answers(chats, max_tokens=MAX_REPLY_TOKENS)
         seconds[style] = time.perf_counter() - started
     return seconds
 
@@ -193,8 +195,8 @@ def table(figures: Sequence[TaskFigures]) -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=pocket.CHECKPOINT)
-    parser.add_argument("--tasks", nargs="*", default=list(pocket.task_names()))
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--tasks", nargs="*", default=list(bundled.task_names()))
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--held-out-n", type=int, help="examples per held-out paraphrase (default: as --n)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes, each on one core")

@@ -28,22 +28,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket, views
-from askwell.blocking import run_blocking
 from askwell.build_task import answer_type_of
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.methods import search
-from askwell.models.base import ChatModel, request_key
-from askwell.models.editor import EditorModel
-from askwell.pocket.model import pocket_model
-from askwell.records import prompt_id, prompt_of
-from askwell.store import MemoryStore, RunStore
-from askwell.tasks.base import Task
+from askwell.core.event_loop import run_blocking
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Example, Prompt, Request, Split
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.models.bundled import MAX_REPLY_TOKENS
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.pocket import pocket_model
+from askwell.models.request_key import request_key
+from askwell.optimizers.presets import search
+from askwell.runlog import views
+from askwell.runlog.codec import prompt_id, prompt_of
+from askwell.runlog.store import MemoryStore, RunStore
+from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
-from askwell.types import Completion, Example, Prompt, Request, Split
+from askwell.tasks.task import Task
 
 TASKS = (
     "numbers_even", "numbers_sort", "words_animals", "words_longest",
@@ -119,10 +122,10 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
         chosen = search(name, changes, defaults={"total_steps": steps})
         store = MemoryStore()
 
-        sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
+        sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
         job = OptimizeJob(
             header=header_body({}, seed=seed, settings=None),
-            initial=[Prompt(instruction=pocket.initial_prompt(task.name))],
+            initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
             side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
             make_optimizer=chosen.maker(task),
@@ -193,7 +196,7 @@ async def accuracy(task: Task, model: Remembered, prompt: Prompt) -> float:
     """Return a prompt's share of right answers on the task's test split."""
 
     async def one(example: Example) -> float:
-        request = Request(messages=task.render(prompt, example), max_tokens=pocket.MAX_REPLY_TOKENS)
+        request = Request(messages=task.render(prompt, example), max_tokens=MAX_REPLY_TOKENS)
         completion = await model.answer(request_key(model.inner.name, request), request)
         return task.metric(completion.text, example).value
 
@@ -202,7 +205,7 @@ async def accuracy(task: Task, model: Remembered, prompt: Prompt) -> float:
 
 def task_of(name: str, *, dev: int, test: int) -> Task:
     def some(part: Split, size: int) -> tuple[Example, ...]:
-        return tuple(pocket.examples(name, part, size))
+        return tuple(bundled.examples(name, part, size))
 
     splits: dict[Split, tuple[Example, ...]] = {
         "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
@@ -236,8 +239,8 @@ def references(task: Task, model: Remembered, budgets: Sequence[int]) -> list[di
     given = {
         "empty": "",
         "cot": "Let's think step by step.",
-        "initial": pocket.initial_prompt(task.name),
-        "best known": pocket.best_known_prompt(task.name),
+        "initial": bundled.initial_prompt(task.name),
+        "best known": bundled.best_known_prompt(task.name),
     }
     tested = {name: asyncio.run(accuracy(task, model, Prompt(instruction=text))) for name, text in given.items()}
     return [

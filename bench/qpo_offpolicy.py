@@ -24,19 +24,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from askwell import pocket
 from askwell.build_task import build_task
 from askwell.config import parse_config
-from askwell.evaluation import Sampling, scores_by_prompt
-from askwell.job import TargetSide
-from askwell.journal import Journal
-from askwell.pocket.model import pocket_model
-from askwell.qpo.offpolicy import Estimate, off_policy
-from askwell.qpo.select import fit_selection
-from askwell.qpo.table import Table
-from askwell.stats import format_interval, mean_interval
-from askwell.store import MemoryStore
-from askwell.types import Prompt
+from askwell.core.stats import format_interval, mean_interval
+from askwell.core.types import Prompt
+from askwell.engine.evaluator import Sampling, scores_by_prompt
+from askwell.engine.jobs import TargetSide
+from askwell.models.bundled import MAX_REPLY_TOKENS
+from askwell.models.bundled.pocket import pocket_model
+from askwell.policies.data.table import Table
+from askwell.policies.offline_eval.off_policy import Estimate, off_policy
+from askwell.policies.selection.selection import fit_selection
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
+from askwell.tasks import bundled
 
 QUERIES, TRAINED, ESTIMATED, LOGGED = 360, 60, 60, 4
 ESTIMATORS = ("direct", "ips", "doubly_robust")
@@ -82,7 +83,7 @@ async def whole_truth(bundle: str) -> Table:
     task = build_task(parse_config(tree))
     prompts = pool(bundle)
     async with Journal(MemoryStore()) as journal:
-        side = TargetSide(task=task, model=pocket_model(), sampling=Sampling(max_tokens=pocket.MAX_REPLY_TOKENS))
+        side = TargetSide(task=task, model=pocket_model(), sampling=Sampling(max_tokens=MAX_REPLY_TOKENS))
         evaluator = side.evaluator(journal)
         cells = evaluator.cells([Prompt(instruction=text) for text in prompts], split="test", step=0)
         async with contextlib.aclosing(evaluator.rollouts(cells)) as rollouts:
@@ -96,9 +97,9 @@ async def whole_truth(bundle: str) -> Table:
 
 def pool(bundle: str) -> tuple[str, ...]:
     """Ten prompts: each task's best known one and two paraphrases nobody trained on, and a vague one."""
-    texts = [pocket.vague_prompts()[0]]
-    for task in pocket.members(bundle):
-        texts += [pocket.best_known_prompt(task), *pocket.held_out(task)[:2]]
+    texts = [bundled.vague_prompts()[0]]
+    for task in bundled.members(bundle):
+        texts += [bundled.best_known_prompt(task), *bundled.held_out(task)[:2]]
     return tuple(dict.fromkeys(texts))
 
 

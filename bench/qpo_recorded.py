@@ -33,11 +33,11 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.qpo.data import Cells, only, without
-from askwell.qpo.guard import choose
-from askwell.qpo.headroom import headroom
-from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
-from askwell.qpo.table import Table, static_prompt, table_of
+from askwell.policies.data.outcomes import Cells, only, without
+from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.offline_eval.headroom import headroom
+from askwell.policies.selection.guard import choose
+from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from recorded import (
     DATA,
     SEED,

@@ -26,14 +26,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from askwell.qpo.data import Cells, merge, without
-from askwell.qpo.model import ModelSettings
-from askwell.qpo.packed import Group, Tail
-from askwell.qpo.preference import Preferences
-from askwell.qpo.table import Table, static_prompt, table_of
-from askwell.qpo.train import PAPER, LanguageModelTrainer, Objective, TrainSettings
-from askwell.qpo.writer import LanguageModelWriter
-from askwell.types import Experience
+from askwell.core.types import Experience
+from askwell.policies.data.outcomes import Cells, merge, without
+from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.lm.dpo import Preferences
+from askwell.policies.lm.model import ModelSettings
+from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.train import PAPER, LanguageModelTrainer, Objective, TrainSettings
+from askwell.policies.lm.writer import LanguageModelWriter
 from recorded import Row, again, cells_of, datasets, sampled, scored, spelt
 
 MODEL = ModelSettings(base="pocket", max_prompt_tokens=96)

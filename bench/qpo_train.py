@@ -35,12 +35,13 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from askwell import pocket
-from askwell.qpo.model import ModelSettings, PolicyModel, build
-from askwell.qpo.packed import Group, Tail
-from askwell.qpo.tokens import Texts
-from askwell.qpo.train import LanguageModelTrainer, Lesson, Sample, TrainSettings, batches, by_query
-from askwell.types import Experience
+from askwell.core.types import Experience
+from askwell.models.bundled import CHECKPOINT
+from askwell.policies.lm.model import ModelSettings, PolicyModel, build
+from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.tokenization import Texts
+from askwell.policies.lm.train import LanguageModelTrainer, Lesson, Sample, TrainSettings, batches, by_query
+from askwell.tasks import bundled
 
 KINDS = ("packed", "plain", "trl")
 PROMPTS_PER_QUERY, QUERIES_PER_BATCH = 30, 4
@@ -75,7 +76,7 @@ def make_base(folder: Path) -> None:
     """Write the network, its weights drawn by a seed, and the tokenizer."""
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(pocket.CHECKPOINT)
+    tokenizer: Any = AutoTokenizer.from_pretrained(CHECKPOINT)
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_embd=256,
@@ -96,8 +97,10 @@ def make_base(folder: Path) -> None:
 def make_data(texts: Texts, n_queries: int) -> list[Experience]:
     """Queries of 60–120 tokens, each with its own 30 of 120 prompts of 15–30 tokens."""
     rng = random.Random(0)
-    reviews = [one.input for one in pocket.examples("review_topic", "train", 400)]
-    phrases = [text for task in pocket.task_names() for text in (*pocket.held_out(task), *pocket.style_prompts(task))]
+    reviews = [one.input for one in bundled.examples("review_topic", "train", 400)]
+    phrases = [
+        text for task in bundled.task_names() for text in (*bundled.held_out(task), *bundled.style_prompts(task))
+    ]
     prompts: dict[str, None] = {}
     while len(prompts) < 120:
         text = " ".join(rng.sample(phrases, rng.choice((2, 2, 3))))

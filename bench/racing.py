@@ -11,7 +11,7 @@ family-wise error. A summary table goes to stderr.
 
 Candidate sets are 8 complete rows of one run (same group, optimizer and seed: those share their blocks), 500 times a
 (dataset, model), seed 0, the blocks in an order drawn anew for each set; every method sees the same sets. Cells are
-asked for one at a time (`--slots`), as the racing objects of `askwell.racing` want them; what runs here is what runs in
+asked for one at a time (`--slots`), as the racing objects of `askwell.engine.racing.rules` want them; what runs here is what runs in
 a real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
 """
 
@@ -28,8 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from askwell.belief import Field
-from askwell.racing import RACINGS, ExpectedGain, PairedT, Racing, SuccessiveHalving
+from askwell.engine.racing.posterior import Field
+from askwell.engine.racing.rules import RACINGS, ExpectedGain, PairedT, Racing, SuccessiveHalving
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "recorded" / "capo_block_scores.parquet"
 CANDIDATES = 8

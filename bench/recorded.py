@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.qpo.data import Cells, Outcomes, merge, only, without
-from askwell.qpo.table import Table, table_of
+from askwell.policies.data.outcomes import Cells, Outcomes, merge, only, without
+from askwell.policies.data.table import Table, table_of
 from askwell.tasks.readers import read_records
 from askwell.tasks.splits import normalise
 

@@ -26,15 +26,15 @@ from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from askwell.models.embedder import SentenceEmbedder
-from askwell.qpo import multitask, neighbours
-from askwell.qpo.dual import DualScorer, relative
-from askwell.qpo.facts import NUMBER
-from askwell.qpo.kernel import Term, TextKernel, build_kernel, fit_kernel
-from askwell.qpo.multitask import centre_by_query
-from askwell.qpo.scorer import fitters
-from askwell.qpo.table import Table
-from askwell.qpo.text import fit_features
-from askwell.qpo.trees import Forest, Reader, boost, fit_reader
+from askwell.policies.data.table import Table
+from askwell.policies.selection import multitask, neighbours
+from askwell.policies.selection.base import fitters
+from askwell.policies.selection.features import fit_features
+from askwell.policies.selection.kernel import Term, TextKernel, build_kernel, fit_kernel
+from askwell.policies.selection.kernel_scorer import DualScorer, relative
+from askwell.policies.selection.multitask import centre_by_query
+from askwell.policies.selection.surface_features import NUMBER
+from askwell.policies.selection.trees import Forest, Reader, boost, fit_reader
 
 RIDGES = (3.0, 10.0, 30.0, 100.0)
 """Tried in turn; the one with the least leave-one-out error is kept."""
@@ -51,7 +51,7 @@ REWARD_ROWS = 4_000
 
 
 class Predictor(Protocol):
-    """Predict advantages over the static prompt, (queries, prompts), as `askwell.qpo.scorer.Scorer`; never saved."""
+    """Predict advantages over the static prompt, (queries, prompts), as `askwell.policies.selection.base.Scorer`; never saved."""
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray: ...
 
@@ -108,7 +108,7 @@ def sentence_embedder() -> SentenceEmbedder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionFeatures:
-    """Features by a function. Unlike `askwell.qpo.text.Features` they have no state: a bench saves no scorer."""
+    """Features by a function. Unlike `askwell.policies.selection.features.Features` they have no state: a bench saves no scorer."""
 
     function: Callable[[Sequence[str]], Any]
 

@@ -1,12 +1,12 @@
 """Ten lines: examples, a model, a metric; out comes a better prompt. Runs on the bundled model, no key needed."""
 
 import askwell
-from askwell import pocket
+from askwell.tasks import bundled
 
 task = "numbers_even"
 result = askwell.optimize(
-    prompt=pocket.initial_prompt(task),
-    data={split: pocket.examples(task, split, 32) for split in ("train", "dev", "test")},
+    prompt=bundled.initial_prompt(task),
+    data={split: bundled.examples(task, split, 32) for split in ("train", "dev", "test")},
     target="pocket",
     optimizer="editor",
     metric="number",

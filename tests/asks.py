@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askwell.types import Message, Request
+from askwell.core.types import Message, Request
 
 
 def ask(

@@ -8,24 +8,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from askwell import views
-from askwell.blocking import Stopper
-from askwell.budget import Caps
-from askwell.errors import BudgetExhausted, RunFailed
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.methods import PRESETS, search
-from askwell.models.base import ChatModel
-from askwell.models.fakes import FlakyModel
-from askwell.models.wrappers import Retrying
+from askwell.core.errors import BudgetExhausted, RunFailed
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Example, Request, Score, Split, Usage
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.engine.race import RaceSettings
+from askwell.models.wrappers.unwrap import Retrying
+from askwell.optimizers.presets import PRESETS, search
 from askwell.planning import Amount, Plan, plan
-from askwell.race import RaceSettings
-from askwell.store import MemoryStore
-from askwell.tasks.base import Task
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.demos import Demos
 from askwell.tasks.render import PLACEMENTS, Placed
-from askwell.types import Completion, Example, Request, Score, Split, Usage
+from askwell.tasks.task import Task
+from askwell.testing.fakes import FlakyModel
 
 WORDS = ("add", "count", "carefully", "only", "the", "number", "überprüfe", "答え", "please", "step")
 

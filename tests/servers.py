@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 
 from aiohttp import web
 
-from askwell import types
+from askwell.core import types
 
 Fault = Literal[
     "429", "429_retry_after", "429_quota", "500", "503", "408", "malformed_json", "wrong_types", "truncated_json",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.models.fakes import ScriptedModel
-from askwell.types import Completion, Request
+from askwell.core.types import Completion, Request
+from askwell.testing.fakes import ScriptedModel
 
 DATA = [{"input": f"{a}+{b}", "target": str(a + b)} for a in range(8) for b in range(8)]
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from askwell.config import Config, ModelConfig, parse_config, read_config
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
 
 
 def test_flags_win_over_the_file_and_none_leaves_it(tmp_path: Path) -> None:

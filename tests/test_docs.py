@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.types import FINAL_FAULTS
+from askwell.core.types import FINAL_FAULTS
 from tests.servers import FAULT_OUTCOMES
 
 ROOT = Path(__file__).parent.parent

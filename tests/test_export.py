@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
-from askwell.export import FORMATS, Found, export
-from askwell.report import Report, Standing
+from askwell.core.errors import ConfigError
+from askwell.core.types import Example, Prompt
+from askwell.report.prompt_export import FORMATS, Found, export
+from askwell.report.run_report import Report, Standing
 from askwell.tasks.render import Placed
-from askwell.types import Example, Prompt
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
 NASTY = ["", "plain", 'say "{yes}" {{or}} {% no %}', "new\nline\\ 'quoted' ≤ 🙂", "{input} {question}"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.fastjson import dumps, loads
+from askwell.models.http.json_codec import dumps, loads
 
 _NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 _LEAVES = st.none() | st.booleans() | _NUMBERS | st.text()

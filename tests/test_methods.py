@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from askwell.build import configured_search
-from askwell.errors import ConfigError
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import INGREDIENTS
-from askwell.gpo.presets import PRESETS as GPO_PRESETS
-from askwell.gpo.settings import GPOSettings
-from askwell.methods import PRESETS, Parts, search
-from askwell.models.fakes import ScriptedModel
+from askwell.core.errors import ConfigError
+from askwell.optimizers.gpo.optimizer import GPO
+from askwell.optimizers.gpo.presets import INGREDIENTS
+from askwell.optimizers.gpo.presets import PRESETS as GPO_PRESETS
+from askwell.optimizers.gpo.settings import GPOSettings
+from askwell.optimizers.presets import PRESETS, Parts, search
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS, q_end
 from tests.gpo.test_optimizer import JudgeByTable
 

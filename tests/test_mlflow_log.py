@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from askwell.errors import ConfigError, StoreError
-from askwell.report import report
-from askwell.store import MemoryStore, SqliteStore
+from askwell.core.errors import ConfigError, StoreError
+from askwell.report.run_report import report
+from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.harness import invoke
 from tests.test_loop import play
 
@@ -49,7 +49,7 @@ async def test_params_metrics_and_the_prompt_are_there(uri: str, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 async def test_what_cannot_be_written_is_told(uri: str) -> None:
-    from askwell.mlflow_log import record
+    from askwell.report.mlflow import record
 
     with pytest.raises(StoreError, match="not scored its first prompt"):
         record(MemoryStore(), "r", experiment="x", tracking_uri=uri)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skip(reason="names change in the next step")
 
 SOURCE = Path(askwell.__file__).parent
 CONFIG = "askwell.config:Config"
-EVENT_KIND = "askwell.types:EventKind"
+EVENT_KIND = "askwell.core.types:EventKind"
 EXEMPT = ("api/renamed.py", "runlog/convert.py")
 """Files that have to know old names: the table of refusals, and the converter of older logs."""
 

@@ -6,11 +6,11 @@ from typing import cast
 
 import pytest
 
-from askwell.baselines.peers import SplitJudge
-from askwell.gpo.direction import Judge
-from askwell.loop import Optimizer
-from askwell.methods import PRESETS, Parts, search
-from askwell.models.base import ChatModel
+from askwell.core.protocols import ChatModel
+from askwell.engine.loop import Optimizer
+from askwell.optimizers.baselines.external import SplitJudge
+from askwell.optimizers.gpo.direction import Judge
+from askwell.optimizers.presets import PRESETS, Parts, search
 from tests.conformance.optimizer import TASK, Make, OptimizerContract
 
 REFERENCES = ("cot", "empty")

@@ -5,23 +5,23 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from training.pocket.decode import is_right, read_answer
 
-from askwell import pocket
-from askwell.errors import ConfigError
-from askwell.pocket import booleans
-from askwell.pocket.catalog import FAMILIES, find, split_of
-from askwell.pocket.decode import is_right, read_answer
+from askwell.core.errors import ConfigError
+from askwell.tasks import bundled
+from askwell.tasks.bundled import booleans
+from askwell.tasks.bundled.catalog import FAMILIES, find, split_of
 
 
 def test_there_are_enough_tasks_and_families() -> None:
-    assert len(pocket.task_names()) >= 16
-    assert len(set(pocket.task_names())) == len(pocket.task_names())
+    assert len(bundled.task_names()) >= 16
+    assert len(set(bundled.task_names())) == len(bundled.task_names())
     assert len(FAMILIES) >= 5
 
 
-@pytest.mark.parametrize("task", pocket.task_names())
+@pytest.mark.parametrize("task", bundled.task_names())
 def test_splits_never_share_an_input(task: str) -> None:
-    splits = {split: pocket.examples(task, split, 300, seed=1) for split in ("train", "dev", "test")}
+    splits = {split: bundled.examples(task, split, 300, seed=1) for split in ("train", "dev", "test")}
     texts = {split: {one.input for one in examples} for split, examples in splits.items()}
     assert all(len(found) == 300 for found in texts.values())
     assert not texts["train"] & texts["dev"]
@@ -29,30 +29,30 @@ def test_splits_never_share_an_input(task: str) -> None:
     assert not texts["dev"] & texts["test"]
 
 
-@pytest.mark.parametrize("task", pocket.task_names())
+@pytest.mark.parametrize("task", bundled.task_names())
 def test_equal_arguments_give_equal_examples(task: str) -> None:
-    assert pocket.examples(task, "dev", 20, seed=3) == pocket.examples(task, "dev", 20, seed=3)
-    assert pocket.examples(task, "dev", 20, seed=3) != pocket.examples(task, "dev", 20, seed=4)
+    assert bundled.examples(task, "dev", 20, seed=3) == bundled.examples(task, "dev", 20, seed=3)
+    assert bundled.examples(task, "dev", 20, seed=3) != bundled.examples(task, "dev", 20, seed=4)
 
 
 def test_tasks_of_a_family_share_their_input_format() -> None:
     for family in FAMILIES:
-        ids = {skill.name: pocket.examples(skill.name, "test", 1)[0].meta["family"] for skill in family.skills}
+        ids = {skill.name: bundled.examples(skill.name, "test", 1)[0].meta["family"] for skill in family.skills}
         assert set(ids.values()) == {family.name}
         assert len(family.skills) >= 4
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="numbers_sum"):
-        pocket.examples("numbers_product", "test", 1)
+        bundled.examples("numbers_product", "test", 1)
 
 
-@pytest.mark.parametrize("task", pocket.task_names())
+@pytest.mark.parametrize("task", bundled.task_names())
 def test_every_task_has_its_prompts(task: str) -> None:
-    assert len(pocket.held_out(task)) >= 8
-    assert pocket.best_known_prompt(task)
-    assert pocket.initial_prompt(task) in pocket.vague_prompts()
-    direct, steps = pocket.style_prompts(task)
+    assert len(bundled.held_out(task)) >= 8
+    assert bundled.best_known_prompt(task)
+    assert bundled.initial_prompt(task) in bundled.vague_prompts()
+    direct, steps = bundled.style_prompts(task)
     assert direct != steps
 
 

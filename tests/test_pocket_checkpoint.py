@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from askwell import pocket
+from askwell.models.bundled import CHECKPOINT, MAX_REPLY_TOKENS
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -19,16 +19,16 @@ TRAINING = Path(__file__).parent.parent / "training" / "pocket"
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return transformers.AutoTokenizer.from_pretrained(pocket.CHECKPOINT)
+    return transformers.AutoTokenizer.from_pretrained(CHECKPOINT)
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return transformers.AutoModelForCausalLM.from_pretrained(pocket.CHECKPOINT, dtype=torch.float32)
+    return transformers.AutoModelForCausalLM.from_pretrained(CHECKPOINT, dtype=torch.float32)
 
 
 def test_it_is_small() -> None:
-    assert sum(file.stat().st_size for file in pocket.CHECKPOINT.iterdir()) <= LIMIT_BYTES
+    assert sum(file.stat().st_size for file in CHECKPOINT.iterdir()) <= LIMIT_BYTES
 
 
 def test_it_is_a_plain_llama(model: Any) -> None:
@@ -76,7 +76,7 @@ def test_generation_ends_by_itself(tokenizer: Any, model: Any) -> None:
     inputs = tokenizer(text, return_tensors="pt")
     tokens = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :].tolist()
     assert tokens[-1] == tokenizer.eos_token_id
-    assert len(tokens) <= pocket.MAX_REPLY_TOKENS
+    assert len(tokens) <= MAX_REPLY_TOKENS
 
 
 def test_the_training_network_exports_to_the_same_function() -> None:

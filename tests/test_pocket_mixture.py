@@ -6,27 +6,27 @@ from collections import Counter
 
 import pytest
 
-from askwell import pocket
 from askwell.build_task import build_task
 from askwell.config import parse_config
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
+from askwell.tasks import bundled
 from askwell.tasks.splits import normalise
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
 
 
 def test_a_bundle_takes_its_tasks_in_turn_and_keeps_their_splits() -> None:
-    splits = {name: pocket.examples(BUNDLE, name, 90, seed=2) for name in ("train", "dev", "test")}
+    splits = {name: bundled.examples(BUNDLE, name, 90, seed=2) for name in ("train", "dev", "test")}
     for found in splits.values():
         assert Counter(example.meta["task"] for example in found) == dict.fromkeys(BUNDLE.split("+"), 30)
         assert len({normalise(example.input) for example in found}) == 90
     texts = {name: {normalise(example.input) for example in found} for name, found in splits.items()}
     assert len(texts["train"] | texts["dev"] | texts["test"]) == 270
-    assert pocket.examples(BUNDLE, "dev", 7) == pocket.examples(BUNDLE, "dev", 90)[:7]
+    assert bundled.examples(BUNDLE, "dev", 7) == bundled.examples(BUNDLE, "dev", 90)[:7]
 
 
 def test_one_task_is_a_bundle_of_one() -> None:
-    assert pocket.members("walk_turns") == ("walk_turns",)
+    assert bundled.members("walk_turns") == ("walk_turns",)
 
 
 def test_a_bundle_is_a_task_and_each_query_is_graded_as_its_own_task_is() -> None:
@@ -51,8 +51,8 @@ def test_a_bundle_is_a_task_and_each_query_is_graded_as_its_own_task_is() -> Non
 )
 def test_what_is_no_bundle_is_refused(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        pocket.examples(name, "dev", 3)
+        bundled.examples(name, "dev", 3)
 
 
 def test_an_optimization_of_a_bundle_starts_from_the_vague_prompt() -> None:
-    assert pocket.initial_prompt(BUNDLE) == pocket.vague_prompts()[0]
+    assert bundled.initial_prompt(BUNDLE) == bundled.vague_prompts()[0]

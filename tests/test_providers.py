@@ -11,14 +11,14 @@ from aiohttp.test_utils import TestServer
 from askwell.build_models import build_model, speaks_openai, upstream_of
 from askwell.cli.serve import build_app
 from askwell.config import ModelConfig
-from askwell.errors import ConfigError
-from askwell.models.base import ChatModel
-from askwell.models.gate import Gate, Gates
-from askwell.models.openai import OpenAIModel
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Prompt
 from askwell.models.parts import parts_of
-from askwell.models.providers import PROVIDERS
-from askwell.policy import FixedPolicy
-from askwell.types import Prompt
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.providers.registry import PROVIDERS
+from askwell.models.wrappers.shared_gate import Gate, Gates
+from askwell.policies.fixed import FixedPolicy
 from tests.asks import ask
 from tests.models.wire_servers import KEY, anthropic_server, azure_server, gemini_server
 

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
 from askwell.build_models import build_model
 from askwell.config import ModelConfig
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import preset
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.models.fakes import ScriptedModel
+from askwell.core.types import Example, Message, Prompt, Request, Score, Split
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.optimizers.gpo.optimizer import GPO
+from askwell.optimizers.gpo.presets import preset
 from askwell.planning import plan
-from askwell.report import report
-from askwell.store import MemoryStore
-from askwell.tasks.base import Task
+from askwell.report.run_report import report
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, Placed
-from askwell.types import Example, Message, Prompt, Request, Score, Split
+from askwell.tasks.task import Task
+from askwell.testing.fakes import ScriptedModel
 from tests.servers import chat_server, first
 from tests.test_loop import play
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from askwell import columns, views
-from askwell.blocking import Stopper
-from askwell.budget import Caps
-from askwell.errors import RunFailed, StoreError
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.models.fakes import ScriptedModel
-from askwell.repair import Repaired, fill
-from askwell.report import report
-from askwell.store import MemoryStore, RunStore, SqliteStore
-from askwell.types import Completion, Event, Message, Prompt, Request
+from askwell.core.errors import RunFailed, StoreError
+from askwell.core.event_loop import Stopper
+from askwell.core.types import Completion, Event, Message, Prompt, Request
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.engine.retry import Repaired, fill
+from askwell.report.run_report import report
+from askwell.runlog import fold, views
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
+from askwell.testing.fakes import ScriptedModel
 from tests.test_loop import TASK, WordSearch, answer, suggest
 
 DOWN = Completion(outcome="failed", fault="server", error="500")
@@ -64,7 +64,7 @@ def repair(planned: OptimizeJob, store: RunStore) -> Repaired:
 
 
 def missing(store: RunStore) -> Counter[str]:
-    return Counter(split for split, *_ in columns.missing(columns.read(store), store.cells()))
+    return Counter(split for split, *_ in fold.missing(fold.read(store), store.cells()))
 
 
 @pytest.mark.parametrize("draws", [1, 2])
@@ -93,7 +93,7 @@ def test_the_result_is_that_of_the_completed_scores(seed: int) -> None:
     store = MemoryStore()
     run(job(failing(0.3, seed)), store)
     repair(job(healthy()), store)
-    found = columns.read(store)
+    found = fold.read(store)
     result = views.result(store.events())
     assert result is not None
     exact: dict[Prompt, float] = {}

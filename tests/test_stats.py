@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError, DataError
-from askwell.quantiles import beta_cdf, beta_quantile, normal_quantile, student_cdf, student_quantile
-from askwell.stats import (
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.quantiles import beta_cdf, beta_quantile, normal_quantile, student_cdf, student_quantile
+from askwell.core.stats import (
     Interval,
     format_interval,
     jeffreys_bounds,

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.errors import StoreError
-from askwell.store import MemoryStore, RunStore, SqliteStore
-from askwell.types import Event
+from askwell.core.errors import StoreError
+from askwell.core.types import Event
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from tests.conformance.run_store import RunStoreContract, event
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.text_similarity import cosine, edit_distance, hashed_counts, term_rarities, tfidf, word_runs, words
+from askwell.core.text import cosine, edit_distance, hashed_counts, term_rarities, tfidf, word_runs, words
 
 TEXTS = st.lists(st.sampled_from(["add", "all", "numbers", "the", "step."]), max_size=7).map(" ".join)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.policy import FixedPolicy
-from askwell.qpo.policy import save_policy
-from askwell.types import Prompt
+from askwell.core.types import Prompt
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import save_policy
 from tests.qpo.fakes import TableTrainer, read_table
 from tests.qpo.worlds import PROMPTS, phrased
 

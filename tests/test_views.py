@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from askwell import views
-from askwell.records import completion_body, example_body, prompt_body, prompt_id, rollout_body
-from askwell.types import Completion, Event, Example, Experience, Prompt, Rollout, Score, Split, Usage
+from askwell.core.types import Completion, Event, Example, Experience, Prompt, Rollout, Score, Split, Usage
+from askwell.runlog import views
+from askwell.runlog.codec import completion_body, example_body, prompt_body, prompt_id, rollout_body
 
 A, B = Prompt(instruction="a"), Prompt(instruction="b")
 EXAMPLES = {f"q{i}": Example(id=f"q{i}", input=f"question {i}", target="x") for i in range(3)}

@@ -20,9 +20,9 @@ from typing import Any
 
 from tests.servers import FAULT_OUTCOMES, Fault, always, chat_server
 
-from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Retrying
-from askwell.types import FINAL_FAULTS, Completion, Message, Request
+from askwell.core.types import FINAL_FAULTS, Completion, Message, Request
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.unwrap import Retrying
 
 TRIES = 3
 

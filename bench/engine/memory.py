@@ -28,13 +28,13 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
     """Stream the rollouts of this many cells and keep none; return how many were scored."""
     from askwell.build_models import build_model
     from askwell.config import ModelConfig
-    from askwell.evaluation import Evaluator, Sampling
-    from askwell.journal import Journal
-    from askwell.store import SqliteStore
-    from askwell.tasks.base import Task
+    from askwell.core.types import Example, Prompt
+    from askwell.engine.evaluator import Evaluator, Sampling
+    from askwell.runlog.store import SqliteStore
+    from askwell.runlog.writer import Journal
     from askwell.tasks.metrics import metric
     from askwell.tasks.render import Placed
-    from askwell.types import Example, Prompt
+    from askwell.tasks.task import Task
 
     # Few examples and many draws: the data set itself is not to be counted.
     examples = tuple(

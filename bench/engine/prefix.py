@@ -20,14 +20,14 @@ from bench.engine.server import BenchServer, bench_server
 
 from askwell.build_models import build_model
 from askwell.config import ModelConfig
-from askwell.evaluation import Evaluator, Sampling
-from askwell.feed import closed
-from askwell.journal import Journal
-from askwell.store import MemoryStore
-from askwell.tasks.base import Task
+from askwell.core.types import Example, Prompt
+from askwell.engine.evaluator import Evaluator, Sampling
+from askwell.engine.rollout_queue import closed
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
-from askwell.types import Example, Prompt
+from askwell.tasks.task import Task
 
 SLOTS = (1, 4, 16, 64)
 PLACEMENTS = ("system", "before_Q", "Q_end")

@@ -36,9 +36,9 @@ from statistics import median
 import aiohttp
 from bench.engine.server import Limit, bench_server
 
-from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Limited, Retrying
-from askwell.types import Message, Request
+from askwell.core.types import Message, Request
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.unwrap import Limited, Retrying
 
 RATE, IN_FLIGHT, TRIES = 300.0, 128, 10
 LIMITS = {

@@ -18,8 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from askwell.api import Evaluation, Result, evaluate, optimize, plan
-    from askwell.budget import Caps
-    from askwell.errors import (
+    from askwell.core.errors import (
         AskwellError,
         BudgetExhausted,
         ConfigError,
@@ -28,35 +27,36 @@ if TYPE_CHECKING:
         RunFailed,
         StoreError,
     )
-    from askwell.evaluation import Sampling
-    from askwell.loop import LoopSettings
-    from askwell.models.base import ChatModel
+    from askwell.core.protocols import ChatModel
+    from askwell.core.types import Completion, Example, Message, Prompt, Request, Rollout, Score
+    from askwell.engine.budget import Caps
+    from askwell.engine.evaluator import Sampling
+    from askwell.engine.loop import LoopSettings
+    from askwell.engine.race import RaceSettings
     from askwell.planning import Plan
-    from askwell.race import RaceSettings
+    from askwell.policies.train_job import Trained
     from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
-    from askwell.train_job import Trained
     from askwell.training import load_policy, train
-    from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
-    "askwell.budget": ("Caps",),
+    "askwell.engine.budget": ("Caps",),
     "askwell.api": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
-    "askwell.errors": (
+    "askwell.core.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
-    "askwell.evaluation": ("Sampling",),
-    "askwell.loop": ("LoopSettings",),
-    "askwell.models.base": ("ChatModel",),
+    "askwell.engine.evaluator": ("Sampling",),
+    "askwell.engine.loop": ("LoopSettings",),
+    "askwell.models.request_key": ("ChatModel",),
     "askwell.planning": ("Plan",),
-    "askwell.race": ("RaceSettings",),
+    "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
-    "askwell.train_job": ("Trained",),
+    "askwell.policies.train_job": ("Trained",),
     "askwell.training": ("load_policy", "train"),
     "askwell.tasks.metrics": ("grade", "metric"),
-    "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
+    "askwell.core.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

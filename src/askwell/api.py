@@ -13,26 +13,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from askwell import report as reports
-from askwell import runs
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
 from askwell.build import configured_search
 from askwell.build_models import build_model, default_max_tokens
 from askwell.config import DEFAULT_PROMPT, ModelConfig
-from askwell.errors import ConfigError, DataError, StoreError, nearest
-from askwell.evaluation import Sampling
-from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Watch
-from askwell.methods import DEFAULT_PRESET
-from askwell.models.base import ChatModel
+from askwell.core.errors import ConfigError, DataError, StoreError, nearest
+from askwell.core.event_loop import run_blocking
+from askwell.core.protocols import ChatModel, Metric
+from askwell.core.stats import Interval, mean_interval, paired_difference
+from askwell.core.types import Example, Prompt, Split
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings, Watch
 from askwell.models.function import FunctionModel
-from askwell.models.wrappers import Retrying
+from askwell.models.wrappers.unwrap import Retrying
+from askwell.optimizers.presets import DEFAULT_PRESET
 from askwell.planning import Pace, Plan
 from askwell.planning import plan as reckon
-from askwell.stats import Interval, mean_interval, paired_difference
-from askwell.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.base import Metric, Task
+from askwell.report.run_report import run_report as reports
+from askwell.runlog import folders
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.demos import Demos
 from askwell.tasks.load import Source, load
 from askwell.tasks.metrics import from_callable
@@ -40,7 +40,7 @@ from askwell.tasks.metrics import metric as metric_named
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import SPLITS, join_splits
 from askwell.tasks.splits import split as split_examples
-from askwell.types import Example, Prompt, Split
+from askwell.tasks.task import Task
 
 ModelLike: TypeAlias = ChatModel | str | Callable[..., Any]
 """A model, a model's name, or a function from text to text (sync or async)."""
@@ -90,11 +90,11 @@ class Result:
         return place
 
     def _page(self) -> str:
-        from askwell.pages import page
+        from askwell.report.pages import page
 
         if self.run is None:
             raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
-        with SqliteStore(self.run / runs.LOG, read_only=True) as store:
+        with SqliteStore(self.run / folders.LOG, read_only=True) as store:
             return page(store, self.run.name)
 
 
@@ -133,7 +133,7 @@ def optimize(
         settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
     )  # fmt: skip
     name = job.side.task.name
-    folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
+    folder = Path("runs") / folders.free_name(Path("runs"), name) if run is None else Path(run)
     return execute(job, folder, watch)
 
 
@@ -215,7 +215,7 @@ def _optimize_job(
 
 def execute(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
     """Run a job in a folder (a new one, or one it was begun in) and read its result from the log."""
-    store = SqliteStore(folder / runs.LOG)
+    store = SqliteStore(folder / folders.LOG)
     try:
         run_blocking(lambda stopper: job.execute(store, stopper, watch))
         return result_of(store, folder)
@@ -279,7 +279,7 @@ def evaluate(
         prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in texts)],
         side=side,
     )
-    store = MemoryStore() if run is None else SqliteStore(Path(run) / runs.LOG)
+    store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 
 

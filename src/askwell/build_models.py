@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from askwell.config import ModelConfig, Trace
-from askwell.errors import ConfigError, nearest
-from askwell.models.base import ChatModel
-from askwell.models.endpoint import Endpoint
-from askwell.models.gate import Gates
-from askwell.models.http_model import HttpModel
-from askwell.models.named import Named
-from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced
+from askwell.core.errors import ConfigError, nearest
+from askwell.core.protocols import ChatModel
+from askwell.models.http.endpoint import Endpoint
+from askwell.models.providers.http_model import HttpModel
+from askwell.models.providers.registry import PROVIDERS, Place, place_of, provider_of
+from askwell.models.wrappers.renamed import Named
+from askwell.models.wrappers.shared_gate import Gates
+from askwell.models.wrappers.unwrap import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced
 from askwell.places import labels, only, places
 from askwell.planning import Pace
 
@@ -122,18 +122,18 @@ def default_max_tokens(model: str) -> int:
     """Return the longest reply asked for when nobody said: 512, or what the bundled model was trained for."""
     if model != "pocket":
         return 512
-    from askwell.pocket import MAX_REPLY_TOKENS
+    from askwell.models.bundled import MAX_REPLY_TOKENS
 
     return MAX_REPLY_TOKENS
 
 
 def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:
     if kind == "editor":
-        from askwell.models.editor import EditorModel
+        from askwell.models.bundled.editor import EditorModel
 
         return EditorModel()
     if kind == "pocket":
-        from askwell.pocket.model import pocket_model
+        from askwell.models.bundled.pocket import pocket_model
 
         return pocket_model(batch_size=config.batch_size)
     if kind == "local":
@@ -144,7 +144,7 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
 
 
 def _served(config: ModelConfig, flag: str) -> ChatModel:
-    from askwell.models.served import served_model
+    from askwell.models.providers.factory import served_model
 
     prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
     return served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)

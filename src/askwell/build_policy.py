@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from askwell.budget import Caps
 from askwell.build import resumable, target_side
 from askwell.build_task import build_task
 from askwell.config import Config, PolicyConfig
-from askwell.errors import ConfigError
-from askwell.job import TargetSide, header_body
-from askwell.qpo.asking import Show
-from askwell.qpo.collect import Collecting
-from askwell.qpo.data import Cells
-from askwell.qpo.loop import LoopsSettings
-from askwell.qpo.parts import Shares
-from askwell.qpo.rewards import Formula
-from askwell.qpo.writing import Trainer, Writer
-from askwell.train_job import TrainerFactory, TrainJob
+from askwell.core.errors import ConfigError
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import TargetSide, header_body
+from askwell.policies.acquisition import Collecting
+from askwell.policies.data.outcomes import Cells
+from askwell.policies.labelling import Show
+from askwell.policies.multi_loop import LoopsSettings
+from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.query_splits import Shares
+from askwell.policies.rewards import Formula
+from askwell.policies.train_job import TrainerFactory, TrainJob
 
 if TYPE_CHECKING:
-    from askwell.qpo.train import Epoch, LanguageModelTrainer
+    from askwell.policies.lm.train import Epoch, LanguageModelTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def trainer_factory(policy: PolicyConfig) -> TrainerFactory:
     trainer = language_trainer(policy)
     if policy.processes == 1:
         return lambda folder, is_stopping, show: trainer
-    from askwell.qpo.launch import MultiProcessTrainer, check_processes
+    from askwell.policies.lm.launch import MultiProcessTrainer, check_processes
 
     check_processes(trainer, policy.processes)
 
@@ -178,8 +178,8 @@ def _given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
 
 def language_trainer(policy: PolicyConfig) -> LanguageModelTrainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
-    from askwell.qpo.model import ModelSettings
-    from askwell.qpo.train import PAPER, LanguageModelTrainer, TrainSettings
+    from askwell.policies.lm.model import ModelSettings
+    from askwell.policies.lm.train import PAPER, LanguageModelTrainer, TrainSettings
 
     settings = PAPER if policy.preset == "paper" else TrainSettings()
     later = None if policy.epochs is None else min(policy.epochs, settings.later_epochs)
@@ -194,7 +194,7 @@ def language_trainer(policy: PolicyConfig) -> LanguageModelTrainer:
 
 def language_writer(folder: Path) -> Writer:
     """Load a trained language model. Raises `ConfigError` where PyTorch is missing."""
-    from askwell.qpo.writer import load_writer
+    from askwell.policies.lm.writer import load_writer
 
     return load_writer(folder)
 

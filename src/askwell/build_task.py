@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from askwell.config import Config, TaskConfig
-from askwell.errors import ConfigError, DataError
-from askwell.tasks.base import Task
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example, Score, Split
 from askwell.tasks.catalog import benchmark, load_benchmark
 from askwell.tasks.load import load
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import SPLITS, join_splits, split
-from askwell.types import Example, Score, Split
+from askwell.tasks.task import Task
 
 BENCH, BUNDLED = "bench:", "pocket:"
 _BUNDLED_SIZES: Mapping[Split, int] = {"train": 48, "dev": 48, "test": 144}
@@ -74,11 +74,11 @@ def _special(config: Config) -> Splits | None:
         asked = (_count(sizes.train, train), _count(sizes.dev, dev), _count(sizes.test, test))
         return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=asked)
     if task.data.startswith(BUNDLED):
-        from askwell import pocket
+        from askwell.tasks import bundled
 
         name = task.data.removeprefix(BUNDLED)
         return {
-            part: tuple(pocket.examples(name, part, _count(getattr(sizes, part), default), sizes.seed))
+            part: tuple(bundled.examples(name, part, _count(getattr(sizes, part), default), sizes.seed))
             for part, default in _BUNDLED_SIZES.items()
         }
     return None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from askwell.errors import ConfigError, nearest
+from askwell.core.errors import ConfigError, nearest
 
 DEFAULT_PROMPT = "Let's think step by step."
 """The paper's initial prompt."""
@@ -132,7 +132,7 @@ class PolicyConfig(_Section):
     signal: Literal["reward", "advantage", "group"] | None = None
     """What pairs are told apart by: the reward, its advantage over the static prompt, or its rank within the query."""
     reward: Literal["accuracy", "choice", "few-shot", "free-text"] | None = None
-    """What a logged pair is worth: its score (accuracy), or one of the paper's formulas (`askwell.qpo.rewards`), which
+    """What a logged pair is worth: its score (accuracy), or one of the paper's formulas (`askwell.policies.rewards`), which
     `paper` takes: choice, or few-shot where there are shots."""
     min_max: bool = False
     """Map the rewards of such a formula to 0..100."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from askwell.budget import Demand
-from askwell.gpo.metaprompt import PLACEHOLDER
-from askwell.job import OptimizeJob, TargetSide
-from askwell.types import Example, Message, Prompt, Rollout, Split
+from askwell.core.types import Example, Message, Prompt, Rollout, Split
+from askwell.engine.budget import Demand
+from askwell.engine.jobs import OptimizeJob, TargetSide
+from askwell.optimizers.gpo.metaprompt import PLACEHOLDER
 
 RETOLD = 2
 """A text of n tokens of one model is at most so many times n tokens of another."""

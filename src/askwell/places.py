@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from askwell.config import ModelConfig
-from askwell.errors import ConfigError
-from askwell.models.endpoint import Endpoint
+from askwell.core.errors import ConfigError
+from askwell.models.http.endpoint import Endpoint
 
 
 def places(config: ModelConfig) -> list[ModelConfig]:

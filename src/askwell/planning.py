@@ -15,12 +15,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from askwell.budget import Caps
+from askwell.core.types import ModelRole
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import OptimizeJob
 from askwell.estimate import Sizes, Stage, stages
-from askwell.job import OptimizeJob
 from askwell.models.parts import parts_of
-from askwell.models.prices import PriceOf
-from askwell.types import ModelRole
+from askwell.models.providers.prices import PriceOf
 
 ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
 

@@ -8,27 +8,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from askwell import report, runs, views
 from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
 from askwell.build_policy import job_of, language_writer, with_base
 from askwell.config import parse_config
-from askwell.errors import ConfigError, DataError
-from askwell.evaluation import Sampling
-from askwell.offline import is_file, read_offline, run_log
-from askwell.policy import FixedPolicy, NearestDemos, Policy
-from askwell.qpo import policy as policies
-from askwell.qpo.asking import Show
-from askwell.qpo.data import Cells
-from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
-from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import dense_part
-from askwell.qpo.writing import Trainer, Writer
-from askwell.store import SqliteStore
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.event_loop import run_blocking
+from askwell.core.protocols import Policy
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.policies import guarded as policies
+from askwell.policies.data.offline import is_file, read_offline, run_log
+from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.table import table_of
+from askwell.policies.data.training_queries import digest_of, keep_learnt, read_learnt
+from askwell.policies.fixed import FixedPolicy, NearestDemos
+from askwell.policies.labelling import Show
+from askwell.policies.offline_eval.train_or_not import dense_part
+from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
+from askwell.policies.train_job import Trained, TrainJob
+from askwell.report.run_report import run_report
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
-from askwell.train_job import Trained, TrainJob
 
 
 def train(
@@ -70,14 +72,14 @@ def train(
         read_offline(names), side, based, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
         trainer=trainer, read_writer=read_writer,
     )  # fmt: skip
-    folder = Path("runs") / runs.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
+    folder = Path("runs") / folders.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
     return execute(job, folder, show)
 
 
 def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
     """Run a training in a folder (a new one, or one it was begun in)."""
     _check_single_process()
-    store = SqliteStore(folder / runs.LOG)
+    store = SqliteStore(folder / folders.LOG)
     try:
         return run_blocking(lambda stopper: job.execute(store, folder, stopper, show))
     finally:
@@ -97,8 +99,8 @@ def _check_single_process() -> None:
 def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
     policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
-    policies.save_policy(policy, folder / runs.POLICY)
-    keep_learnt(folder / runs.POLICY, cells.queries)
+    policies.save_policy(policy, folder / folders.POLICY)
+    keep_learnt(folder / folders.POLICY, cells.queries)
     return policy
 
 
@@ -115,9 +117,9 @@ def load_policy(
         return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-        if runs.is_training(header):
+        if folders.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
-        found = report.report(store)
+        found = run_report.report(store)
         train = views.examples(store.events(kinds=["example"])).get("train", ())
     if found is None:
         raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
@@ -128,7 +130,7 @@ def load_policy(
 
 
 def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
-    """Return the digests (`askwell.qpo.learnt`) of the queries that a policy was learnt from; None if nobody kept them.
+    """Return the digests (`askwell.policies.data.training_queries`) of the queries that a policy was learnt from; None if nobody kept them.
 
     `place` as in `load_policy`. Of an optimization they are its train and dev examples.
     """
@@ -143,12 +145,12 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
 def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
     """Whether a place stands for a run with a log; a policy that only chooses is kept without one."""
     kept = policy_folder(place, runs_folder)
-    return kept is None or any((folder / runs.LOG).is_file() for folder in (kept, kept.parent))
+    return kept is None or any((folder / folders.LOG).is_file() for folder in (kept, kept.parent))
 
 
 def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
-    options = (Path(place), Path(place) / runs.POLICY, Path(runs_folder) / str(place) / runs.POLICY)
+    options = (Path(place), Path(place) / folders.POLICY, Path(runs_folder) / str(place) / folders.POLICY)
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.baselines.bandit import SELECTORS, Plan
+from askwell.optimizers.baselines.bandit import SELECTORS, Plan
 
 
 class Machine:

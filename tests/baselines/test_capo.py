@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from askwell.baselines.capo import CAPO, CAPOSettings, length
-from askwell.errors import RunFailed
-from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Prompt, Proposal, Request, Rollout, Score
+from askwell.core.errors import RunFailed
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Completion, Example, Prompt, Proposal, Request, Rollout, Score
+from askwell.optimizers.baselines.capo import CAPO, CAPOSettings, length
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS, q_end
 
 SHORT = "Count."

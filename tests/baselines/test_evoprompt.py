@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from askwell.baselines.evoprompt import EvoPrompt, EvoPromptSettings, de_population, ga_population
-from askwell.baselines.population import roulette
-from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Prompt, Request
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Prompt, Request
+from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings, de_population, ga_population
+from askwell.optimizers.baselines.population import roulette
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS, q_end
 
 

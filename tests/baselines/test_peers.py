@@ -9,25 +9,26 @@ from typing import Any
 
 import pytest
 
-from askwell import pocket, views
-from askwell.baselines.dspy_peers import mipro_search, simba_search
-from askwell.baselines.gepa import gepa_search
-from askwell.baselines.peers import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask, SplitJudge
-from askwell.blocking import Stopper
-from askwell.budget import Caps
-from askwell.errors import ConfigError, ModelError, RunFailed
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
-from askwell.models.base import ChatModel
-from askwell.models.editor import EditorModel
-from askwell.models.fakes import ScriptedModel
-from askwell.pocket.model import pocket_model
-from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.core.errors import ConfigError, ModelError, RunFailed
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import ChatModel
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Completion, Example, Message, Prompt, Request
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.pocket import pocket_model
+from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
+from askwell.optimizers.baselines.external import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask, SplitJudge
+from askwell.optimizers.baselines.gepa_optimizer import gepa_search
+from askwell.report.run_report import report
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
+from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Message, Prompt, Request
+from askwell.testing.fakes import ScriptedModel
 from tests.test_loop import TASK, Spent, answer
 
 START = Prompt(instruction="think")
@@ -190,10 +191,10 @@ def test_the_end_of_a_search_is_no_error_that_packages_catch() -> None:
     assert not issubclass(SearchOver, Exception)
 
 
-def bundled(search: Search, *, target_calls: int) -> tuple[float, float, MemoryStore]:
+def search_bundled_task(search: Search, *, target_calls: int) -> tuple[float, float, MemoryStore]:
     """Dev score of the initial prompt and of the search's own, on a bundled task."""
     name = "numbers_max"
-    splits = {part: tuple(pocket.examples(name, part, 16)) for part in ("train", "dev", "test")}
+    splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
     made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
     task = replace(TASK, name=name, splits=splits, render=Placed(), metric=metric("number"))
 
@@ -204,7 +205,7 @@ def bundled(search: Search, *, target_calls: int) -> tuple[float, float, MemoryS
 
     made = replace(
         made,
-        initial=[Prompt(instruction=pocket.initial_prompt(name))],
+        initial=[Prompt(instruction=bundled.initial_prompt(name))],
         side=replace(made.side, task=task, model=pocket_model(batch_size=16)),
         optimizer_model=EditorModel(),
         make_optimizer=make,
@@ -230,10 +231,10 @@ def unseen(store: MemoryStore, examples: Sequence[Example]) -> bool:
 @pytest.mark.slow
 def test_gepa_itself_finds_a_better_prompt_within_its_budget() -> None:
     pytest.importorskip("gepa", reason="needs the gepa extra")
-    first, best, store = bundled(gepa_search, target_calls=150)
+    first, best, store = search_bundled_task(gepa_search, target_calls=150)
     assert best > first + 0.3
     assert split_calls(store, "train", "dev") <= 150 + 16
-    assert unseen(store, pocket.examples("numbers_max", "dev", 16))
+    assert unseen(store, bundled.examples("numbers_max", "dev", 16))
 
 
 @pytest.mark.long
@@ -241,7 +242,7 @@ def test_gepa_itself_finds_a_better_prompt_within_its_budget() -> None:
 def test_dspys_optimizers_find_a_better_prompt_within_their_budget(search: Search) -> None:
     pytest.importorskip("dspy", reason="needs the dspy extra")
     pytest.importorskip("optuna", reason="needs the dspy extra")
-    first, best, store = bundled(search, target_calls=400)
+    first, best, store = search_bundled_task(search, target_calls=400)
     assert best > first + 0.3
     assert split_calls(store, "train", "dev") <= 400 + 16
-    assert unseen(store, pocket.examples("numbers_max", "dev", 16))
+    assert unseen(store, bundled.examples("numbers_max", "dev", 16))

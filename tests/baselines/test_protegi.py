@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from askwell.baselines.protegi import ProTeGi, ProTeGiSettings
-from askwell.errors import ConfigError
-from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
+from askwell.core.errors import ConfigError
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
+from askwell.optimizers.baselines.protegi import ProTeGi, ProTeGiSettings
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS, q_end
 
 BEAM = ("Think.", "Count.")

@@ -1,6 +1,6 @@
-from askwell.baselines.references import Reference, ReferenceSettings
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Prompt
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Prompt
+from askwell.optimizers.baselines.references import Reference, ReferenceSettings
 
 
 async def test_a_reference_is_proposed_once() -> None:

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from askwell.build_task import answer_type_of, build_task, evaluation_task
 from askwell.cli.main import main
 from askwell.config import parse_config
-from askwell.errors import ConfigError, DataError
-from askwell.types import Example
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example
 
 
 def run(*arguments: str) -> Result:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.policy import FixedPolicy
-from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
-from askwell.qpo.policy import save_policy
-from askwell.types import Example, Prompt
+from askwell.core.types import Example, Prompt
+from askwell.policies.data.training_queries import digest_of, keep_learnt, read_learnt
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import save_policy
 from tests.cli.test_compare import call, flat
 from tests.cli.test_headroom import records, run
 from tests.qpo.worlds import PROMPTS

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import askwell
 from askwell.cli.main import main
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
 
 SMALL = [
     "--data",

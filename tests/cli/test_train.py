@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from askwell import pocket
 from askwell.build_policy import PAPER_LOOPS, loops_settings, with_base
 from askwell.cli.main import main
 from askwell.cli.serve import build_app
 from askwell.config import parse_config
+from askwell.tasks import bundled
 from tests.cli.test_headroom import records
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
@@ -26,7 +26,7 @@ def one_is_enough(path: Path) -> Path:
     """A log in which one prompt works for every query, and the other for none."""
     rows = [
         {"query": example.input, "prompt": prompt, "score": float(prompt.startswith("What is the largest"))}
-        for example in pocket.examples(BUNDLE, "dev", 48)
+        for example in bundled.examples(BUNDLE, "dev", 48)
         for prompt in ("What is the largest number?", "Answer the question.")
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import get_args
 
-from askwell.models.base import ChatModel
-from askwell.types import FINAL_FAULTS, Completion, Fault, Outcome
+from askwell.core.protocols import ChatModel
+from askwell.core.types import FINAL_FAULTS, Completion, Fault, Outcome
 from tests.asks import ask
 
 

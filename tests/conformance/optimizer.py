@@ -15,21 +15,22 @@ from typing import Any, cast
 
 import pytest
 
-from askwell import views
-from askwell.blocking import Stopper
-from askwell.errors import ModelError, RunFailed
-from askwell.evaluation import Sampling
-from askwell.gpo.direction import Judge
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
-from askwell.models.base import ChatModel, request_key
-from askwell.models.editor import EditorModel
-from askwell.models.fakes import ScriptedModel
-from askwell.records import prompt_of
-from askwell.store import MemoryStore
-from askwell.tasks.base import Task
+from askwell.core.errors import ModelError, RunFailed
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings, Optimizer
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.request_key import request_key
+from askwell.optimizers.gpo.direction import Judge
+from askwell.runlog import views
+from askwell.runlog.codec import prompt_of
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.render import Placed
-from askwell.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split
+from askwell.tasks.task import Task
+from askwell.testing.fakes import ScriptedModel
 
 Make = Callable[[ChatModel, Judge], Optimizer]
 """(optimizer model, judge) -> an optimizer for `TASK`."""

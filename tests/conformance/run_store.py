@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from askwell.errors import StoreError
-from askwell.store import ASIDE, RunStore
-from askwell.types import Event
+from askwell.core.errors import StoreError
+from askwell.core.types import Event
+from askwell.runlog.store import ASIDE, RunStore
 
 
 def event(position: int, text: str = "x", *, kind: str = "note", key: str = "") -> Event:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from askwell.types import Event
+from askwell.core.types import Event
 from tests.e2e.harness import (
     OPTIMIZER,
     Answerer,

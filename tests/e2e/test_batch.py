@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from askwell.types import Event
+from askwell.core.types import Event
 from tests.batch_servers import BatchServer, Fate, OneBatch, batch_server
 from tests.e2e.harness import SUMS, Answerer, askwell, assert_same_events, ended, events, invoke, start
 from tests.servers import ChatServer

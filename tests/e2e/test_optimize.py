@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell import load_policy, views
-from askwell.types import Event
+from askwell import load_policy
+from askwell.core.types import Event
+from askwell.runlog import views
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (
     BBH,

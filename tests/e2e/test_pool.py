@@ -8,7 +8,7 @@ import pytest
 
 from askwell.build_models import pace
 from askwell.config import ModelConfig
-from askwell.types import Event
+from askwell.core.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (
     START,

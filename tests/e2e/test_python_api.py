@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.errors import StoreError
-from askwell.models.openai import OpenAIModel
+from askwell.core.errors import StoreError
+from askwell.models.providers.openai import OpenAIModel
 from tests.e2e.harness import START, SUMS
 from tests.servers import ChatServer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.types import Event
+from askwell.core.types import Event
 from tests.e2e.harness import (
     OPTIMIZER,
     answered,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from askwell.types import Event
+from askwell.core.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags
 from tests.servers import Fault

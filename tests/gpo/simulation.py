@@ -6,10 +6,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from askwell.gpo.optimizer import GPO
-from askwell.models.editor_bank import bank, split_phrases
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Example, Message, Prompt
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Example, Message, Prompt
+from askwell.models.bundled.editor_bank import bank, split_phrases
+from askwell.optimizers.gpo.optimizer import GPO
 
 START = "Let's think step by step."
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
-from askwell.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
-from askwell.models.fakes import ScriptedModel
-from askwell.text_similarity import edit_distance, words
-from askwell.types import Example, Prompt
+from askwell.core.errors import ConfigError
+from askwell.core.text import edit_distance, words
+from askwell.core.types import Example, Prompt
+from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.test_optimizer import gpo, history, numbered, sent
 
 TRAIN = (

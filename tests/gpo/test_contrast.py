@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.contrast import delta, gain, rival_of, verified_lessons
-from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
+from askwell.optimizers.gpo.contrastive import delta, gain, rival_of, verified_lessons
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS
 from tests.gpo.test_optimizer import gpo, numbered, sent
 

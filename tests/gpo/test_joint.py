@@ -5,10 +5,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.joint import varied
-from askwell.gpo.optimizer import length_penalty, prompt_words
-from askwell.models.fakes import ScriptedModel
-from askwell.types import Prompt
+from askwell.core.types import Prompt
+from askwell.optimizers.gpo.demo_search import varied
+from askwell.optimizers.gpo.optimizer import length_penalty, prompt_words
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS
 from tests.gpo.test_optimizer import gpo, history, numbered
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.metaprompt import (
+from askwell.core.types import Candidate, Completion, Example, Message, Prompt, Rollout, Score
+from askwell.optimizers.gpo.metaprompt import (
     REFINEMENTS,
     Exemplar,
     Memory,
@@ -13,7 +14,6 @@ from askwell.gpo.metaprompt import (
     shown_score,
     summary_request,
 )
-from askwell.types import Candidate, Completion, Example, Message, Prompt, Rollout, Score
 from tests.gpo.simulation import q_end
 
 

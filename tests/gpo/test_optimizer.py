@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from askwell.errors import ConfigError, ModelError, RunFailed
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import preset
-from askwell.models.fakes import ScriptedModel
-from askwell.text_similarity import edit_distance
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
+from askwell.core.errors import ConfigError, ModelError, RunFailed
+from askwell.core.text import edit_distance
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
+from askwell.optimizers.gpo.optimizer import GPO
+from askwell.optimizers.gpo.presets import preset
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.simulation import NUMBERS, q_end
 
 START = "Let's think step by step."

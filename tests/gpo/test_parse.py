@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.parse import parse_prompt
+from askwell.optimizers.gpo.parse import parse_prompt
 
 PIECES = st.lists(
     st.sampled_from(

@@ -5,10 +5,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
-from askwell.models.fakes import ScriptedModel
-from askwell.trajectory import Trajectory, merit
-from askwell.types import Candidate, Prompt
+from askwell.core.trajectory import Trajectory, merit
+from askwell.core.types import Candidate, Prompt
+from askwell.optimizers.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.test_optimizer import gpo, history, numbered, sent
 
 rows = st.lists(

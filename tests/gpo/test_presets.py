@@ -1,9 +1,9 @@
 import pytest
 
-from askwell.errors import ConfigError
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import PRESETS, preset
-from askwell.models.editor import EditorModel
+from askwell.core.errors import ConfigError
+from askwell.models.bundled.editor import EditorModel
+from askwell.optimizers.gpo.optimizer import GPO
+from askwell.optimizers.gpo.presets import PRESETS, preset
 from tests.gpo.simulation import NUMBERS, Landscape, optimized, q_end
 from tests.gpo.test_optimizer import JudgeByTable
 

@@ -3,9 +3,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.retrieve import RETRIEVERS
+from askwell.core.types import Candidate, Prompt
 from askwell.models.embedder import LexicalEmbedder
-from askwell.types import Candidate, Prompt
+from askwell.optimizers.gpo.retrieve import RETRIEVERS
 
 
 class ByNumber:

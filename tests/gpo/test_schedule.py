@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
-from askwell.gpo.schedule import SCHEDULES, budget_words, steps_per_epoch, train_batch, warmup_steps
-from askwell.types import Example
+from askwell.core.errors import ConfigError
+from askwell.core.types import Example
+from askwell.optimizers.gpo.schedule import SCHEDULES, budget_words, steps_per_epoch, train_batch, warmup_steps
 
 KINDS = st.sampled_from(sorted(SCHEDULES))
 

@@ -4,10 +4,10 @@ from statistics import mean
 
 import pytest
 
-from askwell.gpo.optimizer import GPO
-from askwell.gpo.presets import preset
-from askwell.models.editor import EditorModel
-from askwell.types import Prompt
+from askwell.core.types import Prompt
+from askwell.models.bundled.editor import EditorModel
+from askwell.optimizers.gpo.optimizer import GPO
+from askwell.optimizers.gpo.presets import preset
 from tests.gpo.simulation import NUMBERS, START, WORDS, Landscape, optimized, q_end, sampled_best
 
 STEPS = 9

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
-from askwell.gpo.presets import preset
-from askwell.gpo.step_size import RESTART, STRIDES, TrustRegion, radius
-from askwell.models.fakes import ScriptedModel
-from askwell.text_similarity import edit_distance
-from askwell.trajectory import Trajectory
-from askwell.types import Candidate, Prompt
+from askwell.core.errors import ConfigError
+from askwell.core.text import edit_distance
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Candidate, Prompt
+from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.trust_region import RESTART, STRIDES, TrustRegion, radius
+from askwell.testing.fakes import ScriptedModel
 from tests.gpo.test_optimizer import gpo, history, sent
 
 scores = st.lists(st.sampled_from([0.1, 0.3, 0.5, 0.7]), min_size=1, max_size=12)

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from askwell.models.throttle import Throttle, Ticket
+from askwell.models.wrappers.rate_controller import Throttle, Ticket
 from tests.models.rate_servers import Limiter
 
 _LONGEST_S = 400.0

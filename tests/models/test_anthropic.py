@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.errors import ConfigError
-from askwell.models.anthropic import AnthropicModel
-from askwell.models.base import ChatModel
-from askwell.models.coalesce import Coalesced
-from askwell.models.wrappers import Limited, Retrying
-from askwell.types import Completion, Fault, Message, Outcome, Request
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Fault, Message, Outcome, Request
+from askwell.models.providers.anthropic import AnthropicModel
+from askwell.models.wrappers.sample_batching import Coalesced
+from askwell.models.wrappers.unwrap import Limited, Retrying
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.models.wire_servers import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from askwell.models.base import ChatModel
-from askwell.models.openai import AzureModel
-from askwell.types import Completion
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion
+from askwell.models.providers.openai import AzureModel
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.models.wire_servers import KEY, always, azure_server

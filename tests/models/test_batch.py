@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from askwell.errors import ConfigError
-from askwell.models.anthropic import AnthropicModel
-from askwell.models.base import ChatModel, request_key
-from askwell.models.batch import Batched
-from askwell.models.batch_ledger import Submission
-from askwell.models.gemini import GeminiModel
-from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Retrying
-from askwell.types import Completion, Request
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Request
+from askwell.models.batch.batched import Batched
+from askwell.models.batch.ledger import Submission
+from askwell.models.providers.anthropic import AnthropicModel
+from askwell.models.providers.gemini import GeminiModel
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.request_key import request_key
+from askwell.models.wrappers.unwrap import Retrying
 from tests.asks import ask
 from tests.batch_servers import BatchServer, Fate, batch_server
 from tests.conformance.chat_model import ChatModelContract

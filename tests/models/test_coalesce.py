@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.budget import Capped, Caps, Purse
-from askwell.errors import ModelError
-from askwell.journal import Journal, Journaled
-from askwell.models.base import ChatModel
-from askwell.models.fakes import ScriptedModel, SlowModel
-from askwell.models.openai import OpenAIModel
-from askwell.models.reading import divided
-from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying
-from askwell.store import MemoryStore
-from askwell.types import Completion, Request
+from askwell.core.errors import ModelError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Request
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.providers.response import divided
+from askwell.models.wrappers.unwrap import Coalesced, Limited, Metered, Retrying
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal, Journaled
+from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.servers import chat_server, completion, error, first

@@ -8,16 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.baselines.metaprompt import crossover_request, differential_request, mutation_request
-from askwell.gpo.contrast import Contrast, contrast_request
-from askwell.gpo.metaprompt import Exemplar, Memory, Situation, meta_prompt, reflection_request, summary_request
-from askwell.gpo.parse import parse_prompt
-from askwell.models.base import ChatModel
-from askwell.models.editor import EditorModel
-from askwell.models.editor_bank import bank, split_phrases, weights
-from askwell.models.editor_reading import read
-from askwell.text_similarity import edit_distance
-from askwell.types import Candidate, Completion, Message, Prompt, Request, Rollout
+from askwell.core.protocols import ChatModel
+from askwell.core.text import edit_distance
+from askwell.core.types import Candidate, Completion, Message, Prompt, Request, Rollout
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.editor_bank import bank, split_phrases, weights
+from askwell.models.bundled.editor_reading import read
+from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request, mutation_request
+from askwell.optimizers.gpo.contrastive import Contrast, contrast_request
+from askwell.optimizers.gpo.metaprompt import (
+    Exemplar,
+    Memory,
+    Situation,
+    meta_prompt,
+    reflection_request,
+    summary_request,
+)
+from askwell.optimizers.gpo.parse import parse_prompt
 
 PHRASES = [phrase for section in bank() for phrase in section.phrases]
 PROMPTS = st.lists(st.sampled_from([*PHRASES[:40], "Mind {input} well.", "No full stop"]), max_size=6).map(" ".join)
@@ -82,8 +89,8 @@ async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
     text = meta_prompt(situation("Sort.", ("Add up all the numbers.", 0.7)))
     assert await replies(text) == await replies(text)
     code = (
-        "import asyncio, sys; from askwell.types import Message, Request;"
-        "from askwell.models.editor import EditorModel;"
+        "import asyncio, sys; from askwell.core.types import Message, Request;"
+        "from askwell.models.bundled.editor import EditorModel;"
         "r = Request(messages=(Message(role='user', content=sys.stdin.read()),), temperature=1.0, draw=3, seed=1);"
         "print(asyncio.run(EditorModel().complete(r)).text, end='')"
     )

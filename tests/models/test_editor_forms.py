@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from askwell.models.editor import EditorModel
-from askwell.models.editor_forms import form_in, questions_in
-from askwell.models.editor_reading import read
-from askwell.types import Message, Request
+from askwell.core.types import Message, Request
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.editor_forms import form_in, questions_in
+from askwell.models.bundled.editor_reading import read
 
 FORM = """Your input fields are:
 1. `examples` (str): what there is

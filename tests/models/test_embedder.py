@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
 from askwell.models.embedder import LexicalEmbedder, SentenceEmbedder, default_embedder, embedder_named
 
 

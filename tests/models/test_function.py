@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from askwell.errors import ConfigError, ModelError
-from askwell.models.base import ChatModel
+from askwell.core.errors import ConfigError, ModelError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Fault, Message, Request, Usage
 from askwell.models.function import FunctionModel
-from askwell.types import Completion, Fault, Message, Request, Usage
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 

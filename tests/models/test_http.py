@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.models.endpoint import Endpoint
-from askwell.models.http import HttpAnswer, HttpClient
-from askwell.types import Completion
+from askwell.core.types import Completion
+from askwell.models.http.client import HttpAnswer, HttpClient
+from askwell.models.http.endpoint import Endpoint
 
 Say = Callable[["RawServer", bytes, asyncio.StreamWriter], Awaitable[None]]
 """Answers one request; the connection stays open for the next one unless it is closed."""
@@ -286,8 +286,8 @@ async def test_a_certificate_of_the_users_own_authority_is_accepted(
 ) -> None:
     code = (
         "import asyncio, sys\n"
-        "from askwell.models.endpoint import Endpoint\n"
-        "from askwell.models.http import HttpClient\n"
+        "from askwell.models.http.endpoint import Endpoint\n"
+        "from askwell.models.http.client import HttpClient\n"
         "async def main(url):\n"
         "    client = HttpClient(Endpoint.parse(url), timeout_s=5.0)\n"
         "    print([(await client.post(url, b'{}')).body for _ in range(3)])\n"
@@ -309,8 +309,8 @@ def test_a_model_works_without_the_speed_extra() -> None:
     code = (
         "import sys; sys.modules['uvloop'] = sys.modules['orjson'] = None\n"
         "import asyncio\n"
-        "from askwell.models.openai import OpenAIModel\n"
-        "from askwell.types import Message, Request\n"
+        "from askwell.models.providers.openai import OpenAIModel\n"
+        "from askwell.core.types import Message, Request\n"
         "from tests.servers import chat_server\n"
         "async def main(url):\n"
         "    model = OpenAIModel('tiny', base_url=url)\n"

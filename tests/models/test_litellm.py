@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.errors import ConfigError
-from askwell.models.base import ChatModel
-from askwell.models.litellm import LiteLLMModel
-from askwell.types import Completion, Request
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Request
+from askwell.models.providers.litellm import LiteLLMModel
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.servers import FAULT_OUTCOMES, FAULTS, ChatServer, Messages, always, chat_server, error

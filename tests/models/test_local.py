@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from askwell.errors import ConfigError, ModelError
-from askwell.models.base import ChatModel, LikelihoodModel
-from askwell.models.batching import MicroBatcher
+from askwell.core.errors import ConfigError, ModelError
+from askwell.core.protocols import ChatModel, LikelihoodModel
+from askwell.core.types import Completion, Request
 from askwell.models.local import LocalModel
-from askwell.types import Completion, Request
+from askwell.models.micro_batching import MicroBatcher
 from tests.asks import ask
 from tests.checkpoints import make_checkpoint
 from tests.conformance.chat_model import ChatModelContract

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.errors import ConfigError
-from askwell.models.base import ChatModel
-from askwell.models.endpoint import Endpoint
-from askwell.models.http import HttpAnswer
-from askwell.models.openai import OpenAIModel
-from askwell.models.openai_wire import read_answer
-from askwell.models.retry_after import retry_after_s
-from askwell.types import Completion, Message, Request
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Message, Request
+from askwell.models.http.client import HttpAnswer
+from askwell.models.http.endpoint import Endpoint
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.providers.openai_wire import read_answer
+from askwell.models.providers.rate_headers import retry_after_s
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
@@ -367,7 +367,7 @@ def test_waits(headers: dict[str, str], seconds: float | None) -> None:
 
 def test_table_prices_know_providers_and_nothing_else() -> None:
     pytest.importorskip("genai_prices")
-    from askwell.models.prices import price_of
+    from askwell.models.providers.prices import price_of
 
     def price(model: str, base_url: str) -> float | None:
         return price_of(model, base_url=base_url, local=False, prices=None)(1_000_000, 0, 0)

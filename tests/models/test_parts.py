@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from askwell.models.base import ChatModel
-from askwell.models.fakes import ScriptedModel
-from askwell.models.openai import OpenAIModel
+from askwell.core.protocols import ChatModel
 from askwell.models.parts import ModelParts, parts_of
-from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Named, Pool, Retrying, Traced
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.unwrap import Batched, Coalesced, Limited, Metered, Named, Pool, Retrying, Traced
+from askwell.testing.fakes import ScriptedModel
 
 PRICES = {"input_per_mtok": 1.0, "output_per_mtok": 2.0}
 MILLION = (1_000_000, 0, 1_000_000)

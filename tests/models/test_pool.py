@@ -14,12 +14,12 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
-from askwell.models.base import ChatModel
-from askwell.models.fakes import FlakyModel, ScriptedModel, SlowModel
-from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Limited, Metered, Pool, Retrying
-from askwell.types import Completion, Fault, Request
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Fault, Request
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.unwrap import Limited, Metered, Pool, Retrying
+from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.models.rate_servers import FixedWindow

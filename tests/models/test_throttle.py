@@ -11,13 +11,13 @@ from statistics import median
 import pytest
 from aiohttp import web
 
-from askwell.models.fakes import ScriptedModel, SlowModel
-from askwell.models.gate import Gate
-from askwell.models.openai import OpenAIModel
-from askwell.models.retry_after import quota
-from askwell.models.throttle import Throttle
-from askwell.models.wrappers import Limited, Retrying
-from askwell.types import Completion, Quota
+from askwell.core.types import Completion, Quota
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.providers.rate_headers import quota
+from askwell.models.wrappers.rate_controller import Throttle
+from askwell.models.wrappers.shared_gate import Gate
+from askwell.models.wrappers.unwrap import Limited, Retrying
+from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.asks import ask
 from tests.models.rate_servers import KINDS, FixedWindow, TokenBucket
 from tests.models.rate_world import WORLDS, World, simulate

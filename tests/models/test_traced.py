@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.models.base import ChatModel
-from askwell.models.fakes import FlakyModel, ScriptedModel
-from askwell.models.named import Named
-from askwell.models.traced import Traced
-from askwell.models.wrappers import Retrying
-from askwell.types import Completion, Message, Request, Usage
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Message, Request, Usage
+from askwell.models.wrappers.renamed import Named
+from askwell.models.wrappers.traced import Traced
+from askwell.models.wrappers.unwrap import Retrying
+from askwell.testing.fakes import FlakyModel, ScriptedModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.e2e.conftest import serving
 from tests.e2e.harness import askwell, clean_environment, optimize_flags

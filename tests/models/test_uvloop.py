@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.models.base import ChatModel
-from askwell.models.fakes import ScriptedModel, SlowModel
-from askwell.models.limit import Limited
-from askwell.models.openai import OpenAIModel
-from askwell.models.pool import Pool
-from askwell.models.retry import Retrying
-from askwell.types import Completion
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.pool import Pool
+from askwell.models.wrappers.retry import Retrying
+from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.asks import ask
 from tests.models.rate_servers import FixedWindow
 from tests.servers import chat_server, completion, error

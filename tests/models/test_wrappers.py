@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 import pytest
 
-from askwell.errors import ConfigError
-from askwell.models.base import ChatModel
-from askwell.models.fakes import FlakyModel, ScriptedModel, SlowModel
-from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Limited, Metered, Retrying
-from askwell.types import FINAL_FAULTS, Completion, Fault, Request, Usage
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import FINAL_FAULTS, Completion, Fault, Request, Usage
+from askwell.models.providers.openai import OpenAIModel
+from askwell.models.wrappers.unwrap import Limited, Metered, Retrying
+from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
 from tests.servers import chat_server, random_faults
@@ -218,7 +218,7 @@ async def test_flaky_faults_do_not_depend_on_the_order_of_calls() -> None:
 
 
 async def test_a_script_that_ran_out_is_loud() -> None:
-    from askwell.errors import ModelError
+    from askwell.core.errors import ModelError
 
     model = ScriptedModel(["only one"])
     await model.complete(ask("q"))

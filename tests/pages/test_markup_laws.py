@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from askwell.pages.charts import WIDTH, Axis, Dot, curve_chart, ticks
-from askwell.pages.markup import document, el, table
+from askwell.report.pages.charts import WIDTH, Axis, Dot, curve_chart, ticks
+from askwell.report.pages.markup import document, el, table
 from tests.pages.reading import read
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]))

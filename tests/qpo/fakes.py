@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from askwell.errors import DataError
-from askwell.qpo.writing import Pair, Writer
-from askwell.types import Experience
+from askwell.core.errors import DataError
+from askwell.core.types import Experience
+from askwell.policies.protocols import Pair, Writer
 
 NEIGHBOURS = 12
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from askwell.qpo.model import ModelSettings
-from askwell.qpo.train import TrainSettings
-from askwell.types import Experience
+from askwell.core.types import Experience
+from askwell.policies.lm.model import ModelSettings
+from askwell.policies.lm.train import TrainSettings
 from tests.checkpoints import make_checkpoint
 
 GOOD = {"sum": "add", "word": "spell"}

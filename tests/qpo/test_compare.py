@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.compare import ORACLE, RANDOM, STATIC, Comparison, Row, compare
+from askwell.core.errors import ConfigError, DataError
+from askwell.policies.offline_eval.compare import ORACLE, RANDOM, STATIC, Comparison, Row, compare
 from tests.qpo.worlds import phrased, table
 
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.data import (
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Completion, Example, Prompt, Rollout, Score
+from askwell.policies.data.outcomes import (
     Outcomes,
     experiences,
     from_rollouts,
@@ -18,7 +19,6 @@ from askwell.qpo.data import (
     without,
 )
 from askwell.tasks.splits import normalise
-from askwell.types import Completion, Example, Prompt, Rollout, Score
 
 
 def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> Outcomes:

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from askwell.errors import DataError
-from askwell.qpo.data import merge
-from askwell.qpo.headroom import headroom
-from askwell.qpo.luck import expected_rates, noise_of_draw
-from askwell.qpo.shrink import fit_prior
-from askwell.qpo.table import Table, static_prompt, table_of
-from askwell.qpo.variance import variance_shares
+from askwell.core.errors import DataError
+from askwell.policies.data.noise import expected_rates, noise_of_draw
+from askwell.policies.data.outcomes import merge
+from askwell.policies.data.shrinkage import fit_prior
+from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.offline_eval.headroom import headroom
+from askwell.policies.offline_eval.variance_components import variance_shares
 from tests.qpo.worlds import outcomes, phrased, table
 
 RNG = np.random.default_rng(0)

@@ -17,18 +17,18 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from askwell import runs, views  # noqa: E402 - after the skip
 from askwell.build_policy import trainer_factory  # noqa: E402
 from askwell.cli import main  # noqa: E402
 from askwell.config import parse_config  # noqa: E402
-from askwell.errors import ConfigError, DataError, RunFailed  # noqa: E402
-from askwell.evaluation import Interrupted  # noqa: E402
-from askwell.qpo.fit_job import EpochReader, FitJob, write_job  # noqa: E402
-from askwell.qpo.generate import Sampling  # noqa: E402
-from askwell.qpo.launch import MultiProcessTrainer  # noqa: E402
-from askwell.qpo.model import ModelSettings  # noqa: E402
-from askwell.qpo.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
-from askwell.store import SqliteStore  # noqa: E402
+from askwell.core.errors import ConfigError, DataError, RunFailed  # noqa: E402
+from askwell.engine.evaluator import Interrupted  # noqa: E402
+from askwell.policies.lm.fit_job import EpochReader, FitJob, write_job  # noqa: E402
+from askwell.policies.lm.generate import Sampling  # noqa: E402
+from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
+from askwell.policies.lm.model import ModelSettings  # noqa: E402
+from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore  # noqa: E402
 from tests.qpo.policies import QUICK, queries, world  # noqa: E402
 from tests.servers import Messages, chat_server  # noqa: E402
 from tests.test_training import SPLITS, logged, target, train  # noqa: E402
@@ -121,7 +121,7 @@ def test_askwell_train_with_two_processes(tmp_path: Path, monkeypatch: pytest.Mo
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["finished"]
     assert "epoch 1: training loss" in done.stderr
-    with SqliteStore(tmp_path / "runs" / "policy" / runs.LOG, read_only=True) as store:
+    with SqliteStore(tmp_path / "runs" / "policy" / folders.LOG, read_only=True) as store:
         paid = views.spend(store.events(kinds=["rollout"]))["target"].calls
         assert [event.body["loop"] for event in store.events(kinds=["loop"])] == [0, 1, 2]
     assert paid == server.total_requests > 0

@@ -9,30 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
-from askwell.budget import Capped, Caps, Purse
-from askwell.errors import DataError
-from askwell.evaluation import Evaluator, Interrupted, Sampling
-from askwell.journal import Journal
-from askwell.loop import begin
-from askwell.models.fakes import ScriptedModel
-from askwell.policy import FixedPolicy
-from askwell.qpo.choosing import Chooser
-from askwell.qpo.collect import Collecting, to_label
-from askwell.qpo.data import Cells, Outcomes, from_rollouts, merge
-from askwell.qpo.history import choices, loops
-from askwell.qpo.keep import Kept
-from askwell.qpo.loop import Learnt, LoopsSettings, MultiLoop
-from askwell.qpo.parts import Parts, part
-from askwell.qpo.policy import GuardedPolicy
-from askwell.qpo.thin import thinned
-from askwell.qpo.writing import Trainer
-from askwell.store import MemoryStore, RunStore
-from askwell.tasks.base import Task
+from askwell.core.errors import DataError
+from askwell.core.types import Completion, Example, Experience, Prompt, Request, Split, Usage
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
+from askwell.engine.loop import begin
+from askwell.policies.acquisition import Collecting, to_label
+from askwell.policies.checkpoints import Kept
+from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, merge
+from askwell.policies.data.subsample import thinned
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import GuardedPolicy
+from askwell.policies.loop_records import choices, loops
+from askwell.policies.multi_loop import Learnt, LoopsSettings, MultiLoop
+from askwell.policies.protocols import Trainer
+from askwell.policies.query_splits import Parts, part
+from askwell.policies.selection_writer import Chooser
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore, RunStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import normalise
-from askwell.types import Completion, Example, Experience, Prompt, Request, Split, Usage
+from askwell.tasks.task import Task
+from askwell.testing.fakes import ScriptedModel
 from tests.qpo.fakes import TableTrainer, read_table
 from tests.qpo.worlds import PROMPTS, phrased
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from askwell.errors import DataError
-from askwell.qpo.offpolicy import off_policy
-from askwell.qpo.table import Table
+from askwell.core.errors import DataError
+from askwell.policies.data.table import Table
+from askwell.policies.offline_eval.off_policy import off_policy
 from tests.qpo.worlds import PROMPTS, phrased, table
 
 

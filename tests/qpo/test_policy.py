@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from askwell.errors import ConfigError, DataError
-from askwell.policy import FixedPolicy, Policy
-from askwell.qpo.choosing import Chooser, fit_chooser
-from askwell.qpo.data import merge
-from askwell.qpo.guard import ALWAYS, Guard, cross_fitted_gains, guard_body, guard_of, never, tune_margin
-from askwell.qpo.policy import GuardedPolicy, load_policy, save_policy
-from askwell.qpo.select import SelectionPolicy, fit_selection
-from askwell.types import Example, Experience, Prompt
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.protocols import Policy
+from askwell.core.types import Example, Experience, Prompt
+from askwell.policies.data.outcomes import merge
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import GuardedPolicy, load_policy, save_policy
+from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, guard_body, guard_of, never, tune_margin
+from askwell.policies.selection.selection import SelectionPolicy, fit_selection
+from askwell.policies.selection_writer import Chooser, fit_chooser
 from tests.qpo.fakes import TableTrainer, read_table
 from tests.qpo.worlds import PROMPTS, outcomes, phrased, table
 

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.preference import Preferences, preferences
-from askwell.qpo.train import LanguageModelTrainer
+from askwell.core.errors import ConfigError, DataError
+from askwell.policies.lm.dpo import Preferences, preferences
+from askwell.policies.lm.train import LanguageModelTrainer
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world
 
 

@@ -16,13 +16,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from askwell.qpo.model import ModelSettings, build  # noqa: E402 - after the skip
-from askwell.qpo.packed import Group, Tail  # noqa: E402
-from askwell.qpo.tokens import Texts  # noqa: E402
-from askwell.qpo.train import Epoch, LanguageModelTrainer  # noqa: E402
-from askwell.qpo.writer import LanguageModelWriter  # noqa: E402
-from askwell.stats import mean_interval  # noqa: E402
-from askwell.types import Experience  # noqa: E402
+from askwell.core.stats import mean_interval  # noqa: E402
+from askwell.core.types import Experience  # noqa: E402
+from askwell.policies.lm.model import ModelSettings, build  # noqa: E402 - after the skip
+from askwell.policies.lm.shared_prefix import Group, Tail  # noqa: E402
+from askwell.policies.lm.tokenization import Texts  # noqa: E402
+from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
+from askwell.policies.lm.writer import LanguageModelWriter  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world  # noqa: E402
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.data import Cell, Cells
-from askwell.qpo.rewards import (
+from askwell.core.errors import ConfigError, DataError
+from askwell.policies.data.outcomes import Cell, Cells
+from askwell.policies.rewards import (
     advantages,
     choice_reward,
     few_shot_reward,

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.facts import surface_facts
-from askwell.qpo.guard import choose, out_of_fold, tune_guard
-from askwell.qpo.kernel import Term, fit_kernel, restore_kernel
-from askwell.qpo.multitask import covariances, cross_fit_multitask, directions, solve_ridges
-from askwell.qpo.scorer import fitter, fitters
-from askwell.qpo.select import fit_selection, load_selection
-from askwell.qpo.table import Table, static_prompt
+from askwell.core.errors import ConfigError, DataError
+from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.selection.base import fitter, fitters
+from askwell.policies.selection.guard import choose, out_of_fold, tune_guard
+from askwell.policies.selection.kernel import Term, fit_kernel, restore_kernel
+from askwell.policies.selection.multitask import covariances, cross_fit_multitask, directions, solve_ridges
+from askwell.policies.selection.selection import fit_selection, load_selection
+from askwell.policies.selection.surface_features import surface_facts
 from tests.qpo.worlds import PROMPTS, phrased, table
 
 pytest.importorskip("sklearn")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.errors import ConfigError, DataError
-from askwell.qpo.data import merge
-from askwell.qpo.sources import Scale, read_all, read_outcomes
+from askwell.core.errors import ConfigError, DataError
+from askwell.policies.data.outcomes import merge
+from askwell.policies.data.record_files import Scale, read_all, read_outcomes
 
 
 def jsonl(path: Path, *rows: dict[str, object]) -> Path:

@@ -13,10 +13,10 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402 - after the skip
 
-from askwell.errors import ConfigError, DataError  # noqa: E402
-from askwell.qpo.train import PAPER, Epoch, LanguageModelTrainer  # noqa: E402
-from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
-from askwell.types import Experience  # noqa: E402
+from askwell.core.errors import ConfigError, DataError  # noqa: E402
+from askwell.core.types import Experience  # noqa: E402
+from askwell.policies.lm.train import PAPER, Epoch, LanguageModelTrainer  # noqa: E402
+from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world  # noqa: E402
 

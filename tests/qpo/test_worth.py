@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from askwell.errors import DataError
-from askwell.qpo.table import Table
-from askwell.qpo.worth import chooser_gain, dense_part, judge
+from askwell.core.errors import DataError
+from askwell.policies.data.table import Table
+from askwell.policies.offline_eval.train_or_not import chooser_gain, dense_part, judge
 from tests.qpo.worlds import phrased, table
 
 

@@ -14,11 +14,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from askwell.errors import ConfigError, DataError  # noqa: E402 - after the skip
-from askwell.qpo.generate import Sampling  # noqa: E402
-from askwell.qpo.model import build  # noqa: E402
-from askwell.qpo.train import LanguageModelTrainer  # noqa: E402
-from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
+from askwell.core.errors import ConfigError, DataError  # noqa: E402 - after the skip
+from askwell.policies.lm.generate import Sampling  # noqa: E402
+from askwell.policies.lm.model import build  # noqa: E402
+from askwell.policies.lm.train import LanguageModelTrainer  # noqa: E402
+from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import GOOD, QUICK, queries, tiny, world  # noqa: E402
 
@@ -57,7 +57,7 @@ def test_sampling_follows_the_models_shares(writer: LanguageModelWriter) -> None
     drawn = Counter(prompt[0] for prompt in writer.write(["sum 5 6"], samples=2000, seed=0)[0])
     [(first, count), (second, _)] = drawn.most_common()
     texts = writer.texts
-    from askwell.qpo.packed import Group, Tail
+    from askwell.policies.lm.shared_prefix import Group, Tail
 
     tail = Tail(lead=texts.lead(), prompt=texts.prompt("a"), condition=writer.scale.aim)
     laid = writer.model.lay([Group(query=texts.query("sum 5 6"), tails=(tail,))], packed=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from askwell.qpo.data import Outcomes
-from askwell.qpo.table import Table
+from askwell.policies.data.outcomes import Outcomes
+from askwell.policies.data.table import Table
 
 PROMPTS = ("Answer at once.", "Think step by step.", "Draw a picture.")
 THINGS = ("apples", "pens", "coins", "books", "cups", "shells")

@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.models.editor import EditorModel
-from askwell.models.fakes import ScriptedModel
-from askwell.models.openai import OpenAIModel
+from askwell.core.types import Completion, Message, Request, Usage
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.providers.openai import OpenAIModel
 from askwell.serve.chat import chat_app
-from askwell.types import Completion, Message, Request, Usage
+from askwell.testing.fakes import ScriptedModel
 
 
 def reply(request: Request) -> Completion:

@@ -14,14 +14,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from askwell.models.endpoint import Endpoint
-from askwell.models.fakes import ScriptedModel
-from askwell.policy import FixedPolicy
+from askwell.core.types import Completion, Example, Prompt, Request, Usage
+from askwell.models.http.endpoint import Endpoint
+from askwell.policies.fixed import FixedPolicy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import PROMPT_HEADER, Upstream, proxy_app
 from askwell.tasks.render import Placed
-from askwell.types import Completion, Example, Prompt, Request, Usage
+from askwell.testing.fakes import ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

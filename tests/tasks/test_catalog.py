@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from askwell.errors import ConfigError, DataError
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example
 from askwell.tasks.catalog import BENCHMARKS, benchmark, load_benchmark
-from askwell.tasks.grade import grade
+from askwell.tasks.grading.grade import grade
 from askwell.tasks.hub import parse_hub_name
 from askwell.tasks.render import PLACEMENTS
 from askwell.tasks.splits import check_disjoint
-from askwell.types import Example
 
 SMALL = Path(__file__).parents[1] / "data" / "benchmarks"
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "benchmarks"

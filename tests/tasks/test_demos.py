@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
+from askwell.core.types import Example, Prompt
 from askwell.tasks.demos import CHOICES, ORDERS, Demos, nearest_to
 from askwell.tasks.render import Placed, render_text
-from askwell.types import Example, Prompt
 
 REVIEWS = tuple(
     Example(id=str(number), input=text, target=target)

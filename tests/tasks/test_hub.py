@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.errors import ConfigError, DataError
+from askwell.core.errors import ConfigError, DataError
 from askwell.tasks.hub import HubName, parse_hub_name
 from askwell.tasks.load import load
 

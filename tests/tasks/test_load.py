@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import AskwellError, ConfigError, DataError
+from askwell.core.errors import AskwellError, ConfigError, DataError
+from askwell.core.types import Example
 from askwell.tasks.fields import clean, text_of
 from askwell.tasks.load import load
-from askwell.types import Example
 
 ROWS: list[dict[str, object]] = [
     {"input": "One and one?", "target": "2", "level": 1},

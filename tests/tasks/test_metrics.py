@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from askwell.errors import ConfigError, DataError
-from askwell.tasks.freetext import longest_common_subsequence
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example, Score
+from askwell.tasks.grading.free_text import longest_common_subsequence
 from askwell.tasks.metrics import ANSWER_TYPES, extract, from_callable, grade, metric
-from askwell.types import Example, Score
 from tests.tasks.grading_cases import CASES
 
 EXAMPLE = Example(id="1", input="Which?\nOptions:\n(A) circle\n(B) a red hexagon", target="(B)")
@@ -110,7 +110,7 @@ def test_a_target_that_cannot_be_read_is_a_data_error(
 
 
 def test_a_runaway_pattern_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("askwell.tasks.freetext.PATTERN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("askwell.tasks.grading.free_text.PATTERN_TIMEOUT_S", 0.5)
     with pytest.raises(DataError, match=r"took longer than 0\.5 s"):
         grade("regex", "a" * 40 + "!", r"(a+)+$")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
+from askwell.core.types import Example, Message, Prompt
 from askwell.tasks.render import PLACEMENTS, DemoStyle, Placed, render_text
-from askwell.types import Example, Message, Prompt
 
 QUESTION = Example(id="q", input="What is 2 + 2?", target="SECRET")
 DEMOS = (Example(id="a", input="What is 1 + 1?", target="2"), Example(id="b", input="Name a digit.", target=("3", "4")))

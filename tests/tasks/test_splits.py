@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import AskwellError, ConfigError, DataError
+from askwell.core.errors import AskwellError, ConfigError, DataError
+from askwell.core.types import Example, Split
 from askwell.tasks.splits import SPLITS, Size, check_disjoint, drop_copies, join_splits, normalise, split, split_sizes
-from askwell.types import Example, Split
 
 
 def example(identity: str, text: str, target: str = "t") -> Example:

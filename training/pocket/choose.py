@@ -1,4 +1,4 @@
-"""Choose each task's best known prompt on its dev split, and note it in `src/askwell/pocket/phrases.json`.
+"""Choose each task's best known prompt on its dev split, and note it in `src/askwell/tasks/bundled/phrases.json`.
 
 python choose.py --checkpoint FOLDER --n 200
 """
@@ -9,9 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
-from askwell import pocket
-from askwell.pocket import phrases
-from askwell.pocket.decode import Decoder, is_right
+from training.pocket.decode import Decoder, is_right
+
+from askwell.models.bundled import CHECKPOINT, MAX_REPLY_TOKENS
+from askwell.tasks import bundled
+from askwell.tasks.bundled import prompts
 
 ENDINGS = ("", " Give only the answer.", " Let's think step by step.", " Show every step.")
 
@@ -19,19 +21,19 @@ ENDINGS = ("", " Give only the answer.", " Let's think step by step.", " Show ev
 def main() -> None:
     """Score the plain instruction with every ending on dev; ties go to the shorter."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=pocket.CHECKPOINT)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--n", type=int, default=200)
     arguments = parser.parse_args()
     decoder = Decoder(arguments.checkpoint)
-    file = Path(phrases.__file__).with_name("phrases.json")
+    file = Path(prompts.__file__).with_name("phrases.json")
     content = json.loads(file.read_text(encoding="utf-8"))
-    for task in pocket.task_names():
-        tested = pocket.examples(task, "dev", arguments.n)
+    for task in bundled.task_names():
+        tested = bundled.examples(task, "dev", arguments.n)
         scores: dict[str, int] = {}
         for ending in ENDINGS:
             prompt = content["plain"][task] + ending
             chats = [[{"role": "user", "content": f"{one.input}\n{prompt}"}] for one in tested]
-            replies = decoder.answers(chats, max_tokens=pocket.MAX_REPLY_TOKENS)
+            replies = decoder.answers(chats, max_tokens=MAX_REPLY_TOKENS)
             scores[prompt] = sum(is_right(reply, str(one.target)) for reply, one in zip(replies, tested, strict=True))
         best = max(scores, key=lambda prompt: (scores[prompt], -len(prompt)))
         content["best"][task] = best

@@ -75,7 +75,7 @@ def _normalised(text: str) -> str:
 
 _HELD_OUT: frozenset[str] = frozenset(
     _normalised(phrase)
-    for phrases in json.loads(files("askwell.pocket").joinpath("phrases.json").read_text(encoding="utf-8"))[
+    for phrases in json.loads(files("askwell.tasks.bundled").joinpath("phrases.json").read_text(encoding="utf-8"))[
         "held_out"
     ].values()
     for phrase in phrases

@@ -10,8 +10,8 @@ from typing import Any, cast
 from grammar import Clarity, Instruction, Style, choose, compose, vague
 from phrases import QUESTION_LABELS
 
-from askwell.pocket.catalog import FAMILIES, split_of
-from askwell.pocket.family import Family, Skill
+from askwell.tasks.bundled.catalog import FAMILIES, split_of
+from askwell.tasks.bundled.family import Family, Skill
 
 SYSTEM, USER, ASSISTANT, END, PAD = "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 START, SPARE = "<|start|>", tuple(f"<|spare_{number}|>" for number in range(10))

@@ -1,7 +1,7 @@
 """What people write when they want one of the tasks: alternatives in braces, one template a line.
 
 `PRECISE` names a skill outright. `HINTS` only lean towards some skills (log-odds): "About the even ones." makes counting
-evens likelier without settling it. Nothing here appears in `askwell.pocket.phrases.HELD_OUT`.
+evens likelier without settling it. Nothing here appears in `askwell.tasks.bundled.prompts.HELD_OUT`.
 """
 
 # ruff: noqa: E501 - a template is a line

@@ -16,8 +16,8 @@ from mixture import ASSISTANT, END, USER, written
 from model import PocketLM
 from tokenizers import Tokenizer
 
-from askwell.pocket.catalog import find, split_of, task_names
-from askwell.pocket.phrases import held_out, initial_prompt, style_prompts
+from askwell.tasks.bundled.catalog import find, split_of, task_names
+from askwell.tasks.bundled.prompts import held_out, initial_prompt, style_prompts
 
 ROWS = 256
 

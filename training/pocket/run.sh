@@ -5,7 +5,7 @@ work=$1
 cd "$(dirname "$0")"
 export PYTHONPATH=../../src:. TOKENIZERS_PARALLELISM=false
 mkdir -p "$work/tokenizer"
-cp ../../src/askwell/pocket/checkpoint/tokenizer*.json "$work/tokenizer"  # made by: python tokenizer.py --out FOLDER
+cp ../../src/askwell/models/bundled/checkpoint/tokenizer*.json "$work/tokenizer"  # made by: python tokenizer.py --out FOLDER
 write() { python shards.py --tokenizer "$work/tokenizer" --out "$work/shards" --first "$1" --count "$2" --mix "$(cat "stages/$3.json")"; }
 write 100 5 a   # clear, short lessons and much copying: attention learns to find things in a list
 write 105 7 b   # the same, a little less so
@@ -14,4 +14,4 @@ write 118 24 d  # the same, weighted towards the tasks that lag
 train() { python train.py --tokenizer "$work/tokenizer" --shards "$work/shards" --out "$work/run" --keep-shards --compile "$@"; }
 train --first-shard 100 --tokens 29.08e6 --decay 0
 train --resume "$work/run/checkpoint.pt" --tokens 10.8e6 --decay 1.0
-python export.py --checkpoint "$work/run/checkpoint.pt" --tokenizer "$work/tokenizer" --out ../../src/askwell/pocket/checkpoint
+python export.py --checkpoint "$work/run/checkpoint.pt" --tokenizer "$work/tokenizer" --out ../../src/askwell/models/bundled/checkpoint

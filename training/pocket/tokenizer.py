@@ -15,7 +15,7 @@ from random import Random
 from mixture import ASSISTANT, END, PAD, SPECIALS, START, SYSTEM, USER, Mix, sample
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from askwell.pocket import words
+from askwell.tasks.bundled import words
 
 VOCABULARY = 2048
 TEXTS = 60_000

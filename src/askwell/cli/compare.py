@@ -11,19 +11,19 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell import runs, views
 from askwell.cli import tables
 from askwell.cli.compare_tables import Training, comparison_json, comparison_notes, comparison_table
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
-from askwell.offline import is_file, run_log
-from askwell.qpo.compare import SCORERS
-from askwell.qpo.compare import compare as compare_policies
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import dense_part
-from askwell.store import SqliteStore
-from askwell.train_job import figures
+from askwell.policies.data.offline import is_file, run_log
+from askwell.policies.data.table import table_of
+from askwell.policies.offline_eval.compare import SCORERS
+from askwell.policies.offline_eval.compare import compare as compare_policies
+from askwell.policies.offline_eval.train_or_not import dense_part
+from askwell.policies.train_job import figures
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 
 
 @click.command()
@@ -77,7 +77,7 @@ def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[T
 def _training(source: str, folder: Path) -> Training | None:
     with SqliteStore(run_log(source, folder), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-        if not runs.is_training(header):
+        if not folders.is_training(header):
             return None
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
         return Training(

@@ -12,10 +12,10 @@ from rich.text import Text
 from askwell.cli.headroom_tables import headroom_json
 from askwell.cli.tables import points
 from askwell.cli.training_tables import tested_json
-from askwell.qpo.compare import ORACLE, Comparison, Row
-from askwell.report import claim, interval_json
-from askwell.stats import Interval, format_interval
-from askwell.train_job import Figures
+from askwell.core.stats import Interval, format_interval
+from askwell.policies.offline_eval.compare import ORACLE, Comparison, Row
+from askwell.policies.train_job import Figures
+from askwell.report.run_report import claim, interval_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

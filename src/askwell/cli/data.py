@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askwell import pocket
 from askwell.build_task import BENCH, BUNDLED, build_task
 from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, SPLIT_FLAGS, flags, overrides, reports_errors
 from askwell.config import read_config
-from askwell.tasks.base import Task
+from askwell.core.types import Prompt
+from askwell.tasks import bundled
 from askwell.tasks.catalog import BENCHMARKS, benchmark
 from askwell.tasks.render import render_text
 from askwell.tasks.splits import SPLITS
-from askwell.types import Prompt
+from askwell.tasks.task import Task
 
 _SHOWN = 3
 
@@ -43,7 +43,7 @@ def list_tasks(matching: str, *, as_json: bool) -> None:
     ]
     rows += [
         {"data": BUNDLED + name, "sizes": [48, 48, 144], "metric": "its own", "licence": "Apache-2.0"}
-        for name in pocket.task_names()
+        for name in bundled.task_names()
         if matching in BUNDLED + name
     ]
     if as_json:

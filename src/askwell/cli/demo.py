@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell import config as configs
-from askwell import pocket
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.headroom_tables import headroom_rows
 from askwell.cli.optimize import optimize_named
 from askwell.cli.sources import outcome_sources
 from askwell.cli.train import train_policy
 from askwell.config import Config
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import judge
+from askwell.policies.data.table import table_of
+from askwell.policies.offline_eval.train_or_not import judge
+from askwell.tasks import bundled
 
 TASK = "numbers_even"
 STEPS = 9
@@ -77,7 +77,7 @@ def train_prompts_per_query(*, steps: int, seed: int, folder: Path) -> None:
 
 def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Path, search: dict[str, Any]) -> Config:
     return configs.parse_config({
-        "prompt": pocket.initial_prompt(task),
+        "prompt": bundled.initial_prompt(task),
         "task": {"data": f"pocket:{task}"},
         "target": {"model": "pocket"},
         "optimizer": {"model": "editor"},

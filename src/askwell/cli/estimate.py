@@ -15,16 +15,16 @@ from rich.text import Text
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
-from askwell.errors import DataError
-from askwell.policy import Policy
-from askwell.qpo.data import Cells, without
-from askwell.qpo.learnt import digest_of
-from askwell.qpo.offpolicy import MIN_MATCHED, Estimate, OffPolicy, off_policy
-from askwell.qpo.policy import GuardedPolicy
-from askwell.qpo.select import MIN_QUERIES, SelectionPolicy
-from askwell.qpo.table import Table, table_of
+from askwell.core.errors import DataError
+from askwell.core.protocols import Policy
+from askwell.core.types import Prompt
+from askwell.policies.data.outcomes import Cells, without
+from askwell.policies.data.table import Table, table_of
+from askwell.policies.data.training_queries import digest_of
+from askwell.policies.guarded import GuardedPolicy
+from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicy, off_policy
+from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 from askwell.training import learnt_from, load_policy
-from askwell.types import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

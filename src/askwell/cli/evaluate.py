@@ -9,16 +9,17 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell import api, runs
+from askwell import api
 from askwell import config as configs
 from askwell.build import evaluate_job
 from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
 from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
 from askwell.config import Config
-from askwell.errors import ConfigError
-from askwell.models.meter import Metered
-from askwell.store import MemoryStore, RunStore, SqliteStore
+from askwell.core.errors import ConfigError
+from askwell.models.wrappers.meter import Metered
+from askwell.runlog import folders
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 
 
 @click.command()
@@ -48,7 +49,7 @@ def evaluate(
 
 def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
     job = evaluate_job(config, prompts)
-    log = runs.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
+    log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     store: RunStore = MemoryStore() if log is None else SqliteStore(log)
     model = cast("Metered", job.side.model)
     begun = time.monotonic()

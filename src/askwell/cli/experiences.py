@@ -13,11 +13,11 @@ from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.headroom_tables import worth_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
-from askwell.errors import DataError
-from askwell.qpo.data import Cells, Summary
-from askwell.qpo.data import summary as summarize
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import Worth, judge
+from askwell.core.errors import DataError
+from askwell.policies.data.outcomes import Cells, Summary
+from askwell.policies.data.outcomes import summary as summarize
+from askwell.policies.data.table import table_of
+from askwell.policies.offline_eval.train_or_not import Worth, judge
 
 
 @click.command()

@@ -11,10 +11,10 @@ from askwell import cells
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.show import read_report
-from askwell.export import Found
-from askwell.export import export as export_prompt
-from askwell.runs import find_run
-from askwell.store import SqliteStore
+from askwell.report.prompt_export import Found
+from askwell.report.prompt_export import export as export_prompt
+from askwell.runlog.folders import find_run
+from askwell.runlog.store import SqliteStore
 
 
 @click.command()

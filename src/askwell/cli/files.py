@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from askwell.errors import ConfigError
+from askwell.core.errors import ConfigError
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from askwell import renamed
-from askwell.errors import AskwellError, ConfigError
+from askwell.core.errors import AskwellError, ConfigError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 DEFAULT_FOLDER = "runs"
@@ -187,7 +187,7 @@ def _configure_logging(level: str, *, all_libraries: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if all_libraries else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
     # This logger explains what Ctrl-C does, which a user has to see at any level.
-    logging.getLogger("askwell.blocking").setLevel(logging.WARNING)
+    logging.getLogger("askwell.core.event_loop").setLevel(logging.WARNING)
 
 
 _KEYS = {

@@ -12,8 +12,8 @@ from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.headroom_tables import headroom_rows, worth_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import judge
+from askwell.policies.data.table import table_of
+from askwell.policies.offline_eval.train_or_not import judge
 
 
 @click.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
-from askwell.qpo.headroom import Headroom
-from askwell.qpo.worth import Worth
-from askwell.report import interval_json
-from askwell.stats import format_interval
+from askwell.core.stats import format_interval
+from askwell.policies.offline_eval.headroom import Headroom
+from askwell.policies.offline_eval.train_or_not import Worth
+from askwell.report.run_report import interval_json
 
 
 def headroom_rows(worth: Worth) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from askwell import renamed
-from askwell.errors import AskwellError
+from askwell.core.errors import AskwellError
 
 
 class LazyGroup(click.Group):

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from askwell import archive
 from askwell.cli.flags import FOLDER_FLAG, reports_errors, runs_flag
-from askwell.errors import ConfigError
-from askwell.mlflow_log import record
-from askwell.runs import find_run, log_path
-from askwell.store import SqliteStore
+from askwell.core.errors import ConfigError
+from askwell.report.mlflow import record
+from askwell.runlog import transfer
+from askwell.runlog.folders import find_run, log_path
+from askwell.runlog.store import SqliteStore
 
 
 @click.group()
@@ -33,7 +33,7 @@ def export_log(run: str, *, format_name: str, table: str, output: Path | None, f
     """Write a run's log to a file: all events (for log import), or its rollouts as a table for analysis."""
     path = output or Path(f"{run}.{format_name}" if table == "events" else f"{run}-{table}.{format_name}")
     with SqliteStore(find_run(folder, run), read_only=True) as store:
-        count = archive.write(store, path, form=format_name, table=table)
+        count = transfer.write(store, path, form=format_name, table=table)
     _say(f"{count:,} {table} written to {path}")
 
 
@@ -47,7 +47,7 @@ def import_log(file: Path, *, name: str, folder: Path) -> None:
     path = log_path(folder, name)
     if path.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
-    count = archive.load(file, path)
+    count = transfer.load(file, path)
     _say(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
 
 

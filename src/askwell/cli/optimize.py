@@ -9,7 +9,7 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell import api, report, runs
+from askwell import api
 from askwell import config as configs
 from askwell.build import optimize_job
 from askwell.cli import tables
@@ -30,9 +30,11 @@ from askwell.cli.plan import announce_plan
 from askwell.cli.progress import LiveProgress
 from askwell.cli.session import exported_spans, live_progress, print_spending, resumed_config, stops_in_order
 from askwell.config import Config
-from askwell.errors import ConfigError, ModelError, RunFailed
-from askwell.job import OptimizeJob
-from askwell.models.meter import Metered
+from askwell.core.errors import ConfigError, ModelError, RunFailed
+from askwell.engine.jobs import OptimizeJob
+from askwell.models.wrappers.meter import Metered
+from askwell.report.run_report import run_report
+from askwell.runlog import folders
 
 
 @click.command()
@@ -73,12 +75,12 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     advice = f"go on with: {resume_command(folder, name)}"
     with (
         exported_spans(config),
-        stops_in_order(advice, folder / name / runs.LOG),
+        stops_in_order(advice, folder / name / folders.LOG),
         live_progress(models) as live,
     ):
         result = _execute(job, folder / name, live)
     if as_json:
-        tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
+        tables.print_json({"run": name, "prompt": result.prompt, **run_report.as_json(result.report)})
         return
     out = Console()
     for part in tables.run_report(result.report):
@@ -86,7 +88,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     print_spending(out, models, time.monotonic() - begun)
     flag = runs_flag(folder)
     out.print(
-        f"Run log: {folder / name / runs.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
+        f"Run log: {folder / name / folders.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
         highlight=False,
         soft_wrap=True,
     )
@@ -104,7 +106,7 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
 def _new_run(path: Path | None, overrides: dict[str, Any]) -> Config:
     config = _with_name(configs.read_config(path, overrides))
     folder, name = Path(config.run.folder), config.run.name
-    if runs.is_begun(folder, name):
+    if folders.is_begun(folder, name):
         raise ConfigError(
             f"the run {name!r} exists; go on with it ({resume_command(folder, name)}) or choose another --run"
         )
@@ -114,8 +116,8 @@ def _new_run(path: Path | None, overrides: dict[str, Any]) -> Config:
 def _with_name(config: Config) -> Config:
     """Give the run a name if it has none."""
     if config.run.name:
-        runs.log_path(Path(config.run.folder), config.run.name)  # refuses a name that can't be a folder's
+        folders.log_path(Path(config.run.folder), config.run.name)  # refuses a name that can't be a folder's
         return config
     task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
-    name = runs.free_name(Path(config.run.folder), task)
+    name = folders.free_name(Path(config.run.folder), task)
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, reports_errors
-from askwell.methods import PRESETS
+from askwell.optimizers.presets import PRESETS
 
 
 @click.command()

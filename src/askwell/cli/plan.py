@@ -29,7 +29,7 @@ from askwell.cli.flags import (
 )
 from askwell.cli.progress import format_seconds
 from askwell.config import Config
-from askwell.job import OptimizeJob
+from askwell.engine.jobs import OptimizeJob
 from askwell.planning import Amount, Cut, Plan
 from askwell.planning import plan as plan_job
 

@@ -9,17 +9,17 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell import runs, views
 from askwell.cli import tables
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
-from askwell.errors import ConfigError
-from askwell.offline import run_log
-from askwell.qpo.guard import guard_body
-from askwell.qpo.select import SelectionPolicy
-from askwell.store import SqliteStore
-from askwell.train_job import figures
+from askwell.core.errors import ConfigError
+from askwell.policies.data.offline import run_log
+from askwell.policies.selection.guard import guard_body
+from askwell.policies.selection.selection import SelectionPolicy
+from askwell.policies.train_job import figures
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.training import is_logged, load_policy
 
 
@@ -61,7 +61,7 @@ def show_training(run: str, *, folder: Path, as_json: bool) -> None:
         _show_selection(run, folder, as_json=as_json)
         return
     with SqliteStore(run_log(run, folder), read_only=True) as store:
-        if not runs.is_training(views.header(store.events(kinds=["run"]))):
+        if not folders.is_training(views.header(store.events(kinds=["run"]))):
             raise ConfigError(f"the run {run!r} is an optimization, not a training; askwell show {run} shows it")
         training = figures(store)
     if training is None:

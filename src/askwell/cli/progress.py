@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from askwell.loop import Progress
+from askwell.engine.loop import Progress
 from askwell.models.totals import Totals
 
 _REFRESH_S = 0.25

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
-from askwell.pages import page
-from askwell.runs import find_run
-from askwell.store import SqliteStore
+from askwell.report.pages import page
+from askwell.runlog.folders import find_run
+from askwell.runlog.store import SqliteStore
 
 
 @click.command()

@@ -8,8 +8,6 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell import report
-from askwell.blocking import run_blocking
 from askwell.build import optimize_job
 from askwell.cli import tables
 from askwell.cli.flags import (
@@ -22,10 +20,12 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.session import live_progress, resumed_config, stops_in_order
-from askwell.models.meter import Metered
-from askwell.repair import Repaired, fill
-from askwell.runs import find_run
-from askwell.store import SqliteStore
+from askwell.core.event_loop import run_blocking
+from askwell.engine.retry import Repaired, fill
+from askwell.models.wrappers.meter import Metered
+from askwell.report.run_report import run_report
+from askwell.runlog.folders import find_run
+from askwell.runlog.store import SqliteStore
 
 
 @click.command()
@@ -45,11 +45,11 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
     with SqliteStore(log) as store:
         with stops_in_order(f"askwell retry {run} goes on from here", log), live_progress(models) as live:
             repaired = run_blocking(lambda stopper: fill(job, store, stopper, live))
-        updated = report.report(store)
+        updated = run_report.report(store)
     assert updated is not None  # fill refuses a run without a scored prompt
     if as_json:
         counts = {"run": run, "missing": repaired.missing, "filled": repaired.filled}
-        tables.print_json({**counts, **report.as_json(updated)})
+        tables.print_json({**counts, **run_report.as_json(updated)})
         return
     out = Console()
     out.print(_summary(repaired), highlight=False)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
-from askwell.runs import summaries
+from askwell.runlog.folders import summaries
 
 
 @click.command()

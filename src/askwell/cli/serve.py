@@ -13,8 +13,8 @@ from askwell import config as configs
 from askwell.build_models import build_model, speaks_openai, upstream_of
 from askwell.build_task import placed
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
-from askwell.errors import ConfigError
-from askwell.policy import Policy
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import Policy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app

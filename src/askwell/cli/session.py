@@ -11,17 +11,17 @@ from typing import Any
 
 from rich.console import Console
 
-from askwell import batch_notes, runs
 from askwell import config as configs
 from askwell.cli import tables
 from askwell.cli.flags import DEFAULT_FOLDER
 from askwell.cli.progress import LiveProgress
 from askwell.config import Config
-from askwell.errors import ConfigError
-from askwell.models.meter import Metered, Totals
+from askwell.core.errors import ConfigError
 from askwell.models.parts import parts_of
-from askwell.models.traced import Exporting
-from askwell.store import SqliteStore
+from askwell.models.wrappers.meter import Metered, Totals
+from askwell.models.wrappers.traced import Exporting
+from askwell.runlog import batches, folders
+from askwell.runlog.store import SqliteStore
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -36,7 +36,7 @@ def resumed_config(name: str, overrides: dict[str, Any]) -> Config:
         is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
         if not is_volatile and section != "budget" and key != "run.trace":
             raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
     if header is None:
         raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
@@ -60,18 +60,18 @@ def stops_in_order(advice: str, log: Path | None = None) -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        batches = "" if log is None else _open_batches(log)
-        advice = f"{batches}{advice[:1].upper()}{advice[1:]}"
+        still_open = "" if log is None else _open_batches(log)
+        advice = f"{still_open}{advice[:1].upper()}{advice[1:]}"
         print(f"\naskwell: stopped in order. {advice}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
 def _open_batches(log: Path) -> str:
     with SqliteStore(log, read_only=True) as store:
-        batches = batch_notes.unfetched(store)
-    if not batches:
+        unfetched = batches.unfetched(store)
+    if not unfetched:
         return ""
-    return f"Batch {', '.join(batches)} goes on at the provider and is fetched when the run goes on. "
+    return f"Batch {', '.join(unfetched)} goes on at the provider and is fetched when the run goes on. "
 
 
 def live_progress(models: list[Metered]) -> LiveProgress:
@@ -82,9 +82,9 @@ def live_progress(models: list[Metered]) -> LiveProgress:
 
     live = LiveProgress(Console(stderr=True), totals)
     for model in models:
-        batches = parts_of(model).batches
-        if batches is not None:
-            batches.say = live.note
+        batched = parts_of(model).batches
+        if batched is not None:
+            batched.say = live.note
     return live
 
 

@@ -12,14 +12,15 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell import cells, report
+from askwell import cells
 from askwell.cells import CellView
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
-from askwell.errors import ConfigError
-from askwell.records import outcome_columns, request_body
-from askwell.runs import find_run, is_training
-from askwell.store import SqliteStore
+from askwell.core.errors import ConfigError
+from askwell.report.run_report import run_report
+from askwell.runlog.codec import outcome_columns, request_body
+from askwell.runlog.folders import find_run, is_training
+from askwell.runlog.store import SqliteStore
 
 _SHOWN = 20
 
@@ -48,16 +49,16 @@ def show(
         _list_calls(folder, run, as_json=as_json)
     elif diff:
         scored = read_report(folder, run)
-        print(report.prompt_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction))
+        print(run_report.prompt_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction))
     else:
         _show_run(folder, run, as_json=as_json, prompt_only=prompt_only)
 
 
-def read_report(folder: Path, name: str) -> report.Report:
+def read_report(folder: Path, name: str) -> run_report.Report:
     """Return a run's report. Raises `ConfigError` for a training, and for a run without a scored prompt."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
-        scored = report.report(store)
+        scored = run_report.report(store)
     if header is not None and is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
     if scored is None:
@@ -68,9 +69,9 @@ def read_report(folder: Path, name: str) -> report.Report:
 def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     scored = read_report(folder, name)
     if prompt_only:
-        sys.stdout.write(report.prompt_text(scored.best.prompt))
+        sys.stdout.write(run_report.prompt_text(scored.best.prompt))
     elif as_json:
-        tables.print_json(report.as_json(scored))
+        tables.print_json(run_report.as_json(scored))
     else:
         out = Console()
         for part in tables.run_report(scored):

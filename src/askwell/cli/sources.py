@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from askwell.cli.flags import FOLDER_FLAG
-from askwell.errors import ConfigError
-from askwell.offline import read_offline, refuse_overlap
-from askwell.qpo.data import Cells
+from askwell.core.errors import ConfigError
+from askwell.policies.data.offline import read_offline, refuse_overlap
+from askwell.policies.data.outcomes import Cells
 
 SOURCE_FLAGS = [
     click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Column map, e.g. query=question."),

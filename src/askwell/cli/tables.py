@@ -12,10 +12,10 @@ from rich.text import Text
 
 from askwell.api import Evaluation
 from askwell.cli.progress import format_seconds, spent_line
+from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
-from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
-from askwell.runs import RunSummary
-from askwell.stats import Interval, format_interval
+from askwell.report.run_report import Report, claim, interval_json, prompt_diff, prompt_text
+from askwell.runlog.folders import RunSummary
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell import config as configs
-from askwell import runs, views
 from askwell.build_policy import train_job
 from askwell.cli import tables
 from askwell.cli.flags import (
@@ -32,12 +31,13 @@ from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.config import Config
-from askwell.errors import ConfigError
-from askwell.qpo.guard import guard_body
-from askwell.qpo.table import table_of
-from askwell.qpo.worth import judge
-from askwell.store import SqliteStore
-from askwell.train_job import Trained
+from askwell.core.errors import ConfigError
+from askwell.policies.data.table import table_of
+from askwell.policies.offline_eval.train_or_not import judge
+from askwell.policies.selection.guard import guard_body
+from askwell.policies.train_job import Trained
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.training import choose, config_of, execute
 
 _POLICY_FLAGS = [
@@ -197,9 +197,9 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
     if not name:
         data = (config.task.data or config.task.dev).rpartition(":")[2] or config.policy.sources[0]
         task = config.task.name or Path(data).stem
-        name = runs.free_name(outcomes.folder, f"{task}-policy")
-    runs.log_path(outcomes.folder, name)  # refuses a name that can't be a folder's
-    if runs.is_begun(outcomes.folder, name):
+        name = folders.free_name(outcomes.folder, f"{task}-policy")
+    folders.log_path(outcomes.folder, name)  # refuses a name that can't be a folder's
+    if folders.is_begun(outcomes.folder, name):
         raise ConfigError(
             f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
         )
@@ -208,9 +208,9 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
 
 def _resumed_config(name: str, folder: Path, *, processes: int | None) -> Config:
     """Read a training's own settings from its log; it may continue on another number of processes."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-    if not runs.is_training(header) or header["settings"] is None:
+    if not folders.is_training(header) or header["settings"] is None:
         raise ConfigError(
             f"the run {name!r} was not begun by this command; resume it as it was begun (askwell optimize "
             "--resume, or the same call in Python)"

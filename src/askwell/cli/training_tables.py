@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell.cli.tables import points
-from askwell.qpo.guard import Guard
-from askwell.qpo.history import LoopResult, loop_body
-from askwell.qpo.loop import Tested
-from askwell.qpo.select import SelectionPolicy
-from askwell.report import claim, interval_json
-from askwell.stats import format_interval
-from askwell.train_job import Figures
+from askwell.core.stats import format_interval
+from askwell.policies.loop_records import LoopResult, loop_body
+from askwell.policies.multi_loop import Tested
+from askwell.policies.selection.guard import Guard
+from askwell.policies.selection.selection import SelectionPolicy
+from askwell.policies.train_job import Figures
+from askwell.report.run_report import claim, interval_json
 
 
 def training_report(training: Figures) -> Iterator[RenderableType]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from askwell.types import Message
+from askwell.core.types import Message
 
 
 def conversation_text(messages: Sequence[Message]) -> str:

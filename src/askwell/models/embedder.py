@@ -13,21 +13,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
 
-from askwell.errors import ConfigError
-from askwell.text_similarity import cosine, hashed_counts
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import Embedder
+from askwell.core.text import cosine, hashed_counts
 
 DEFAULT_SENTENCE_MODEL = "BAAI/bge-small-en-v1.5"
 _PREFIX = "sentence-transformers:"
-
-
-class Embedder(Protocol):
-    """Say how similar texts are to one text.
-
-    Contract: one number per text, in their order, higher is more alike, at most 1 (equal texts get 1 up to rounding);
-    pure: the same texts give the same numbers.
-    """
-
-    def similarities(self, text: str, others: Sequence[str]) -> list[float]: ...
 
 
 class LexicalEmbedder:

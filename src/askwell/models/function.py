@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import cast
 
-from askwell.errors import ConfigError, ModelError
+from askwell.core.errors import ConfigError, ModelError
+from askwell.core.types import Completion, Fault, Request
 from askwell.models.conversation import conversation_text, valid_unicode
-from askwell.types import Completion, Fault, Request
 
 _DISK_ERRORS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from askwell.errors import ConfigError, ModelError, nearest
-from askwell.models.base import request_key
-from askwell.models.batching import MicroBatcher
+from askwell.core.errors import ConfigError, ModelError, nearest
+from askwell.core.types import Completion, Message, Request, Usage
 from askwell.models.conversation import conversation_text, valid_unicode, without_system
-from askwell.types import Completion, Message, Request, Usage
+from askwell.models.micro_batching import MicroBatcher
+from askwell.models.request_key import request_key
 
 if TYPE_CHECKING:
     from askwell.models.decode import Continuation, Row

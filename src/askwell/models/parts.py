@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from askwell.models.base import ChatModel
-from askwell.models.batch_ledger import Ledger
-from askwell.models.negotiation import Negotiating
-from askwell.models.prices import Priced, PriceOf
+from askwell.core.protocols import ChatModel
+from askwell.models.batch.ledger import Ledger
+from askwell.models.providers.negotiation import Negotiating
+from askwell.models.providers.prices import Priced, PriceOf
 from askwell.models.totals import MemberTotals
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from askwell.types import Fault, Usage
+from askwell.core.types import Fault, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
-"""`python -m askwell.pocket --serve`: the bundled model (and rewriter) behind an OpenAI-compatible endpoint."""
+"""`python -m askwell.tasks.bundled --serve`: the bundled model (and rewriter) behind an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
 import click
 from aiohttp import web
 
-from askwell.models.editor import EditorModel
-from askwell.pocket import MAX_REPLY_TOKENS, task_names
-from askwell.pocket.model import pocket_model
+from askwell.models.bundled import MAX_REPLY_TOKENS
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.pocket import pocket_model
 from askwell.serve.chat import chat_app
+from askwell.tasks.bundled import task_names
 
 
 @click.command()

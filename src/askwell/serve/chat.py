@@ -12,8 +12,9 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from askwell.models.base import ChatModel, request_key
-from askwell.types import Completion, Message, Outcome, Request
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Message, Outcome, Request
+from askwell.models.request_key import request_key
 
 _FINISH: Mapping[Outcome, str] = {"truncated": "length", "refused": "content_filter"}
 _LARGEST_BODY = 16 * 1024 * 1024

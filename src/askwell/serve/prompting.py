@@ -7,12 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from askwell.errors import DataError
-from askwell.models.base import ChatModel
-from askwell.models.batching import MicroBatcher
-from askwell.policy import Policy
-from askwell.tasks.base import Render
-from askwell.types import Completion, Example, Message, Prompt, Request
+from askwell.core.errors import DataError
+from askwell.core.protocols import ChatModel, Policy, Render
+from askwell.core.types import Completion, Example, Message, Prompt, Request
+from askwell.models.micro_batching import MicroBatcher
 
 Turns = Sequence[dict[str, Any]]
 """Chat messages as clients send them: "role", and "content" as a text or as parts."""

@@ -11,8 +11,8 @@ from typing import Any, cast
 import aiohttp
 from aiohttp import web
 
-from askwell.errors import DataError
-from askwell.models.endpoint import Endpoint
+from askwell.core.errors import DataError
+from askwell.models.http.endpoint import Endpoint
 from askwell.serve.prompting import Prompting
 
 PROMPT_HEADER = "X-Askwell-Prompt"

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from askwell.tasks import shapes
-from askwell.tasks.grade import AnswerType
+from askwell.tasks import benchmark_shapes
+from askwell.tasks.benchmark_layouts import headerless, text_in_label_folder, text_with_labels
+from askwell.tasks.benchmark_shapes import Shape
+from askwell.tasks.grading.grade import AnswerType
 from askwell.tasks.hub import HUB_PREFIX, PARQUET_EXPORT
-from askwell.tasks.layouts import headerless, text_in_label_folder, text_with_labels
 from askwell.tasks.readers import Record, read_records
-from askwell.tasks.shapes import Shape
 
 Sizes = tuple[int, int, int]
 """Examples in train, dev and test."""
@@ -54,7 +54,7 @@ def _bbh() -> Iterator[Benchmark]:
     odd_sizes: dict[str, Sizes] = {
         "causal_judgement": (35, 35, 107), "penguins_in_a_table": (27, 27, 82), "snarks": (33, 33, 102),
     }  # fmt: skip
-    read = shapes.columns("input", "target")
+    read = benchmark_shapes.columns("input", "target")
     for task, answer_type in BBH_TASKS.items():
         yield Benchmark(
             name=f"bbh/{task}",
@@ -68,8 +68,8 @@ def _bbh() -> Iterator[Benchmark]:
 
 
 def _mmlu() -> Iterator[Benchmark]:
-    on_hub = shapes.multiple_choice("question", "choices", "answer")
-    as_published = shapes.multiple_choice("question", ("A", "B", "C", "D"), "answer")
+    on_hub = benchmark_shapes.multiple_choice("question", "choices", "answer")
+    as_published = benchmark_shapes.multiple_choice("question", ("A", "B", "C", "D"), "answer")
     csv = headerless("question", "A", "B", "C", "D", "answer")
     for subject in MMLU_SUBJECTS:
         yield Benchmark(
@@ -77,7 +77,7 @@ def _mmlu() -> Iterator[Benchmark]:
             suite="mmlu",
             hub=Source(where=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
             local=(
-                Source(where=f"mmlu/{subject}/*.jsonl", shape=shapes.columns("input", "output")),
+                Source(where=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
                 Source(where=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
             ),
             sizes=(20, 20, 60),
@@ -145,22 +145,24 @@ MMLU_SUBJECTS = (
 
 _TOPICS = ("World", "Sports", "Business", "Sci/Tech")
 _EMOTIONS = ("anger", "joy", "optimism", "sadness")
-_COSMOS = shapes.multiple_choice("{context}\n{question}", ("answer0", "answer1", "answer2", "answer3"), "label")
-_HELLASWAG = shapes.multiple_choice("{ctx}\nWhich ending is the most plausible?", "endings", "label")
-_SENTIMENT = shapes.classification("text", "label", {"neg": "negative", "pos": "positive"})
-_EXTRACT = shapes.columns("input", "output")
+_COSMOS = benchmark_shapes.multiple_choice(
+    "{context}\n{question}", ("answer0", "answer1", "answer2", "answer3"), "label"
+)
+_HELLASWAG = benchmark_shapes.multiple_choice("{ctx}\nWhich ending is the most plausible?", "endings", "label")
+_SENTIMENT = benchmark_shapes.classification("text", "label", {"neg": "negative", "pos": "positive"})
+_EXTRACT = benchmark_shapes.columns("input", "output")
 
 _SINGLE = (
     _alone(
         "gsm8k",
-        Source(where="openai/gsm8k:main:test", shape=shapes.worked_solution),
-        Source(where="gsm8k/test.jsonl", shape=shapes.worked_solution),
+        Source(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
+        Source(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
         "number",
         "MIT",
     ),
     _alone(
         "wsc",
-        Source(where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=shapes.pronoun),
+        Source(where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun),
         Source(where="wsc/*.jsonl", shape=_EXTRACT),
         "choice",
         "CC-BY-4.0",
@@ -168,17 +170,20 @@ _SINGLE = (
     ),
     _alone(
         "webnlg",
-        Source(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=shapes.triples),
+        Source(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
         Source(where="webnlg/*.jsonl", shape=_EXTRACT),
         "rouge-l",
         "CC-BY-NC-SA-4.0",
     ),
     _alone(
         "ag_news",
-        Source(where="fancyzhx/ag_news:test", shape=shapes.classification("text", "label", {t: t for t in _TOPICS})),
+        Source(
+            where="fancyzhx/ag_news:test",
+            shape=benchmark_shapes.classification("text", "label", {t: t for t in _TOPICS}),
+        ),
         Source(
             where="ag_news/test.csv",
-            shape=shapes.classification(
+            shape=benchmark_shapes.classification(
                 "{title} {text}", "label", {str(index): topic for index, topic in enumerate(_TOPICS, start=1)}
             ),
             read=headerless("label", "title", "text"),
@@ -188,8 +193,8 @@ _SINGLE = (
     ),
     _alone(
         "boolq",
-        Source(where="google/boolq:validation", shape=shapes.passage_question),
-        Source(where="boolq/dev.jsonl", shape=shapes.passage_question),
+        Source(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
+        Source(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
         "boolean",
         "CC-BY-SA-3.0",
     ),
@@ -204,11 +209,13 @@ _SINGLE = (
         "tweet_emotion",
         Source(
             where="cardiffnlp/tweet_eval:emotion:test",
-            shape=shapes.classification("text", "label", {name: name for name in _EMOTIONS}),
+            shape=benchmark_shapes.classification("text", "label", {name: name for name in _EMOTIONS}),
         ),
         Source(
             where="tweet_emotion/test_text.txt",
-            shape=shapes.classification("text", "label", {str(index): name for index, name in enumerate(_EMOTIONS)}),
+            shape=benchmark_shapes.classification(
+                "text", "label", {str(index): name for index, name in enumerate(_EMOTIONS)}
+            ),
             read=text_with_labels,
         ),
         "exact",
@@ -230,8 +237,8 @@ _SINGLE = (
     ),
     _alone(
         "svamp",
-        Source(where="ChilleD/SVAMP::train+test", shape=shapes.story_problem),
-        Source(where="svamp/SVAMP.json", shape=shapes.story_problem),
+        Source(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
+        Source(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
         "number",
         "MIT",
     ),

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from askwell.errors import ConfigError, DataError
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example, Split
 from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, Sizes, Source
 from askwell.tasks.hub import read_hub
 from askwell.tasks.load import load
 from askwell.tasks.readers import Record
 from askwell.tasks.splits import split
-from askwell.types import Example, Split
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark", "load_benchmark"]
 

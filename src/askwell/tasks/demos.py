@@ -1,7 +1,7 @@
 """Demonstrations: which training examples a prompt shows, how many, and in which order.
 
 Chosen once for all questions (random, per-class), anew for each question (nearest), or searched together with the
-instruction (joint: the optimizer's work, see `askwell.gpo.joint`). To add a choice that is made once, write a function
+instruction (joint: the optimizer's work, see `askwell.optimizers.gpo.demo_search`). To add a choice that is made once, write a function
 and give it a line in `CHOICES`.
 """
 
@@ -15,10 +15,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
-from askwell.errors import ConfigError, nearest
-from askwell.tasks.base import Render
-from askwell.text_similarity import cosine, term_rarities, tfidf, words
-from askwell.types import Example, Message, Prompt
+from askwell.core.errors import ConfigError, nearest
+from askwell.core.protocols import Render
+from askwell.core.text import cosine, term_rarities, tfidf, words
+from askwell.core.types import Example, Message, Prompt
 
 Choose = Callable[[Sequence[Example], int, random.Random], list[Example]]
 """(train, count, chance) -> at most `count` different examples of `train`. Pure but for `chance`."""

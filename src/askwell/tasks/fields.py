@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from askwell.errors import ConfigError, DataError, nearest
+from askwell.core.errors import ConfigError, DataError, nearest
 
 EXAMPLE_FIELDS = ("input", "target", "id")
 

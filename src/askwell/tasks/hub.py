@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from askwell.errors import ConfigError, DataError, nearest
+from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.tasks.readers import Record
 
 HUB_PREFIX = "hf:"

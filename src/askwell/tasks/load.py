@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from askwell.errors import ConfigError, DataError
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example
 from askwell.tasks.fields import FieldMap, lookup, meta_of, resolve, text_of
 from askwell.tasks.hub import HUB_PREFIX, read_hub
 from askwell.tasks.readers import Record, read_records
-from askwell.types import Example
 
 Source: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
 """A file name, "hf:owner/name[:config][:split]", records, or examples ready made."""

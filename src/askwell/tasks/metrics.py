@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable
 from typing import cast
 
-from askwell.errors import ConfigError, DataError, nearest
-from askwell.tasks.base import Metric
-from askwell.tasks.grade import ANSWER_TYPES, AnswerType, extract, grade, judge
-from askwell.types import Example, Score
+from askwell.core.errors import ConfigError, DataError, nearest
+from askwell.core.protocols import Metric
+from askwell.core.types import Example, Score
+from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, judge
 
 __all__ = ["ANSWER_TYPES", "AnswerType", "Metric", "extract", "from_callable", "grade", "metric"]
 

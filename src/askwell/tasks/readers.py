@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeGuard, cast
 
-from askwell.errors import ConfigError, DataError, nearest
+from askwell.core.errors import ConfigError, DataError, nearest
 
 WIDE_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from askwell.errors import ConfigError, nearest
-from askwell.tasks.base import Render
-from askwell.types import Example, Message, Prompt
+from askwell.core.errors import ConfigError, nearest
+from askwell.core.protocols import Render
+from askwell.core.types import Example, Message, Prompt
 
 DemoStyle = Literal["turns", "inline"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, get_args
 
-from askwell.errors import ConfigError, DataError
-from askwell.types import Example, Split
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.types import Example, Split
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,19 @@
+"""What settings have in common: refusing a value that can't be, with the field's name and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from askwell.core.errors import ConfigError, nearest
+
+
+def one_of(field: str, value: str, known: Iterable[str]) -> None:
+    """Raise `ConfigError` with the nearest match unless `value` is one of the known names."""
+    if value not in (choices := list(known)):
+        raise ConfigError(f"unknown {field} {value!r}; {nearest(value, choices)}")
+
+
+def at_least(field: str, value: float, least: float) -> None:
+    """Raise `ConfigError` where `value` is too small."""
+    if value < least:
+        raise ConfigError(f"{field} is {value!r}; expected at least {least}")

@@ -1,0 +1,208 @@
+"""A job is a run with every name turned into an object: what the library and the command line both end in."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import askwell
+from askwell.core.errors import ConfigError
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import ChatModel
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Example, Prompt, Rollout, Split
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt, watched
+from askwell.engine.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
+from askwell.engine.rollout_queue import Cell
+from askwell.models.parts import parts_of
+from askwell.optimizers.baselines.external import SplitJudge
+from askwell.runlog import batches, views
+from askwell.runlog.server_quirks import remember
+from askwell.runlog.store import RunStore
+from askwell.runlog.writer import Journal, Journaled
+from askwell.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSide:
+    """The task, the model that answers it, and how it is asked."""
+
+    task: Task
+    model: ChatModel
+    sampling: Sampling = field(default_factory=Sampling)
+    concurrency: int = 16
+    max_missing: float = 0.02
+
+    def evaluator(self, journal: Journal, purse: Purse | None = None) -> Evaluator:
+        remember(journal, self.model)
+        return Evaluator(
+            task=self.task,
+            target=self.model if purse is None else Capped(self.model, purse),
+            journal=journal,
+            sampling=self.sampling,
+            concurrency=self.concurrency,
+            max_missing=self.max_missing,
+            purse=purse,
+        )
+
+    @property
+    def test_calls(self) -> int:
+        """Calls that the final test of the initial prompt and the winner takes."""
+        return 2 * len(self.task.splits.get("test", ())) * self.sampling.draws
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizeJob:
+    """One optimization: where it starts, who proposes, who answers, when to stop."""
+
+    header: Mapping[str, object]
+    """Body of the run's first event; see `header_body`."""
+    initial: Sequence[Prompt]
+    side: TargetSide
+    optimizer_model: ChatModel
+    make_optimizer: Callable[[ChatModel, SplitJudge], Optimizer]
+    """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    caps: Caps = field(default_factory=Caps)
+
+    async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
+        """Run to the end over this store, whatever it already holds. Raises `ConfigError` for a cap that can't do."""
+        self._check_caps()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.side.model.aclose)
+            stack.push_async_callback(self.optimizer_model.aclose)
+            journal = await stack.enter_async_context(Journal(store))
+            spent = views.summed(store.usage())
+            purse = Purse(
+                self.caps,
+                spent=spent.values(),
+                keep_back=self.side.test_calls,
+                reckon_ahead=parts_of(self.side.model).batches is not None,
+            )
+            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
+            await begin(journal, header=self.header, task=self.side.task)
+            remember(journal, self.optimizer_model)
+            await remember_batches(self.side.model, journal, stopper, stack)
+            model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
+            return await run(
+                initial=self.initial,
+                optimizer=self.make_optimizer(model, _judge(evaluator)),
+                evaluator=evaluator,
+                settings=self.settings,
+                watch=watch,
+            )
+
+    def _check_caps(self) -> None:
+        side = self.side
+        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.draws
+        if self.caps.max_calls is not None and self.caps.max_calls < first + side.test_calls:
+            raise ConfigError(
+                f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
+                f"final test {side.test_calls}; allow more, or use fewer examples"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Score some prompts on one set of examples (the task's test split)."""
+
+    header: Mapping[str, object]
+    prompts: Sequence[Prompt]
+    side: TargetSide
+
+    async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
+        """Return prompt -> example id -> score; what the store already holds costs nothing."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.side.model.aclose)
+            journal = await stack.enter_async_context(Journal(store))
+            evaluator = stoppable(self.side.evaluator(journal), stopper)
+            await begin(journal, header=self.header, task=self.side.task)
+            await remember_batches(self.side.model, journal, stopper, stack)
+            await journal.write(*journal.prompt_events(self.prompts))
+            cells = evaluator.cells(list(self.prompts), split="test", step=0)
+            rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
+            return await scores_by_prompt(rollouts)
+
+
+def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
+    """Spell a run's first event. `config` decides what the run finds; `settings` (if any) can rebuild it by name."""
+    return {
+        "format": 1,
+        "config": dict(config),
+        "seed": seed,
+        "settings": None if settings is None else dict(settings),
+        "versions": {"askwell": askwell.__version__, "python": platform.python_version()},
+    }
+
+
+def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+    """Let Ctrl-C stop this evaluator in order."""
+
+    def stop() -> None:
+        evaluator.stopping = True
+
+    stopper.on_stop = stop
+    return evaluator
+
+
+async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
+    """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
+    batched = batches.attach(model, journal)
+    if batched is None:
+        return
+    stack.push_async_callback(batched.settle)
+    finish = stopper.on_stop
+
+    def stop() -> None:
+        finish()
+        batched.stop()
+
+    stopper.on_stop = stop
+
+
+def _judge(evaluator: Evaluator) -> SplitJudge:
+    """Try a prompt on training examples, through the same log, cache and failure rules as everything else."""
+
+    async def judge(
+        prompt: Prompt,
+        examples: Sequence[Example],
+        *,
+        step: int,
+        split: Split = "train",
+        temperature: float | None = None,
+        draw: int = 0,
+    ) -> list[Rollout]:
+        journal = evaluator.journal
+        texts = journal.prompt_events(journal.untold([prompt]))
+        first = journal.reserve(len(examples))  # before the first await: places follow the order of the calls
+        await journal.write(*texts)
+        cells = [
+            Cell(
+                position=first + index,
+                step=step,
+                split=split,
+                prompt=prompt,
+                example=example,
+                draw=draw,
+                temperature=temperature,
+            )
+            for index, example in enumerate(examples)
+        ]
+        found = {rollout.example_id: rollout async for rollout in evaluator.rollouts(cells)}
+        return [found[example.id] for example in examples]
+
+    return judge
+
+
+def _evaluating(evaluator: Evaluator, cells: Sequence[Cell]) -> Progress:
+    return Progress(
+        step=0,
+        steps=0,
+        stage="evaluating",
+        cells_done=evaluator.done,
+        cells_total=len(cells),
+        trajectory=Trajectory(),
+    )

@@ -1,0 +1,134 @@
+"""Read an optimizer's meta-prompt the way a person would: what is tried, how it scored, what the task looks like.
+
+Knows the labelled tags of askwell's own meta-prompts, and falls back to what any other one is likely to have: a
+tagged, fenced or labelled prompt. Answers of examples are never read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from askwell.models.bundled.editor_forms import Form, form_in, questions_in
+from askwell.models.bundled.editor_lessons import Advice, Comparison, advice_in, comparison_in
+
+Wish = Literal["prompt", "reflection", "summary"]
+
+_SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
+_CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
+_PARENT = re.compile(r"<parent>\s*(.*?)\s*</parent>", re.DOTALL)
+_ENTRY = re.compile(r"<entry>\s*(.*?)\s*</entry>", re.DOTALL)
+_QUESTION = re.compile(r"<question>\s*(.*?)\s*</question>", re.DOTALL)
+_DELTA = re.compile(r"<delta>fixes (\d+), breaks (\d+)</delta>")
+_EDIT = re.compile(r"\bmodify the (?:current|existing) (?:prompt|instructions?)\b", re.IGNORECASE)
+_NOTES = re.compile(r"<(reflection|summary|lessons)>\s*(.*?)\s*</\1>", re.DOTALL)
+_REMEMBERED = re.compile(r'^"(.*)" scored (\d+)\.$', re.MULTILINE)
+_BUDGET = re.compile(r"at most (\d+) words? of", re.IGNORECASE)
+_REFLECT = re.compile(r"\breflect\b|\bwhat (?:goes|went) wrong\b|\bcritique\b|\breasons? why\b", re.IGNORECASE)
+_SUMMARIZE = re.compile(r"\bsummari[sz]e what has been learnt\b|\bsummari[sz]e\b.*\bprompts?\b", re.IGNORECASE)
+_ANY_TAGGED = re.compile(
+    r"<((?:\w+_)?(?:prompt|instructions?|text|ins)\w*)>\s*(.+?)\s*</\1>", re.IGNORECASE | re.DOTALL
+)
+_FENCED = re.compile(r"```[\w+-]*\n(.+?)\n?```", re.DOTALL)
+_FENCED_PROMPT = re.compile(
+    r"\b(?:prompt|instructions?)\b[^\n`]*:\s*\n```[\w+-]*\n(.+?)\n?```", re.IGNORECASE | re.DOTALL
+)
+_LABELLED = re.compile(
+    r"^\W*(?:current|existing|original|proposed|best|previous)?\s*(?:prompt|instructions?)\b[^:\n]{0,30}:\s*(\S.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PLACEHOLDER = "<Prompt>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A prompt with its score as shown (0 to 100), or None where none stands beside it."""
+
+    prompt: str
+    score: float | None
+    fixes: int = 0
+    """Questions on which it is right and the current prompt wrong, where that is told."""
+    breaks: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found in a meta-prompt."""
+
+    wish: Wish
+    current: Tried
+    past: tuple[Tried, ...] = ()
+    parents: tuple[str, ...] = ()
+    """Prompts that are to be combined, where the request shows several."""
+    questions: tuple[str, ...] = ()
+    notes: str = ""
+    budget_words: int | None = None
+    edits: bool = False
+    """Whether the current prompt is to be modified, not replaced."""
+    comparison: Comparison | None = None
+    """Another prompt to compare the current one with, in a request for a reflection."""
+    advice: Advice = field(default_factory=Advice)
+    form: Form | None = None
+    """The sections to be filled in, where the request is a form."""
+
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """Past prompts in the order shown, then the current one."""
+        return (*self.past, self.current)
+
+
+def read(text: str) -> Reading:
+    """Find the parts; never raises. A text with no prompt in it has an empty current one."""
+    block, form = _CURRENT.search(text), form_in(text)
+    if form is not None:
+        given = "\n\n".join(form.given.values())
+        return Reading(
+            wish="prompt", current=Tried(prompt=form.current, score=None), questions=questions_in(given), form=form
+        )
+    current = _tried(block[1]) if block else Tried(prompt=_some_prompt(text), score=None)
+    parents = [_tried(parent) for parent in _PARENT.findall(text)]
+    budget = _BUDGET.search(text)
+    notes = "\n".join(note for _, note in _NOTES.findall(text))
+    remembered = [Tried(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
+    return Reading(
+        wish=_wish(text),
+        current=current,
+        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text)), *parents),
+        parents=tuple(parent.prompt for parent in parents),
+        questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text))
+        or questions_in(text),
+        notes=_REMEMBERED.sub("", notes).strip(),
+        budget_words=int(budget[1]) if budget else None,
+        edits=bool(_EDIT.search(text)),
+        comparison=comparison_in(text),
+        advice=advice_in(text),
+    )
+
+
+def _wish(text: str) -> Wish:
+    if "<START>" in text:
+        return "prompt"
+    if _SUMMARIZE.search(text):
+        return "summary"
+    return "reflection" if _REFLECT.search(text) else "prompt"
+
+
+def _tried(block: str) -> Tried:
+    found = _SCORED.search(block)
+    if found is None:
+        return Tried(prompt=block.strip(), score=None)
+    delta = _DELTA.search(block)
+    fixes, breaks = (int(delta[1]), int(delta[2])) if delta else (0, 0)
+    return Tried(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
+
+
+def _some_prompt(text: str) -> str:
+    labelled = _FENCED_PROMPT.search(text)
+    if labelled is not None:
+        return labelled[1].strip()
+    for pattern, group in ((_ANY_TAGGED, 2), (_FENCED, 1), (_LABELLED, 1)):
+        found = [match[group].strip().strip("\"'`") for match in pattern.finditer(text)]
+        if usable := [prompt for prompt in found if prompt and len(prompt.split()) <= 200]:
+            return usable[-1]
+    return ""

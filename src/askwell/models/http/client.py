@@ -1,0 +1,130 @@
+"""One HTTP exchange with a model's server: bytes go out; an answer, or a failure with its fault class, comes back.
+
+Every provider's model posts through here, so time-outs, broken connections, proxies and secrets are treated alike. No
+retries (see `retry`), no limit on connections (see `limit`). Redirects are never followed: they would carry the key and
+the prompts elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from askwell.core.errors import ConfigError
+from askwell.core.types import Completion, Fault
+from askwell.models.http.endpoint import Endpoint
+from askwell.models.per_loop import PerLoop
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+_CONNECT_S = 10.0
+_KEEP_ALIVE_S = 30.0  # how long an idle connection is kept for the next request
+_SECRET_CHARS = 4  # a shorter "key" is a placeholder for a local server, and removing it would spoil every message
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """One HTTP response, read to its end and decompressed. Look header names up in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Asks one server, over as many connections as calls are under way; one aiohttp session for each event loop.
+
+    `headers` go with every request. `timeout_s` bounds a whole exchange, connecting included (that alone at most 10 s).
+    Proxies named by the environment are used as by every other client, except for this machine's own addresses;
+    `use_proxy=False` ignores them. `key` is what `without_secrets` removes besides secrets of the URL and the proxy.
+    A cancelled request frees its connection.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] = _NOTHING,
+        key: str | None = None,
+        use_proxy: bool = True,
+    ) -> None:
+        self.endpoint = endpoint
+        self._headers = {"User-Agent": "askwell", "Content-Type": "application/json", **headers}
+        self._timeout_s, self._connect_s = timeout_s, min(_CONNECT_S, timeout_s)
+        self._proxy = endpoint.proxy() if use_proxy else None
+        proxy_password = urlsplit(self._proxy).password if self._proxy else None
+        secrets = (key or "", *endpoint.secrets(), proxy_password or "")
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
+        self._sessions = PerLoop(self._open_session)
+
+    async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
+        """Send one request; what kept it from an answer comes back as a failed completion."""
+        return await self._exchange("POST", url, data)
+
+    async def get(self, url: str) -> HttpAnswer | Completion:
+        """Like `post`, without a body."""
+        return await self._exchange("GET", url, None)
+
+    def without_secrets(self, text: str) -> str:
+        """Return the text with every key and password this client knows replaced by stars."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; a later request opens new ones."""
+        session = self._sessions.pop()
+        if session is not None:
+            await session.close()
+
+    def _open_session(self) -> ClientSession:
+        import aiohttp  # not above: reading a config or a log must not load an HTTP library
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
+        import aiohttp
+
+        shown = self.endpoint.shown
+        try:
+            async with self._sessions.get().request(
+                method, url, data=data, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                body = await response.read()
+                return HttpAnswer(status=response.status, headers=response.headers, body=body)
+        except aiohttp.ConnectionTimeoutError:  # before TimeoutError, which it is as well
+            return failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
+        except TimeoutError:
+            return failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+        except aiohttp.ClientConnectorError as problem:
+            return failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+        except (aiohttp.ClientError, OSError) as problem:
+            reason = str(problem) or type(problem).__name__
+            return failed("connection", f"the connection to {shown} broke: {reason}")
+
+
+def failed(fault: Fault, error: str) -> Completion:
+    """Return the completion of a call that came to nothing."""
+    return Completion(outcome="failed", fault=fault, error=error)
+
+
+def checked_key(api_key: str | None) -> str | None:
+    """Return the key without surrounding blanks (a pasted newline is the usual accident); None for an empty one."""
+    key = (api_key or "").strip()
+    if not key:
+        return None
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError("the API key holds blanks or characters no HTTP header can carry; copy it again")
+    return key

@@ -1,0 +1,88 @@
+"""Where a model is served: the URL as given, as sent to, and as it may be shown."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+
+from askwell.core.errors import ConfigError
+
+CHAT = "/chat/completions"
+_TAIL = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
+"""What a pasted address may have beyond the base URL: OpenAI's, Anthropic's, Gemini's."""
+_SECRET_NAMES = ("key", "token", "secret", "sig", "password", "code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Endpoint:
+    """A model server's address. Only `shown` may go into names, messages and logs."""
+
+    base: str
+    query: str
+    shown: str
+    host: str
+
+    @classmethod
+    def parse(cls, base_url: str) -> Endpoint:
+        """Read a base URL; a trailing slash or the path of its chat API is dropped, a query (Azure) is kept."""
+        parts = _split(base_url)
+        if parts.username or parts.password:
+            raise ConfigError(
+                f"base URL for host {parts.hostname!r} holds a user name or password; give credentials as the API key"
+            )
+        path = _TAIL.sub("", parts.path.rstrip("/")).rstrip("/")
+        base = f"{parts.scheme}://{parts.netloc}{path}"
+        public_query = "&".join(
+            f"{name}=***" if any(word in name.lower() for word in _SECRET_NAMES) else f"{name}={value}"
+            for name, value in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+        )
+        shown = f"{base}?{public_query}" if public_query else base
+        return cls(base=base, query=parts.query, shown=shown, host=parts.hostname or "")
+
+    @property
+    def chat_url(self) -> str:
+        """Where an OpenAI-compatible server is sent chat requests (may hold secrets of the query)."""
+        return self.url(CHAT)
+
+    def url(self, path: str) -> str:
+        """Return the address of a path below the base URL (may hold secrets of the query)."""
+        if not self.query:
+            return self.base + path
+        return f"{self.base}{path}{'&' if '?' in path else '?'}{self.query}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is this machine."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return address.is_loopback or address.is_unspecified
+
+    def secrets(self) -> list[str]:
+        """Return the secret values of the query, to be removed from messages."""
+        pairs = urllib.parse.parse_qsl(self.query)
+        return [value for name, value in pairs if any(word in name.lower() for word in _SECRET_NAMES)]
+
+    def proxy(self) -> str | None:
+        """Return the proxy the environment names for this address (HTTPS_PROXY, NO_PROXY …); never for loopback."""
+        if self.is_loopback or urllib.request.proxy_bypass(self.host):
+            return None
+        return urllib.request.getproxies().get(urllib.parse.urlsplit(self.base).scheme)
+
+
+def _split(base_url: str) -> urllib.parse.SplitResult:
+    expected = "expected something like 'https://api.openai.com/v1' or 'http://localhost:8000/v1'"
+    try:
+        parts = urllib.parse.urlsplit(base_url.strip())
+        _ = parts.port  # raises for a port that is none
+    except ValueError as error:
+        raise ConfigError(f"bad base URL {base_url!r}: {error}; {expected}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(char.isspace() for char in base_url.strip()):
+        raise ConfigError(f"bad base URL {base_url!r}; {expected}")
+    return parts

@@ -1,0 +1,110 @@
+"""What a call cost in US dollars, where that is known: the user's own prices first, then the `genai-prices` table."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, Protocol, runtime_checkable
+
+from askwell.core.errors import ConfigError, nearest
+from askwell.core.types import Completion
+
+_LOG = logging.getLogger(__name__)
+_PER_TOKEN = 1e-6
+
+PRICE_NAMES = ("input_per_mtok", "output_per_mtok")
+
+PriceOf = Callable[[int, int, int], float | None]
+"""(prompt tokens, of those read from the provider's cache, completion tokens) -> dollars; None where unknown."""
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A model that knows what a call would cost: (prompt tokens, of those cached, completion tokens) -> dollars."""
+
+    def price(self, prompt: int, cached: int, completion: int, /) -> float | None: ...
+
+
+def price_of(
+    model: str, *, base_url: str, local: bool, prices: Mapping[str, float] | None, provider: str = ""
+) -> PriceOf:
+    """Return the price function of a model at an endpoint, or at a provider by name.
+
+    `prices` (dollars per million tokens, keys `input_per_mtok` and `output_per_mtok`) wins over the table. A local
+    endpoint has no known price (it is not free: someone pays the machine). Without the `prices` extra all others are
+    unknown too. The table is inside the package: nothing is fetched.
+    """
+    if prices is not None:
+        return _own_price(prices)
+    if local:
+        return lambda _prompt, _cached, _completion: None
+    return lambda prompt, cached, completion: _table_price((model, base_url, provider), prompt, cached, completion)
+
+
+def priced(completion: Completion, price: PriceOf, *, cached_tokens: int) -> Completion:
+    """Add to a completion, and to its further replies, what it cost, where that is known."""
+    usage = completion.usage
+    if usage.prompt_tokens or usage.completion_tokens:
+        cost = price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
+        if cost is not None:
+            completion = replace(completion, usage=replace(usage, cost_usd=cost))
+    if completion.others:
+        others = tuple(priced(other, price, cached_tokens=0) for other in completion.others)
+        completion = replace(completion, others=others)
+    return completion
+
+
+def _own_price(prices: Mapping[str, float]) -> PriceOf:
+    for name in prices:
+        if name not in PRICE_NAMES:
+            raise ConfigError(f"unknown price {name!r}; {nearest(name, PRICE_NAMES)}")
+    missing = [name for name in PRICE_NAMES if name not in prices]
+    if missing:
+        raise ConfigError(f"prices {dict(prices)!r} lack {missing}; give dollars per million tokens for both")
+    if min(prices.values()) < 0:
+        raise ConfigError(f"prices {dict(prices)!r} must not be negative; give dollars per million tokens")
+    per_input, per_output = prices["input_per_mtok"] * _PER_TOKEN, prices["output_per_mtok"] * _PER_TOKEN
+    return lambda prompt, _cached, completion: prompt * per_input + completion * per_output
+
+
+_Where = tuple[str, str, str]
+"""Model, address, and provider where the address does not tell."""
+
+
+def _table_price(where: _Where, prompt: int, cached: int, completion: int) -> float | None:
+    table = _table()
+    if table is None or not _is_known(where):
+        return None
+    usage = table.Usage(input_tokens=prompt, cache_read_tokens=min(cached, prompt), output_tokens=completion)
+    return _table_total(table, usage, where)
+
+
+def _table_total(table: Any, usage: Any, where: _Where) -> float:  # noqa: ANN401 - the optional library's
+    model, base_url, provider = where
+    at = {"provider_id": provider} if provider else {"provider_api_url": base_url}
+    return float(table.calc_price(usage, model, **at).total_price)
+
+
+@cache
+def _is_known(where: _Where) -> bool:
+    table = _table()
+    if table is None:
+        return False
+    try:
+        _table_total(table, table.Usage(input_tokens=1, output_tokens=1), where)
+    except LookupError:
+        model, base_url, provider = where
+        _LOG.info("no known price for model %r at %s: its cost is not counted", model, base_url or provider)
+        return False
+    return True
+
+
+@cache
+def _table() -> Any:  # noqa: ANN401 - the optional library's module
+    try:
+        return importlib.import_module("genai_prices")
+    except ImportError:
+        return None

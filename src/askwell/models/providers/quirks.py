@@ -1,0 +1,139 @@
+"""What providers refuse, in their own words, and how to ask them again: data, not code.
+
+A quirk is tried only when a server answers "bad request" in words that match, and kept only when the changed request
+is then accepted. So a wrong match costs one call and changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from askwell.core.types import Message, Role
+from askwell.models.conversation import without_system
+
+Body = Mapping[str, object]
+
+_REFUSED = (
+    r"unsupported|not supported|(does|do)(n't| not) support|unrecogni[sz]ed|unknown|unexpected|not permitted|"
+    r"not allowed|extra (inputs|fields)|extra_forbidden|not available|not enabled|deprecated|"
+    r"invalid (parameter|argument|field)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """One thing some servers do not take."""
+
+    name: str
+    said: re.Pattern[str]
+    """Searched in the provider's message, parameter and code, in lower case."""
+    meaning: str
+    """For the log: what is done instead, and what that costs."""
+    adapt: Callable[[Body], Body]
+    """Returns the changed body, or an equal one where there is nothing to change."""
+
+
+def _all_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("".join(f"(?=.*(?:{pattern}))" for pattern in patterns), re.DOTALL)
+
+
+def _without(field: str, *, within: str = "") -> Callable[[Body], Body]:
+    """Return what takes a field out of a body, or out of an object in it."""
+
+    def take_out(body: Body) -> Body:
+        return {key: value for key, value in body.items() if key != field}
+
+    def take_out_within(body: Body) -> Body:
+        return {**body, within: take_out(cast("Body", body.get(within) or {}))}
+
+    return take_out_within if within else take_out
+
+
+def _rename_max_tokens(body: Body) -> Body:
+    return {("max_completion_tokens" if key == "max_tokens" else key): value for key, value in body.items()}
+
+
+def _fold_system(body: Body) -> Body:
+    turns = cast("list[dict[str, str]]", body["messages"])
+    messages = [Message(role=cast("Role", turn["role"]), content=turn["content"]) for turn in turns]
+    return {**body, "messages": [{"role": turn.role, "content": turn.content} for turn in without_system(messages)]}
+
+
+def _fold_system_instruction(body: Body) -> Body:
+    """Gemini's: put the system text in front of the first user turn."""
+    if "systemInstruction" not in body:
+        return body
+    [system] = cast("dict[str, list[dict[str, str]]]", body["systemInstruction"])["parts"]
+    first, *others = cast("list[dict[str, Any]]", body["contents"])
+    folded = {**first, "parts": [{"text": f"{system['text']}\n\n{first['parts'][0]['text']}"}]}
+    return {**_without("systemInstruction")(body), "contents": [folded, *others]}
+
+
+_NO_TEMPERATURE = Quirk(
+    name="no_temperature",  # OpenAI's reasoning models; Anthropic's newest ("`temperature` is deprecated")
+    said=_all_of(r"\btemperature\b", _REFUSED),
+    meaning="sends no temperature: replies are sampled as the provider likes and may differ between calls",
+    adapt=_without("temperature"),
+)
+NO_SEED = Quirk(
+    name="no_seed",  # Mistral (random_seed), Gemini's and Anthropic's compatible layers, strict gateways
+    said=_all_of(r"\bseed\b", _REFUSED),
+    meaning="sends no seed: sampled replies can't be repeated",
+    adapt=_without("seed"),
+)
+_NO_N = Quirk(
+    name="no_n",  # Groq, vLLM when greedy, strict gateways
+    said=_all_of(r"['\"`\s]n['\"`\s,:=\]]", rf"{_REFUSED}|at most 1|must be (exactly )?1|only 1\b|one choice"),
+    meaning="asks for one sample a request: each sends the prompt again",
+    adapt=_without("n"),
+)
+_NO_SYSTEM = Quirk(
+    name="no_system_role",  # Gemma's and Mistral's chat templates, o1-mini
+    said=re.compile(r"system role|role.{0,40}'?system|'system'.{0,40}role|roles must alternate|system message"),
+    meaning="puts system text into the user message",
+    adapt=_fold_system,
+)
+
+OPENAI_QUIRKS: tuple[Quirk, ...] = (
+    Quirk(
+        name="max_completion_tokens",  # OpenAI's reasoning models
+        said=_all_of(r"\bmax_tokens\b", r"\bmax_completion_tokens\b", _REFUSED),
+        meaning="sends max_completion_tokens instead of max_tokens (reasoning then counts against it)",
+        adapt=_rename_max_tokens,
+    ),
+    _NO_TEMPERATURE,
+    NO_SEED,
+    _NO_N,
+    _NO_SYSTEM,
+)
+ANTHROPIC_QUIRKS: tuple[Quirk, ...] = (_NO_TEMPERATURE,)
+GEMINI_QUIRKS: tuple[Quirk, ...] = (
+    replace(_NO_TEMPERATURE, adapt=_without("temperature", within="generationConfig")),
+    replace(NO_SEED, adapt=_without("seed", within="generationConfig")),
+    replace(
+        _NO_N,  # Gemini 3: "Multiple candidates is not enabled for this model"
+        said=_all_of(r"candidate", rf"{_REFUSED}|only one|must be 1|supported range"),
+        adapt=_without("candidateCount", within="generationConfig"),
+    ),
+    replace(
+        _NO_SYSTEM,  # Gemma: "Developer instruction is not enabled for models/gemma-3-27b-it"
+        said=_all_of(r"(developer|system)[ _]?instruction", _REFUSED),
+        adapt=_fold_system_instruction,
+    ),
+)
+
+
+def adapted(body: Body, quirks: Iterable[Quirk]) -> Body:
+    """Return the body as a server with these quirks wants it."""
+    for quirk in quirks:
+        body = quirk.adapt(body)
+    return body
+
+
+def quirk_behind(words: str, sent: Body, quirks: Iterable[Quirk]) -> Quirk | None:
+    """Return the quirk that explains this refusal and would change the body that was sent."""
+    lowered = words.lower()
+    return next((quirk for quirk in quirks if quirk.said.search(lowered) and quirk.adapt(sent) != sent), None)

@@ -1,0 +1,24 @@
+"""The digest that names a request: the key of the request cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from askwell.core.types import Request
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def request_key(model_name: str, request: Request) -> str:
+    """Digest of everything that may change the answer: model, messages, sampling parameters, draw (32 hex digits)."""
+    parts = (
+        model_name,
+        [(message.role, message.content) for message in request.messages],
+        request.temperature,
+        request.max_tokens,
+        request.seed,
+        request.draw,
+    )
+    text = _as_json(parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,119 @@
+"""OpenTelemetry spans of model calls, named by the GenAI semantic conventions: one a request sent, retries included.
+
+Never holds what was said unless asked to, and never a key: a request has none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any, Literal
+
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel
+from askwell.core.types import Completion, Message, Outcome, Request
+from askwell.models.parts import parts_of
+
+Detail = Literal["calls", "content"]
+"""What a span tells: model, parameters, tokens and outcome, or the messages as well."""
+
+_FINISH: dict[Outcome, str] = {"ok": "stop", "truncated": "length", "refused": "content_filter"}
+
+_PROVIDERS = {"gemini": "gcp.gemini", "azure": "azure.ai.openai", "mistral": "mistral_ai"}
+"""What the conventions call a provider, where it is not our name for it."""
+
+
+class Traced:
+    """Make a span of every call of a model, with whatever tracer provider the process has."""
+
+    def __init__(self, model: ChatModel, *, detail: Detail = "calls") -> None:
+        self.inner = model
+        self.parts = parts_of(model)
+        self._detail: Detail = detail
+        self._trace = _otel("opentelemetry.trace")
+        self._tracer = self._trace.get_tracer("askwell")
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    async def complete(self, request: Request) -> Completion:
+        provider, _, model = self.name.partition(":") if ":" in self.name else ("", "", self.name)
+        attributes: dict[str, str | int | float] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": _PROVIDERS.get(provider, provider) or "askwell",
+            "gen_ai.request.model": model,
+            "gen_ai.request.temperature": request.temperature,
+            "gen_ai.request.max_tokens": request.max_tokens,
+        }
+        if request.seed is not None:
+            attributes["gen_ai.request.seed"] = request.seed
+        if self._detail == "content":
+            attributes["gen_ai.input.messages"] = _spelt(request.messages)
+        kind = self._trace.SpanKind.CLIENT
+        with self._tracer.start_as_current_span(f"chat {model}", kind=kind, attributes=attributes) as span:
+            completion = await self.inner.complete(request)
+            self._tell(span, completion)
+        return completion
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def _tell(self, span: Any, completion: Completion) -> None:  # noqa: ANN401 - the optional library's span
+        usage = completion.usage
+        found: dict[str, object] = {
+            "gen_ai.usage.input_tokens": usage.prompt_tokens,
+            "gen_ai.usage.output_tokens": usage.completion_tokens,
+            "askwell.outcome": completion.outcome,
+        }
+        if usage.cost_usd is not None:
+            found["askwell.cost_usd"] = usage.cost_usd
+        if completion.outcome == "failed":
+            found["error.type"] = completion.fault or "unknown"
+            span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, completion.error))
+        else:
+            found["gen_ai.response.finish_reasons"] = (_FINISH.get(completion.outcome, completion.outcome),)
+            if self._detail == "content":
+                found["gen_ai.output.messages"] = _spelt((Message(role="assistant", content=completion.text),))
+        span.set_attributes(found)
+
+
+class Exporting:
+    """Send spans to the collector that the OTEL_EXPORTER_OTLP_* variables name, while in the `with` block.
+
+    A process that has a tracer provider of its own (`opentelemetry-instrument`) keeps it.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._provider: Any = None
+
+    def __enter__(self) -> None:
+        trace, sdk = _otel("opentelemetry.trace"), _otel("opentelemetry.sdk.trace")
+        if isinstance(trace.get_tracer_provider(), sdk.TracerProvider):
+            return
+        exporter = _otel("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
+        resource = _otel("opentelemetry.sdk.resources").Resource.create(
+            {"service.name": "askwell", "askwell.run": self._run}
+        )
+        self._provider = sdk.TracerProvider(resource=resource)
+        self._provider.add_span_processor(_otel("opentelemetry.sdk.trace.export").BatchSpanProcessor(exporter))
+        trace.set_tracer_provider(self._provider)
+
+    def __exit__(self, *_: object) -> None:
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+def _spelt(messages: tuple[Message, ...]) -> str:
+    return json.dumps(
+        [{"role": one.role, "parts": [{"type": "text", "content": one.content}]} for one in messages],
+        ensure_ascii=False,
+    )
+
+
+def _otel(module: str) -> Any:  # noqa: ANN401 - an optional library's module
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError('traces need OpenTelemetry: pip install "askwell[otel]"') from error

@@ -1,0 +1,132 @@
+"""Asking the target about pairs that the log holds beforehand: what a loop collects, its dev figures, the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from askwell.core.types import Event, Example, Prompt, Rollout, Split
+from askwell.engine.evaluator import Evaluator, mean, watched
+from askwell.engine.rollout_queue import Cell
+from askwell.policies.guarded import Written
+from askwell.policies.loop_records import Chosen, Purpose, chosen_body
+from askwell.runlog.codec import prompt_body
+
+Show = Callable[[str, int, int], None]
+"""Told what is going on: the stage, target calls done in it, and in all."""
+
+_ENDLESS = 1e9
+"""Stands for an advantage nobody asked the value head for: JSON knows no infinity."""
+
+_SPLITS: Mapping[Purpose, Split] = MappingProxyType({"collect": "train", "dev": "dev", "test": "test"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What was written and the static prompt on the same examples."""
+
+    ours: list[float]
+    static: list[float]
+    advantages: list[float]
+    switched: float
+
+    @property
+    def gains(self) -> list[float]:
+        return [ours - static for ours, static in zip(self.ours, self.static, strict=True)]
+
+
+@dataclass(slots=True, kw_only=True)
+class Asker:
+    """Puts pairs to the target through one evaluator; `known` holds what the log had fixed before a kill."""
+
+    evaluator: Evaluator
+    static: Prompt
+    examples: Mapping[str, Example]
+    """By id: whoever may be asked."""
+    known: dict[tuple[int, Purpose], Chosen]
+    show: Show = lambda stage, done, total: None
+    _named: set[Prompt] = field(default_factory=set[Prompt])
+
+    async def compared(
+        self,
+        loop: int,
+        purpose: Purpose,
+        examples: Sequence[Example],
+        write: Callable[[Sequence[str]], list[Written]],
+    ) -> Compared:
+        """Ask what is written and the static prompt on the same examples; examples that miss either are left out."""
+
+        def choose() -> Chosen:
+            written = write([example.input for example in examples])
+            return Chosen(
+                loop=loop,
+                purpose=purpose,
+                pairs=tuple((one.id, what.prompt) for one, what in zip(examples, written, strict=True)),
+                advantages=tuple(min(what.advantage, _ENDLESS) for what in written),
+            )
+
+        scores = _means(await self.asked(loop, purpose, choose, with_static=True))
+        chosen = self.known[loop, purpose]
+        rows = [
+            (scores[one, prompt], scores[one, self.static], advantage, prompt != self.static)
+            for (one, prompt), advantage in zip(chosen.pairs, chosen.advantages, strict=True)
+            if (one, prompt) in scores and (one, self.static) in scores
+        ]
+        return Compared(
+            ours=[row[0] for row in rows],
+            static=[row[1] for row in rows],
+            advantages=[row[2] for row in rows],
+            switched=sum(row[3] for row in rows) / max(1, len(rows)),
+        )
+
+    async def asked(
+        self, loop: int, purpose: Purpose, choose: Callable[[], Chosen], *, with_static: bool = False
+    ) -> list[Rollout]:
+        """Fix the pairs in the log, texts first, then ask the target; what was answered before costs nothing."""
+        chosen = self.known.get((loop, purpose))
+        if chosen is None:
+            self.show(f"loop {loop}: writing prompts ({purpose})", 0, 0)
+            chosen = self.known[loop, purpose] = await asyncio.to_thread(choose)
+        pairs = [*chosen.pairs, *((one, self.static) for one, _ in chosen.pairs if with_static)]
+        journal = self.evaluator.journal
+        texts = [prompt for prompt in dict.fromkeys(prompt for _, prompt in pairs) if prompt not in self._named]
+        self._named.update(texts)
+        first = journal.reserve(len(texts) + 1)
+        await journal.write(
+            *(Event(position=first + place, kind="prompt", body=prompt_body(text)) for place, text in enumerate(texts)),
+            Event(position=first + len(texts), kind="pairs", body=chosen_body(chosen)),
+        )
+        cells = self._cells(list(dict.fromkeys(pairs)), loop, purpose)
+        begun = self.evaluator.done
+        stage = f"loop {loop}: asking the target ({purpose})"
+
+        def see() -> None:
+            self.show(stage, self.evaluator.done - begun, len(cells))
+
+        return [rollout async for rollout in watched(self.evaluator.rollouts(cells), see)]
+
+    def _cells(self, pairs: Sequence[tuple[str, Prompt]], loop: int, purpose: Purpose) -> list[Cell]:
+        draws = self.evaluator.sampling.draws
+        first = self.evaluator.journal.reserve(len(pairs) * draws)
+        return [
+            Cell(
+                position=first + place * draws + draw,
+                step=loop,
+                split=_SPLITS[purpose],
+                prompt=prompt,
+                example=self.examples[one],
+                draw=draw,
+            )
+            for place, (one, prompt) in enumerate(pairs)
+            for draw in range(draws)
+        ]
+
+
+def _means(rollouts: Sequence[Rollout]) -> dict[tuple[str, Prompt], float]:
+    values: dict[tuple[str, Prompt], list[float]] = {}
+    for rollout in rollouts:
+        if rollout.score is not None:
+            values.setdefault((rollout.example_id, rollout.prompt), []).append(rollout.score.value)
+    return {pair: mean(found) for pair, found in values.items()}

@@ -1,0 +1,214 @@
+"""The language model of a QPO policy: any causal LM of transformers, told what reward to aim at, with a value head.
+
+    query tokens · condition · prompt tokens · end
+
+The condition is one position between query and prompt: a linear layer of the (standardised) reward, or a learnt
+"unknown". Three segment embeddings are added (query, condition, prompt). Where embeddings can't be injected (a server
+that takes tokens only) it is a word instead: `conditioning="tokens"`.
+
+The value r(q, p) is read at the last prompt token *with the condition unknown*: a hidden state that has seen the
+reward would repeat it and predict nothing (the released code reads it at the reward's own position).
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (torch, transformers and peft are typed in part only)
+# ruff: noqa: N803, N806 - axes in capitals
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from askwell.core.errors import ConfigError
+from askwell.models.bundled import CHECKPOINT
+from askwell.models.local import load_checkpoint
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise ConfigError(
+        'a policy that writes prompts needs PyTorch and transformers: pip install "askwell[qpo]"'
+    ) from error
+
+from askwell.policies.lm.shared_prefix import ATTENTION, Group, Laid, Tail, lay_packed, lay_plain, register
+
+_LOG = logging.getLogger(__name__)
+
+Conditioning = Literal["embedding", "tokens"]
+
+WORDS = ("worst", "poor", "middling", "good", "best")
+"""Rewards as words, by fifths of the training data; `UNKNOWN` says nothing."""
+UNKNOWN = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """What the policy is made of."""
+
+    base: str = "gpt2"
+    """`pocket` (bundled), a folder made by `save_pretrained`, or a hub name."""
+    conditioning: Conditioning = "embedding"
+    lora_rank: int = 0
+    """Above 0: the base is frozen and learns through adapters of this rank (peft); 0 trains all of it."""
+    max_query_tokens: int = 256
+    """Longer queries lose their middle: counted, and told. The released code cut at 40."""
+    max_prompt_tokens: int = 64
+    device: str = ""
+    """PyTorch's name; by default a GPU if there is one."""
+
+
+class PolicyModel(nn.Module):
+    """The base with condition, segments and value head. Tokens come from `Texts`; `lay` makes its inputs."""
+
+    def __init__(self, base: Any, settings: ModelSettings, *, end_id: int) -> None:  # noqa: ANN401 - partly typed
+        super().__init__()
+        self.base = base
+        self.settings = settings
+        self.end_id = end_id
+        table = base.get_input_embeddings().weight
+        channels, spread = table.shape[1], float(table.detach().float().std())
+        self.injects = settings.conditioning == "embedding"
+        self.shares = False
+        """Whether packed rows give what plain ones give on this base; found out when it is assembled."""
+        if self.injects:
+            self.condition = nn.Linear(1, channels)
+            self.unknown = nn.Parameter(torch.empty(channels))
+            self.segments = nn.Embedding(3, channels)
+            for weight in (self.condition.weight, self.unknown):
+                nn.init.normal_(weight, std=spread)
+            nn.init.zeros_(self.condition.bias)
+            nn.init.zeros_(self.segments.weight)
+        self.value_head = nn.Linear(base.config.get_text_config().hidden_size, 1)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+
+    @property
+    def device(self) -> torch.device:
+        return self.value_head.weight.device
+
+    def lay(self, groups: Sequence[Group], *, packed: bool) -> Laid:
+        """Lay groups out on the model's device; a base that can't share prefixes gets a row a tail."""
+        return (lay_packed if packed and self.shares else lay_plain)(groups, end_id=self.end_id, device=self.device)
+
+    def embedded(self, laid: Laid) -> Tensor:
+        """Token embeddings with segments added, and each tail's condition at its slot: (B, T, E)."""
+        embedded_BTE = self.base.get_input_embeddings()(laid.ids_BT)
+        if not self.injects:
+            return embedded_BTE
+        lead_PE = self.condition_vectors(laid.conditions_P).to(embedded_BTE.dtype)
+        shape = embedded_BTE.shape
+        embedded_BTE = embedded_BTE.flatten(0, 1).index_copy(0, laid.slots, lead_PE).view(shape)
+        return embedded_BTE + self.segments(laid.segments_BT).to(embedded_BTE.dtype)
+
+    def condition_vectors(self, conditions_P: Tensor) -> Tensor:
+        """The embedding of each standardised reward, or of not knowing it (NaN): (P, E)."""
+        values_P1 = conditions_P.unsqueeze(1)
+        return torch.where(values_P1.isnan(), self.unknown, self.condition(values_P1.nan_to_num()))
+
+    def hidden(self, laid: Laid) -> Tensor:
+        """Hidden states of the positions that predict, (M, D)."""
+        more: dict[str, Any] = {"attention_mask": laid.mask_BT}
+        if laid.sharing is not None:
+            # Four axes: transformers hands such a mask on as it is; the attention looks at `sharing` instead.
+            more = {"attention_mask": torch.zeros(1, 1, 1, 1, device=self.device), "sharing": laid.sharing}
+        out = self.base.base_model(
+            inputs_embeds=self.embedded(laid), position_ids=laid.positions_BT, use_cache=False, **more
+        )
+        return out.last_hidden_state.flatten(0, 1)[laid.predicting_M]
+
+    def logits(self, hidden_MD: Tensor) -> Tensor:
+        """Scores of the vocabulary, (M, V)."""
+        return self.base.get_output_embeddings()(hidden_MD)
+
+    def values(self, hidden_MD: Tensor) -> Tensor:
+        """Predicted standardised reward, (M,)."""
+        return self.value_head(hidden_MD.float()).squeeze(-1)
+
+
+def build(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
+    """Return (model, tokenizer) on the base's weights; what is new is drawn by the seed.
+
+    Raises `ConfigError` for a missing extra or an unfit base, `ModelError` for a checkpoint that can't be loaded.
+    """
+    source = str(CHECKPOINT) if settings.base == "pocket" else settings.base
+    base, tokenizer = load_checkpoint(
+        Path(source) if Path(source).is_dir() else source, settings.device or None, "float32"
+    )
+    return assemble(base, tokenizer, settings, seed=seed), tokenizer
+
+
+def assemble(base: Any, tokenizer: Any, settings: ModelSettings, *, seed: int) -> PolicyModel:  # noqa: ANN401
+    """Put head and condition on a loaded base."""
+    if tokenizer.eos_token_id is None:
+        raise ConfigError(f"the tokenizer of {settings.base!r} has no end token, so no prompt would ever end")
+    _check_context(base, settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if settings.lora_rank:
+            _add_lora(base, settings.lora_rank)
+        model = PolicyModel(base, settings, end_id=tokenizer.eos_token_id).to(base.device)
+    _check_head(model)
+    register()
+    base.set_attn_implementation(ATTENTION)
+    model.shares = _shares_prefixes(model)
+    if not model.shares:
+        _LOG.warning("%r has an attention of its own: its queries are encoded once a prompt", settings.base)
+    return model
+
+
+def _add_lora(base: Any, rank: int) -> None:  # noqa: ANN401
+    """Freeze the base and inject adapters in place."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise ConfigError('lora_rank needs peft: pip install "askwell[lora]"') from error
+    base.requires_grad_(requires_grad=False)
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"), base)
+
+
+def _check_context(base: Any, settings: ModelSettings) -> None:  # noqa: ANN401
+    context = getattr(base.config.get_text_config(), "max_position_embeddings", None)
+    wanted = settings.max_query_tokens + settings.max_prompt_tokens + 16
+    if context is not None and context < wanted:
+        raise ConfigError(
+            f"{settings.base!r} takes {context} tokens; a query of {settings.max_query_tokens}, its condition and a "
+            f"prompt of {settings.max_prompt_tokens} need {wanted}: lower max_query_tokens or max_prompt_tokens"
+        )
+
+
+@torch.no_grad()
+def _check_head(model: PolicyModel) -> None:
+    """Refuse a base that changes its logits after the output layer (soft caps, scales): `logits` would be wrong."""
+    ids = torch.arange(3, device=model.device).unsqueeze(0)
+    was_training = model.base.training
+    model.base.eval()
+    whole = model.base(input_ids=ids).logits
+    parts = model.logits(model.base.base_model(input_ids=ids).last_hidden_state)
+    model.base.train(was_training)
+    if not torch.allclose(whole, parts, atol=1e-3, rtol=1e-3):
+        raise ConfigError(f"{model.settings.base!r} changes its logits after the output layer; take another base")
+
+
+@torch.no_grad()
+def _shares_prefixes(model: PolicyModel) -> bool:
+    """Try a packed row against plain ones: some bases have an attention that is not transformers' common one."""
+    lead = (model.end_id,)
+    tails = tuple(Tail(lead=lead, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
+    groups = [Group(query=query, tails=tails) for query in ((5, 6, 7, 8), (9,))]
+    was_training = model.training
+    model.eval()
+    try:
+        plain = model.hidden(lay_plain(groups, end_id=model.end_id, device=model.device))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{model.settings.base!r} can't be a policy's base: {error}") from error
+    try:
+        packed = model.hidden(lay_packed(groups, end_id=model.end_id, device=model.device))
+    except (ConfigError, TypeError, ValueError, RuntimeError):  # whatever such an attention says to what it can't take
+        return False
+    finally:
+        model.train(was_training)
+    return torch.allclose(packed, plain, atol=1e-3, rtol=1e-3)

@@ -1,0 +1,305 @@
+"""QPO's multi-loop: learn from the log, let the policy try new prompts, label them on the target, learn again.
+
+    loop 0 trains nothing: it chooses among the logged prompts, query by query, which is what a writer has to beat
+    loop 1 learns from what was logged; loop t > 1 first labels what loop t-1's policy writes for collection queries
+    after each loop: what its policy does on dev queries against the best static prompt, paired, with an interval
+    ends when a loop brings nothing, calls run out, or all loops are done; then one test of the best loop's policy
+
+Deviations from the paper: a dev split that nothing is trained on decides which loop's policy is kept; several prompts
+a query are labelled, with the static one beside them (`Collecting`); duplicates are never asked twice.
+
+Everything asked is fixed in the log before it is asked, and every answer comes through the evaluator: a killed run goes
+on where it was, and pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from askwell.core.errors import BudgetExhausted
+from askwell.core.protocols import Policy
+from askwell.core.stats import Interval, mean_interval, paired_difference
+from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
+from askwell.engine.evaluator import Evaluator, Interrupted
+from askwell.policies.acquisition import Collecting, to_label, within
+from askwell.policies.checkpoints import Kept
+from askwell.policies.data.outcomes import Cells, Outcomes, experiences, merge
+from askwell.policies.data.subsample import thinned
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import GuardedPolicy, Written
+from askwell.policies.labelling import Asker, Show
+from askwell.policies.loop_records import Chosen, LoopResult, choices, loop_body
+from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.query_splits import Parts
+from askwell.policies.rewards import Formula, rewarded
+from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
+from askwell.policies.selection_writer import fit_chooser
+from askwell.runlog import views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopsSettings:
+    """How many loops, what each may label, and what is deployed."""
+
+    loops: int = 3
+    """Trainings at the most; the first needs no target call."""
+    collecting: Collecting = field(default_factory=Collecting)
+    samples: int = 4
+    """Prompts sampled a query and ranked by the value head; 0 sends the greedy one (the paper)."""
+    guarded: bool = True
+    """Keep the static prompt where no gain is in sight; False sends whatever is written (the paper)."""
+    most_prompts: int = 24
+    """Logged prompts of a query that are trained on: all that were labelled in loops, and so many others; 0 is all."""
+    reward: Formula | None = None
+    """What a pair is worth: one of the paper's formulas, or (None) its score."""
+    min_max: bool = False
+    """Map the formula's rewards to 0..100."""
+    choosing: bool = True
+    """Begin with choosing among the logged prompts, as loop 0 (one dev figure more to pay); False: the paper."""
+    patience: int = 1
+    """Loops in a row that may bring nothing until it ends; 0: it goes on to the last (the paper)."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """The one look at the test split: static prompt and deployed policy on the same examples."""
+
+    static: Interval
+    policy: Interval
+    gain: Interval
+    switched: float
+    """Share of the test queries that got another prompt than the static one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What the loops came to."""
+
+    policy: Policy
+    best_loop: int
+    loops: tuple[LoopResult, ...]
+    tested: Tested | None
+    """None where the static prompt was kept (it is then the same on both sides) or there is no test split."""
+    reason: str
+
+
+@dataclass(kw_only=True)
+class MultiLoop:
+    """One run of the loops over a journal that `begin` has been called on."""
+
+    parts: Parts
+    static: Prompt
+    trainer: Trainer
+    evaluator: Evaluator
+    settings: LoopsSettings
+    keep: Kept
+    """Where each loop's writer is kept."""
+    calls_left: Callable[[], float] = lambda: math.inf
+    """Target calls that may still be paid, what is kept back for the final test not counted."""
+    show: Show = lambda stage, done, total: None
+
+    def __post_init__(self) -> None:
+        parts = (*self.parts.dev_examples, *self.parts.collection, *self.parts.test)
+        self._asker = Asker(
+            evaluator=self.evaluator,
+            static=self.static,
+            examples={example.id: example for example in parts},
+            known=choices(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            show=self.show,
+        )
+
+    async def run(self) -> Learnt:
+        """Go through the loops, test the best policy once, and write the result."""
+        done, reason = await self._loops()
+        best = max(done, key=lambda one: one.result.guarded.estimate)  # the first of equals: fewer trainings
+        tested = None
+        if not _keeps_static(best.policy.guard):
+            try:
+                tested = await self._tested(best)
+            except BudgetExhausted as exhausted:
+                reason = f"{reason}; {exhausted}, and the final test was cut short"
+        return Learnt(
+            policy=FixedPolicy(prompt=self.static) if _keeps_static(best.policy.guard) else best.policy,
+            best_loop=best.result.loop,
+            loops=tuple(one.result for one in done),
+            tested=tested,
+            reason=reason,
+        )
+
+    async def _loops(self) -> tuple[list[_Done], str]:
+        done = await self._chosen()
+        cells, writer = self.parts.train, None
+        for number in range(1, self.settings.loops + 1):
+            try:
+                collected = await self._collected(number, writer)
+                if number > 1 and not collected:
+                    return done, "no new prompt to label, or no target calls left for it"
+                cells = merge([*_again(cells), *collected])
+                writer = await self._trained(number, cells, writer)
+                done.append(await self._on_dev(number, writer, cells, len(collected), samples=self.settings.samples))
+            except BudgetExhausted as exhausted:
+                if not done:
+                    raise
+                return done, str(exhausted)
+            if self._is_over(done):
+                return done, f"loop {number} brought nothing"
+        return done, "all loops done"
+
+    async def _chosen(self) -> list[_Done]:
+        """Loop 0: what choosing among the logged prompts does; nothing where it can't be learnt."""
+        if not self.settings.choosing:
+            return []
+        static, seed = self.static.instruction, self.settings.seed
+        chooser = await asyncio.to_thread(lambda: fit_chooser(self.parts.train, static=static, seed=seed))
+        if chooser is None:
+            return []
+        return [await self._on_dev(0, chooser, self.parts.train, 0, samples=0)]
+
+    def _is_over(self, done: Sequence[_Done]) -> bool:
+        trained = [one for one in done if one.result.loop]
+        return 0 < self.settings.patience <= _barren(trained)
+
+    async def _collected(self, number: int, writer: Writer | None) -> list[Outcomes]:
+        """Label what the last loop's policy would try; the first loop has the log."""
+        if writer is None:
+            return []
+        found = await self._asker.asked(number, "collect", lambda: self._new_pairs(number, writer))
+        return [_outcome(rollout) for rollout in found if rollout.score is not None]
+
+    def _new_pairs(self, number: int, writer: Writer) -> Chosen:
+        collecting = self.settings.collecting
+        room = self._affordable(number)
+        past = [pair for chosen in self._asker.known.values() for pair in chosen.pairs]
+        found = to_label(
+            writer,
+            self.parts.collection,
+            collecting=replace(collecting, pairs=int(min(collecting.pairs, room))),
+            known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
+            seed=self.settings.seed + number,
+        )
+        written = [(example.id, replace(self.static, instruction=text)) for example, text in found]
+        tried = {one for one, prompt in past if prompt == self.static}
+        static = self.static if collecting.with_static else None
+        return Chosen(loop=number, purpose="collect", pairs=within(written, static=static, tried=tried, room=room))
+
+    def _affordable(self, number: int) -> float:
+        """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
+        share = self.calls_left() / self.evaluator.sampling.draws / (self.settings.loops - number + 1)
+        return max(0.0, share - len(self.parts.dev_examples))
+
+    async def _trained(self, number: int, cells: Cells, start: Writer | None) -> Writer:
+        """Train this loop's writer, or read the one that a killed run had finished."""
+        kept = self.keep.read(number)
+        if kept is not None:
+            return kept
+        static, settings = self.static.instruction, self.settings
+        *parts, _ = self._worth(cells)
+        train, dev = (thinned(part, most=settings.most_prompts, always=static, seed=settings.seed) for part in parts)
+        self.show(f"loop {number}: training on {len(train):,} outcomes", 0, 0)
+        writer = await asyncio.to_thread(lambda: self.trainer.fit(train, dev, start=start, seed=settings.seed + number))
+        self.keep.write(number, writer)
+        if self.evaluator.stopping:
+            raise Interrupted
+        return writer
+
+    def _worth(self, cells: Cells) -> tuple[list[Experience], list[Experience], str]:
+        """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
+        static, settings = self.static.instruction, self.settings
+        if settings.reward is None:
+            return experiences(cells, static=static), experiences(self.parts.dev, static=static), ""
+        return rewarded(
+            cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, static=static,
+            confident=settings.loops == 1,
+        )  # fmt: skip
+
+    async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int, *, samples: int) -> _Done:
+        guarded, seed = self.settings.guarded, self.settings.seed
+        policy = GuardedPolicy(
+            writer=writer,
+            static=self.static,
+            guard=never() if guarded else ALWAYS,
+            samples=samples,
+            seed=seed,
+        )
+        compared = await self._asker.compared(number, "dev", self.parts.dev_examples, policy.written)
+        gains, predicted = compared.gains, compared.advantages
+        result = LoopResult(
+            loop=number,
+            collected=collected,
+            trained_on=len(trained_on.cells),
+            reward=self._worth(trained_on)[2],
+            static=mean_interval(compared.static),
+            written=_gain(gains, seed),
+            guarded=_gain(cross_fitted_gains(predicted, gains, seed=seed) if guarded else gains, seed),
+            guard=tune_margin(predicted, gains) if guarded else ALWAYS,
+            target_calls=self._calls(),
+        )
+        await self._write("loop", loop_body(result))
+        return _Done(result=result, policy=replace(policy, guard=result.guard))
+
+    async def _tested(self, best: _Done) -> Tested | None:
+        """The one look at the test split."""
+        if not self.parts.test:
+            return None
+        self.evaluator.open_for_the_test()
+
+        def sent(queries: Sequence[str]) -> list[Written]:
+            return [Written(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]
+
+        found = await self._asker.compared(best.result.loop, "test", self.parts.test, sent)
+        return Tested(
+            static=mean_interval(found.static),
+            policy=mean_interval(found.ours),
+            gain=_gain(found.gains, self.settings.seed),
+            switched=found.switched,
+        )
+
+    def _calls(self) -> int:
+        """Target calls paid up to here; a resumed run's log already holds later ones."""
+        journal = self.evaluator.journal
+        so_far = (event for event in journal.store.events(kinds=["rollout"]) if event.position < journal.next_position)
+        return views.spend(so_far)["target"].calls
+
+    async def _write(self, kind: EventKind, body: dict[str, object]) -> None:
+        journal = self.evaluator.journal
+        await journal.write(Event(position=journal.reserve(), kind=kind, body=body))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """A finished loop: its figures, and the policy they are of."""
+
+    result: LoopResult
+    policy: GuardedPolicy
+
+
+def _gain(gains: Sequence[float], seed: int) -> Interval:
+    return paired_difference(gains, [0.0] * len(gains), method="bootstrap-t", seed=seed)
+
+
+def _keeps_static(guard: Guard) -> bool:
+    return guard.margin == math.inf
+
+
+def _barren(done: Sequence[_Done]) -> int:
+    """How many loops it is since one did better than all before; while the guard has opened in none, without it."""
+    gains = [one.result.guarded.estimate for one in done]
+    if max(gains) <= 0.0:
+        gains = [one.result.written.estimate for one in done]
+    return len(gains) - 1 - gains.index(max(gains))
+
+
+def _outcome(rollout: Rollout) -> Outcomes:
+    assert rollout.score is not None
+    return Outcomes(
+        query=rollout.query, prompt=rollout.prompt.instruction, total=rollout.score.value, draw=rollout.draw
+    )
+
+
+def _again(cells: Cells) -> list[Outcomes]:
+    return [Outcomes(query=one.query, prompt=one.prompt, total=one.total, draws=one.draws, confidence=one.confidence)
+            for one in cells.cells]  # fmt: skip

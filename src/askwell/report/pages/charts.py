@@ -1,0 +1,183 @@
+"""Pictures of scores as inline SVG: intervals on one scale, the curve of a search, the gain of each loop.
+
+Every mark has a title that browsers show on hover, so that no script is needed; colours come from the page's style.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from askwell.core.stats import Interval, format_interval
+from askwell.report.pages.markup import Html, el
+
+WIDTH = 720
+_LEFT, _RIGHT, _TOP, _BOTTOM = 120, 20, 14, 28
+_ROW = 34
+_HEIGHT = 260
+_LEAST = 0.1
+"""Least range of an upright axis: equal scores are not blown up to differences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """Values from `low` to `high` on the pixels from `start` to `end`; `start` may be the larger one (upwards)."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Return the place of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of an interval chart."""
+
+    name: str
+    interval: Interval
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """One candidate of a search: where it stands, and what hovering says."""
+
+    step: int
+    score: float
+    title: str
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Gains by loop, in one colour."""
+
+    name: str
+    gains: Sequence[tuple[int, Interval]]
+    ours: bool = True
+
+
+def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+    """Return round values that span low..high (the first at most low, the last at least high): the axis' own range."""
+    rough = max(high - low, 1e-9) / most
+    scale = 10.0 ** math.floor(math.log10(rough))
+    width = next(factor * scale for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * scale >= rough * (1 - 1e-9))
+    first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
+    return [place * width for place in range(first, max(last, first + 1) + 1)]
+
+
+def interval_chart(rows: Sequence[Row]) -> Html:
+    """Draw scores with their intervals on the scale 0..100, one row each."""
+    height = _TOP + _ROW * len(rows) + _BOTTOM
+    x = Axis(low=0.0, high=1.0, start=_LEFT, end=WIDTH - _RIGHT)
+    marks = [_column(x, value, _TOP, height - _BOTTOM) for value in ticks(0.0, 1.0, most=5)]
+    for place, row in enumerate(rows):
+        y = _TOP + _ROW * (place + 0.5)
+        low, middle, high = (x.at(value) for value in (row.interval.low, row.interval.estimate, row.interval.high))
+        colour = "ours" if row.ours else "theirs"
+        marks += [
+            el("text", row.name, x=_LEFT - 12, y=y + 4, text_anchor="end", class_="name"),
+            el(
+                "g",
+                el("title", f"{row.name}: {format_interval(row.interval)}, {row.interval.n} examples"),
+                el("line", x1=low, x2=high, y1=y, y2=y, stroke_width=4, class_=colour),
+                el("circle", cx=middle, cy=y, r=6, class_=f"dot {colour}"),
+            ),
+        ]
+    return _svg(height, marks, "; ".join(f"{row.name} {format_interval(row.interval)}" for row in rows))
+
+
+def curve_chart(dots: Sequence[Dot], best: Sequence[tuple[int, float]], *, label: str) -> Html:
+    """Draw a search: each candidate at its step, and the best full score so far as a line."""
+    steps = [dot.step for dot in dots] + [step for step, _ in best]
+    values = [dot.score for dot in dots] + [score for _, score in best]
+    top = max(*values, _LEAST)
+    grid = ticks(min(*values, top - _LEAST), top)
+    y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
+    x = Axis(low=-0.5, high=max(*steps, 1) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
+    marks = [*(_line(y, value) for value in grid), *_steps(x, max(steps))]
+    for dot in dots:
+        kind = "dot theirs cut" if dot.partial else "dot theirs"
+        shift = _spread(dot)
+        marks.append(
+            el("circle", el("title", dot.title), cx=x.at(dot.step) + shift, cy=y.at(dot.score), r=4, class_=kind)
+        )
+    corners = " ".join(f"{x.at(step):.1f},{y.at(score):.1f}" for step, score in best)
+    marks.append(el("polyline", points=corners, class_="line ours"))
+    for step, score in best:
+        told = f"best after step {step}: {100 * score:.1f}"
+        marks.append(el("circle", el("title", told), cx=x.at(step), cy=y.at(score), r=3, class_="dot ours"))
+    return _svg(_HEIGHT, marks, label)
+
+
+def gain_chart(series: Sequence[Series], *, label: str) -> Html:
+    """Draw gains with their intervals by loop, and the line of no gain."""
+    bounds = [bound for one in series for _, gain in one.gains for bound in (gain.low, gain.high)]
+    loops = [loop for one in series for loop, _ in one.gains]
+    grid = ticks(min(*bounds, -_LEAST / 2), max(*bounds, _LEAST / 2))
+    y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
+    x = Axis(low=-0.5, high=max(loops) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
+    marks = [*(_line(y, value) for value in grid), *_steps(x, max(loops), name="loop")]
+    marks.append(el("line", x1=x.start, x2=x.end, y1=y.at(0.0), y2=y.at(0.0), class_="zero"))
+    for place, one in enumerate(series):
+        colour = "ours" if one.ours else "theirs"
+        for loop, gain in one.gains:
+            across = x.at(loop) + 16 * (place - (len(series) - 1) / 2)
+            told = f"loop {loop}, {one.name}: {format_interval(gain, signed=True)}"
+            marks.append(
+                el(
+                    "g",
+                    el("title", told),
+                    el(
+                        "line",
+                        x1=across,
+                        x2=across,
+                        y1=y.at(gain.low),
+                        y2=y.at(gain.high),
+                        stroke_width=4,
+                        class_=colour,
+                    ),
+                    el("circle", cx=across, cy=y.at(gain.estimate), r=6, class_=f"dot {colour}"),
+                )
+            )
+    return _svg(_HEIGHT, marks, label)
+
+
+def _svg(height: float, marks: Sequence[Html], label: str) -> Html:
+    return el("svg", *marks, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
+
+
+def _column(x: Axis, value: float, top: float, bottom: float) -> Html:
+    across = x.at(value)
+    return el(
+        "g",
+        el("line", x1=across, x2=across, y1=top, y2=bottom, class_="grid"),
+        el("text", f"{100 * value:g}", x=across, y=bottom + 18, text_anchor="middle"),
+    )
+
+
+def _line(y: Axis, value: float) -> Html:
+    up = y.at(value)
+    return el(
+        "g",
+        el("line", x1=_LEFT / 2, x2=WIDTH - _RIGHT, y1=up, y2=up, class_="grid"),
+        el("text", f"{100 * value:g}", x=_LEFT / 2 - 8, y=up + 4, text_anchor="end"),
+    )
+
+
+def _steps(x: Axis, last: int, *, name: str = "step") -> list[Html]:
+    every = max(1, math.ceil((last + 1) / 20))
+    return [
+        el("text", f"{name} {step}" if step == 0 else str(step), x=x.at(step), y=_HEIGHT - 8, text_anchor="middle")
+        for step in range(0, last + 1, every)
+    ]
+
+
+def _spread(dot: Dot) -> float:
+    """Move a dot aside by its title, the same each time, so that equal scores don't hide each other."""
+    return (sum(dot.title.encode("utf-8", "replace")) % 17 - 8) * 0.9

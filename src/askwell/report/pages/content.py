@@ -1,0 +1,194 @@
+"""All that a run's page tells, read from its log: the report, every prompt's standing, what got better or worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import cast
+
+from askwell.core.errors import ConfigError
+from askwell.core.stats import Interval, mean_interval
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Event, Example, Outcome, Prompt
+from askwell.report.run_report import Report, run_report
+from askwell.runlog import fold, views
+from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.folders import is_training
+from askwell.runlog.store import RunStore
+
+_TRAINING = (("target", "model"), ("policy", "preset"), ("policy", "base"))
+_OPTIMIZATION = (("target", "model"), ("optimizer", "model"), ("search", "preset"))
+SHOWN_PROMPTS = 30
+SHOWN_CHANGES = 20
+"""Examples listed on each side: made right, made wrong."""
+_FAR = 5_000
+"""Events: a gap between two that are wanted over which a new query is cheaper than reading on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One prompt of the search on the dev split."""
+
+    id: str
+    prompt: Prompt
+    step: int
+    score: Interval
+    partial: bool
+    """Stopped early in a race: its score is over fewer examples than the others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a prompt brought on one example."""
+
+    text: str
+    outcome: Outcome
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An example of the dev split under two prompts."""
+
+    example: Example
+    before: Reply
+    after: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What happened on the examples both were asked on; the first so many of each kind, and how many there are."""
+
+    fixed: tuple[Change, ...]
+    broken: tuple[Change, ...]
+    n_fixed: int
+    n_broken: int
+    n_same: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An optimization."""
+
+    name: str
+    header: Body
+    run_report: Report
+    trajectory: Trajectory
+    ranked: tuple[Ranked, ...]
+    """Best first, full scores before partial ones; `SHOWN_PROMPTS` at the most."""
+    tried: int
+    """Different prompts in all."""
+    changes: Changes
+
+    @property
+    def config(self) -> Body:
+        """Settings that decide what is in the log; no address, no name of a key."""
+        return cast("Body", self.header["config"])
+
+
+def story(store: RunStore, name: str) -> Story:
+    """Read a run. Raises `ConfigError` before its first prompt has been scored."""
+    found, folded = run_report.with_columns(store)
+    if found is None:
+        raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
+    ranked, tried = _ranked(folded)
+    pair = (found.initial.prompt, found.best.prompt)
+    return Story(
+        name=name,
+        header=views.header(store.events(kinds=["run"])),
+        report=found,
+        trajectory=folded.trajectory,
+        ranked=tuple(ranked),
+        tried=tried,
+        changes=changes(store, dict.fromkeys(folded.of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
+    )
+
+
+def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Changes:
+    """Set two prompts beside each other on examples asked for a dev score: example id -> (before, after).
+
+    Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
+    """
+    wanted = {(example, prompt_id(prompt)) for example, pair in pairs.items() for prompt in pair}
+    places = [row[0] for row in store.cells() if row[1] == "dev" and (row[3], row[2]) in wanted] if wanted else []
+    replies: dict[tuple[str, str], list[Reply]] = {}
+    for event in _events_at(store, places):
+        key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
+        score = score_of(event.body["score"])
+        if score is not None:
+            completion = completion_of(cast("Body", event.body["completion"]))
+            reply = Reply(text=completion.text, outcome=completion.outcome, value=score.value)
+            replies.setdefault(key, []).append(reply)
+    splits = views.examples(store.events(kinds=["example"])).items()
+    examples = {one.id: one for split, members in splits for one in members if split != "test"}
+    found = [
+        Change(example=examples[example], before=before, after=after)
+        for example, pair in pairs.items()
+        if (before := _averaged(replies.get((example, prompt_id(pair[0])), ())))
+        and (after := _averaged(replies.get((example, prompt_id(pair[1])), ())))
+        and example in examples
+    ]
+    fixed = [one for one in found if _difference(one) > 0]
+    broken = [one for one in found if _difference(one) < 0]
+    return Changes(
+        fixed=tuple(sorted(fixed, key=lambda one: -_difference(one))[:SHOWN_CHANGES]),
+        broken=tuple(sorted(broken, key=_difference)[:SHOWN_CHANGES]),
+        n_fixed=len(fixed),
+        n_broken=len(broken),
+        n_same=len(found) - len(fixed) - len(broken),
+    )
+
+
+def _ranked(folded: fold.Columns) -> tuple[list[Ranked], int]:
+    """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
+    last = {one.prompt: one for one in folded.trajectory.candidates}
+    scores = {prompt: list(folded.of(prompt, "dev").values()) for prompt in last}
+    scored = [one for one in last.values() if scores[one.prompt]]
+    best = sorted(scored, key=lambda one: (one.partial, -fmean(scores[one.prompt]), one.step))[:SHOWN_PROMPTS]
+    rows = [
+        Ranked(
+            id=prompt_id(one.prompt),
+            prompt=one.prompt,
+            step=one.step,
+            score=mean_interval(scores[one.prompt]),
+            partial=one.partial,
+        )
+        for one in best
+    ]
+    return rows, len(scored)
+
+
+def _events_at(store: RunStore, places: Sequence[int]) -> Iterator[Event]:
+    """Read the events at ascending positions, without reading all those between them where they are far apart."""
+    at = -_FAR - 2
+    events: Iterator[Event] = iter(())
+    for place in places:
+        if place - at > _FAR:
+            events = store.events(after=place - 1, kinds=["rollout"])
+        found = next(event for event in events if event.position == place)
+        at = place
+        yield found
+
+
+def _averaged(replies: Sequence[Reply]) -> Reply | None:
+    """Return the first reply with the mean score of all; None where there is none."""
+    return replace(replies[0], value=fmean(reply.value for reply in replies)) if replies else None
+
+
+def _difference(one: Change) -> float:
+    return one.after.value - one.before.value
+
+
+def names_of(header: Body) -> Iterable[tuple[str, str]]:
+    """Say what a run was made of: its task, models and preset, and the seed."""
+    config = cast("Mapping[str, object]", header["config"])
+    places = _TRAINING if is_training(header) else _OPTIMIZATION
+    if config.get("name"):
+        yield "task", str(config["name"])
+    for part, name in places:
+        found = config.get(part)
+        value = cast("Body", found).get(name) if isinstance(found, dict) else found
+        if value:
+            yield part if name == "model" else name, str(value)
+    yield "seed", str(header.get("seed", ""))

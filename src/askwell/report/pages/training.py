@@ -1,0 +1,141 @@
+"""A training as a page: is it deployed and what does it gain, each loop's figures, what it did to single queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from askwell.core.errors import ConfigError
+from askwell.core.stats import format_interval
+from askwell.core.types import ModelRole
+from askwell.policies.loop_records import LoopResult, choices
+from askwell.policies.train_job import Figures, figures
+from askwell.report.pages.blocks import (
+    changed,
+    figure,
+    gained,
+    heading,
+    made_by,
+    section,
+    settings,
+    soft,
+    spend_table,
+    verdict,
+)
+from askwell.report.pages.charts import Row, Series, gain_chart, interval_chart
+from askwell.report.pages.content import Changes, changes, names_of
+from askwell.report.pages.markup import Html, document, el, table
+from askwell.report.run_report import prompt_text
+from askwell.runlog import views
+from askwell.runlog.codec import Body
+from askwell.runlog.store import RunStore
+from askwell.runlog.views import Spend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """All that a training's page tells."""
+
+    name: str
+    header: Body
+    figures: Figures
+    changes: Changes
+    """The single prompt against the best loop's, on dev queries, before the guard."""
+    spend: Mapping[ModelRole, Spend]
+
+
+def read_training(store: RunStore, name: str) -> Training:
+    """Read a training. Raises `ConfigError` before its headroom is known."""
+    found = figures(store)
+    if found is None:
+        raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
+    written = choices(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
+    pairs = {one: (found.static, prompt) for one, prompt in written.pairs} if written else {}
+    return Training(
+        name=name,
+        header=views.header(store.events(kinds=["run"])),
+        figures=found,
+        changes=changes(store, pairs),
+        spend=views.summed(store.usage()),
+    )
+
+
+def training_page(told: Training) -> str:
+    """Return the whole page."""
+    return document(f"{told.name} · askwell", *_parts(told))
+
+
+def _parts(told: Training) -> Iterator[Html]:
+    found = told.figures
+    yield heading(told.name, names_of(told.header))
+    yield verdict(outcome(found), found.tested.gain if found.tested else None)
+    yield soft(f"Headroom: {found.verdict}")
+    if found.reason:
+        yield soft(f"Ended: {found.reason}.")
+    if found.tested is not None:
+        yield section("Held-out test", *_test(found))
+    if found.loops:
+        yield section("Loops", *_loops(found.loops))
+    yield section("The best single prompt", el("pre", prompt_text(found.static)))
+    if told.changes.n_fixed + told.changes.n_broken + told.changes.n_same:
+        which = "prompts chosen among the logged ones" if not found.best_loop else f"loop {found.best_loop}'s prompts"
+        yield section("Dev queries", *changed(told.changes, "the single prompt", f"{which}, without the guard,"))
+    yield section("Paid for", spend_table({"target": told.spend["target"]}))
+    yield section("Settings", settings(_config(told)))
+    yield made_by()
+
+
+def outcome(found: Figures) -> str:
+    """Say what is deployed, and what it gains."""
+    if not found.finished:
+        return "Not finished."
+    if found.keeps_static:
+        return "Every query gets the best single prompt."
+    if found.tested is None:
+        return "A prompt for each query is deployed, but it was not tested on held-out queries."
+    tested = found.tested
+    scores = f"Held-out test: {100 * tested.static.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
+    own = f"{tested.switched:.0%} of them get a prompt of their own"
+    return f"{scores}; {gained(tested.gain)}, on the same {tested.gain.n:,} queries; {own}."
+
+
+def _test(found: Figures) -> Iterator[Html]:
+    assert found.tested is not None
+    rows = [
+        Row(name="single prompt", interval=found.tested.static, ours=False),
+        Row(name="policy", interval=found.tested.policy),
+    ]
+    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals, the same queries for both.")
+
+
+def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
+    series = [
+        Series(name="without the guard", gains=[(one.loop, one.written) for one in loops], ours=False),
+        Series(name="guarded", gains=[(one.loop, one.guarded) for one in loops]),
+    ]
+    label = "Guarded gain by loop: " + ", ".join(format_interval(one.guarded, signed=True) for one in loops)
+    yield figure(
+        gain_chart(series, label=label),
+        "Gain over the single prompt on dev queries, in points: sending whatever is written (grey), and with the guard "
+        "(blue), its margin tuned on other queries. Loop 0 chooses among the logged prompts.",
+    )
+    yield table(
+        ["loop#", "new pairs#", "learnt from#", "single prompt#", "unguarded gain#", "guarded gain#", "calls so far#"],
+        [
+            [
+                str(one.loop),
+                f"{one.collected:,}",
+                f"{one.trained_on:,}",
+                format_interval(one.static),
+                format_interval(one.written, signed=True),
+                format_interval(one.guarded, signed=True),
+                f"{one.target_calls:,}",
+            ]
+            for one in loops
+        ],
+    )
+
+
+def _config(told: Training) -> Body:
+    return cast("Body", told.header["config"])

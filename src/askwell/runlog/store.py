@@ -1,0 +1,329 @@
+"""The run log: an append-only table of events, in memory or in one SQLite file.
+
+A run is a folder with `log.db` in it (WAL mode: readable while it is written). One process writes at a time, held by a
+lock file; any number may read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from askwell.core.errors import StoreError
+from askwell.core.types import Event, EventKind
+from askwell.runlog.codec import CellRow, UsageRow, cell_row, usage_rows
+from askwell.runlog.sqlite_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
+
+ASIDE = -1
+"""Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
+
+_ASIDE_BASE = 1 << 40
+BEFORE_ASIDE = _ASIDE_BASE - 1
+"""`events(after=BEFORE_ASIDE)` yields the events that were written aside, without a walk through all the others."""
+_COLUMNS = "position, kind, key, at, seconds, body"
+_AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
+_FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
+_CELLS = """
+SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.draw', '$.score[0]', '$.cached')
+FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
+"""
+"""Several paths at once come back as JSON text, with every number spelt as it was written."""
+_USAGE = """
+SELECT {role}, count(*), count(*) FILTER (WHERE json_extract(body, '$.completion.outcome') = 'failed'),
+    sum(json_extract(body, '$.completion.tokens[0]')), sum(json_extract(body, '$.completion.tokens[1]')),
+    sum(json_extract(body, '$.completion.cost_usd')), sum(seconds)
+FROM events WHERE kind = '{kind}' AND json_extract(body, '$.cached') IS NULL
+"""
+_TARGET_USAGE = _USAGE.format(role="'target'", kind="rollout")  # no GROUP BY: it would take twice as long
+_OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") + " GROUP BY 1"
+_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ROWS_AT_ONCE = 64
+_Row = tuple[int, str, str, float, float, str]
+
+
+class RunStore(Protocol):
+    """Where a run's events are kept.
+
+    Contract: `append` writes all of a batch or none of it, and the batch is durable when it returns. Appending an event
+    equal to the one already at its position does nothing; a different one raises `StoreError` and writes nothing.
+    Events at `ASIDE` get the next free position after all fixed ones. `events` yields in ascending position, only
+    committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
+    by position, with this key. `cells` and `usage` say what the events say without reading their texts: the first
+    yields a row for every rollout, in ascending position, the second rows that add up to what was spent.
+    """
+
+    def append(self, events: Iterable[Event]) -> None: ...
+
+    def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]: ...
+
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None: ...
+
+    def cells(self) -> Iterator[CellRow]: ...
+
+    def usage(self) -> Iterable[UsageRow]: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryStore:
+    """A run log that lives and dies with the process."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, Event] = {}
+        self._by_key: dict[str, Event] = {}
+        self._lock = threading.Lock()
+
+    def append(self, events: Iterable[Event]) -> None:
+        with self._lock:
+            fresh: dict[int, Event] = {}
+            aside = max(_ASIDE_BASE, max(self._events, default=0) + 1)
+            for event in events:
+                placed = _placed(event, aside)
+                aside += event.position == ASIDE
+                known = self._events.get(placed.position) or fresh.get(placed.position)
+                if known is None:
+                    fresh[placed.position] = placed
+                elif known != placed:
+                    raise _conflict(known, placed)
+            self._events.update(fresh)
+            for event in fresh.values():
+                known = self._by_key.get(event.key)
+                if event.key and (known is None or event.position < known.position):
+                    self._by_key[event.key] = event
+
+    def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
+        with self._lock:
+            positions = sorted(position for position in self._events if position > after)
+            found = [self._events[position] for position in positions]
+        return iter([event for event in found if not kinds or event.kind in kinds])
+
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+        with self._lock:
+            here = self._events.get(position)
+            return here if here is not None and key and here.key == key else self._by_key.get(key)
+
+    def cells(self) -> Iterator[CellRow]:
+        return map(cell_row, self.events(kinds=["rollout"]))
+
+    def usage(self) -> Iterable[UsageRow]:
+        return usage_rows(self.events(kinds=["rollout", "call"]))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class SqliteStore:
+    """A run log in one file. `read_only` opens a log that another process may be writing.
+
+    Raises `StoreError` where the file can't be opened, is another program's, or is being written by another process.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._write_lock = threading.Lock()
+        self._lock_file = None if read_only else take_lock(path)
+        self._first: dict[int, int] = {}
+        """Hash of a key -> first position that has it; complete in a store that writes."""
+        try:
+            self._writer = None if read_only else self._open_writer()
+            self._reader = open_reader(path)
+            self._reader_lock = threading.Lock()
+            self._check_format()
+            if not read_only:
+                rows = self._reader.execute("SELECT position, key FROM events WHERE key != '' ORDER BY position DESC")
+                self._first.update((hash(key), position) for position, key in rows)  # of several the last one stays
+        except StoreError:
+            self.close()
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreError(f"cannot open the run log {str(path)!r}: {error}") from error
+
+    def append(self, events: Iterable[Event]) -> None:
+        if self._writer is None:
+            raise StoreError(f"the run log {str(self.path)!r} was opened read-only")
+        batch = list(events)
+        with self._write_lock:
+            try:
+                self._append(self._writer, batch)
+            except (sqlite3.Error, OSError) as error:
+                raise StoreError(
+                    f"cannot write to the run log {str(self.path)!r}: {error}; what was committed before is safe, "
+                    "free the disk or fix the folder's permissions and resume"
+                ) from error
+
+    def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
+        where = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        query = f"SELECT {_COLUMNS} FROM events WHERE position > ?{where} ORDER BY position LIMIT 2000"  # noqa: S608
+        while True:
+            rows = self._read(query, (after, *kinds))
+            yield from map(_event, rows)
+            if len(rows) < 2000:
+                return
+            after = rows[-1][0]
+
+    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+        if not key:
+            return None
+        first = self._first.get(hash(key))
+        if first is None and self._writer is not None:
+            return None  # most keys that are asked for are new, and a query for each would cost 20 µs
+        places = [place for place in (position, first) if place is not None and place != ASIDE]
+        found = [row for place in places for row in self._read(_AT, (place, key))]
+        # A reader keeps no keys, and two keys may have one hash.
+        return next(map(_event, found or self._read(_FIRST, (key,))), None)
+
+    def cells(self) -> Iterator[CellRow]:
+        after = -1
+        while True:
+            rows = self._read(_CELLS, (after,))
+            decoded: list[tuple[str, str, str, int | None, float | None, bool | None]]
+            decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
+            for (position, _), (split, prompt, example, draw, score, cached) in zip(rows, decoded, strict=True):
+                yield position, split, prompt, example, draw or 0, score, cached is not None
+            if len(rows) < 2000:
+                return
+            after = rows[-1][0]
+
+    def usage(self) -> Iterable[UsageRow]:
+        for query in (_TARGET_USAGE, _OTHER_USAGE):
+            for role, calls, failed, *amounts in self._read(query, ()):
+                if calls:
+                    yield role, False, calls - failed, *amounts
+                    yield role, True, failed, 0, 0, None, 0.0
+
+    def close(self) -> None:
+        with contextlib.suppress(AttributeError):  # a store whose opening failed half-way
+            self._reader.close()
+        self._release()
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            create_log(self.path)
+        writer = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA synchronous = FULL")  # with group commit the price is one fsync per batch
+        if writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            writer.execute(f"PRAGMA user_version = {FORMAT}")
+        writer.executescript(SCHEMA)
+        return writer
+
+    def _check_format(self) -> None:
+        version = int(self._reader.execute("PRAGMA user_version").fetchone()[0])
+        is_empty = not self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version != FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
+            raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {FORMAT}")
+
+    def _read(self, query: str, parameters: tuple[object, ...]) -> list[Any]:
+        try:
+            with self._reader_lock:
+                return self._reader.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            if str(error).startswith("no such table"):
+                return []  # a log that was made a moment ago
+            raise StoreError(f"cannot read the run log {str(self.path)!r}: {error}") from error
+
+    def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            rows = list(self._rows(writer, batch))
+            before = writer.total_changes
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows[start : start + _ROWS_AT_ONCE]
+                # One statement for many rows: each statement lets go of the interpreter's lock and has to get it back
+                # from the busy event loop.
+                values = ",".join(["(?,?,?,?,?,?)"] * len(some))
+                query = f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES {values}"  # noqa: S608
+                writer.execute(query, [value for row in some for value in row])
+            if writer.total_changes - before < len(rows):
+                self._refuse_conflicts(writer, rows)
+            writer.execute("COMMIT")
+            self._learn_keys((row[0], row[2]) for row in rows if row[2])
+        except BaseException:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+
+    def _learn_keys(self, found: Iterable[tuple[int, str]]) -> None:
+        first = self._first
+        for position, key in found:
+            digest = hash(key)
+            known = first.get(digest)
+            if known is None or position < known:
+                first[digest] = position
+
+    def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
+        aside, now = _ASIDE_BASE, time.time()
+        if any(event.position == ASIDE for event in batch):
+            last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
+            aside = max(aside, (last or 0) + 1)
+        for event in batch:
+            position = event.position
+            if position == ASIDE:
+                position, aside = aside, aside + 1
+            yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
+
+    def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
+        for row in rows:
+            found = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
+            known, given = _event(cast("_Row", found)), _event(row)
+            if known != given:
+                raise _conflict(known, given)
+
+    def _release(self) -> None:
+        writer = getattr(self, "_writer", None)
+        if writer is not None:
+            writer.close()
+            self._writer = None
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+
+def dump_body(body: Mapping[str, object]) -> str:
+    """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
+    text = _SPELL(body)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":"))
+    return text
+
+
+def _placed(event: Event, aside: int) -> Event:
+    if event.position != ASIDE and event.at:
+        return event
+    return Event(
+        position=aside if event.position == ASIDE else event.position,
+        kind=event.kind,
+        body=event.body,
+        key=event.key,
+        at=event.at or time.time(),
+        seconds=event.seconds,
+    )
+
+
+def _event(row: _Row) -> Event:
+    position, kind, key, at, seconds, body = row
+    return Event(
+        position=position, kind=cast("EventKind", kind), body=json.loads(body), key=key, at=at, seconds=seconds
+    )
+
+
+def _conflict(known: Event, given: Event) -> StoreError:
+    return StoreError(
+        f"position {given.position} of the run log holds a {known.kind!r} event, and a different {given.kind!r} event "
+        f"was to be written there: the run's settings, data or code changed since it began; start a new run"
+    )

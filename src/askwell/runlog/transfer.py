@@ -1,0 +1,189 @@
+"""A run log as a file for other tools: every event, there and back, or a flat table of its rollouts.
+
+Events go one by one, so that a log of any length takes the same memory. An imported log equals the exported one event
+for event, times included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from askwell.core.errors import ConfigError, DataError, nearest
+from askwell.core.types import Event, EventKind
+from askwell.runlog import views
+from askwell.runlog.codec import Body, completion_of, outcome_columns, score_of
+from askwell.runlog.store import RunStore, SqliteStore, dump_body
+
+FORMATS = ("parquet", "jsonl")
+TABLES = ("events", "rollouts")
+_BATCH = 4096
+
+Row = dict[str, object]
+
+
+class _Line(TypedDict):
+    """An event as it stands in a file."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  pydantic's own way
+
+    position: int
+    kind: EventKind
+    key: str
+    at: float
+    seconds: float
+    body: dict[str, object]
+
+
+_LINE = TypeAdapter(_Line)
+
+
+def write(store: RunStore, path: Path, *, form: str, table: str = "events") -> int:
+    """Write a log's events, or its rollouts as a table, and return how many rows that is.
+
+    Raises `ConfigError` for an unknown form or table, for a missing extra, and where the file can't be written.
+    """
+    _check(form, FORMATS, "format")
+    _check(table, TABLES, "table")
+    rows = _event_rows(store) if table == "events" else rollout_rows(store)
+    try:
+        if form == "parquet":
+            from askwell.runlog import parquet
+
+            return parquet.write(path, rows, columns=parquet.EVENTS if table == "events" else parquet.ROLLOUTS)
+        return _write_lines(path, rows)
+    except OSError as error:
+        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; give another -o") from error
+
+
+def read(path: Path) -> Iterator[Event]:
+    """Yield the events of a file that `write` made; its form is told by how it begins.
+
+    Raises `DataError` with the row that is not an event.
+    """
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        if is_parquet:
+            from askwell.runlog import parquet
+
+            rows: Iterable[object] = parquet.read(path)
+        else:
+            rows = _read_lines(path)
+        for number, row in enumerate(rows, 1):
+            yield _event(row, path, number)
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+
+
+def load(path: Path, log: Path) -> int:
+    """Make a run log of a file's events and return how many there are; the log appears when it is whole.
+
+    Raises `DataError` where the file is not a whole exported log.
+    """
+    draft = log.with_name("import.db")
+    _clear(draft)
+    try:
+        count = _fill(draft, path)
+        draft.replace(log)
+    finally:
+        _clear(draft)
+    return count
+
+
+def _fill(draft: Path, path: Path) -> int:
+    count = 0
+    events = read(path)
+    with SqliteStore(draft) as store:
+        while batch := list(islice(events, _BATCH)):
+            store.append(batch)
+            count += len(batch)
+        is_whole = next(store.events(kinds=["run"]), None) is not None
+    if not is_whole:
+        raise DataError(f"{str(path)!r} holds {count} events but not a run's first one; export the whole log")
+    return count
+
+
+def _clear(draft: Path) -> None:
+    for stale in draft.parent.glob(f"{draft.stem}.*"):
+        stale.unlink()
+
+
+def rollout_rows(store: RunStore) -> Iterator[Row]:
+    """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
+    prompts = views.prompts(store.events(kinds=["prompt"]))
+    by_split = views.examples(store.events(kinds=["example"]))
+    examples = {example.id: example for members in by_split.values() for example in members}
+    for event in store.events(kinds=["rollout"]):
+        body = event.body
+        completion, score = completion_of(cast("Body", body["completion"])), score_of(body["score"])
+        prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
+        target = example.target
+        yield {
+            "position": event.position,
+            "step": body["step"],
+            "split": body["split"],
+            "prompt_id": body["prompt"],
+            "prompt": prompt.instruction,
+            "example_id": example.id,
+            "input": example.input,
+            "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
+            "draw": body.get("draw", 0),
+            **outcome_columns(completion, score),
+            "seconds": event.seconds,
+            "cached": bool(body.get("cached")),
+            "at": event.at,
+        }
+
+
+def _event_rows(store: RunStore) -> Iterator[Row]:
+    for event in store.events():
+        yield {
+            "position": event.position,
+            "kind": event.kind,
+            "key": event.key,
+            "at": event.at,
+            "seconds": event.seconds,
+            "body": event.body,
+        }
+
+
+def _write_lines(path: Path, rows: Iterable[Row]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(dump_body(row) + "\n")
+            count += 1
+    return count
+
+
+def _read_lines(path: Path) -> Iterator[object]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{str(path)!r}, row {number}: not JSON ({error}); expected an exported log") from error
+
+
+def _event(row: object, path: Path, number: int) -> Event:
+    try:
+        line = _LINE.validate_python(row)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise DataError(
+            f"{str(path)!r}, row {number}: {place or 'it'}: {problem['msg']}; is it an exported log?"
+        ) from error
+    return Event(**line)
+
+
+def _check(name: str, known: tuple[str, ...], what: str) -> None:
+    if name not in known:
+        raise ConfigError(f"unknown {what} {name!r}; {nearest(name, known)}")

@@ -1,0 +1,18 @@
+"""The bundled tasks: they need no download, and their prompts matter to the bundled model."""
+
+from __future__ import annotations
+
+from askwell.tasks.bundled.catalog import task_names
+from askwell.tasks.bundled.mixture import examples, members
+from askwell.tasks.bundled.prompts import best_known_prompt, held_out, initial_prompt, style_prompts, vague_prompts
+
+__all__ = [
+    "best_known_prompt",
+    "examples",
+    "held_out",
+    "initial_prompt",
+    "members",
+    "style_prompts",
+    "task_names",
+    "vague_prompts",
+]

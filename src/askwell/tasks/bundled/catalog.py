@@ -1,0 +1,41 @@
+"""Which families and tasks are bundled, and which split an input belongs to."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Literal
+
+from askwell.core.errors import ConfigError
+from askwell.tasks.bundled import booleans, navigation, numbers, reviews, words
+from askwell.tasks.bundled.family import Family, Skill
+
+FAMILIES: tuple[Family[Any], ...] = (
+    numbers.FAMILY,
+    words.FAMILY,
+    reviews.FAMILY,
+    booleans.FAMILY,
+    navigation.FAMILY,
+)
+BUCKETS = 10
+DEV_BUCKET, TEST_BUCKET = 8, 9
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of all bundled tasks, family by family."""
+    return tuple(skill.name for family in FAMILIES for skill in family.skills)
+
+
+def find(task: str) -> tuple[Family[Any], Skill[Any]]:
+    """Return the family and the skill behind a task's name."""
+    for family in FAMILIES:
+        for skill in family.skills:
+            if skill.name == task:
+                return family, skill
+    raise ConfigError(f"unknown pocket task {task!r}; choose one of {sorted(task_names())}")
+
+
+def split_of(text: str) -> Literal["train", "dev", "test"]:
+    """Return the one split an input may appear in; whitespace and case make no difference."""
+    normalised = " ".join(text.lower().split())
+    bucket = int.from_bytes(blake2b(normalised.encode(), digest_size=4).digest(), "big") % BUCKETS
+    return "dev" if bucket == DEV_BUCKET else "test" if bucket == TEST_BUCKET else "train"

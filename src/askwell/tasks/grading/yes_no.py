@@ -1,0 +1,194 @@
+"""Read a two-way verdict (true/false, yes/no, valid/invalid, …), negations included, in the target's own vocabulary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from askwell.core.errors import DataError
+from askwell.tasks.grading.answer_markers import MAX_TAIL, boxed, regions, spans
+from askwell.tasks.grading.normalize import first_turn, plain, sentences, strip_outer, visible
+
+FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "true": (("true",), ("false", "untrue")),
+    "yes": (("yes", "yeah", "yep", "yup"), ("no", "nope", "nah")),
+    "valid": (("valid",), ("invalid", "nonvalid", "non-valid")),
+    "plausible": (("plausible",), ("implausible",)),
+    "correct": (("correct",), ("incorrect",)),
+    "possible": (("possible",), ("impossible",)),
+}
+"""Positive and negative words by family; the first of each is the canonical one."""
+
+_LETTERS = {
+    "t": ("true", True),
+    "f": ("true", False),
+    "y": ("yes", True),
+    "n": ("yes", False),
+    "1": ("true", True),
+    "0": ("true", False),
+}
+_MEANING = {
+    word: (family, positive)
+    for family, sides in FAMILIES.items()
+    for positive, side in ((True, sides[0]), (False, sides[1]))
+    for word in side
+}
+_WORDS = "|".join(sorted(_MEANING, key=len, reverse=True))
+_PAIR = re.compile(
+    rf"\b({_WORDS})\b[\"')\]*]*[ ]*(?:or|/|\||vs\.?|versus|and/or)[ ]*[\"'(\[*]*(?:is[ ])?\b(?:{_WORDS}|"
+    rf"not(?![ ](?:{_WORDS})))\b"
+    rf"|\b(?:both|neither)[ ]+(?:{_WORDS})[ ]+(?:and|nor)[ ]+(?:{_WORDS})\b",
+    re.IGNORECASE,
+)
+_OPTION_LIST = re.compile(
+    rf"(?:^[ \t]*options?:?[ \t]*\n)?(?:^[ \t]*[-*•][ \t]*(?:{_WORDS})[ \t]*(?:\n|$)){{2,4}}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NEGATION = (
+    r"(?:\bnot\b|n't\b|\bnever\b|\bhardly\b|\bfar from\b|\banything but\b|\bno longer\b|\bnor\b|\bneither\b|"
+    r"\bcannot be\b)"
+    r"(?:[ ]+(?:be|been|a|an|the|at all|in fact|considered|quite|so|always|very|\w+ly)\b){0,3}[ ]*[(\"']*[ ]*"
+)
+_VERDICT = re.compile(
+    rf"(?P<negations>(?:{_NEGATION}){{0,4}})(?<![\w-])(?P<word>{_WORDS})(?![\w]|-\w|'\w)", re.IGNORECASE
+)
+_NOT = re.compile(
+    r"\bnot\b|n't\b|\bnever\b|\bhardly\b|\bfar from\b|\banything but\b|\bno longer\b|\bnor\b|\bneither\b|\bcannot be\b",
+    re.IGNORECASE,
+)
+_WHETHER = re.compile(r"\b(?:whether|if|assume|assuming|suppose|determine)\b[^.,;:!?\n]{0,60}$", re.IGNORECASE)
+_ASIDE = re.compile(r"\b(?:then|so|is that)\b", re.IGNORECASE)
+_NO_ENDS = re.compile(
+    r"[\"')\]*]*[ ]*(?:$|[.,;:!?\n()—–]|-[ ]|(?:because|since|as|it|that|this|he|she|they|you|we|i|there|the|in|"
+    r"for|given|your)\b)",
+    re.IGNORECASE,
+)
+_NO_STARTS = re.compile(
+    r"(?:^|[.!?;:,\n\"'(—–=→]|\b(?:is|be|was|say|answer|so|therefore|thus|hence|then|of))[ \t\n\"'(*]*$", re.IGNORECASE
+)
+_LEADS = re.compile(
+    rf"\W*(?:(?:so|well|okay|ok|hmm|therefore|thus|hence)\b\W*)?(?P<word>{_WORDS})\b(?P<after>[^\n]?[^\n]{{0,12}})",
+    re.IGNORECASE,
+)
+_LEAD_ENDS = re.compile(
+    r"[\"')\]*]*[ ]*(?:$|[.,;:!?()—–]|-[ ]|(?:because|since|as|it|that|this|the|i|he|she|they|you|we|there|"
+    r"in)\b)",
+    re.IGNORECASE,
+)
+_CONCLUSION = re.compile(
+    r"\b(?:so|therefore|thus|hence|in conclusion|overall|ultimately|consequently|in summary|finally)\b", re.IGNORECASE
+)
+
+Verdict = tuple[str, bool]
+"""(family, positive)."""
+
+
+def target_verdict(target: str) -> Verdict:
+    """Read a target such as "True", "no" or "invalid"; raise DataError for any other word."""
+    bare = strip_outer(visible(target)).casefold()
+    found = _MEANING.get(bare) or _LETTERS.get(bare)
+    if found is None and len(verdicts := {(family, positive) for family, positive, _ in _verdicts(bare)}) == 1:
+        return verdicts.pop()
+    if found is None:
+        raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' know {sorted(_MEANING)}")
+    return found
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """Name a verdict by its family's canonical word."""
+    family, positive = verdict
+    return FAMILIES[family][0 if positive else 1][0]
+
+
+def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
+    """Return a reply's verdict and a note.
+
+    Words of `family` (the target's) decide wherever the reply has any; else the other families are read, so "Yes"
+    answers a true/false question and "plausible" a yes/no one. `family` may be "" (any).
+    """
+    seen = visible(reply)
+    text = _without_options(plain(first_turn(seen)))
+    whole = strip_outer(boxed(text)).casefold()
+    if letter := _LETTERS.get(whole):
+        return letter, ""
+    families = [
+        (family,),
+        tuple(name for name in ("yes", "true", "valid", "plausible", "correct", "possible") if name != family),
+    ]
+    if not family:
+        families = [tuple(FAMILIES)]
+    for names in families:
+        for region in regions(text):
+            if found := _read(region, names):
+                return found, "" if found[0] == family or not family else f"read {verdict_word(found)!r} as the answer"
+    return None, "no verdict found"
+
+
+def _without_options(text: str) -> str:
+    return _PAIR.sub(" ", _OPTION_LIST.sub("\n", text))
+
+
+def _read(text: str, names: tuple[str, ...]) -> Verdict | None:
+    for span in spans(text):
+        if found := _stated(boxed(span.line), names):
+            return found
+    parts = sentences(text[-MAX_TAIL:])
+    for part in reversed(parts):
+        if conclusion := _CONCLUSION.search(part):
+            tail = part[conclusion.end() :]
+            if found := _leading(tail, names) or _last(tail, names):
+                return found
+    if found := _leading(text, names):
+        return found
+    for span in spans(text, "boolean"):
+        if found := _stated(span.line, names):
+            return found
+    for part in reversed(parts):
+        if found := _leading(part, names) or _last(part, names):
+            return found
+    return None
+
+
+def _stated(line: str, names: tuple[str, ...]) -> Verdict | None:
+    bare = strip_outer(line).casefold()
+    if (letter := _LETTERS.get(bare)) and letter[0] in names:
+        return letter
+    for part in sentences(line)[:1]:
+        if found := _leading(part, names):
+            return found
+        found = [(family, positive) for family, positive, _ in _verdicts(part) if family in names]
+        if found:
+            return found[-1] if re.search(r"=|\bis\b", part) else found[0]
+    return None
+
+
+def _leading(text: str, names: tuple[str, ...]) -> Verdict | None:
+    match = _LEADS.match(text)
+    if match is None or not _LEAD_ENDS.match(match["after"].split("\n", 1)[0]):
+        return None
+    family, positive = _MEANING[match["word"].casefold()]
+    return (family, positive) if family in names else None
+
+
+def _last(text: str, names: tuple[str, ...]) -> Verdict | None:
+    found = None
+    for family, positive, _ in _verdicts(text):
+        if family in names:
+            found = (family, positive)
+    return found
+
+
+def _verdicts(text: str) -> Iterator[tuple[str, bool, int]]:
+    for match in _VERDICT.finditer(text):
+        word = match["word"].casefold()
+        before = text[max(0, match.start() - 80) : match.start()]
+        after = text[match.end() : match.end() + 24]
+        if word == "no" and not (_NO_STARTS.search(before) and _NO_ENDS.match(after)):
+            continue
+        hypothetical = _WHETHER.search(before)
+        if hypothetical and not _ASIDE.search(hypothetical[0]):
+            continue
+        family, positive = _MEANING[word]
+        negations = match["negations"].strip().casefold()
+        turned = len(_NOT.findall(negations)) % 2 == 1 and (family != "yes" or negations == "not")
+        yield family, positive != turned, match.start()
