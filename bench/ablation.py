@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, views
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
-from askwell.evaluation import Sampling
+from askwell.core.event_loop import run_blocking
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.gpo.presets import INGREDIENTS
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.methods import Search, search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel

@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, views
-from askwell.blocking import run_blocking
 from askwell.build_task import answer_type_of
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
+from askwell.core.event_loop import run_blocking
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.methods import search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel

@@ -27,8 +27,8 @@ import numpy as np
 from askwell import pocket
 from askwell.build_task import build_task
 from askwell.config import parse_config
-from askwell.evaluation import Sampling, scores_by_prompt
-from askwell.job import TargetSide
+from askwell.engine.evaluator import Sampling, scores_by_prompt
+from askwell.engine.jobs import TargetSide
 from askwell.journal import Journal
 from askwell.pocket.model import pocket_model
 from askwell.qpo.offpolicy import Estimate, off_policy

@@ -11,8 +11,8 @@ family-wise error. A summary table goes to stderr.
 
 Candidate sets are 8 complete rows of one run (same group, optimizer and seed: those share their blocks), 500 times a
 (dataset, model), seed 0, the blocks in an order drawn anew for each set; every method sees the same sets. Cells are
-asked for one at a time (`--slots`), as the racing objects of `askwell.racing` want them; what runs here is what runs in
-a real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
+asked for one at a time (`--slots`), as the rules of `askwell.engine.racing` want them; what runs here is what runs in a
+real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from askwell.belief import Field
-from askwell.racing import RACINGS, ExpectedGain, PairedT, Racing, SuccessiveHalving
+from askwell.engine.racing.posterior import Field
+from askwell.engine.racing.rules import RACINGS, ExpectedGain, PairedT, Racing, SuccessiveHalving
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "recorded" / "capo_block_scores.parquet"
 CANDIDATES = 8

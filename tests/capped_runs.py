@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell import views
-from askwell.blocking import Stopper
-from askwell.budget import Caps
+from askwell.core.event_loop import Stopper
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.engine.race import RaceSettings
 from askwell.errors import BudgetExhausted, RunFailed
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.methods import PRESETS, search
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Amount, Plan, plan
-from askwell.race import RaceSettings
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.demos import Demos

@@ -10,5 +10,5 @@ import pytest
 def library_logging() -> Iterator[None]:
     """Undo what the command line sets when a test runs it in this process."""
     yield
-    for name in ("askwell", "askwell.blocking"):
+    for name in ("askwell", "askwell.core.event_loop"):
         logging.getLogger(name).setLevel(logging.NOTSET)

@@ -15,7 +15,7 @@ from askwell.errors import ConfigError, DataError
 from askwell.store import MemoryStore, SqliteStore
 from askwell.types import Event
 from tests.e2e.harness import invoke
-from tests.test_loop import TASK, play
+from tests.engine.test_loop import TASK, play
 
 FORMATS = pytest.mark.parametrize("form", archive.FORMATS)
 JSON = st.recursive(

@@ -9,24 +9,20 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
-    {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
-    {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation", "learnt"}
-    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns", "batch_notes"},
+    {"types", "errors", "checks", "edits", "fastjson", "quantiles", "trajectory", "core"},
+    {"policy", "records", "store", "models", "tasks", "pocket", "store_file"},
+    {"views", "journal", "learnt", "stats", "columns", "batch_notes"},
+    {"engine"},
     {"gpo", "baselines", "qpo"},
     {
-        "loop",
         "methods",
-        "job",
         "train_job",
         "report",
         "runs",
-        "blocking",
         "offline",
         "serve",
         "estimate",
         "planning",
-        "repair",
         "archive",
         "mlflow_log",
         "parquet",

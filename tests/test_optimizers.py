@@ -6,9 +6,8 @@ from typing import cast
 
 import pytest
 
-from askwell.baselines.peers import SplitJudge
+from askwell.core.protocols import Optimizer, SplitJudge
 from askwell.gpo.direction import Judge
-from askwell.loop import Optimizer
 from askwell.methods import PRESETS, Parts, search
 from askwell.models.base import ChatModel
 from tests.conformance.optimizer import TASK, Make, OptimizerContract

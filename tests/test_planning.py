@@ -9,15 +9,16 @@ from dataclasses import replace
 import pytest
 
 from askwell import views
-from askwell.blocking import Stopper
-from askwell.budget import Caps
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import Optimizer
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.estimate import most_tokens, usual_tokens
-from askwell.evaluation import Sampling
 from askwell.gpo.direction import Judge
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.models.openai import OpenAIModel
@@ -26,8 +27,8 @@ from askwell.planning import Pace, plan
 from askwell.store import MemoryStore
 from askwell.types import Message, Prompt
 from tests.capped_runs import capped_run
+from tests.engine.test_loop import TASK, answer
 from tests.gpo.test_optimizer import REFLECTING
-from tests.test_loop import TASK, answer
 
 
 def job(

@@ -12,10 +12,10 @@ import pytest
 from askwell import views
 from askwell.build_models import build_model
 from askwell.config import ModelConfig
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
 from askwell.planning import plan
 from askwell.report import report
@@ -24,8 +24,8 @@ from askwell.tasks.base import Task
 from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, Placed
 from askwell.types import Example, Message, Prompt, Request, Score, Split
+from tests.engine.test_loop import play
 from tests.servers import chat_server, first
-from tests.test_loop import play
 
 QUESTION = Example(id="q", input="2 + 2?", target="4")
 DEMOS = (Example(id="d", input="1 + 1?", target="2"),)

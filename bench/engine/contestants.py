@@ -55,11 +55,11 @@ Ask = Callable[[str, str], Awaitable[object]]
 
 def askwell(job: Job) -> None:
     """Evaluate as the command line does: the log is a file on the disk that holds the temporary folder."""
-    from askwell.blocking import run_blocking
     from askwell.build_models import build_model
     from askwell.config import ModelConfig
-    from askwell.evaluation import Sampling
-    from askwell.job import EvaluateJob, TargetSide, header_body
+    from askwell.core.event_loop import run_blocking
+    from askwell.engine.evaluator import Sampling
+    from askwell.engine.jobs import EvaluateJob, TargetSide, header_body
     from askwell.store import SqliteStore
     from askwell.tasks.base import Task
     from askwell.tasks.metrics import metric

@@ -2,12 +2,13 @@
 
     python -m bench.engine.heavy_tail [--rounds 5] [--concurrency 16] [--dev 300] [--json FILE]
 
-Eight new prompts race against a known one, decided by `askwell.racing.ExpectedGain`; the latency of a call is
-log-normal with its 99th percentile at 20 times its median (20 ms). Two ways to run the same decisions, in one process,
-taking turns, with the same answers, latencies, evaluator, log (SQLite) and number of slots:
+Eight new prompts race against a known one, decided by `askwell.engine.racing.ExpectedGain`; the latency of a call
+is log-normal with its 99th percentile at 20 times its median (20 ms). Two ways to run the same decisions, in one
+process, taking turns, with the same answers, latencies, evaluator, log (SQLite) and number of slots:
 
 * barrier: everybody still in the race gets one more block, all answers are waited for, then it is decided again;
-* stream: what the project ships (`askwell.race`), looking ahead as many calls as there are slots, or 2 or 4 times that.
+* stream: what the project ships (`askwell.engine.race`), looking ahead as many calls as there are slots, or 2 or 4
+  times that.
 
 Throughput is calls/s over the whole race, the median of the rounds (each with latencies and prompts of its own).
 Looking ahead costs calls that turn out needless, so calls, seconds and the winner's regret stand beside it: a race that
@@ -28,12 +29,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist, fmean, median
 
-from askwell.belief import Field
-from askwell.evaluation import Evaluator, Sampling, scores_by_prompt
+from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt
+from askwell.engine.loop import begin
+from askwell.engine.race import Race, RaceSettings, cut_blocks
+from askwell.engine.racing.posterior import Field
 from askwell.journal import Journal
-from askwell.loop import begin
 from askwell.models.fakes import ScriptedModel, SlowModel
-from askwell.race import Race, RaceSettings, cut_blocks
 from askwell.store import SqliteStore
 from askwell.tasks.base import Task
 from askwell.types import Example, Message, Prompt, Request, Score

@@ -28,7 +28,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
     """Stream the rollouts of this many cells and keep none; return how many were scored."""
     from askwell.build_models import build_model
     from askwell.config import ModelConfig
-    from askwell.evaluation import Evaluator, Sampling
+    from askwell.engine.evaluator import Evaluator, Sampling
     from askwell.journal import Journal
     from askwell.store import SqliteStore
     from askwell.tasks.base import Task

@@ -20,8 +20,8 @@ from bench.engine.server import BenchServer, bench_server
 
 from askwell.build_models import build_model
 from askwell.config import ModelConfig
-from askwell.evaluation import Evaluator, Sampling
-from askwell.feed import closed
+from askwell.engine.evaluator import Evaluator, Sampling
+from askwell.engine.rollout_queue import closed
 from askwell.journal import Journal
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task

@@ -14,11 +14,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from askwell.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from askwell.api import Evaluation, Result, evaluate, optimize, plan
-    from askwell.budget import Caps
+    from askwell.engine.budget import Caps
+    from askwell.engine.evaluator import Sampling
+    from askwell.engine.loop import LoopSettings
+    from askwell.engine.race import RaceSettings
     from askwell.errors import (
         AskwellError,
         BudgetExhausted,
@@ -28,11 +31,8 @@ if TYPE_CHECKING:
         RunFailed,
         StoreError,
     )
-    from askwell.evaluation import Sampling
-    from askwell.loop import LoopSettings
     from askwell.models.base import ChatModel
     from askwell.planning import Plan
-    from askwell.race import RaceSettings
     from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
-    "askwell.budget": ("Caps",),
+    "askwell.engine.budget": ("Caps",),
     "askwell.api": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
     "askwell.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
-    "askwell.evaluation": ("Sampling",),
-    "askwell.loop": ("LoopSettings",),
+    "askwell.engine.evaluator": ("Sampling",),
+    "askwell.engine.loop": ("LoopSettings",),
     "askwell.models.base": ("ChatModel",),
     "askwell.planning": ("Plan",),
-    "askwell.race": ("RaceSettings",),
+    "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
     "askwell.train_job": ("Trained",),

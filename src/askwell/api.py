@@ -15,15 +15,15 @@ from typing import Any, TypeAlias, cast
 
 from askwell import report as reports
 from askwell import runs
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
 from askwell.build import configured_search
 from askwell.build_models import build_model, default_max_tokens
 from askwell.config import DEFAULT_PROMPT, ModelConfig
+from askwell.core.event_loop import run_blocking
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings, Watch
 from askwell.errors import ConfigError, DataError, StoreError, nearest
-from askwell.evaluation import Sampling
-from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Watch
 from askwell.methods import DEFAULT_PRESET
 from askwell.models.base import ChatModel
 from askwell.models.function import FunctionModel

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from askwell.budget import Caps
 from askwell.build import resumable, target_side
 from askwell.build_task import build_task
 from askwell.config import Config, PolicyConfig
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import TargetSide, header_body
 from askwell.errors import ConfigError
-from askwell.job import TargetSide, header_body
 from askwell.qpo.collect import Collecting
 from askwell.qpo.data import Cells
 from askwell.qpo.loop import LoopsSettings

@@ -14,8 +14,8 @@ from askwell import columns, views
 from askwell.build_models import default_max_tokens
 from askwell.build_task import placed
 from askwell.config import ModelConfig, TaskConfig
+from askwell.engine.evaluator import Sampling
 from askwell.errors import ConfigError, StoreError, nearest
-from askwell.evaluation import Sampling
 from askwell.models.base import request_key
 from askwell.models.providers import provider_of
 from askwell.records import Body, completion_of, prompt_id, score_of

@@ -134,7 +134,7 @@ def told(command: _Command) -> _Command:
 def _start_log(level: str, *, everyone: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if everyone else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
-    logging.getLogger("askwell.blocking").setLevel(logging.WARNING)  # what Ctrl-C is doing
+    logging.getLogger("askwell.core.event_loop").setLevel(logging.WARNING)  # what Ctrl-C is doing
 
 
 _KEYS = {

@@ -19,8 +19,8 @@ from askwell import api, batch_notes, plan_commands, report, runs, tables
 from askwell import config as configs
 from askwell.build import evaluate_job, optimize_job
 from askwell.config import Config
+from askwell.engine.jobs import OptimizeJob
 from askwell.errors import ConfigError, ModelError, RunFailed
-from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
 from askwell.models.meter import Metered, Totals
 from askwell.models.traced import Exporting

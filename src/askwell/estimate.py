@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from askwell.budget import Demand
+from askwell.core.protocols import Demand
+from askwell.engine.jobs import OptimizeJob, TargetSide
 from askwell.gpo.metaprompt import PLACEHOLDER
-from askwell.job import OptimizeJob, TargetSide
 from askwell.types import Example, Message, Prompt, Rollout, Split
 
 RETOLD = 2

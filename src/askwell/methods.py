@@ -16,17 +16,17 @@ from askwell.baselines.capo import CAPO, CAPOSettings
 from askwell.baselines.dspy_peers import mipro_search, simba_search
 from askwell.baselines.evoprompt import EvoPrompt, EvoPromptSettings
 from askwell.baselines.gepa import gepa_search
-from askwell.baselines.peers import Peer, PeerSettings, SplitJudge
+from askwell.baselines.peers import Peer, PeerSettings
 from askwell.baselines.peers import Search as PeerSearch
 from askwell.baselines.protegi import ProTeGi, ProTeGiSettings
 from askwell.baselines.references import Reference, ReferenceSettings
+from askwell.core.protocols import Optimizer, SplitJudge
+from askwell.engine.race import RaceSettings
 from askwell.errors import ConfigError, nearest
 from askwell.gpo import presets as gpo_presets
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.settings import GPOSettings
-from askwell.loop import Optimizer
 from askwell.models.base import ChatModel
-from askwell.race import RaceSettings
 from askwell.tasks.base import Render, Task
 from askwell.types import Example
 

@@ -16,7 +16,7 @@ from askwell import tables
 from askwell.build import optimize_job
 from askwell.build_models import pace
 from askwell.config import Config
-from askwell.job import OptimizeJob
+from askwell.engine.jobs import OptimizeJob
 from askwell.planning import Amount, Cut, Plan
 from askwell.planning import plan as reckon
 from askwell.progress import format_seconds

@@ -15,9 +15,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from askwell.budget import Caps
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import OptimizeJob
 from askwell.estimate import Sizes, Stage, stages
-from askwell.job import OptimizeJob
 from askwell.models.prices import Priced, PriceOf
 from askwell.models.wrappers import batched_in, unwrapped
 from askwell.types import ModelRole

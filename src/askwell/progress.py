@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from askwell.loop import Progress
+from askwell.engine.loop import Progress
 from askwell.models.meter import Totals
 
 _REFRESH_S = 0.25

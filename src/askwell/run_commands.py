@@ -13,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell import cells, commands, report, runs, tables
-from askwell.blocking import run_blocking
 from askwell.build import optimize_job
 from askwell.cells import CellView
+from askwell.core.event_loop import run_blocking
+from askwell.engine.retry import Repaired, fill
 from askwell.errors import ConfigError
 from askwell.export import Found
 from askwell.export import export as exported
 from askwell.models.meter import Metered
 from askwell.pages import page
 from askwell.records import outcome_columns, request_body
-from askwell.repair import Repaired, fill
 from askwell.store import SqliteStore
 
 _SHOWN = 20

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import cast
 
 from askwell import views
-from askwell.blocking import Stopper
-from askwell.budget import Caps, Purse
+from askwell.core.event_loop import Stopper
+from askwell.engine.budget import Caps, Purse
+from askwell.engine.evaluator import Evaluator
+from askwell.engine.jobs import TargetSide, stoppable
+from askwell.engine.loop import begin
 from askwell.errors import ConfigError, DataError
-from askwell.evaluation import Evaluator
-from askwell.job import TargetSide, stoppable
 from askwell.journal import Journal
-from askwell.loop import begin
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells

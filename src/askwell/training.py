@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from askwell import report, runs, views
 from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
-from askwell.blocking import run_blocking
-from askwell.budget import Caps
 from askwell.build_policy import job_of, language_writer, with_base
 from askwell.config import parse_config
+from askwell.core.event_loop import run_blocking
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
 from askwell.errors import ConfigError, DataError
-from askwell.evaluation import Sampling
 from askwell.offline import is_file, read_offline, run_log
 from askwell.policy import FixedPolicy, NearestDemos, Policy
 from askwell.qpo import policy as policies

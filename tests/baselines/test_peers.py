@@ -12,12 +12,13 @@ import pytest
 from askwell import pocket, views
 from askwell.baselines.dspy_peers import mipro_search, simba_search
 from askwell.baselines.gepa import gepa_search
-from askwell.baselines.peers import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask, SplitJudge
-from askwell.blocking import Stopper
-from askwell.budget import Caps
+from askwell.baselines.peers import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import SplitJudge
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.errors import ConfigError, ModelError, RunFailed
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.models.base import ChatModel
 from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel
@@ -28,7 +29,7 @@ from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Completion, Example, Message, Prompt, Request
-from tests.test_loop import TASK, Spent, answer
+from tests.engine.test_loop import TASK, Spent, answer
 
 START = Prompt(instruction="think")
 

@@ -16,12 +16,13 @@ from typing import Any, cast
 import pytest
 
 from askwell import views
-from askwell.blocking import Stopper
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import Optimizer
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.errors import ModelError, RunFailed
-from askwell.evaluation import Sampling
 from askwell.gpo.direction import Judge
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings, Optimizer
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel

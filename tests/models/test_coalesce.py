@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from askwell.budget import Capped, Caps, Purse
+from askwell.engine.budget import Capped, Caps, Purse
 from askwell.errors import ModelError
 from askwell.journal import Journal, Journaled
 from askwell.models.base import ChatModel

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from askwell import views
-from askwell.budget import Capped, Caps, Purse
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
+from askwell.engine.loop import begin
 from askwell.errors import DataError
-from askwell.evaluation import Evaluator, Interrupted, Sampling
 from askwell.journal import Journal
-from askwell.loop import begin
 from askwell.models.fakes import ScriptedModel
 from askwell.policy import FixedPolicy
 from askwell.qpo.choosing import Chooser

@@ -30,8 +30,8 @@ from dataclasses import dataclass, field, replace
 from askwell.baselines.metaprompt import crossover_request, mutation_request
 from askwell.baselines.population import distinct, fittest, shown_examples, wordings
 from askwell.baselines.trials import judged
-from askwell.budget import Demand
 from askwell.checks import at_least
+from askwell.core.protocols import Demand
 from askwell.edits import words
 from askwell.errors import RunFailed
 from askwell.gpo.asking import Asker

@@ -24,8 +24,8 @@ from types import MappingProxyType
 
 from askwell.baselines.metaprompt import crossover_request, differential_request
 from askwell.baselines.population import distinct, fittest, roulette, shown_examples, wordings
-from askwell.budget import Demand
 from askwell.checks import at_least, one_of
+from askwell.core.protocols import Demand
 from askwell.gpo.asking import Asker
 from askwell.gpo.metaprompt import Exemplar
 from askwell.models.base import ChatModel

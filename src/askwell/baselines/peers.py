@@ -19,7 +19,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
-from askwell.budget import Demand
+from askwell.core.protocols import Demand, SplitJudge
 from askwell.errors import AskwellError, ConfigError, ModelError, RunFailed
 from askwell.models.base import ChatModel
 from askwell.trajectory import Trajectory
@@ -27,21 +27,6 @@ from askwell.types import FINAL_FAULTS, Example, Message, Prompt, Proposal, Requ
 
 Answer = TypeVar("Answer")
 _Asked = tuple[Prompt, str, Split, float | None, int]
-
-
-class SplitJudge(Protocol):
-    """Try a prompt on training or dev examples: one rollout an example, in their order. Raises where cells fail."""
-
-    async def __call__(
-        self,
-        prompt: Prompt,
-        examples: Sequence[Example],
-        *,
-        step: int,
-        split: Split = "train",
-        temperature: float | None = None,
-        draw: int = 0,
-    ) -> list[Rollout]: ...
 
 
 class SearchOver(BaseException):

@@ -27,8 +27,8 @@ from askwell.baselines.bandit import SELECTORS, Plan
 from askwell.baselines.metaprompt import edit_request, wording_request
 from askwell.baselines.population import distinct, shown_examples
 from askwell.baselines.trials import judged
-from askwell.budget import Demand
 from askwell.checks import at_least, one_of
+from askwell.core.protocols import Demand
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker
 from askwell.gpo.direction import Judge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from askwell.budget import Demand
+from askwell.core.protocols import Demand
 from askwell.trajectory import Trajectory
 from askwell.types import Prompt, Proposal
 

@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from askwell.budget import Demand
+from askwell.core.protocols import Demand
 from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from askwell.evaluation import Evaluator, mean, watched
-from askwell.feed import Cell
+from askwell.engine.evaluator import Evaluator, mean, watched
+from askwell.engine.rollout_queue import Cell
 from askwell.qpo.history import Chosen, Purpose, chosen_body
 from askwell.qpo.policy import Written
 from askwell.records import prompt_body

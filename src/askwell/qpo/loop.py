@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell import views
+from askwell.engine.evaluator import Evaluator, Interrupted
 from askwell.errors import BudgetExhausted
-from askwell.evaluation import Evaluator, Interrupted
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Asker, Show
 from askwell.qpo.choosing import fit_chooser

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 import askwell
 from askwell import views
-from askwell.blocking import Stopper
-from askwell.budget import Capped, Caps, Purse
-from askwell.evaluation import Sampling
+from askwell.core.event_loop import Stopper
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
 from askwell.gpo.direction import Judge
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
 from askwell.store import MemoryStore
 from askwell.types import Completion, Message, Prompt, Request, Usage
-from tests.test_loop import TASK, WordSearch, answer, suggest
+from tests.engine.test_loop import TASK, WordSearch, answer, suggest
 
 FIRST, TEST = 10, 24
 """Calls that scoring the initial prompt and testing the winner take on the task of `test_loop`."""

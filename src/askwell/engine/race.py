@@ -13,12 +13,20 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from askwell.belief import BlockScore, Field
+from askwell.engine.evaluator import Evaluator, mean, mean_of_draws
+from askwell.engine.racing.posterior import BlockScore, Field
+from askwell.engine.racing.rules import (
+    RACINGS,
+    ExpectedGain,
+    FullEvaluation,
+    PairedT,
+    Racing,
+    SuccessiveHalving,
+    blocks_of,
+)
+from askwell.engine.racing.scheduler import Lookahead, Unit
+from askwell.engine.rollout_queue import Cell, Feed
 from askwell.errors import ConfigError, nearest
-from askwell.evaluation import Evaluator, mean, mean_of_draws
-from askwell.feed import Cell, Feed
-from askwell.lookahead import Lookahead, Unit
-from askwell.racing import RACINGS, ExpectedGain, FullEvaluation, PairedT, Racing, SuccessiveHalving, blocks_of
 from askwell.types import Example, Prompt, Rollout
 
 _EXAMPLES_OF_PRICE = 300

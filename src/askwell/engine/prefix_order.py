@@ -9,7 +9,7 @@ from askwell.tasks.base import Render
 from askwell.types import Example, Prompt
 
 if TYPE_CHECKING:
-    from askwell.feed import Cell
+    from askwell.engine.rollout_queue import Cell
 
 
 def prefix_friendly(cells: Sequence[Cell], render: Render) -> Sequence[Cell]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from askwell import views
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling, scores_by_prompt
+from askwell.engine.loop import begin
 from askwell.errors import ModelError, RunFailed, StoreError
-from askwell.evaluation import Evaluator, Interrupted, Sampling, scores_by_prompt
 from askwell.journal import Journal
-from askwell.loop import begin
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel
 from askwell.records import prompt_body

@@ -30,28 +30,6 @@ class Caps:
     """Of this process: a resumed run starts its clock anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """The most that one step of an optimizer asks for: what a plan adds up before anything is paid."""
-
-    proposals: int
-    """New prompts to be scored on the dev split."""
-    optimizer_calls: int
-    """Completions of the optimizer model."""
-    train_cells: int = 0
-    """Target calls on training examples, beside the scoring (reflections, bandits)."""
-    usual_calls: int | None = None
-    """Completions of the optimizer model in a step that goes well; None: `optimizer_calls`."""
-    reply_tokens: int = 2048
-    """Longest reply that the optimizer model is asked for (`Request.max_tokens`)."""
-    shown_texts: int = 32
-    """Most texts (past prompts, reflections, summaries) that one request to the optimizer model shows."""
-    shown_examples: int = 16
-    """Most training examples that one such request shows, each with its question, a reply and the answer."""
-    demos: int = 0
-    """Most demonstrations that a proposed prompt carries."""
-
-
 class Purse:
     """Keeps count of what is spent and says whether one more call may be made.
 

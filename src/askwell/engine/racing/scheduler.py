@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from askwell.belief import BlockScore, Field, Scores
-from askwell.racing import Decision, Racing
+from askwell.engine.racing.posterior import BlockScore, Field, Scores
+from askwell.engine.racing.rules import Decision, Racing
 
 
 @dataclass(frozen=True, slots=True)

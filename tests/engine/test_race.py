@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell import views
-from askwell.budget import Capped, Caps, Demand, Purse
+from askwell.core.protocols import Demand
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
+from askwell.engine.loop import LoopSettings, begin, run
+from askwell.engine.race import RaceSettings, cut_blocks
 from askwell.errors import ConfigError, RunFailed
-from askwell.evaluation import Evaluator, Interrupted, Sampling
 from askwell.journal import Journal
-from askwell.loop import LoopSettings, begin, run
 from askwell.models.fakes import ScriptedModel
-from askwell.race import RaceSettings, cut_blocks
 from askwell.report import report
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task

@@ -9,36 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from askwell import columns, views
-from askwell.budget import Demand
 from askwell.columns import Columns
+from askwell.core.protocols import Optimizer
+from askwell.engine.evaluator import Evaluator, Interrupted, mean, scores_by_prompt, watched
+from askwell.engine.race import Race, RaceSettings, cut_blocks
+from askwell.engine.rollout_queue import Cell
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
-from askwell.evaluation import Evaluator, Interrupted, mean, scores_by_prompt, watched
-from askwell.feed import Cell
 from askwell.journal import Journal
-from askwell.race import Race, RaceSettings, cut_blocks
 from askwell.records import candidate_body, example_body, prompt_id, proposal_body, rejection_body
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
-
-
-class Optimizer(Protocol):
-    """Proposes prompts worth scoring.
-
-    Contract: all state is the trajectory (so resuming is replaying), all randomness is the seed; returns no proposal
-    twice, may return none; what it turned down itself (`rejected`) it returns too, to be written down and not scored;
-    never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model gives nothing to work
-    with.
-    """
-
-    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
-
-    def demand(self, step: int) -> Demand:
-        """Return the most that `propose` asks for in this step (1 is the first), never less."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from askwell.belief import Belief, BlockScore, Field, Scores, believe, block_mean, interaction_variance
+from askwell.engine.racing.posterior import Belief, BlockScore, Field, Scores, believe, block_mean, interaction_variance
 from askwell.errors import ConfigError, DataError
 from askwell.quantiles import student_quantile
 

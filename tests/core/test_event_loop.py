@@ -8,7 +8,7 @@ import importlib.util
 
 import pytest
 
-from askwell.blocking import run_blocking
+from askwell.core.event_loop import run_blocking
 
 
 async def threshold() -> int:

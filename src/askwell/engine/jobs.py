@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-import askwell
 from askwell import batch_notes, views
-from askwell.baselines.peers import SplitJudge
-from askwell.blocking import Stopper
-from askwell.budget import Capped, Caps, Purse
+from askwell.core.event_loop import Stopper
+from askwell.core.protocols import Optimizer, SplitJudge
+from askwell.core.version import __version__
+from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt, watched
+from askwell.engine.loop import LoopSettings, Progress, Watch, begin, run
+from askwell.engine.rollout_queue import Cell
 from askwell.errors import ConfigError
-from askwell.evaluation import Evaluator, Sampling, scores_by_prompt, watched
-from askwell.feed import Cell
 from askwell.journal import Journal, Journaled
 from askwell.learnt import remember
-from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.models.wrappers import batched_in
 from askwell.store import RunStore
@@ -134,7 +134,7 @@ def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[st
         "config": dict(config),
         "seed": seed,
         "settings": None if settings is None else dict(settings),
-        "versions": {"askwell": askwell.__version__, "python": platform.python_version()},
+        "versions": {"askwell": __version__, "python": platform.python_version()},
     }
 
 

@@ -14,12 +14,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from askwell.budget import Purse
+from askwell.engine.budget import Purse
+from askwell.engine.prefix_order import prefix_friendly
+from askwell.engine.rollout_queue import Cell, Feed, Room, closed
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
-from askwell.feed import Cell, Feed, Room, closed
 from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
-from askwell.order import prefix_friendly
 from askwell.records import rollout_body
 from askwell.store import ASIDE
 from askwell.tasks.base import Task

@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from askwell import views
-from askwell.budget import Demand
+from askwell.core.protocols import Demand, Optimizer
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
+from askwell.engine.loop import LoopSettings, begin, derive_seed, run
 from askwell.errors import StoreError
-from askwell.evaluation import Evaluator, Interrupted, Sampling
 from askwell.journal import Journal, Journaled
-from askwell.loop import LoopSettings, Optimizer, begin, derive_seed, run
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report

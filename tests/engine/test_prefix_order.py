@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.evaluation import Evaluator, Sampling
-from askwell.feed import Cell
+from askwell.engine.evaluator import Evaluator, Sampling
+from askwell.engine.prefix_order import prefix_friendly
+from askwell.engine.rollout_queue import Cell
 from askwell.journal import Journal
 from askwell.models.fakes import ScriptedModel
-from askwell.order import prefix_friendly
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric

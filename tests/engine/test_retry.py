@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from askwell import columns, views
-from askwell.blocking import Stopper
-from askwell.budget import Caps
+from askwell.core.event_loop import Stopper
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.loop import LoopSettings
+from askwell.engine.retry import Repaired, fill, missing_cells
 from askwell.errors import RunFailed, StoreError
-from askwell.evaluation import Sampling
-from askwell.job import OptimizeJob, TargetSide, header_body
-from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
-from askwell.repair import Repaired, fill, missing_cells
 from askwell.report import report
 from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.types import Completion, Event, Message, Prompt, Request, Split
-from tests.test_loop import TASK, WordSearch, answer, suggest
+from tests.engine.test_loop import TASK, WordSearch, answer, suggest
 
 DOWN = Completion(outcome="failed", fault="server", error="500")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.belief import Field
-from askwell.lookahead import Lookahead, Unit
-from askwell.racing import RACINGS, ExpectedGain
+from askwell.engine.racing.posterior import Field
+from askwell.engine.racing.rules import RACINGS, ExpectedGain
+from askwell.engine.racing.scheduler import Lookahead, Unit
 
 SIZE = 4
 Table = list[list[float]]

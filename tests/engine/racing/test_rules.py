@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.belief import Field, Scores, believe, interaction_variance
+from askwell.engine.racing.posterior import Field, Scores, believe, interaction_variance
+from askwell.engine.racing.rules import RACINGS, Decision, ExpectedGain, PairedT, Racing, SuccessiveHalving, blocks_of
 from askwell.errors import ConfigError, DataError
-from askwell.racing import RACINGS, Decision, ExpectedGain, PairedT, Racing, SuccessiveHalving, blocks_of
 
 Table = list[list[float]]
 

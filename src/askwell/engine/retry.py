@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from askwell import columns, views
-from askwell.blocking import Stopper
-from askwell.budget import Purse
 from askwell.columns import Columns, Place
+from askwell.core.event_loop import Stopper
+from askwell.engine.budget import Purse
+from askwell.engine.evaluator import Evaluator, mean, watched
+from askwell.engine.jobs import OptimizeJob, remember_batches, stoppable
+from askwell.engine.loop import Progress, Watch, begin, result_body
+from askwell.engine.rollout_queue import Cell
 from askwell.errors import StoreError
-from askwell.evaluation import Evaluator, mean, watched
-from askwell.feed import Cell
-from askwell.job import OptimizeJob, remember_batches, stoppable
 from askwell.journal import Journal
-from askwell.loop import Progress, Watch, begin, result_body
 from askwell.records import Body, prompt_id
 from askwell.store import ASIDE, RunStore
 from askwell.trajectory import Trajectory

@@ -1,0 +1,1 @@
+"""Run (prompt, example) pairs on the target model under a budget, race prompts, and run the optimization loop."""
