@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
-from askwell.core.protocols import Optimizer, SplitJudge
-from askwell.gpo.direction import Judge
+from askwell.core.protocols import Optimizer, PromptRunner
 from askwell.methods import PRESETS, Parts, search
 from askwell.models.base import ChatModel
 from tests.conformance.optimizer import TASK, Make, OptimizerContract
@@ -19,14 +16,14 @@ PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 def maker(preset: str) -> Make:
     chosen = search(preset, {}, defaults={"total_steps": 3})
 
-    def make(model: ChatModel, judge: Judge) -> Optimizer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
         return chosen.optimizer(
             Parts(
                 model=model,
                 train=TASK.splits["train"],
                 dev=TASK.splits["dev"],
                 render=TASK.render,
-                judge=cast("SplitJudge", judge),
+                run_prompt=run_prompt,
             )
         )
 

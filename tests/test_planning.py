@@ -10,13 +10,12 @@ import pytest
 
 from askwell import views
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import Optimizer
+from askwell.core.protocols import Optimizer, PromptRunner
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.estimate import most_tokens, usual_tokens
-from askwell.gpo.direction import Judge
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.models.base import ChatModel
@@ -44,8 +43,10 @@ def job(
     settings = preset("gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {}))
     numbers = itertools.count()
 
-    def make(model: ChatModel, judge: Judge) -> Optimizer:
-        return GPO(model=model, train=TASK.splits["train"], render=TASK.render, settings=settings, judge=judge)
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
+        return GPO(
+            model=model, train=TASK.splits["train"], render=TASK.render, settings=settings, run_prompt=run_prompt
+        )
 
     return OptimizeJob(
         header=header_body({}, seed=0, settings=None),

@@ -121,7 +121,7 @@ def bbh_job() -> OptimizeJob:
         side=TargetSide(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
-            model=model, train=train, render=task.render, settings=preset("gpo"), judge=judge
+            model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge
         ),
         settings=LoopSettings(steps=18),
     )

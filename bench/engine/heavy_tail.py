@@ -29,10 +29,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist, fmean, median
 
-from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt
+from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.loop import begin
 from askwell.engine.race import Race, RaceSettings, cut_blocks
-from askwell.engine.racing.posterior import Field
+from askwell.engine.racing import RaceLayout
+from askwell.engine.scores import scores_by_prompt
 from askwell.journal import Journal
 from askwell.models.fakes import ScriptedModel, SlowModel
 from askwell.store import SqliteStore
@@ -133,21 +134,21 @@ async def barriers(scene: Scene, evaluator: Evaluator) -> tuple[int, Prompt]:
     """Decide, ask for all that is wanted, wait for all of it, decide again."""
     prompts = {str(number): prompt for number, prompt in enumerate((KNOWN, *NEW))}
     blocks, dev = scene.blocks(), len(scene.task.splits["dev"])
-    field = Field(candidates=tuple(prompts), blocks=tuple(len(block) for block in blocks))
-    racing = scene.settings.racing(entrants=len(prompts), examples=dev)
-    layout = {(cell.prompt, cell.example.id): cell for cell in evaluator.cells(NEW, split="dev", step=1)}
+    layout = RaceLayout(candidates=tuple(prompts), blocks=tuple(len(block) for block in blocks))
+    rule = scene.settings.rule(entrants=len(prompts), examples=dev)
+    slot_of = {(slot.prompt, slot.example.id): slot for slot in evaluator.slots(NEW, split="dev", step=1)}
     known = scene.known()
     scores: dict[str, dict[int, Sequence[float]]] = {name: {} for name in prompts}
     scores["0"] = {number: [known[example.id] for example in block] for number, block in enumerate(blocks)}
     calls = 0
-    decision = racing.decide(field, scores)
+    decision = rule.decide(layout, scores)
     while decision.wanted:
-        cells = [layout[prompts[name], example.id] for name, number in decision.wanted for example in blocks[number]]
+        cells = [slot_of[prompts[name], example.id] for name, number in decision.wanted for example in blocks[number]]
         calls += len(cells)
         found = await scores_by_prompt(evaluator.rollouts(cells))
         for name, number in decision.wanted:
             scores[name][number] = [found[prompts[name]][example.id] for example in blocks[number]]
-        decision = racing.decide(field, scores)
+        decision = rule.decide(layout, scores)
     return calls, prompts[decision.chosen]
 
 
@@ -156,7 +157,7 @@ async def stream(scene: Scene, evaluator: Evaluator) -> tuple[int, Prompt]:
     known = scene.known()
     race = Race(
         evaluator,
-        evaluator.cells(NEW, split="dev", step=1),
+        evaluator.slots(NEW, split="dev", step=1),
         entrants=dict.fromkeys((KNOWN, *NEW), 0.0),
         known={KNOWN: known},
         settings=scene.settings,

@@ -22,7 +22,8 @@ from askwell.core.event_loop import run_blocking
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.engine.loop import LoopSettings, Watch
+from askwell.engine.loop import LoopSettings
+from askwell.engine.progress import Watch
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.methods import DEFAULT_PRESET
 from askwell.models.base import ChatModel

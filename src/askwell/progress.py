@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from askwell.engine.loop import Progress
+from askwell.engine.progress import Progress
 from askwell.models.meter import Totals
 
 _REFRESH_S = 0.25
@@ -64,8 +64,8 @@ class LiveProgress:
         self._bars.update(
             self._task,
             description=headline(progress),
-            completed=progress.cells_done,
-            total=progress.cells_total or None,
+            completed=progress.rollouts_done,
+            total=progress.rollouts_total or None,
             spent=spent_line(self._totals()),
             left=self._time_left(progress, now),
         )
@@ -92,7 +92,7 @@ class LiveProgress:
     def _time_left(self, progress: Progress, now: float) -> str:
         if self._first_step is None:
             self._first_step = progress.step
-        part = progress.cells_done / progress.cells_total if progress.cells_total else 0.0
+        part = progress.rollouts_done / progress.rollouts_total if progress.rollouts_total else 0.0
         made = progress.step - self._first_step + part
         ahead = progress.steps - progress.step - part
         if made <= 0 or ahead <= 0:

@@ -16,7 +16,7 @@ from askwell import cells, commands, report, runs, tables
 from askwell.build import optimize_job
 from askwell.cells import CellView
 from askwell.core.event_loop import run_blocking
-from askwell.engine.retry import Repaired, fill
+from askwell.engine.retry import RetryResult, retry_missing
 from askwell.errors import ConfigError
 from askwell.export import Found
 from askwell.export import export as exported
@@ -36,7 +36,7 @@ def retry(folder: Path, name: str, *, as_json: bool, overrides: dict[str, Any]) 
     with SqliteStore(runs.find_run(folder, name)) as store:
         again = f"askwell retry {name} goes on from here"
         with commands.ctrl_c(again, runs.find_run(folder, name)), commands.live_progress(models) as live:
-            done = run_blocking(lambda stopper: fill(job, store, stopper, live))
+            done = run_blocking(lambda stopper: retry_missing(job, store, stopper, live))
         found = report.report(store)
     assert found is not None  # fill refuses a run without a scored prompt
     if as_json:
@@ -49,7 +49,7 @@ def retry(folder: Path, name: str, *, as_json: bool, overrides: dict[str, Any]) 
             out.print(part, highlight=False)
 
 
-def _told(done: Repaired) -> str:
+def _told(done: RetryResult) -> str:
     if not done.missing:
         return "Nothing is missing: every cell that was asked for has been answered."
     return f"{done.filled} of {done.missing} missing cells filled; nothing answered before was asked again."

@@ -14,7 +14,7 @@ from askwell.baselines.dspy_peers import mipro_search, simba_search
 from askwell.baselines.gepa import gepa_search
 from askwell.baselines.peers import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import SplitJudge
+from askwell.core.protocols import PromptRunner
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
@@ -58,13 +58,13 @@ def job(
     target_model = ScriptedModel(target)
     optimizer_model = ScriptedModel(lambda request: words[request.draw % len(words)])
 
-    def make(model: ChatModel, judge: SplitJudge) -> Peer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         splits = TASK.splits
         return Peer(
             search=search,
             origin="peer",
             model=model,
-            judge=judge,
+            run_prompt=run_prompt,
             train=splits["train"],
             dev=splits["dev"],
             settings=settings or PeerSettings(),
@@ -162,11 +162,11 @@ async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
         bridge.ask([Message(role="user", content="hello")], temperature=0.0)
         raise AssertionError
 
-    async def judge(*_: Any, **__: Any) -> Any:
+    async def run_prompt(*_: Any, **__: Any) -> Any:
         raise AssertionError
 
     model = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="no such key"))
-    peer = Peer(search=asking, origin="peer", model=model, judge=judge, train=(), dev=())
+    peer = Peer(search=asking, origin="peer", model=model, run_prompt=run_prompt, train=(), dev=())
     with pytest.raises(ModelError, match="no such key"):
         await peer.propose(Trajectory(candidates=(Candidate(step=0, prompt=START, score=0.0, n=1),)), seed=1)
 
@@ -198,10 +198,12 @@ def bundled(search: Search, *, target_calls: int) -> tuple[float, float, MemoryS
     made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
     task = replace(TASK, name=name, splits=splits, render=Placed(), metric=metric("number"))
 
-    def make(model: ChatModel, judge: SplitJudge) -> Peer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         settings = PeerSettings(target_calls=target_calls)
         train, dev = splits["train"], splits["dev"]
-        return Peer(search=search, origin="peer", model=model, judge=judge, train=train, dev=dev, settings=settings)
+        return Peer(
+            search=search, origin="peer", model=model, run_prompt=run_prompt, train=train, dev=dev, settings=settings
+        )
 
     made = replace(
         made,

@@ -17,12 +17,11 @@ import pytest
 
 from askwell import views
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import Optimizer
+from askwell.core.protocols import Optimizer, PromptRunner
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.errors import ModelError, RunFailed
-from askwell.gpo.direction import Judge
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel
@@ -32,8 +31,8 @@ from askwell.tasks.base import Task
 from askwell.tasks.render import Placed
 from askwell.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split
 
-Make = Callable[[ChatModel, Judge], Optimizer]
-"""(optimizer model, judge) -> an optimizer for `TASK`."""
+Make = Callable[[ChatModel, PromptRunner], Optimizer]
+"""(optimizer model, prompt runner) -> an optimizer for `TASK`."""
 STEPS = 3
 
 
@@ -236,8 +235,8 @@ def longest_reply(call: Event) -> int:
     return cast("dict[str, int]", call.body["request"])["max_tokens"]
 
 
-async def no_target(prompt: Prompt, examples: Sequence[Example], *, step: int) -> list[Rollout]:
-    """A judge whose every answer is wrong."""
+async def no_target(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
+    """A runner whose every answer is wrong."""
     return [
         Rollout(
             step=step, split="train", prompt=prompt, example_id=example.id, query=example.input,

@@ -15,7 +15,7 @@ from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
-from askwell.engine.retry import Repaired, fill, missing_cells
+from askwell.engine.retry import RetryResult, count_missing, retry_missing
 from askwell.errors import RunFailed, StoreError
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
@@ -58,12 +58,12 @@ def run(planned: OptimizeJob, store: RunStore) -> None:
     asyncio.run(planned.execute(store, Stopper(), lambda _: None))
 
 
-def repair(planned: OptimizeJob, store: RunStore) -> Repaired:
-    return asyncio.run(fill(planned, store, Stopper(), lambda _: None))
+def repair(planned: OptimizeJob, store: RunStore) -> RetryResult:
+    return asyncio.run(retry_missing(planned, store, Stopper(), lambda _: None))
 
 
 def missing(store: RunStore) -> dict[Split, int]:
-    return dict(missing_cells(columns.read(store), store))
+    return dict(count_missing(columns.read(store), store))
 
 
 @pytest.mark.parametrize("draws", [1, 2])
@@ -83,7 +83,7 @@ def test_what_is_missing_is_asked_once_and_nothing_else(seed: int, draws: int) -
     known = {(row[1:5]) for row in store.cells() if row[5] is not None and not row[6]}
     assert len(known) == sum(row[5] is not None and not row[6] for row in store.cells())  # nothing was paid for twice
     again = healthy()
-    assert repair(job(again, draws=draws), store) == Repaired(missing=0, filled=0)
+    assert repair(job(again, draws=draws), store) == RetryResult(missing=0, filled=0)
     assert again.requests == []
 
 

@@ -29,13 +29,12 @@ from dataclasses import dataclass, field, replace
 
 from askwell.baselines.metaprompt import crossover_request, mutation_request
 from askwell.baselines.population import distinct, fittest, shown_examples, wordings
-from askwell.baselines.trials import judged
+from askwell.baselines.trials import run_trials
 from askwell.checks import at_least
-from askwell.core.protocols import Demand
+from askwell.core.protocols import Demand, PromptRunner
 from askwell.edits import words
 from askwell.errors import RunFailed
 from askwell.gpo.asking import Asker
-from askwell.gpo.direction import Judge
 from askwell.gpo.metaprompt import Exemplar
 from askwell.models.base import ChatModel
 from askwell.tasks.base import Render
@@ -81,7 +80,7 @@ class CAPO:
     """The optimizer model."""
     train: Sequence[Example]
     render: Render
-    judge: Judge
+    run_prompt: PromptRunner
     settings: CAPOSettings = field(default_factory=CAPOSettings)
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
@@ -171,7 +170,7 @@ class CAPO:
             return [tuple(examples) for _, examples in drawn]
         trials = [(Prompt(instruction=text), examples) for text, examples in drawn if examples]
         with contextlib.suppress(RunFailed):  # bare answers do; where the target is down, scoring on dev will say so
-            results = iter(await judged(self.judge, trials, step=step))
+            results = iter(await run_trials(self.run_prompt, trials, step=step))
             right = [_right_replies(next(results)) if examples else {} for _, examples in drawn]
             return [
                 tuple(replace(example, target=found.get(example.id, example.target)) for example in examples)

@@ -19,7 +19,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
-from askwell.core.protocols import Demand, SplitJudge
+from askwell.core.protocols import Demand, PromptRunner
 from askwell.errors import AskwellError, ConfigError, ModelError, RunFailed
 from askwell.models.base import ChatModel
 from askwell.trajectory import Trajectory
@@ -75,13 +75,13 @@ class Bridge:
         self,
         *,
         model: ChatModel,
-        judge: SplitJudge,
+        run_prompt: PromptRunner,
         step: int,
         seed: int,
         settings: PeerSettings,
     ) -> None:
         self._model = model
-        self._judge = judge
+        self._run_prompt = run_prompt
         self._step = step
         self._seed = seed
         self._left = settings.target_calls
@@ -114,8 +114,10 @@ class Bridge:
                 raise SearchOver
             self._left -= len(missing)
         if missing:
-            judged = self._judge(prompt, missing, step=self._step, split=split, temperature=temperature, draw=draw)
-            for rollout in self._wait(judged):
+            pending = self._run_prompt(
+                prompt, missing, step=self._step, split=split, temperature=temperature, draw=draw
+            )
+            for rollout in self._wait(pending):
                 if rollout.score is None:
                     self._end(RunFailed(f"a target call failed for good: {rollout.completion.error}; resume the run"))
                 self._known[prompt, rollout.example_id, split, temperature, draw] = rollout
@@ -197,7 +199,7 @@ class Peer:
     search: Search
     origin: str
     model: ChatModel
-    judge: SplitJudge
+    run_prompt: PromptRunner
     train: Sequence[Example]
     dev: Sequence[Example]
     settings: PeerSettings = field(default_factory=PeerSettings)
@@ -207,7 +209,7 @@ class Peer:
             return []
         bridge = Bridge(
             model=self.model,
-            judge=self.judge,
+            run_prompt=self.run_prompt,
             step=trajectory.next_step,
             seed=seed,
             settings=self.settings,

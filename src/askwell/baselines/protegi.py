@@ -26,12 +26,11 @@ from dataclasses import dataclass, field
 from askwell.baselines.bandit import SELECTORS, Plan
 from askwell.baselines.metaprompt import edit_request, wording_request
 from askwell.baselines.population import distinct, shown_examples
-from askwell.baselines.trials import judged
+from askwell.baselines.trials import run_trials
 from askwell.checks import at_least, one_of
-from askwell.core.protocols import Demand
+from askwell.core.protocols import Demand, PromptRunner
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker
-from askwell.gpo.direction import Judge
 from askwell.gpo.metaprompt import exemplar, reflection_request
 from askwell.gpo.schedule import train_batch
 from askwell.models.base import ChatModel
@@ -89,7 +88,7 @@ class ProTeGi:
     """The optimizer model."""
     train: Sequence[Example]
     render: Render
-    judge: Judge
+    run_prompt: PromptRunner
     settings: ProTeGiSettings = field(default_factory=ProTeGiSettings)
 
     def __post_init__(self) -> None:
@@ -100,7 +99,7 @@ class ProTeGi:
         step = trajectory.next_step
         beam = list(dict.fromkeys(one.prompt for one in trajectory.steps[-1]))[: self.settings.candidates]
         batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
-        tried = await judged(self.judge, [(prompt, batch) for prompt in beam], step=step)
+        tried = await run_trials(self.run_prompt, [(prompt, batch) for prompt in beam], step=step)
         edits = await self._edits(beam, tried, seed)
         arms = [Proposal(prompt=prompt, origin="kept") for prompt in beam]
         arms = distinct([*arms, *await self._successors(beam, edits, seed)])
@@ -177,7 +176,7 @@ class ProTeGi:
 
         async def pull(trials: Sequence[tuple[int, range]]) -> list[list[float]]:
             asked = [(prompts[arm], [order[place] for place in places]) for arm, places in trials]
-            results = await judged(self.judge, asked, step=step)
+            results = await run_trials(self.run_prompt, asked, step=step)
             return [[one.score.value for _, one in result if one.score is not None] for result in results]
 
         plan = Plan(

@@ -12,33 +12,33 @@ from askwell.types import Example, Prompt, Proposal, Rollout, Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """The most that one step of an optimizer asks for: what a plan adds up before anything is paid."""
+    """Upper bounds on what one step of an optimizer asks for; a plan adds them up before anything is paid."""
 
     proposals: int
     """New prompts to be scored on the dev split."""
     optimizer_calls: int
     """Completions of the optimizer model."""
     train_cells: int = 0
-    """Target calls on training examples, beside the scoring (reflections, bandits)."""
+    """Target calls on training examples, in addition to the scoring (reflections, bandits)."""
     usual_calls: int | None = None
-    """Completions of the optimizer model in a step that goes well; None: `optimizer_calls`."""
+    """Completions of the optimizer model in a step without retries; None: `optimizer_calls`."""
     reply_tokens: int = 2048
-    """Longest reply that the optimizer model is asked for (`Request.max_tokens`)."""
+    """Longest reply requested from the optimizer model (`Request.max_tokens`)."""
     shown_texts: int = 32
-    """Most texts (past prompts, reflections, summaries) that one request to the optimizer model shows."""
+    """Most texts (past prompts, reflections, summaries) that one request to the optimizer model contains."""
     shown_examples: int = 16
-    """Most training examples that one such request shows, each with its question, a reply and the answer."""
+    """Most training examples that one such request contains, each with its question, a reply and the answer."""
     demos: int = 0
-    """Most demonstrations that a proposed prompt carries."""
+    """Most demonstrations that a proposed prompt contains."""
 
 
 class Optimizer(Protocol):
-    """Proposes prompts worth scoring.
+    """Propose prompts worth scoring.
 
-    Contract: all state is the trajectory (so resuming is replaying), all randomness is the seed; returns no proposal
-    twice, may return none; what it turned down itself (`rejected`) it returns too, to be written down and not scored;
-    never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model gives nothing to work
-    with.
+    Contract: all state is the trajectory (so a resumed run replays it), all randomness comes from the seed. Return no
+    proposal twice; the list may be empty. Include the proposals that the optimizer itself turned down (`rejected`):
+    they are logged and not scored. Never look at the dev or test examples. Raise `ModelError` or `RunFailed` if the
+    optimizer model returns nothing usable.
     """
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
@@ -48,8 +48,13 @@ class Optimizer(Protocol):
         ...
 
 
-class SplitJudge(Protocol):
-    """Try a prompt on training or dev examples: one rollout an example, in their order. Raises where cells fail."""
+class PromptRunner(Protocol):
+    """Run a prompt on training or dev examples through the run's evaluator.
+
+    Contract: one rollout per example, in the order of the examples; the rollout of a failed call has score None. The
+    calls count as target calls and share the run's log, cache, budget and failure rules. Raises `RunFailed` if too many
+    calls fail. `split` says which split the examples come from; it is never "test".
+    """
 
     async def __call__(
         self,

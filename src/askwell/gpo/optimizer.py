@@ -27,13 +27,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from askwell.core.protocols import Demand
+from askwell.core.protocols import Demand, PromptRunner
 from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker
 from askwell.gpo.constraints import CONSTRAINTS, Attempt, budget, check_frozen, reason_against, required_placeholders
 from askwell.gpo.contrast import rival_of, verified_lessons
-from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judge, Judged, Moment, contrast, reflect
+from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judged, Moment, contrast, reflect
 from askwell.gpo.embed import embedder_named
 from askwell.gpo.joint import varied, varies_demos
 from askwell.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
@@ -69,14 +69,14 @@ class GPO:
     """The only split GPO sees: exemplars, demonstrations, and the batches of reflections."""
     render: Render
     settings: GPOSettings = field(default_factory=GPOSettings)
-    judge: Judge | None = None
+    run_prompt: PromptRunner | None = None
     """Needed by the directions that reflect; tries prompts on a training batch."""
 
     def __post_init__(self) -> None:
-        if DIRECTIONS[self.settings.direction].reflection and (self.judge is None or not self.train):
+        if DIRECTIONS[self.settings.direction].reflection and (self.run_prompt is None or not self.train):
             raise ConfigError(
                 f"the direction {self.settings.direction!r} reflects on wrong training examples: "
-                "it needs a judge and a train split; give both, or choose 'P+M'"
+                "it needs a prompt runner and a train split; give both, or choose 'P+M'"
             )
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
@@ -259,12 +259,12 @@ class GPO:
         return await contrast(parent.prompt, ours, rival.prompt, theirs, settings.reflected, render, ask)
 
     async def _judged(self, trajectory: Trajectory, prompt: Prompt) -> Judged:
-        assert self.judge is not None  # held by __post_init__
+        assert self.run_prompt is not None  # held by __post_init__
         step = trajectory.next_step
         batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
         examples = {example.id: example for example in batch}
         return [
-            (examples[rollout.example_id], rollout) for rollout in await self.judge(prompt, batch, step=step)
+            (examples[rollout.example_id], rollout) for rollout in await self.run_prompt(prompt, batch, step=step)
         ]  # fmt: skip
 
 
