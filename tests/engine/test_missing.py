@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from askwell import views
 from askwell.engine.missing import MissingCalls
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.errors import ModelError, RunFailed
@@ -48,7 +47,7 @@ async def test_a_slot_that_fails_twice_is_logged_as_unordered_and_yielded_withou
         fail_twice(missing, slot(1), asked=2)
         rollouts = [rollout async for rollout in missing.finish(asked=2)]
     assert [rollout.score for rollout in rollouts] == [None]
-    assert [rollout.example_id for rollout in views.rollouts(store.events())] == ["e1"]
+    assert [(event.kind, event.body["example"]) for event in store.events()] == [("rollout", "e1")]
 
 
 async def test_more_than_the_share_of_the_slots_asked_for_stops_the_run() -> None:
