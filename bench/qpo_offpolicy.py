@@ -28,8 +28,9 @@ from askwell.build_task import build_task
 from askwell.config import parse_config
 from askwell.core.stats import format_interval, mean_interval
 from askwell.core.types import Prompt
-from askwell.engine.evaluator import Sampling, scores_by_prompt
+from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import TargetSide
+from askwell.engine.scores import scores_by_prompt
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.pocket import pocket_model
 from askwell.policies.data.table import Table
@@ -85,7 +86,7 @@ async def whole_truth(bundle: str) -> Table:
     async with Journal(MemoryStore()) as journal:
         side = TargetSide(task=task, model=pocket_model(), sampling=Sampling(max_tokens=MAX_REPLY_TOKENS))
         evaluator = side.evaluator(journal)
-        cells = evaluator.cells([Prompt(instruction=text) for text in prompts], split="test", step=0)
+        cells = evaluator.slots([Prompt(instruction=text) for text in prompts], split="test", step=0)
         async with contextlib.aclosing(evaluator.rollouts(cells)) as rollouts:
             scores = await scores_by_prompt(rollouts)
     examples = task.splits["test"]

@@ -11,8 +11,8 @@ family-wise error. A summary table goes to stderr.
 
 Candidate sets are 8 complete rows of one run (same group, optimizer and seed: those share their blocks), 500 times a
 (dataset, model), seed 0, the blocks in an order drawn anew for each set; every method sees the same sets. Cells are
-asked for one at a time (`--slots`), as the racing objects of `askwell.engine.racing.rules` want them; what runs here is what runs in
-a real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
+asked for one at a time (`--slots`), as the rules of `askwell.engine.racing` want them; what runs here is what runs in a
+real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from askwell.engine.racing.posterior import Field
-from askwell.engine.racing.rules import RACINGS, ExpectedGain, PairedT, Racing, SuccessiveHalving
+from askwell.engine.racing import RACING_RULES, ExpectedGain, PairedT, RaceLayout, RacingRule, SuccessiveHalving
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "recorded" / "capo_block_scores.parquet"
 CANDIDATES = 8
@@ -64,30 +63,30 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.matrix.exists():
         sys.exit(f"{arguments.matrix} is not there: give a Parquet file of block scores with --matrix")
-    racings: dict[str, Racing] = {name: make() for name, make in RACINGS.items()}
+    rules: dict[str, RacingRule] = {name: make() for name, make in RACING_RULES.items()}
     if arguments.curve:
-        racings |= curve()
+        rules |= curve()
     sets = draw_sets(arguments.matrix, arguments.sets, arguments.seed)
     results: list[Result] = []
-    for name, racing in racings.items():
+    for name, rule in rules.items():
         for key, drawn in sets.items():
-            results.append(replay(key, name, racing, drawn, arguments.slots))
+            results.append(replay(key, name, rule, drawn, arguments.slots))
             print(json.dumps(asdict(results[-1])), flush=True)
     print(table(results), file=sys.stderr)
 
 
-def curve() -> dict[str, Racing]:
+def curve() -> dict[str, RacingRule]:
     """Methods over the range of their one knob, to compare them at equal evaluations."""
-    alphas: dict[str, Racing] = {
+    alphas: dict[str, RacingRule] = {
         f"capo-paired-t alpha={alpha}": PairedT(alpha=alpha) for alpha in (0.4, 0.3, 0.25, 0.18, 0.15, 0.1, 0.05)
     }
-    prices: dict[str, Racing] = {
+    prices: dict[str, RacingRule] = {
         f"askwell price={price}": ExpectedGain(price=price) for price in (0.016, 0.008, 0.0035, 0.0025, 0.0015)
     }
-    halving: dict[str, Racing] = {
+    halving: dict[str, RacingRule] = {
         f"successive-halving share={share}": SuccessiveHalving(share=share) for share in (0.45, 0.6)
     }
-    other: dict[str, Racing] = {
+    other: dict[str, RacingRule] = {
         "askwell family_error=1": ExpectedGain(family_error=1.0),
         "askwell family_error=0.1 at 2 points": ExpectedGain(indifference=0.02),
         "askwell complete": ExpectedGain(complete=True),
@@ -117,9 +116,9 @@ def _draw(runs: Sequence[Rows], count: int, rng: random.Random) -> Iterator[Rows
         yield [[row[block] for block in order] for row in rng.sample(list(run), CANDIDATES)]
 
 
-def replay(key: Key, method: str, racing: Racing, sets: Sequence[Rows], slots: int) -> Result:
+def replay(key: Key, method: str, rule: RacingRule, sets: Sequence[Rows], slots: int) -> Result:
     """Race every set and average."""
-    shares, regrets = zip(*(race(racing, rows, slots) for rows in sets), strict=True)
+    shares, regrets = zip(*(race(rule, rows, slots) for rows in sets), strict=True)
     return Result(
         dataset=key[0],
         model=key[1],
@@ -131,17 +130,17 @@ def replay(key: Key, method: str, racing: Racing, sets: Sequence[Rows], slots: i
     )
 
 
-def race(racing: Racing, rows: Rows, slots: int) -> tuple[float, float]:
+def race(rule: RacingRule, rows: Rows, slots: int) -> tuple[float, float]:
     """Fill the cells that are wanted, `slots` at a time; return the share used and the regret in points."""
     names = tuple(str(index) for index in range(len(rows)))
-    field = Field(candidates=names, blocks=(BLOCK_EXAMPLES,) * len(rows[0]))
+    layout = RaceLayout(candidates=names, blocks=(BLOCK_EXAMPLES,) * len(rows[0]))
     scores: dict[str, dict[int, float]] = {name: {} for name in names}
-    decision = racing.decide(field, scores)
+    decision = rule.decide(layout, scores)
     while decision.wanted:
         # The others ask for whole rounds and decide nothing within one: filling a round at once changes no outcome.
-        for name, block in decision.wanted[: slots if isinstance(racing, ExpectedGain) else None]:
+        for name, block in decision.wanted[: slots if isinstance(rule, ExpectedGain) else None]:
             scores[name][block] = rows[int(name)][block]
-        decision = racing.decide(field, scores)
+        decision = rule.decide(layout, scores)
     full = [statistics.fmean(row) for row in rows]
     used = sum(len(row) for row in scores.values())
     return used / (len(rows) * len(rows[0])), 100 * (max(full) - full[int(decision.chosen)])

@@ -15,7 +15,7 @@ from askwell.core.types import Event
 from askwell.runlog import transfer, views
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.harness import invoke
-from tests.test_loop import TASK, play
+from tests.engine.test_loop import TASK, play
 
 FORMATS = pytest.mark.parametrize("form", transfer.FORMATS)
 JSON = st.recursive(

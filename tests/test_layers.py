@@ -1,73 +1,74 @@
-"""The import layers of the architecture: a module imports from its own layer or from those before it."""
+"""The wings of the architecture: an import goes left only, and there is no import circle."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
-LAYERS = (
-    {"types", "errors", "renamed", "checks", "text_similarity", "fastjson", "quantiles"},
-    {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation", "learnt"}
-    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns", "batch_notes"},
-    {"gpo", "baselines", "qpo"},
-    {
-        "loop",
-        "methods",
-        "job",
-        "train_job",
-        "report",
-        "runs",
-        "blocking",
-        "offline",
-        "serve",
-        "estimate",
-        "planning",
-        "repair",
-        "archive",
-        "mlflow_log",
-        "parquet",
-    },
-    {
-        "config",
-        "build",
-        "build_models",
-        "build_policy",
-        "build_task",
-        "training",
-        "api",
-        "cells",
-        "export",
-        "places",
-        "pages",
-    },
-    {"cli", "__main__"},
-)
-"""A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+ORDER = "core < tasks, models < runlog < engine < optimizers, policies < report, serve < api < cli, ui, integrations, testing"
+"""A wing is a folder. Wings joined by a comma do not import each other."""
+LEVEL = {wing.strip(): level for level, wings in enumerate(ORDER.split("<")) for wing in wings.split(",")}
+MOST_MODULES = 17
+FILES = sorted(SOURCE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_module_imports_only_from_its_own_layer_or_earlier_ones(path: Path) -> None:
-    name = "__main__" if path.stem == "__main__" else path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    assert name in LEVEL, f"{name} has no layer yet: give it one in {Path(__file__).name}"
-    later = {other for other in imported(path) if LEVEL[other] > LEVEL[name]}
-    assert not later, f"{name} (layer {LEVEL[name]}) imports {sorted(later)} of a later layer"
+def module_name(path: Path) -> str:
+    parts = ("askwell", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
 
 
-def imported(path: Path) -> set[str]:
-    """Names of the layer table that a file imports, anywhere in it (imports inside functions count too)."""
-    found: set[str] = set()
+def imports(path: Path) -> set[str]:
+    """Return the modules of askwell that a file imports, anywhere in it: imports inside functions count too."""
+    modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "askwell":
-            found |= {f"askwell.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-    parts = [name.split(".") for name in found]
-    return {part[1] for part in parts if part[0] == "askwell" and len(part) > 1}
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            modules |= {imported(str(node.module), alias.name) for alias in node.names}
+    return {module for module in modules if module.split(".")[0] == "askwell"} - {module_name(path)}
+
+
+def imported(module: str, name: str) -> str:
+    """Return the module behind `from module import name`: `module.name` if that is a module, else `module`."""
+    return f"{module}.{name}" if f"{module}.{name}" in GRAPH_NODES else module
+
+
+GRAPH_NODES = {module_name(path) for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_an_import_goes_left_only(path: Path) -> None:
+    wing = path.relative_to(SOURCE).parts[0]
+    if wing in {"__init__.py", "__main__.py"}:
+        return
+    for module in imports(path):
+        other = module.split(".")[1] if "." in module else ""
+        assert other == wing or LEVEL.get(other, len(LEVEL)) < LEVEL[wing], f"{wing} must not import {module}"
+
+
+def test_there_is_no_import_circle() -> None:
+    graph = {module_name(path): imports(path) for path in FILES}
+    del graph["askwell"]  # its lazy names are imported by nothing
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import circle: {' -> '.join(error.args[1])}")
+
+
+def test_the_top_holds_wings_and_nothing_else() -> None:
+    names = {path.name for path in SOURCE.iterdir() if path.name != "__pycache__"}
+    assert names - set(LEVEL) == {"__init__.py", "__main__.py", "py.typed"}
+
+
+def test_a_folder_holds_few_modules_and_says_what_it_is_for() -> None:
+    for folder in {path.parent for path in FILES} - {SOURCE}:
+        modules = {path for path in folder.glob("*.py") if path.name != "__init__.py"}
+        assert folder.name == "cli" or len(modules) <= MOST_MODULES, f"{folder} holds {len(modules)} modules"
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))), (
+            f"{folder}: say what for"
+        )

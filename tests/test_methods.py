@@ -21,7 +21,7 @@ from tests.gpo.test_optimizer import JudgeByTable
 
 
 def parts() -> Parts:
-    return Parts(model=ScriptedModel(()), train=NUMBERS, dev=NUMBERS, render=q_end, judge=JudgeByTable([]))
+    return Parts(model=ScriptedModel(()), train=NUMBERS, dev=NUMBERS, render=q_end, run_prompt=JudgeByTable([]))
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

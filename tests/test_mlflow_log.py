@@ -12,7 +12,7 @@ from askwell.core.errors import ConfigError, StoreError
 from askwell.report.run_report import report
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.harness import invoke
-from tests.test_loop import play
+from tests.engine.test_loop import play
 
 
 @pytest.fixture

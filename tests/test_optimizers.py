@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
-from askwell.core.protocols import ChatModel
-from askwell.engine.loop import Optimizer
-from askwell.optimizers.baselines.external import SplitJudge
-from askwell.optimizers.gpo.direction import Judge
+from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.optimizers.presets import PRESETS, Parts, search
 from tests.conformance.optimizer import TASK, Make, OptimizerContract
 
@@ -20,14 +15,14 @@ PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 def maker(preset: str) -> Make:
     chosen = search(preset, {}, defaults={"total_steps": 3})
 
-    def make(model: ChatModel, judge: Judge) -> Optimizer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
         return chosen.optimizer(
             Parts(
                 model=model,
                 train=TASK.splits["train"],
                 dev=TASK.splits["dev"],
                 render=TASK.render,
-                judge=cast("SplitJudge", judge),
+                run_prompt=run_prompt,
             )
         )
 

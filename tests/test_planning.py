@@ -9,16 +9,15 @@ from dataclasses import replace
 import pytest
 
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Message, Prompt
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
-from askwell.engine.loop import LoopSettings, Optimizer
+from askwell.engine.loop import LoopSettings
 from askwell.estimate import most_tokens, usual_tokens
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.unwrap import Metered, Named
-from askwell.optimizers.gpo.direction import Judge
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
 from askwell.planning import Pace, plan
@@ -26,8 +25,8 @@ from askwell.runlog import views
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
 from tests.capped_runs import capped_run
+from tests.engine.test_loop import TASK, answer
 from tests.gpo.test_optimizer import REFLECTING
-from tests.test_loop import TASK, answer
 
 
 def job(
@@ -43,8 +42,10 @@ def job(
     settings = preset("gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {}))
     numbers = itertools.count()
 
-    def make(model: ChatModel, judge: Judge) -> Optimizer:
-        return GPO(model=model, train=TASK.splits["train"], render=TASK.render, settings=settings, judge=judge)
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
+        return GPO(
+            model=model, train=TASK.splits["train"], render=TASK.render, settings=settings, run_prompt=run_prompt
+        )
 
     return OptimizeJob(
         header=header_body({}, seed=0, settings=None),

@@ -24,8 +24,8 @@ from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, Placed
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
+from tests.engine.test_loop import play
 from tests.servers import chat_server, first
-from tests.test_loop import play
 
 QUESTION = Example(id="q", input="2 + 2?", target="4")
 DEMOS = (Example(id="d", input="1 + 1?", target="2"),)
@@ -121,7 +121,7 @@ def bbh_job() -> OptimizeJob:
         side=TargetSide(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
-            model=model, train=train, render=task.render, settings=preset("gpo"), judge=judge
+            model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge
         ),
         settings=LoopSettings(steps=18),
     )

@@ -2,12 +2,13 @@
 
     python -m bench.engine.heavy_tail [--rounds 5] [--concurrency 16] [--dev 300] [--json FILE]
 
-Eight new prompts race against a known one, decided by `askwell.engine.racing.rules.ExpectedGain`; the latency of a call is
-log-normal with its 99th percentile at 20 times its median (20 ms). Two ways to run the same decisions, in one process,
-taking turns, with the same answers, latencies, evaluator, log (SQLite) and number of slots:
+Eight new prompts race against a known one, decided by `askwell.engine.racing.ExpectedGain`; the latency of a call
+is log-normal with its 99th percentile at 20 times its median (20 ms). Two ways to run the same decisions, in one
+process, taking turns, with the same answers, latencies, evaluator, log (SQLite) and number of slots:
 
 * barrier: everybody still in the race gets one more block, all answers are waited for, then it is decided again;
-* stream: what the project ships (`askwell.engine.race`), looking ahead as many calls as there are slots, or 2 or 4 times that.
+* stream: what the project ships (`askwell.engine.race`), looking ahead as many calls as there are slots, or 2 or 4
+  times that.
 
 Throughput is calls/s over the whole race, the median of the rounds (each with latencies and prompts of its own).
 Looking ahead costs calls that turn out needless, so calls, seconds and the winner's regret stand beside it: a race that
@@ -29,10 +30,11 @@ from pathlib import Path
 from statistics import NormalDist, fmean, median
 
 from askwell.core.types import Example, Message, Prompt, Request, Score
-from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt
+from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.loop import begin
 from askwell.engine.race import Race, RaceSettings, cut_blocks
-from askwell.engine.racing.posterior import Field
+from askwell.engine.racing import RaceLayout
+from askwell.engine.scores import scores_by_prompt
 from askwell.runlog.store import SqliteStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
@@ -132,21 +134,21 @@ async def barriers(scene: Scene, evaluator: Evaluator) -> tuple[int, Prompt]:
     """Decide, ask for all that is wanted, wait for all of it, decide again."""
     prompts = {str(number): prompt for number, prompt in enumerate((KNOWN, *NEW))}
     blocks, dev = scene.blocks(), len(scene.task.splits["dev"])
-    field = Field(candidates=tuple(prompts), blocks=tuple(len(block) for block in blocks))
-    racing = scene.settings.racing(entrants=len(prompts), examples=dev)
-    layout = {(cell.prompt, cell.example.id): cell for cell in evaluator.cells(NEW, split="dev", step=1)}
+    layout = RaceLayout(candidates=tuple(prompts), blocks=tuple(len(block) for block in blocks))
+    rule = scene.settings.rule(entrants=len(prompts), examples=dev)
+    slot_of = {(slot.prompt, slot.example.id): slot for slot in evaluator.slots(NEW, split="dev", step=1)}
     known = scene.known()
     scores: dict[str, dict[int, Sequence[float]]] = {name: {} for name in prompts}
     scores["0"] = {number: [known[example.id] for example in block] for number, block in enumerate(blocks)}
     calls = 0
-    decision = racing.decide(field, scores)
+    decision = rule.decide(layout, scores)
     while decision.wanted:
-        cells = [layout[prompts[name], example.id] for name, number in decision.wanted for example in blocks[number]]
+        cells = [slot_of[prompts[name], example.id] for name, number in decision.wanted for example in blocks[number]]
         calls += len(cells)
         found = await scores_by_prompt(evaluator.rollouts(cells))
         for name, number in decision.wanted:
             scores[name][number] = [found[prompts[name]][example.id] for example in blocks[number]]
-        decision = racing.decide(field, scores)
+        decision = rule.decide(layout, scores)
     return calls, prompts[decision.chosen]
 
 
@@ -155,7 +157,7 @@ async def stream(scene: Scene, evaluator: Evaluator) -> tuple[int, Prompt]:
     known = scene.known()
     race = Race(
         evaluator,
-        evaluator.cells(NEW, split="dev", step=1),
+        evaluator.slots(NEW, split="dev", step=1),
         entrants=dict.fromkeys((KNOWN, *NEW), 0.0),
         known={KNOWN: known},
         settings=scene.settings,

@@ -54,7 +54,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
                 sampling=Sampling(draws=cells // (len(examples) * len(prompts))),
                 concurrency=config.concurrency,
             )
-            async for rollout in evaluator.rollouts(evaluator.cells(prompts, split="dev", step=1)):
+            async for rollout in evaluator.rollouts(evaluator.slots(prompts, split="dev", step=1)):
                 scored += rollout.score is not None
         await model.aclose()
     return scored

@@ -5,7 +5,7 @@
 The engine's own cells (prompts × examples) go through the engine to the C server, which plays prefix caches of several
 sizes at once (see `server.c`: each request goes to the slot that shares most with it, as in llama.cpp's server) and
 counts the prompt bytes that need not be computed again. Once prompt by prompt, once example by example, once in the
-order that the engine chooses (`order.prefix_friendly`); for three placements of the instruction, with and without four
+order that the engine chooses (`engine.prefix_order`); for three placements of the instruction, with and without four
 demonstrations. About 20 seconds; no wall clock in it, so a busy machine changes nothing.
 """
 
@@ -22,7 +22,7 @@ from askwell.build_models import build_model
 from askwell.config import ModelConfig
 from askwell.core.types import Example, Prompt
 from askwell.engine.evaluator import Evaluator, Sampling
-from askwell.engine.rollout_queue import closed
+from askwell.engine.rollout_queue import closed_queue
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
@@ -62,13 +62,13 @@ async def share(server: BenchServer, task: Task, tried: Sequence[Prompt], *, ord
     server.reset()
     async with Journal(MemoryStore()) as journal:
         evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=concurrency)
-        cells = evaluator.cells(tried, split="dev", step=1)
+        cells = evaluator.slots(tried, split="dev", step=1)
         if order == "engine":
             rollouts = [one async for one in evaluator.rollouts(cells)]
         else:
             if order == "example by example":
                 cells.sort(key=lambda cell: cell.example.id)
-            rollouts = [one async for _, one in evaluator.arrivals(closed(cells))]
+            rollouts = [one async for _, one in evaluator.arrivals(closed_queue(cells))]
     assert all(one.score is not None for one in rollouts)
     await model.aclose()
     counted = server.stats()

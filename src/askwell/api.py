@@ -24,7 +24,8 @@ from askwell.core.types import Example, Prompt, Split
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_body
-from askwell.engine.loop import LoopSettings, Watch
+from askwell.engine.loop import LoopSettings
+from askwell.engine.progress import Watch
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers.unwrap import Retrying
 from askwell.optimizers.presets import DEFAULT_PRESET

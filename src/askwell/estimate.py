@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from askwell.core.protocols import Demand
 from askwell.core.types import Example, Message, Prompt, Rollout, Split
-from askwell.engine.budget import Demand
 from askwell.engine.jobs import OptimizeJob, TargetSide
 from askwell.optimizers.gpo.metaprompt import PLACEHOLDER
 

@@ -22,7 +22,7 @@ def candidate(text: str, score: float, *, step: int = 1, demos: Sequence[Example
     return Candidate(step=step, prompt=Prompt(instruction=text, demos=tuple(demos)), score=score, n=9)
 
 
-async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int) -> Sequence[Rollout]:
+async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
     """Answers every other example right, at length."""
     return [
         Rollout(
@@ -42,7 +42,9 @@ async def proposed(
     *members: Candidate, model: ScriptedModel | None = None, seed: int = 1, ask: Any = judge, **changes: object
 ) -> list[Proposal]:
     settings = CAPOSettings(**changes)  # type: ignore[arg-type]
-    optimizer = CAPO(model=model or ScriptedModel(writer), train=NUMBERS, render=q_end, judge=ask, settings=settings)
+    optimizer = CAPO(
+        model=model or ScriptedModel(writer), train=NUMBERS, render=q_end, run_prompt=ask, settings=settings
+    )
     return await optimizer.propose(Trajectory(candidates=members), seed=seed)
 
 
@@ -67,7 +69,7 @@ async def test_a_demonstration_shows_the_targets_own_reply_where_that_was_right(
 
 
 async def test_bare_answers_are_shown_where_the_target_does_not_answer_or_is_not_asked() -> None:
-    async def down(prompt: Prompt, examples: Sequence[Example], *, step: int) -> Sequence[Rollout]:
+    async def down(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> Sequence[Rollout]:
         raise RunFailed("the server is down")
 
     for found in (

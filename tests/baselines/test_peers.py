@@ -11,7 +11,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Message, Prompt, Request
 from askwell.engine.budget import Caps
@@ -20,7 +20,7 @@ from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
-from askwell.optimizers.baselines.external import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask, SplitJudge
+from askwell.optimizers.baselines.external import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
 from askwell.report.run_report import report
 from askwell.runlog import views
@@ -29,7 +29,7 @@ from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.testing.fakes import ScriptedModel
-from tests.test_loop import TASK, Spent, answer
+from tests.engine.test_loop import TASK, Spent, answer
 
 START = Prompt(instruction="think")
 
@@ -58,13 +58,13 @@ def job(
     target_model = ScriptedModel(target)
     optimizer_model = ScriptedModel(lambda request: words[request.draw % len(words)])
 
-    def make(model: ChatModel, judge: SplitJudge) -> Peer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         splits = TASK.splits
         return Peer(
             search=search,
             origin="peer",
             model=model,
-            judge=judge,
+            run_prompt=run_prompt,
             train=splits["train"],
             dev=splits["dev"],
             settings=settings or PeerSettings(),
@@ -162,11 +162,11 @@ async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
         bridge.ask([Message(role="user", content="hello")], temperature=0.0)
         raise AssertionError
 
-    async def judge(*_: Any, **__: Any) -> Any:
+    async def run_prompt(*_: Any, **__: Any) -> Any:
         raise AssertionError
 
     model = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="no such key"))
-    peer = Peer(search=asking, origin="peer", model=model, judge=judge, train=(), dev=())
+    peer = Peer(search=asking, origin="peer", model=model, run_prompt=run_prompt, train=(), dev=())
     with pytest.raises(ModelError, match="no such key"):
         await peer.propose(Trajectory(candidates=(Candidate(step=0, prompt=START, score=0.0, n=1),)), seed=1)
 
@@ -198,10 +198,12 @@ def search_bundled_task(search: Search, *, target_calls: int) -> tuple[float, fl
     made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
     task = replace(TASK, name=name, splits=splits, render=Placed(), metric=metric("number"))
 
-    def make(model: ChatModel, judge: SplitJudge) -> Peer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         settings = PeerSettings(target_calls=target_calls)
         train, dev = splits["train"], splits["dev"]
-        return Peer(search=search, origin="peer", model=model, judge=judge, train=train, dev=dev, settings=settings)
+        return Peer(
+            search=search, origin="peer", model=model, run_prompt=run_prompt, train=train, dev=dev, settings=settings
+        )
 
     made = replace(
         made,

@@ -17,14 +17,13 @@ import pytest
 
 from askwell.core.errors import ModelError, RunFailed
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
-from askwell.engine.loop import LoopSettings, Optimizer
+from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.request_key import request_key
-from askwell.optimizers.gpo.direction import Judge
 from askwell.runlog import views
 from askwell.runlog.codec import prompt_of
 from askwell.runlog.store import MemoryStore
@@ -32,8 +31,8 @@ from askwell.tasks.render import Placed
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 
-Make = Callable[[ChatModel, Judge], Optimizer]
-"""(optimizer model, judge) -> an optimizer for `TASK`."""
+Make = Callable[[ChatModel, PromptRunner], Optimizer]
+"""(optimizer model, prompt runner) -> an optimizer for `TASK`."""
 STEPS = 3
 
 
@@ -236,8 +235,8 @@ def longest_reply(call: Event) -> int:
     return cast("dict[str, int]", call.body["request"])["max_tokens"]
 
 
-async def no_target(prompt: Prompt, examples: Sequence[Example], *, step: int) -> list[Rollout]:
-    """A judge whose every answer is wrong."""
+async def no_target(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
+    """A runner whose every answer is wrong."""
     return [
         Rollout(
             step=step, split="train", prompt=prompt, example_id=example.id, query=example.input,

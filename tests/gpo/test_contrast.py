@@ -74,7 +74,7 @@ class TwoSided:
         self.right = right
         self.tried: list[str] = []
 
-    async def __call__(self, prompt: Prompt, examples: list[Example], *, step: int) -> list[Rollout]:
+    async def __call__(self, prompt: Prompt, examples: list[Example], *, step: int, **_: object) -> list[Rollout]:
         self.tried.append(prompt.instruction)
         return [
             Rollout(
@@ -98,7 +98,9 @@ async def test_a_contrast_shows_what_each_prompt_alone_gets_right():
     ids = [example.id for example in NUMBERS]
     judge = TwoSided({"New.": ids[:6], "Old.": ids[3:9]})
     model = ScriptedModel(reply)
-    found = await gpo(model, direction="P+M+C", judge=judge, batch=12, reflected=3, lessons=2).propose(two(), seed=1)
+    found = await gpo(model, direction="P+M+C", run_prompt=judge, batch=12, reflected=3, lessons=2).propose(
+        two(), seed=1
+    )
     asked = sent(model, 0)
     assert judge.tried == ["New.", "Old."]
     assert "<current>\n<prompt>New.</prompt>\n</current>" in asked
@@ -114,7 +116,7 @@ async def test_where_two_prompts_agree_the_errors_are_shown_instead():
     ids = [example.id for example in NUMBERS]
     model = ScriptedModel(reply)
     judge = TwoSided({"New.": ids[:6], "Old.": ids[:6]})
-    await gpo(model, direction="P+M+C", judge=judge, batch=12).propose(two(), seed=1)
+    await gpo(model, direction="P+M+C", run_prompt=judge, batch=12).propose(two(), seed=1)
     assert "<other>" not in sent(model, 0)
     assert "were judged wrong" in sent(model, 0)
 
@@ -139,5 +141,5 @@ async def test_a_reflection_may_wait_for_a_step_without_a_better_prompt(scores: 
     judge = TwoSided({"New.": [], "Old.": [example.id for example in NUMBERS]})
     model = ScriptedModel(reply)
     past = Trajectory(candidates=(first, second))
-    await gpo(model, direction="P+M+C", judge=judge, batch=12, reflect_after=1).propose(past, seed=1)
+    await gpo(model, direction="P+M+C", run_prompt=judge, batch=12, reflect_after=1).propose(past, seed=1)
     assert bool(judge.tried) == reflects

@@ -37,8 +37,8 @@ def numbered(request: Request) -> str:
     return f"<START>Prompt number {request.draw}.<END>"
 
 
-def gpo(model: ScriptedModel, *, name: str = "gpo", judge: Any = None, **changes: object) -> GPO:
-    return GPO(model=model, train=NUMBERS, render=q_end, settings=preset(name, **changes), judge=judge)
+def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
+    return GPO(model=model, train=NUMBERS, render=q_end, settings=preset(name, **changes), run_prompt=run_prompt)
 
 
 def sent(model: ScriptedModel, place: int = -1) -> str:
@@ -197,7 +197,7 @@ class JudgeByTable:
 async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown():
     judge = JudgeByTable([example.id for example in NUMBERS])
     model = ScriptedModel(lambda r: "It is too vague." if r.temperature == 0 else numbered(r))
-    await gpo(model, **REFLECTING, judge=judge, batch=8, reflected=3).propose(history((START, 0.5)), seed=1)
+    await gpo(model, **REFLECTING, run_prompt=judge, batch=8, reflected=3).propose(history((START, 0.5)), seed=1)
     assert [request.temperature for request in model.requests] == [0.0] + [1.0] * 8
     assert sent(model, 0).count("<reply>") == 3
     assert "<reflection>\nIt is too vague.\n</reflection>" in sent(model)
@@ -208,7 +208,7 @@ async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown(
 async def test_no_reflection_is_asked_for_when_nothing_is_known_to_be_wrong():
     judge = JudgeByTable([], failed=["0", "1"])
     model = ScriptedModel(numbered)
-    await gpo(model, **REFLECTING, judge=judge).propose(history((START, 0.5)), seed=1)
+    await gpo(model, **REFLECTING, run_prompt=judge).propose(history((START, 0.5)), seed=1)
     assert len(model.requests) == 8
     assert "<reflection>" not in sent(model)
 
@@ -218,11 +218,11 @@ async def test_a_reflection_that_fails_stops_the_step():
     for completion in (Completion(outcome="failed", fault="timeout"), Completion(outcome="refused")):
         model = ScriptedModel(lambda r, c=completion: c)
         with pytest.raises(RunFailed):
-            await gpo(model, **REFLECTING, judge=judge).propose(history((START, 0.5)), seed=1)
+            await gpo(model, **REFLECTING, run_prompt=judge).propose(history((START, 0.5)), seed=1)
 
 
-def test_reflection_needs_a_judge_and_training_examples():
-    with pytest.raises(ConfigError, match="needs a judge"):
+def test_reflection_needs_a_prompt_runner_and_training_examples():
+    with pytest.raises(ConfigError, match="needs a prompt runner"):
         gpo(ScriptedModel(numbered), **REFLECTING)
     with pytest.raises(ConfigError, match="train split"):
         GPO(
@@ -230,7 +230,7 @@ def test_reflection_needs_a_judge_and_training_examples():
             train=(),
             render=q_end,
             settings=preset("gpo", **REFLECTING),
-            judge=JudgeByTable([]),
+            run_prompt=JudgeByTable([]),
         )
 
 

@@ -39,7 +39,7 @@ def test_an_unknown_name_or_field_is_refused_with_the_nearest():
 async def test_every_preset_runs_with_the_bundled_rewriter(name: str):
     judge = JudgeByTable([example.id for example in NUMBERS[::2]])
     settings = preset(name, total_steps=3, candidates=3)
-    gpo = GPO(model=EditorModel(), train=NUMBERS, render=q_end, settings=settings, judge=judge)
+    gpo = GPO(model=EditorModel(), train=NUMBERS, render=q_end, settings=settings, run_prompt=judge)
     history = await optimized(gpo, Landscape(gains={}), steps=3, seed=1)
     assert len(history) >= 1 + 3
     assert history.next_step == 4

@@ -13,7 +13,7 @@ from aiohttp import web
 from askwell.core.errors import ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
-from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.response import divided
 from askwell.models.wrappers.unwrap import Coalesced, Limited, Metered, Retrying
@@ -169,13 +169,13 @@ async def test_a_cancelled_draw_leaves_the_others_and_the_last_one_ends_the_call
 
 async def test_a_cap_on_calls_counts_samples() -> None:
     with chat_server(transform=samples_of) as server:
-        purse = Purse(Caps(max_calls=5))
-        model = Capped(Coalesced(OpenAIModel("tiny", base_url=server.base_url)), purse)
+        budget = BudgetTracker(Caps(max_calls=5))
+        model = BudgetLimited(Coalesced(OpenAIModel("tiny", base_url=server.base_url)), budget)
         got = await draws_of(model, 8)
         await model.aclose()
     assert [one.fault for one in got] == [""] * 5 + ["budget"] * 3
     assert [body["n"] for body in server.bodies] == [5]
-    assert purse.calls == 5
+    assert budget.calls == 5
 
 
 class BatchStore(MemoryStore):

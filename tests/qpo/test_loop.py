@@ -11,7 +11,7 @@ import pytest
 
 from askwell.core.errors import DataError
 from askwell.core.types import Completion, Example, Experience, Prompt, Request, Split, Usage
-from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
 from askwell.policies.acquisition import Collecting, to_label
@@ -99,9 +99,9 @@ async def multi(
 ) -> Learnt:
     async with Journal(store) as journal:
         spent = views.spend(store.events(kinds=["rollout"]))
-        purse = Purse(caps or Caps(), spent=spent.values(), keep_back=120)
+        budget = BudgetTracker(caps or Caps(), spent=spent.values(), reserve=120)
         evaluator = Evaluator(
-            task=TASK, target=Capped(world.model(), purse), journal=journal, sampling=Sampling(), purse=purse
+            task=TASK, target=BudgetLimited(world.model(), budget), journal=journal, sampling=Sampling(), budget=budget
         )
         await begin(journal, header={"config": {"name": "x"}}, task=TASK)
 
@@ -110,7 +110,7 @@ async def multi(
             if len(world.asked) >= stop_after:
                 evaluator.stopping = True
 
-        most = purse.caps.max_calls
+        most = budget.caps.max_calls
         return await MultiLoop(
             parts=parts(world),
             static=STATIC,
@@ -118,7 +118,7 @@ async def multi(
             evaluator=evaluator,
             settings=settings or LoopsSettings(loops=2, collecting=Collecting(pairs=60), choosing=False),
             keep=keep or Kept(),
-            calls_left=lambda: math.inf if most is None else most - purse.calls - purse.keep_back,
+            calls_left=lambda: math.inf if most is None else most - budget.calls - budget.reserve,
             show=show,
         ).run()
 

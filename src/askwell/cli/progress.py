@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from askwell.engine.loop import Progress
+from askwell.engine.progress import Progress
 from askwell.models.totals import Totals
 
 _REFRESH_S = 0.25
@@ -65,8 +65,8 @@ class LiveProgress:
         self._bars.update(
             self._task,
             description=headline(progress),
-            completed=progress.cells_done,
-            total=progress.cells_total or None,
+            completed=progress.rollouts_done,
+            total=progress.rollouts_total or None,
             spent=spent_line(self._totals()),
             left=self._time_left(progress, now),
         )
@@ -93,7 +93,7 @@ class LiveProgress:
     def _time_left(self, progress: Progress, now: float) -> str:
         if self._first_step is None:
             self._first_step = progress.step
-        part = progress.cells_done / progress.cells_total if progress.cells_total else 0.0
+        part = progress.rollouts_done / progress.rollouts_total if progress.rollouts_total else 0.0
         made = progress.step - self._first_step + part
         ahead = progress.steps - progress.step - part
         if made <= 0 or ahead <= 0:

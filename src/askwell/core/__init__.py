@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""What every wing may use: values, shared protocols, errors, statistics, text and the event loop."""

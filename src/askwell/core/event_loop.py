@@ -1,4 +1,4 @@
-"""Run the asynchronous engine from ordinary code: on a loop and a thread of its own, so notebooks work too."""
+"""Run the asynchronous engine from synchronous code, on a thread and event loop of its own (so notebooks work too)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from typing import TypeVar, cast
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_YOUNG_OBJECTS = 50_000
+
+# Hundreds of requests in flight are thousands of young objects without cycles. At Python's default threshold of 700,
+# scanning them again and again took a sixth of the engine's time.
+_GC_THRESHOLD = 50_000
 
 
 class Stopper:
-    """Handed to the engine so that it can be asked to stop in order: `on_stop` is called on the engine's loop."""
+    """Lets the calling thread ask the engine to stop in order: `on_stop` is called on the engine's event loop."""
 
     def __init__(self) -> None:
         self.on_stop: Callable[[], None] = lambda: None
@@ -27,48 +30,59 @@ class Stopper:
 def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
     """Run a coroutine to its end and return its result.
 
-    The first Ctrl-C asks the engine to stop in order (calls in flight are finished and written), the second one
-    cancels it; either way `KeyboardInterrupt` is raised once the engine has ended.
+    The first Ctrl-C asks the engine to stop in order: calls in flight finish and are logged. The second one cancels the
+    engine. In both cases `KeyboardInterrupt` is raised once the engine has ended.
     """
     stopper = Stopper()
     outcome: Future[_T] = Future()
     loop = _new_loop()
     task: asyncio.Task[_T] = loop.create_task(work(stopper))
-
-    def main() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            outcome.set_result(loop.run_until_complete(task))
-        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which raises it
-            outcome.set_exception(error)
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=main, name="askwell-engine", daemon=True)
-    with _patient_gc():
+    thread = threading.Thread(target=lambda: _run_loop(loop, task, outcome), name="askwell-engine", daemon=True)
+    with _infrequent_gc():
         thread.start()
-        interrupts = 0
-        while True:
-            try:
-                outcome.exception()
-                thread.join()
-                break
-            except KeyboardInterrupt:
-                interrupts += 1
-                if interrupts == 1:
-                    _LOG.warning("stopping: the calls in flight are finished first; Ctrl-C again stops at once")
-                request = stopper.on_stop if interrupts == 1 else task.cancel
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(request)
-    if interrupts:
+        interrupted = _wait_for(thread, loop, task, outcome, stopper)
+    if interrupted:
         raise KeyboardInterrupt
     return outcome.result()
 
 
+def _run_loop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[_T], outcome: Future[_T]) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        outcome.set_result(loop.run_until_complete(task))
+    except BaseException as error:  # noqa: BLE001 - carried to the calling thread, which raises it
+        outcome.set_exception(error)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _wait_for(
+    thread: threading.Thread,
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[_T],
+    outcome: Future[_T],
+    stopper: Stopper,
+) -> bool:
+    """Wait until the engine has ended, passing on every Ctrl-C; return whether there was one."""
+    interrupts = 0
+    while True:
+        try:
+            outcome.exception()
+            thread.join()
+            return bool(interrupts)
+        except KeyboardInterrupt:
+            interrupts += 1
+            if interrupts == 1:
+                _LOG.warning("stopping: the calls in flight are finished first; Ctrl-C again stops at once")
+            request = stopper.on_stop if interrupts == 1 else task.cancel
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(request)
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's event loop where the `speed` extra is installed, else Python's own."""
+    """Return uvloop's event loop if the `speed` extra is installed, else asyncio's own."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -77,15 +91,11 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextmanager
-def _patient_gc() -> Generator[None]:
-    """Look for reference cycles less often for a while.
-
-    Hundreds of requests in flight are thousands of young objects without cycles: at the default threshold of 700,
-    looking through them again and again was a sixth of the engine's time.
-    """
+def _infrequent_gc() -> Generator[None]:
+    """Search for reference cycles less often while the engine runs."""
     before = gc.get_threshold()
-    if before[0]:  # 0: the user has switched it off
-        gc.set_threshold(max(before[0], _YOUNG_OBJECTS), *before[1:])
+    if before[0]:  # 0: the user has disabled automatic collection
+        gc.set_threshold(max(before[0], _GC_THRESHOLD), *before[1:])
     try:
         yield
     finally:

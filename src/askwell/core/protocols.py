@@ -1,67 +1,68 @@
-"""The contracts that several wings share: each is one verb, and states what its implementations must keep."""
+"""Protocols that several wings share, with the values that they exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol
 
-from askwell.core.types import Completion, Example, Message, Prompt, Request, Score
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Example, Prompt, Proposal, Rollout, Split
 
 
-@runtime_checkable
-class ChatModel(Protocol):
-    """Answer chat requests.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Upper bounds on what one step of an optimizer asks for; a plan adds them up before anything is paid."""
 
-    Contract: `complete` never raises for what a server or network does; that is a `Completion` whose outcome is
-    `failed`, with its fault class and the provider's own words (no key in them). Hundreds of tasks may call it at once
-    on one event loop. `name` is stable and part of the cache key: two models that may answer differently have
-    different names. `aclose` frees sockets and threads; calling it twice is harmless.
+    proposals: int
+    """New prompts to be scored on the dev split."""
+    optimizer_calls: int
+    """Completions of the optimizer model."""
+    train_cells: int = 0
+    """Target calls on training examples, in addition to the scoring (reflections, bandits)."""
+    usual_calls: int | None = None
+    """Completions of the optimizer model in a step without retries; None: `optimizer_calls`."""
+    reply_tokens: int = 2048
+    """Longest reply requested from the optimizer model (`Request.max_tokens`)."""
+    shown_texts: int = 32
+    """Most texts (past prompts, reflections, summaries) that one request to the optimizer model contains."""
+    shown_examples: int = 16
+    """Most training examples that one such request contains, each with its question, a reply and the answer."""
+    demos: int = 0
+    """Most demonstrations that a proposed prompt contains."""
+
+
+class Optimizer(Protocol):
+    """Propose prompts worth scoring.
+
+    Contract: all state is the trajectory (so a resumed run replays it), all randomness comes from the seed. Return no
+    proposal twice; the list may be empty. Include the proposals that the optimizer itself turned down (`rejected`):
+    they are logged and not scored. Never look at the dev or test examples. Raise `ModelError` or `RunFailed` if the
+    optimizer model returns nothing usable.
     """
 
-    @property
-    def name(self) -> str: ...
+    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
 
-    async def complete(self, request: Request) -> Completion: ...
-
-    async def aclose(self) -> None: ...
-
-
-@runtime_checkable
-class LikelihoodModel(Protocol):
-    """Return how likely a reply is: natural log, summed over the reply's tokens; 0 is certain."""
-
-    async def logprob(self, request: Request, reply: str) -> float: ...
+    def demand(self, step: int) -> Demand:
+        """Return the most that `propose` asks for in this step (1 is the first), never less."""
+        ...
 
 
-class Render(Protocol):
-    """Place a prompt's instruction and demonstrations around one example's question.
+class PromptRunner(Protocol):
+    """Run a prompt on training or dev examples through the run's evaluator.
 
-    Contract: pure; never reads the example's target (demonstrations show their own targets).
+    Contract: one rollout per example, in the order of the examples; the rollout of a failed call has score None. The
+    calls count as target calls and share the run's log, cache, budget and failure rules. Raises `RunFailed` if too many
+    calls fail. `split` says which split the examples come from; it is never "test".
     """
 
-    def __call__(self, prompt: Prompt, example: Example) -> tuple[Message, ...]: ...
-
-
-class Metric(Protocol):
-    """Score one reply: `value` in 0..1, higher is better. Raises `DataError` only for a broken target or callable."""
-
-    def __call__(self, reply: str, example: Example) -> Score: ...
-
-
-class Policy(Protocol):
-    """Choose a prompt for each query.
-
-    Contract: returns exactly one prompt per query, in the order of the queries; pure (same queries, same prompts).
-    """
-
-    def prompts_for(self, queries: Sequence[str]) -> list[Prompt]: ...
-
-
-class Embedder(Protocol):
-    """Return how similar texts are to one text.
-
-    Contract: one number per text, in their order; higher is more similar, at most 1 (equal texts get 1 up to
-    rounding); pure: the same texts give the same numbers.
-    """
-
-    def similarities(self, text: str, others: Sequence[str]) -> list[float]: ...
+    async def __call__(
+        self,
+        prompt: Prompt,
+        examples: Sequence[Example],
+        *,
+        step: int,
+        split: Split = "train",
+        temperature: float | None = None,
+        draw: int = 0,
+    ) -> list[Rollout]: ...

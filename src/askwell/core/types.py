@@ -1,7 +1,7 @@
 """Every value that flows through askwell: plain, frozen, and free of behaviour.
 
-Read this file first, then `loop.py`. Data moves one way: examples and a prompt make requests, a model turns requests
-into completions, a metric turns completions into scores, and all of it is written down as rollouts.
+Read this file first, then `engine/loop.py`. Data moves one way: examples and a prompt make requests, a model turns
+requests into completions, a metric turns completions into scores, and all of it is written down as rollouts.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Run (prompt, example) pairs on the target model under a budget, race prompts, and run the optimization loop."""

@@ -1,8 +1,8 @@
-"""Hard caps on what a run spends, both models together.
+"""Hard caps on what a run spends, on the target and the optimizer model together.
 
-Every call asks the purse first, so the number of calls never exceeds its cap; tokens, money and time are known only
-when a call is done, so those caps hold within what is in flight. Enough is kept back to test the winner: a run that
-reaches a cap stops optimizing and ends in order, with its best so far.
+Every call asks the budget first, so the number of calls never exceeds its cap. Tokens, money and time are known only
+once a call is done, so their caps can be exceeded by what is in flight. Enough is reserved to test the winner: a run
+that reaches a cap stops optimizing and ends in order, with its best prompt so far.
 """
 
 from __future__ import annotations
@@ -25,39 +25,17 @@ class Caps:
     max_tokens: int | None = None
     """Prompt and completion tokens."""
     max_usd: float | None = None
-    """Calls of unknown price count as nothing: a cap in dollars needs prices."""
+    """US dollars. Calls of unknown price count as nothing, so this cap needs prices."""
     max_minutes: float | None = None
-    """Of this process: a resumed run starts its clock anew."""
+    """Minutes of this process: a resumed run starts its clock anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """The most that one step of an optimizer asks for: what a plan adds up before anything is paid."""
+class BudgetTracker:
+    """Count what is spent and decide whether one more call may be made.
 
-    proposals: int
-    """New prompts to be scored on the dev split."""
-    optimizer_calls: int
-    """Completions of the optimizer model."""
-    train_cells: int = 0
-    """Target calls on training examples, beside the scoring (reflections, bandits)."""
-    usual_calls: int | None = None
-    """Completions of the optimizer model in a step that goes well; None: `optimizer_calls`."""
-    reply_tokens: int = 2048
-    """Longest reply that the optimizer model is asked for (`Request.max_tokens`)."""
-    shown_texts: int = 32
-    """Most texts (past prompts, reflections, summaries) that one request to the optimizer model shows."""
-    shown_examples: int = 16
-    """Most training examples that one such request shows, each with its question, a reply and the answer."""
-    demos: int = 0
-    """Most demonstrations that a proposed prompt carries."""
-
-
-class Purse:
-    """Keeps count of what is spent and says whether one more call may be made.
-
-    `keep_back` calls are refused to everything but the final test; their tokens, money and time are reckoned at what a
-    call cost on average so far. `reckon_ahead` reckons the calls under way so as well: where a whole step is under way
-    at once (batches), a cap would else be known to be passed only when all of it is paid.
+    `reserve` calls are left for the final test; nothing else may use them. Their tokens, money and time are estimated
+    from the average cost of a call so far. `count_in_flight` adds an estimate for the calls in flight too. Provider
+    batches need it: with a whole step in flight, a cap would otherwise be noticed only after all of it is paid.
     """
 
     def __init__(
@@ -65,36 +43,37 @@ class Purse:
         caps: Caps,
         *,
         spent: Iterable[Spend] = (),
-        keep_back: int = 0,
-        reckon_ahead: bool = False,
+        reserve: int = 0,
+        count_in_flight: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        before = list(spent)
+        earlier = list(spent)
         self.caps = caps
-        self.keep_back = keep_back
-        self.calls = sum(one.calls - one.failed for one in before)
-        self.tokens = sum(one.prompt_tokens + one.completion_tokens for one in before)
-        self.usd = sum(one.cost_usd or 0.0 for one in before)
+        self.reserve = reserve
+        self.calls = sum(spend.calls - spend.failed for spend in earlier)
+        self.tokens = sum(spend.prompt_tokens + spend.completion_tokens for spend in earlier)
+        self.usd = sum(spend.cost_usd or 0.0 for spend in earlier)
         self.reason = ""
-        """Which cap was reached, in words; empty while there is room."""
+        """Which cap was reached, in words; empty while no call was refused."""
         self._clock = clock
-        self._begun = clock()
+        self._started = clock()
         self._answered_here = 0
-        self._reckon_ahead, self._under_way = reckon_ahead, 0
+        self._count_in_flight = count_in_flight
+        self._in_flight = 0
 
-    def admit(self) -> bool:
-        """Book one call if every cap has room for it; `settle` must follow."""
-        reached = self._reached()
+    def acquire(self) -> bool:
+        """Count one call if no cap is reached; `record` must follow. Return False if the call may not be made."""
+        reached = self._reached_cap()
         if reached:
             self.reason = reached
             return False
         self.calls += 1
-        self._under_way += 1
+        self._in_flight += 1
         return True
 
-    def settle(self, completion: Completion) -> None:
-        """Book what the call turned out to cost; a failed one is taken off the count again."""
-        self._under_way -= 1
+    def record(self, completion: Completion) -> None:
+        """Add what an acquired call cost; a failed call is subtracted from the count again."""
+        self._in_flight -= 1
         if completion.outcome == "failed":
             self.calls -= 1
             return
@@ -102,22 +81,23 @@ class Purse:
         self.tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
         self.usd += completion.usage.cost_usd or 0.0
 
-    def open_for_the_test(self) -> None:
-        """Let the final test have what was kept back."""
-        self.keep_back = 0
+    def release_reserve(self) -> None:
+        """Let the final test use the reserved calls."""
+        self.reserve = 0
         self.reason = ""
 
-    def _reached(self) -> str:
-        ahead = self._under_way if self._reckon_ahead else 0
-        caps, calls = self.caps, max(1, self.calls - ahead)
-        kept = self.keep_back
-        minutes = (self._clock() - self._begun) / 60
-        per_call_minutes = minutes / max(1, self._answered_here)
+    def _reached_cap(self) -> str:
+        in_flight = self._in_flight if self._count_in_flight else 0
+        # The calls in flight are in `calls` already, but their cost isn't in `tokens` and `usd` yet.
+        priced_calls = max(1, self.calls - in_flight)
+        growth = 1 + (self.reserve + in_flight) / priced_calls
+        minutes = (self._clock() - self._started) / 60
+        minutes_per_call = minutes / max(1, self._answered_here)
         checks = (
-            ("calls", caps.max_calls, self.calls + 1 + kept, True),
-            ("tokens", caps.max_tokens, self.tokens * (1 + (kept + ahead) / calls), False),
-            ("dollars", caps.max_usd, self.usd * (1 + (kept + ahead) / calls), False),
-            ("minutes", caps.max_minutes, minutes + kept * per_call_minutes, False),
+            ("calls", self.caps.max_calls, self.calls + 1 + self.reserve, True),
+            ("tokens", self.caps.max_tokens, self.tokens * growth, False),
+            ("dollars", self.caps.max_usd, self.usd * growth, False),
+            ("minutes", self.caps.max_minutes, minutes + self.reserve * minutes_per_call, False),
         )
         for name, cap, level, may_equal in checks:
             if cap is not None and (level > cap if may_equal else level >= cap):
@@ -125,25 +105,25 @@ class Purse:
         return ""
 
 
-class Capped:
-    """A model whose every call asks a purse first. A refused one is a failed completion with the fault `budget`."""
+class BudgetLimited:
+    """A model whose every call asks a budget first. A refused call is a failed completion with the fault `budget`."""
 
-    def __init__(self, model: ChatModel, purse: Purse) -> None:
+    def __init__(self, model: ChatModel, budget: BudgetTracker) -> None:
         self.inner = model
-        self.purse = purse
+        self.budget = budget
 
     @property
     def name(self) -> str:
         return self.inner.name
 
     async def complete(self, request: Request) -> Completion:
-        if not self.purse.admit():
-            return Completion(outcome="failed", fault="budget", error=self.purse.reason)
-        completion = Completion(outcome="failed")  # what a call is that was cancelled
+        if not self.budget.acquire():
+            return Completion(outcome="failed", fault="budget", error=self.budget.reason)
+        completion = Completion(outcome="failed")  # recorded if the call is cancelled
         try:
             completion = await self.inner.complete(request)
         finally:
-            self.purse.settle(completion)
+            self.budget.record(completion)
         return completion
 
     async def aclose(self) -> None:

@@ -1,41 +1,39 @@
 """(prompt, example) pairs -> rollouts: every call to the target model goes through here.
 
-A fixed prompt, a GPO candidate and a query-dependent policy are all lists of cells. Workers take cells in order (what
-begins alike stands together, so a server with prefix caching can reuse its work) and each rollout is durable in the log
-before anybody sees it.
+A baseline prompt, a GPO candidate and a query-dependent policy are all lists of slots. Workers take slots in an order
+that suits a server with prefix caching, and each rollout is durable in the log before anything else sees it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from askwell.core.errors import BudgetExhausted, ModelError, RunFailed
+from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
-from askwell.engine.budget import Purse
-from askwell.engine.prefix_order import prefix_friendly
-from askwell.engine.rollout_queue import Cell, Feed, Room, closed
+from askwell.engine.budget import BudgetTracker
+from askwell.engine.missing import MissingCalls
+from askwell.engine.prefix_order import order_for_prefix_cache
+from askwell.engine.rollout_queue import Backpressure, RolloutQueue, RolloutSlot, closed_queue
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import rollout_body
-from askwell.runlog.store import ASIDE
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the target model is asked."""
+    """Sampling parameters of the target model's calls."""
 
     temperature: float = 0.0
     max_tokens: int = 512
     seed: int | None = None
     draws: int = 1
-    """How often each cell is asked; more than one only makes sense at a temperature above 0."""
+    """Calls per (prompt, example) pair; more than one only makes sense at a temperature above 0."""
 
 
 class Interrupted(Exception):
@@ -43,14 +41,11 @@ class Interrupted(Exception):
 
 
 class Evaluator:
-    """Runs cells on the target model, `concurrency` in flight; the draws of one cell go together.
+    """Run slots on the target model, `concurrency` calls in flight; the draws of one pair go together.
 
-    Failed calls are never scores. A final fault (authentication, bad request) raises `ModelError` at once with the
-    provider's words. Others leave a missing cell, tried once more at the end; when more than `max_missing` (a share of
-    the cells asked for) is still missing, or all of one prompt's, `RunFailed` is raised (`ModelError` where nothing was
-    ever answered and no connection held: a wrong address). Otherwise the gaps are logged aside, and a resumed run that
-    comes by again may still fill them. Where the purse refuses a call, what is in flight is finished and written, and
-    `BudgetExhausted` is raised.
+    Failed calls are never scores: `engine.missing` states what happens to them. A final fault (authentication, bad
+    request) raises `ModelError` at once with the provider's words. If the budget refuses a call, what is in flight is
+    finished and written, and `BudgetExhausted` is raised.
     """
 
     def __init__(
@@ -62,7 +57,7 @@ class Evaluator:
         sampling: Sampling,
         concurrency: int = 16,
         max_missing: float = 0.02,
-        purse: Purse | None = None,
+        budget: BudgetTracker | None = None,
     ) -> None:
         self.task = task
         self.target = target
@@ -70,17 +65,17 @@ class Evaluator:
         self.sampling = sampling
         self.concurrency = concurrency
         self.max_missing = max_missing
-        self._purse = purse
+        self._budget = budget
         self.stopping = False
-        """Set from the event loop's thread to stop handing out cells; calls in flight are finished first."""
+        """Set this from the event loop's thread to start no more calls; those in flight are finished first."""
         self.exhausted = ""
-        """Which cap kept a call from being made; no more cells are handed out then."""
+        """Which cap prevented a call; no more calls are started then."""
         self.done = 0
-        """Cells finished since the evaluator was made, reused ones included; for progress displays."""
+        """Rollouts finished since the evaluator was made, including those answered from the log."""
         self._in_flight: dict[str, asyncio.Event] = {}
 
-    def cells(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[Cell]:
-        """Lay out prompts × the examples of a split × draws, prompt by prompt, and reserve their places in the log."""
+    def slots(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[RolloutSlot]:
+        """Lay out prompts × examples of a split × draws, prompt by prompt, and reserve their positions in the log."""
         layout = [
             (prompt, example, draw)
             for prompt in prompts
@@ -89,66 +84,62 @@ class Evaluator:
         ]
         first = self.journal.reserve(len(layout))
         return [
-            Cell(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
+            RolloutSlot(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
             for index, (prompt, example, draw) in enumerate(layout)
         ]
 
     @property
     def refused(self) -> str:
-        """Which cap the purse refused a call of either model for; empty while there is room."""
-        return "" if self._purse is None else self._purse.reason
+        """Which cap the budget refused a call of either model for; empty if none was refused."""
+        return "" if self._budget is None else self._budget.reason
 
-    def open_for_the_test(self) -> None:
-        """Let the cells of the final test have what the purse kept back for them."""
+    def release_reserve(self) -> None:
+        """Let the final test use the calls that the budget reserved for it."""
         self.exhausted = ""
-        if self._purse is not None:
-            self._purse.open_for_the_test()
+        if self._budget is not None:
+            self._budget.release_reserve()
 
-    async def rollouts(self, cells: Sequence[Cell]) -> AsyncGenerator[Rollout, None]:
-        """Yield a rollout for each cell as it becomes durable, in order of arrival."""
-        missing: list[tuple[Cell, Rollout]] = []
-        answered: set[Prompt] = set()
-        async with aclosing(self.arrivals(closed(prefix_friendly(cells, self.task.render)))) as arrivals:
-            async for cell, rollout in arrivals:
-                if rollout.score is not None:
-                    answered.add(cell.prompt)
-                    yield rollout
-                    continue
-                missing.append((cell, rollout))
-                if not answered and len(missing) >= self.dead_after:
-                    raise self.too_many(missing, len(cells))
-        if not missing:
-            return
-        still_missing: list[tuple[Cell, Rollout]] = []
-        if answered:
-            async with aclosing(self.arrivals(closed([cell for cell, _ in missing]))) as arrivals:
-                async for cell, rollout in arrivals:
-                    if rollout.score is None:
-                        still_missing.append((cell, rollout))
-                    else:
-                        answered.add(cell.prompt)
+    def missing_calls(self) -> MissingCalls:
+        """Return the failure rule for one evaluation or race."""
+        return MissingCalls(
+            target=self.target.name,
+            journal=self.journal,
+            max_missing=self.max_missing,
+            # All calls of the first wave may fail in one hiccup of the server, so at least a whole wave has to fail.
+            dead_after=max(10, self.concurrency),
+        )
+
+    async def rollouts(self, slots: Sequence[RolloutSlot]) -> AsyncGenerator[Rollout, None]:
+        """Yield a rollout for each slot as it becomes durable, in order of arrival; missing ones last."""
+        missing = self.missing_calls()
+        retries: list[RolloutSlot] = []
+        passes = (order_for_prefix_cache(slots, self.task.render), retries)
+        for queued in passes:
+            async with aclosing(self.arrivals(closed_queue(queued))) as arrivals:
+                async for slot, rollout in arrivals:
+                    if rollout.score is not None:
+                        missing.record_answer(slot.prompt)
                         yield rollout
-        else:
-            still_missing = missing
-        unscored = any(cell.prompt not in answered for cell, _ in still_missing)
-        if unscored or len(still_missing) > self.max_missing * len(cells):
-            raise self.too_many(still_missing, len(cells))
-        for _, rollout in still_missing:
-            await self.write_missing(rollout)
-            yield rollout
+                    elif (retry := missing.record_failure(slot, rollout, asked=len(slots))) is not None:
+                        retries.append(retry)
+            if not retries or not missing.any_answered:
+                break
+        async with aclosing(missing.finish(asked=len(slots))) as unanswered:
+            async for rollout in unanswered:
+                yield rollout
 
-    async def arrivals(self, feed: Feed) -> AsyncGenerator[tuple[Cell, Rollout], None]:
-        """Run cells with `concurrency` workers pulling from one feed: no barrier, memory flat in their number.
+    async def arrivals(self, queue: RolloutQueue) -> AsyncGenerator[tuple[RolloutSlot, Rollout], None]:
+        """Run slots with `concurrency` workers pulling from one queue: no barrier, memory constant in their number.
 
-        Yields each cell as its rollout is durable, or failed (`score` None; not logged, not tried again here).
+        Yields each slot once its rollout is durable or has failed (`score` None; not logged, not tried again here).
         """
         arrived = _Arrivals()
-        at_once = max(1, self.concurrency // self.sampling.draws)
-        if feed.most is not None:
-            at_once = min(at_once, feed.most)
-        # A slow reader holds the workers back, not the memory.
-        room = Room(2 * max(self.concurrency, self.sampling.draws))
-        workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]
+        workers_needed = max(1, self.concurrency // self.sampling.draws)
+        if queue.most is not None:
+            workers_needed = min(workers_needed, queue.most)
+        # A slow reader makes the workers wait instead of filling memory; the factor of two leaves slack for bursts.
+        unread = Backpressure(2 * max(self.concurrency, self.sampling.draws))
+        workers = [asyncio.create_task(self._work(queue, arrived, unread)) for _ in range(workers_needed)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
         running = len(workers)
@@ -157,9 +148,9 @@ class Evaluator:
                 item = await arrived.get()
                 if isinstance(item, asyncio.Future):
                     running -= 1
-                    item.result()  # raises what ended the worker or kept a rollout out of the log, if anything did
+                    item.result()  # raises what ended the worker or kept a rollout out of the log
                 else:
-                    room.give()
+                    unread.release()
                     self.done += 1
                     yield item
         finally:
@@ -171,160 +162,103 @@ class Evaluator:
         if self.exhausted:
             raise BudgetExhausted(self.exhausted)
 
-    async def _work(
-        self,
-        feed: Feed,
-        arrived: _Arrivals,
-        room: Room,
-    ) -> None:
-        """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
-        written: asyncio.Future[None] | None = None
-        await room.take()
-        while draws := await feed.take(self.sampling.draws):
+    async def _work(self, queue: RolloutQueue, arrived: _Arrivals, unread: Backpressure) -> None:
+        """Run slot after slot: the next request is sent while the last rollout is still being written to disk."""
+        last_write: asyncio.Future[None] | None = None
+        await unread.acquire()
+        while draws := await queue.take(self.sampling.draws):
             if self.stopping or self.exhausted:
                 break
             for _ in draws[1:]:
-                await room.take()
-            for cell, (rollout, durable) in zip(draws, await self._together(draws), strict=True):
+                await unread.acquire()
+            for slot, (rollout, durable) in zip(draws, await self._run_together(draws), strict=True):
                 if durable is not None:
-                    written = durable
-                    durable.add_done_callback(partial(_arrive, arrived, (cell, rollout)))
+                    last_write = durable
+                    durable.add_done_callback(partial(_put_when_durable, arrived, (slot, rollout)))
                 elif rollout.completion.fault == "budget":
                     self.exhausted = rollout.completion.error
                 else:
-                    arrived.put_nowait((cell, rollout))
+                    arrived.put_nowait((slot, rollout))
             if self.exhausted:
                 break
-            await room.take()
-        feed.close()  # the others are not to wait for more
-        if written is not None:
-            await written  # and with it all before: the log is written in order
+            await unread.acquire()
+        queue.close()  # the other workers must not wait for more
+        if last_write is not None:
+            await last_write  # the log is written in order, so all earlier writes are done too
 
-    async def _together(self, draws: Sequence[Cell]) -> list[tuple[Rollout, asyncio.Future[None] | None]]:
-        """Run the draws of one cell at once, so that they may travel as one request."""
+    async def _run_together(self, draws: Sequence[RolloutSlot]) -> list[tuple[Rollout, asyncio.Future[None] | None]]:
+        """Run the draws of one pair at once, so that they may travel as one request."""
         if len(draws) == 1:
             return [await self._run(draws[0])]
-        found = await asyncio.gather(*(self._run(cell) for cell in draws), return_exceptions=True)
-        for one in found:
-            if isinstance(one, BaseException):
-                raise one
-        return [one for one in found if not isinstance(one, BaseException)]
+        # All draws run to their end before an error is raised: the paid ones must reach the log.
+        results = await asyncio.gather(*(self._run(slot) for slot in draws), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _run(self, cell: Cell) -> tuple[Rollout, asyncio.Future[None] | None]:
-        """Return a cell's rollout, and what is done when it is durable (None: the call failed, nothing is written)."""
-        request = self._request(cell)
+    async def _run(self, slot: RolloutSlot) -> tuple[Rollout, asyncio.Future[None] | None]:
+        """Return a slot's rollout and the future of its write to the log (None if the call failed)."""
+        request = self._request(slot)
         key = request_key(self.target.name, request)
-        while (twin := self._in_flight.get(key)) is not None:
-            await twin.wait()  # the same request is being paid for: share its answer
-        known = self.journal.recall(key, cell.position)
-        if known is not None:
-            rollout = self._judge(cell, known.completion)
-            return rollout, self._write(cell, rollout, key=key, cached=known.cached)
+        while (identical := self._in_flight.get(key)) is not None:
+            await identical.wait()  # the same request is in flight: share its answer instead of paying twice
+        logged = self.journal.recall(key, slot.position)
+        if logged is not None:
+            rollout = self._score(slot, logged.completion)
+            return rollout, self._write(slot, rollout, key=key, cached=logged.cached)
         self._in_flight[key] = asyncio.Event()
         durable: asyncio.Future[None] | None = None
         try:
             completion = await self.target.complete(request)
             if completion.fault in FINAL_FAULTS:
                 raise ModelError(f"{self.target.name}: {completion.error}")
-            rollout = self._judge(cell, completion)
+            rollout = self._score(slot, completion)
             if completion.outcome != "failed":
-                durable = self._write(cell, rollout, key=key, cached=False)
+                durable = self._write(slot, rollout, key=key, cached=False)
         finally:
             if durable is None:
                 self._release(key)
-        if durable is not None:  # until then a twin would not find the answer in the log
+        if durable is not None:  # only then can an identical request read the answer from the log
             durable.add_done_callback(lambda _: self._release(key))
         return rollout, durable
 
     def _release(self, key: str) -> None:
         self._in_flight.pop(key).set()
 
-    @property
-    def dead_after(self) -> int:
-        """How many calls may fail before the first answer until the endpoint counts as dead."""
-        return max(10, self.concurrency)
-
-    async def write_missing(self, rollout: Rollout) -> None:
-        """Log a cell that failed for good, aside: its place stays free for an answer."""
-        await self.journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
-
-    def too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
-        """Say what failed and how often, for raising."""
-        faults = Counter(rollout.completion.fault or "unknown" for _, rollout in missing)
-        kinds = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
-        words = Counter(rollout.completion.error for _, rollout in missing).most_common(1)[0][0]
-        if set(faults) == {"connection"} and next(self.journal.store.events(kinds=["rollout"]), None) is None:
-            return ModelError(f"{self.target.name} cannot be reached: {words}")
-        return RunFailed(
-            f"{len(missing)} of {asked} target calls failed for good ({kinds}); the server said at last: {words!r}. "
-            "No score was made up for them, and what succeeded is in the log: mend the endpoint and resume"
-        )
-
-    def _request(self, cell: Cell) -> Request:
+    def _request(self, slot: RolloutSlot) -> Request:
         return Request(
-            messages=self.task.render(cell.prompt, cell.example),
-            temperature=self.sampling.temperature if cell.temperature is None else cell.temperature,
+            messages=self.task.render(slot.prompt, slot.example),
+            temperature=self.sampling.temperature if slot.temperature is None else slot.temperature,
             max_tokens=self.sampling.max_tokens,
             seed=self.sampling.seed,
-            draw=cell.draw,
+            draw=slot.draw,
         )
 
-    def _judge(self, cell: Cell, completion: Completion) -> Rollout:
+    def _score(self, slot: RolloutSlot, completion: Completion) -> Rollout:
         failed = completion.outcome == "failed"
         return Rollout(
-            step=cell.step,
-            split=cell.split,
-            prompt=cell.prompt,
-            example_id=cell.example.id,
-            query=cell.example.input,
+            step=slot.step,
+            split=slot.split,
+            prompt=slot.prompt,
+            example_id=slot.example.id,
+            query=slot.example.input,
             completion=completion,
-            score=None if failed else self.task.metric(completion.text, cell.example),
-            draw=cell.draw,
+            score=None if failed else self.task.metric(completion.text, slot.example),
+            draw=slot.draw,
         )
 
-    def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
+    def _write(self, slot: RolloutSlot, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
         body = rollout_body(rollout, cached=cached)
         seconds = 0.0 if cached else rollout.completion.seconds
-        return self.journal.put(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
+        return self.journal.put(Event(position=slot.position, kind="rollout", body=body, key=key, seconds=seconds))
 
 
-_Arrivals = asyncio.Queue[tuple[Cell, Rollout] | asyncio.Future[None]]
-"""Rollouts that are durable, workers that have ended, and writes that failed."""
+_Arrivals = asyncio.Queue[tuple[RolloutSlot, Rollout] | asyncio.Future[None]]
+"""Rollouts that are durable or failed; futures of workers that have ended and of writes that failed."""
 
 
-def _arrive(arrived: _Arrivals, item: tuple[Cell, Rollout], durable: asyncio.Future[None]) -> None:
+def _put_when_durable(arrived: _Arrivals, item: tuple[RolloutSlot, Rollout], durable: asyncio.Future[None]) -> None:
     if durable.cancelled():
         return
     arrived.put_nowait(item if durable.exception() is None else durable)
-
-
-async def watched(rollouts: AsyncGenerator[Rollout, None], see: Callable[[], None]) -> AsyncGenerator[Rollout, None]:
-    """Pass rollouts on, calling `see` at each."""
-    async with aclosing(rollouts) as arrivals:
-        async for rollout in arrivals:
-            see()
-            yield rollout
-
-
-async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dict[str, float]]:
-    """Fold a stream of rollouts to prompt -> example id -> mean score; missing cells are absent, never 0."""
-    values: dict[Prompt, dict[str, dict[int, float]]] = {}
-    async for rollout in rollouts:
-        by_example = values.setdefault(rollout.prompt, {})
-        if rollout.score is not None:
-            by_example.setdefault(rollout.example_id, {})[rollout.draw] = rollout.score.value
-    return {
-        prompt: {example_id: mean_of_draws(found) for example_id, found in sorted(by_example.items())}
-        for prompt, by_example in values.items()
-    }
-
-
-def mean_of_draws(values: Mapping[int, float]) -> float:
-    """Return the mean over draws, summed in their order: the last bit must not depend on which came first."""
-    return mean(value for _, value in sorted(values.items()))
-
-
-def mean(values: Iterable[float]) -> float:
-    """Return the arithmetic mean, summed in the order given; 0 for none."""
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0

@@ -1,4 +1,4 @@
-"""A job is a run with every name turned into an object: what the library and the command line both end in."""
+"""Jobs: runs in which every name is resolved to an object. The Python API and the command line both build them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-import askwell
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Rollout, Split
-from askwell.engine.budget import Capped, Caps, Purse
-from askwell.engine.evaluator import Evaluator, Sampling, scores_by_prompt, watched
-from askwell.engine.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
-from askwell.engine.rollout_queue import Cell
+from askwell.core.version import __version__
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
+from askwell.engine.evaluator import Evaluator, Sampling
+from askwell.engine.loop import LoopSettings, begin, run
+from askwell.engine.progress import Progress, Watch, with_progress
+from askwell.engine.rollout_queue import RolloutSlot
+from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
-from askwell.optimizers.baselines.external import SplitJudge
 from askwell.runlog import batches, views
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
@@ -28,7 +29,7 @@ from askwell.tasks.task import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSide:
-    """The task, the model that answers it, and how it is asked."""
+    """The task, the target model that answers it, and how that model is called."""
 
     task: Task
     model: ChatModel
@@ -36,60 +37,60 @@ class TargetSide:
     concurrency: int = 16
     max_missing: float = 0.02
 
-    def evaluator(self, journal: Journal, purse: Purse | None = None) -> Evaluator:
+    def evaluator(self, journal: Journal, budget: BudgetTracker | None = None) -> Evaluator:
         remember(journal, self.model)
         return Evaluator(
             task=self.task,
-            target=self.model if purse is None else Capped(self.model, purse),
+            target=self.model if budget is None else BudgetLimited(self.model, budget),
             journal=journal,
             sampling=self.sampling,
             concurrency=self.concurrency,
             max_missing=self.max_missing,
-            purse=purse,
+            budget=budget,
         )
 
     @property
     def test_calls(self) -> int:
-        """Calls that the final test of the initial prompt and the winner takes."""
+        """Calls of the final test, which runs the initial prompt and the winner."""
         return 2 * len(self.task.splits.get("test", ())) * self.sampling.draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizeJob:
-    """One optimization: where it starts, who proposes, who answers, when to stop."""
+    """One optimization: initial prompts, optimizer, target, and when to stop."""
 
     header: Mapping[str, object]
     """Body of the run's first event; see `header_body`."""
     initial: Sequence[Prompt]
     side: TargetSide
     optimizer_model: ChatModel
-    make_optimizer: Callable[[ChatModel, SplitJudge], Optimizer]
-    """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
+    make_optimizer: Callable[[ChatModel, PromptRunner], Optimizer]
+    """Builds the optimizer from the optimizer model (its calls are logged) and a runner for training examples."""
     settings: LoopSettings = field(default_factory=LoopSettings)
     caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
-        """Run to the end over this store, whatever it already holds. Raises `ConfigError` for a cap that can't do."""
+        """Run to the end over this store, whatever it already holds. Raises `ConfigError` if a cap is too low."""
         self._check_caps()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
             spent = views.summed(store.usage())
-            purse = Purse(
+            budget = BudgetTracker(
                 self.caps,
                 spent=spent.values(),
-                keep_back=self.side.test_calls,
-                reckon_ahead=parts_of(self.side.model).batches is not None,
+                reserve=self.side.test_calls,
+                count_in_flight=parts_of(self.side.model).batches is not None,
             )
-            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
+            evaluator = stoppable(self.side.evaluator(journal, budget), stopper)
             await begin(journal, header=self.header, task=self.side.task)
             remember(journal, self.optimizer_model)
             await remember_batches(self.side.model, journal, stopper, stack)
-            model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
+            model = Journaled(BudgetLimited(self.optimizer_model, budget), journal, role="optimizer")
             return await run(
                 initial=self.initial,
-                optimizer=self.make_optimizer(model, _judge(evaluator)),
+                optimizer=self.make_optimizer(model, _prompt_runner(evaluator)),
                 evaluator=evaluator,
                 settings=self.settings,
                 watch=watch,
@@ -114,7 +115,7 @@ class EvaluateJob:
     side: TargetSide
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
-        """Return prompt -> example id -> score; what the store already holds costs nothing."""
+        """Return prompt -> example id -> score; calls that the store already holds cost nothing."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             journal = await stack.enter_async_context(Journal(store))
@@ -122,24 +123,24 @@ class EvaluateJob:
             await begin(journal, header=self.header, task=self.side.task)
             await remember_batches(self.side.model, journal, stopper, stack)
             await journal.write(*journal.prompt_events(self.prompts))
-            cells = evaluator.cells(list(self.prompts), split="test", step=0)
-            rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
+            slots = evaluator.slots(list(self.prompts), split="test", step=0)
+            rollouts = with_progress(evaluator.rollouts(slots), lambda: watch(_progress(evaluator, slots)))
             return await scores_by_prompt(rollouts)
 
 
 def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
-    """Spell a run's first event. `config` decides what the run finds; `settings` (if any) can rebuild it by name."""
+    """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name."""
     return {
         "format": 1,
         "config": dict(config),
         "seed": seed,
         "settings": None if settings is None else dict(settings),
-        "versions": {"askwell": askwell.__version__, "python": platform.python_version()},
+        "versions": {"askwell": __version__, "python": platform.python_version()},
     }
 
 
 def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
-    """Let Ctrl-C stop this evaluator in order."""
+    """Make Ctrl-C stop this evaluator in order."""
 
     def stop() -> None:
         evaluator.stopping = True
@@ -149,7 +150,7 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
 
 
 async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
-    """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
+    """Record a model's provider batches (if it uses any) in the run's log; Ctrl-C doesn't wait for them."""
     batched = batches.attach(model, journal)
     if batched is None:
         return
@@ -163,10 +164,10 @@ async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper,
     stopper.on_stop = stop
 
 
-def _judge(evaluator: Evaluator) -> SplitJudge:
-    """Try a prompt on training examples, through the same log, cache and failure rules as everything else."""
+def _prompt_runner(evaluator: Evaluator) -> PromptRunner:
+    """Return a runner that shares the evaluator's log, budget and failure rules."""
 
-    async def judge(
+    async def run_prompt(
         prompt: Prompt,
         examples: Sequence[Example],
         *,
@@ -177,10 +178,11 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
     ) -> list[Rollout]:
         journal = evaluator.journal
         texts = journal.prompt_events(journal.untold([prompt]))
-        first = journal.reserve(len(examples))  # before the first await: places follow the order of the calls
+        # Before the first await: positions then follow the order of the calls, even if several runners wait at once.
+        first = journal.reserve(len(examples))
         await journal.write(*texts)
-        cells = [
-            Cell(
+        slots = [
+            RolloutSlot(
                 position=first + index,
                 step=step,
                 split=split,
@@ -191,18 +193,18 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
             )
             for index, example in enumerate(examples)
         ]
-        found = {rollout.example_id: rollout async for rollout in evaluator.rollouts(cells)}
-        return [found[example.id] for example in examples]
+        by_example = {rollout.example_id: rollout async for rollout in evaluator.rollouts(slots)}
+        return [by_example[example.id] for example in examples]
 
-    return judge
+    return run_prompt
 
 
-def _evaluating(evaluator: Evaluator, cells: Sequence[Cell]) -> Progress:
+def _progress(evaluator: Evaluator, slots: Sequence[RolloutSlot]) -> Progress:
     return Progress(
         step=0,
         steps=0,
         stage="evaluating",
-        cells_done=evaluator.done,
-        cells_total=len(cells),
+        rollouts_done=evaluator.done,
+        rollouts_total=len(slots),
         trajectory=Trajectory(),
     )

@@ -1,23 +1,25 @@
-"""The whole idea on one page: propose prompts, score them on the dev split, write the step down, go on from the best.
+"""The whole idea on one page: propose prompts, score them on the dev split, log the step, go on from the best.
 
-A new run and a resumed run are the same code: history is read from the log, and what was answered before is answered
-from there. The test split is touched once, after the last step.
+A new run and a resumed run are the same code: the history is read from the log, and calls that were answered before are
+answered from the log. The test split is used once, after the last step.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from askwell.core.errors import BudgetExhausted, RunFailed, StoreError
+from askwell.core.protocols import Optimizer
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
-from askwell.engine.budget import Demand
-from askwell.engine.evaluator import Evaluator, Interrupted, mean, scores_by_prompt, watched
+from askwell.engine.evaluator import Evaluator, Interrupted
+from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
-from askwell.engine.rollout_queue import Cell
+from askwell.engine.rollout_queue import RolloutSlot
+from askwell.engine.scores import mean, scores_by_prompt
 from askwell.runlog import fold, views
 from askwell.runlog.codec import candidate_body, example_body, prompt_id, proposal_body, rejection_body
 from askwell.runlog.fold import Columns
@@ -25,49 +27,18 @@ from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
 
-class Optimizer(Protocol):
-    """Proposes prompts worth scoring.
-
-    Contract: all state is the trajectory (so resuming is replaying), all randomness is the seed; returns no proposal
-    twice, may return none; what it turned down itself (`rejected`) it returns too, to be written down and not scored;
-    never looks at the dev or test examples. Raises `ModelError` or `RunFailed` where its model gives nothing to work
-    with.
-    """
-
-    async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]: ...
-
-    def demand(self, step: int) -> Demand:
-        """Return the most that `propose` asks for in this step (1 is the first), never less."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
-    """When to stop, and where randomness starts."""
+    """When to stop, how to score a step, and the seed."""
 
     steps: int = 18
-    """Optimization steps at the most; the paper's three epochs of six."""
+    """Most optimization steps; the paper's three epochs of six."""
     patience: int = 0
-    """Stop after this many steps without a better dev score; 0 goes on to the last step."""
+    """Stop after this many steps without a better dev score; 0 runs all steps."""
     seed: int = 0
     racing: RaceSettings | None = None
-    """How a step's candidates are scored on dev; None scores everybody on all of it, or as a preset says. The initial
-    prompts always get all of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a run stands; handed to the watcher after everything that changes it."""
-
-    step: int
-    steps: int
-    stage: str
-    cells_done: int
-    cells_total: int
-    trajectory: Trajectory
-
-
-Watch = Callable[[Progress], None]
+    """How a step's candidates are scored on dev. None: as the preset says, or else each of them on the whole split. The
+    initial prompts are always scored on the whole split."""
 
 
 async def run(
@@ -78,7 +49,7 @@ async def run(
     settings: LoopSettings,
     watch: Watch = lambda _: None,
 ) -> Trajectory:
-    """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
+    """Run (or resume) the loop over the evaluator's log, test the winner, and return the history."""
     store = evaluator.journal.store
     history = fold.read(store).trajectory
     if views.result(store.events(kinds=["result"])) is not None:
@@ -90,17 +61,17 @@ async def run(
     reason = ""
     while not len(history) or not (reason := driver.stop_reason(history)):
         try:
-            pending = pending or await driver.proposals(history, initial, optimizer)
-            history = await driver.step(history, pending)
+            pending = pending or await driver.propose(history, initial, optimizer)
+            history = await driver.score(history, pending)
         except BudgetExhausted as exhausted:
             if not len(history):
-                raise  # nothing was scored: there is no best so far to end with
+                raise  # nothing was scored: there is no best prompt to end with
             reason = str(exhausted)
             break
         except RunFailed:
             if not evaluator.refused:
                 raise
-            reason = evaluator.refused  # the optimizer model's calls were not made, which is no fault
+            reason = evaluator.refused  # the budget refused the optimizer model's calls, which is no fault
             break
         pending = []
         if evaluator.stopping:
@@ -115,63 +86,71 @@ class _Driver:
     settings: LoopSettings
     watch: Watch
 
-    async def proposals(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
+    async def propose(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
         """Ask for the next step's prompts and log them with their texts, before any of them is scored."""
-        number = history.next_step
+        step = history.next_step
         if not len(history):
-            found = [Proposal(prompt=prompt, origin="initial") for prompt in dict.fromkeys(initial)]
+            proposals = [Proposal(prompt=prompt, origin="initial") for prompt in dict.fromkeys(initial)]
         else:
             self._show(history, "proposing prompts")
-            found = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", number))
-        rejected = [rejection_body(proposal) for proposal in found if proposal.rejected]
-        found = [proposal for proposal in found if not proposal.rejected]
+            proposals = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", step))
+        rejected = [rejection_body(proposal) for proposal in proposals if proposal.rejected]
+        accepted = [proposal for proposal in proposals if not proposal.rejected]
         # A step without a usable prompt is still a step: the current prompt stays.
-        found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
+        accepted = accepted or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
-        unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
-        texts = journal.prompt_events(unseen)
-        body: dict[str, object] = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
+        new_prompts = [proposal.prompt for proposal in accepted if history.find(proposal.prompt) is None]
+        texts = journal.prompt_events(new_prompts)
+        body: dict[str, object] = {"step": step, "proposals": [proposal_body(proposal) for proposal in accepted]}
         if rejected:
             body["rejected"] = rejected
         await journal.write(*texts, Event(position=journal.reserve(), kind="proposals", body=body))
-        return found
+        return accepted
 
-    async def step(self, history: Trajectory, proposals: Sequence[Proposal]) -> Trajectory:
-        """Score what is new on the dev split and commit the step; what was scored before costs nothing."""
-        number = history.next_step
-        known = {proposal.prompt: history.find(proposal.prompt) for proposal in proposals}
-        unseen = [prompt for prompt, found in known.items() if found is None or found.partial]
-        cells = self.evaluator.cells(unseen, split="dev", step=number)
-        stage = f"step {number}: scoring {len(unseen)} prompts"
-        body: dict[str, object] = {"step": number}
+    async def score(self, history: Trajectory, proposals: Sequence[Proposal]) -> Trajectory:
+        """Score the new prompts on the dev split and log the step; prompts scored before cost nothing."""
+        step = history.next_step
+        earlier = {proposal.prompt: history.find(proposal.prompt) for proposal in proposals}
+        to_score = [prompt for prompt, candidate in earlier.items() if candidate is None or candidate.partial]
+        slots = self.evaluator.slots(to_score, split="dev", step=step)
+        stage = f"step {step}: scoring {len(to_score)} prompts"
+        body: dict[str, object] = {"step": step}
         partial: set[Prompt] = set()
         racing = self.settings.racing
-        if number and racing is not None and racing.method != "full":
-            race = self._race(racing, history, proposals, cells)
-            scores = await scores_by_prompt(self._watched(race.rollouts(), len(cells), history, stage))
-            partial = {prompt for prompt in unseen if not race.is_complete(prompt)}
-            body["race"] = {"calls": race.calls, "full": sum(known[cell.prompt] is None for cell in cells)}
+        # The initial prompts (step 0) have nothing to race against.
+        if step and racing is not None and racing.method != "full":
+            race = self._race(racing, history, proposals, slots)
+            scores = await scores_by_prompt(self._with_progress(race.rollouts(), len(slots), history, stage))
+            partial = {prompt for prompt in to_score if not race.is_complete(prompt)}
+            body["race"] = {"calls": race.calls, "full": sum(earlier[slot.prompt] is None for slot in slots)}
         else:
-            scores = await scores_by_prompt(self._watched(self.evaluator.rollouts(cells), len(cells), history, stage))
-        candidates = [_candidate(proposal, number, history, scores, partial) for proposal in proposals]
-        body["candidates"] = [candidate_body(one, reused=one.prompt not in scores) for one in candidates]
+            rollouts = self.evaluator.rollouts(slots)
+            scores = await scores_by_prompt(self._with_progress(rollouts, len(slots), history, stage))
+        candidates = [_candidate(proposal, step, history, scores, partial) for proposal in proposals]
+        body["candidates"] = [
+            candidate_body(candidate, reused=candidate.prompt not in scores) for candidate in candidates
+        ]
         await self._write("step", body)
         history = history.extended(candidates)
         self._show(history, "step done")
         return history
 
     def _race(
-        self, racing: RaceSettings, history: Trajectory, proposals: Sequence[Proposal], cells: Sequence[Cell]
+        self, racing: RaceSettings, history: Trajectory, proposals: Sequence[Proposal], slots: Sequence[RolloutSlot]
     ) -> Race:
-        """Set the proposed prompts against the best so far. Blocks are the same in all steps, their order is not."""
+        """Race the proposed prompts against the best so far.
+
+        The blocks are the same in all steps, so that known scores fill whole blocks; their order differs, so that the
+        prompts of successive steps aren't all selected on the same first blocks.
+        """
         best = history.top(racing.incumbents)
-        penalties = {one.prompt: one.penalty for one in (*best, *proposals)}
-        known = {prompt: history.find(prompt) for prompt in penalties}
+        penalties = {entrant.prompt: entrant.penalty for entrant in (*best, *proposals)}
+        earlier = {prompt: history.find(prompt) for prompt in penalties}
         return Race(
             self.evaluator,
-            cells,
+            slots,
             entrants=penalties,
-            known={prompt: found.example_scores for prompt, found in known.items() if found},
+            known={prompt: candidate.example_scores for prompt, candidate in earlier.items() if candidate},
             settings=racing,
             blocks=cut_blocks(
                 self.evaluator.task.splits["dev"],
@@ -182,15 +161,15 @@ class _Driver:
         )
 
     async def finish(self, history: Trajectory, reason: str) -> None:
-        """Touch the test split once: the initial prompt and the winner, side by side."""
-        self.evaluator.open_for_the_test()
+        """Run the initial prompt and the winner on the test split, once."""
+        self.evaluator.release_reserve()
         first, best = history.candidates[0], history.best
         prompts = list(dict.fromkeys([first.prompt, best.prompt]))
-        cells = self.evaluator.cells(prompts, split="test", step=history.next_step)
+        slots = self.evaluator.slots(prompts, split="test", step=history.next_step)
         try:
-            rollouts = self.evaluator.rollouts(cells)
-            await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
-        except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
+            rollouts = self.evaluator.rollouts(slots)
+            await scores_by_prompt(self._with_progress(rollouts, len(slots), history, "testing the winner"))
+        except BudgetExhausted as exhausted:  # the reserve was estimated at average cost, and the test cost more
             reason = f"{exhausted}, and the final test was cut short"
         body = result_body(reason, first, best, fold.read(self.evaluator.journal.store))
         await self._write("result", body)
@@ -198,24 +177,24 @@ class _Driver:
 
     def stop_reason(self, history: Trajectory) -> str:
         """Say why the run should end here, or nothing. A function of the history alone, so a resumed run agrees."""
-        made = history.next_step - 1
-        if made >= self.settings.steps:
+        steps_done = history.next_step - 1
+        if steps_done >= self.settings.steps:
             return f"all {self.settings.steps} steps done"
         if history.best.score >= 1.0:
             return "perfect dev score"
-        if self.settings.patience and made - history.best.step >= self.settings.patience:
+        if self.settings.patience and steps_done - history.best.step >= self.settings.patience:
             return f"no better dev score in {self.settings.patience} steps"
         return ""
 
-    def _watched(
+    def _with_progress(
         self, rollouts: AsyncGenerator[Rollout, None], total: int, history: Trajectory, stage: str
     ) -> AsyncGenerator[Rollout, None]:
-        begun = self.evaluator.done
+        before = self.evaluator.done
 
-        def see() -> None:
-            self._show(history, stage, done=self.evaluator.done - begun, total=total)
+        def show() -> None:
+            self._show(history, stage, done=self.evaluator.done - before, total=total)
 
-        return watched(rollouts, see)
+        return with_progress(rollouts, show)
 
     def _show(self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0) -> None:
         self.watch(
@@ -223,8 +202,8 @@ class _Driver:
                 step=max(0, history.next_step - 1),
                 steps=self.settings.steps,
                 stage=stage,
-                cells_done=done,
-                cells_total=total,
+                rollouts_done=done,
+                rollouts_total=total,
                 trajectory=history,
             )
         )
@@ -237,16 +216,16 @@ class _Driver:
 async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -> None:
     """Write a run's first events (settings, every example it may use) or check that a begun run has the same ones.
 
-    Raises `StoreError` where the log was begun with other settings or other data.
+    Raises `StoreError` if the log was begun with other settings or other data.
     """
-    known = next(journal.store.events(kinds=["run"]), None)
-    if known is not None:
-        _refuse_other_settings(known.body, header)
+    begun = next(journal.store.events(kinds=["run"]), None)
+    if begun is not None:
+        _refuse_other_settings(begun.body, header)
     examples: list[tuple[Split, Example]] = [
         (split, example) for split, members in task.splits.items() for example in members
     ]
     first = journal.reserve(1 + len(examples))
-    opening = [] if known else [Event(position=first, kind="run", body=header)]
+    opening = [] if begun else [Event(position=first, kind="run", body=header)]
     await journal.write(
         *opening,
         *(
@@ -256,22 +235,23 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
     )
 
 
-def result_body(reason: str, initial: Candidate, best: Candidate, found: Columns) -> dict[str, object]:
-    """Spell the event that ends a run; a later one supersedes it."""
-    scores = {one.prompt: found.of(one.prompt, "test") for one in (initial, best)}
+def result_body(reason: str, initial: Candidate, best: Candidate, logged: Columns) -> dict[str, object]:
+    """Encode the event that ends a run; a later one supersedes it."""
+    scores = {candidate.prompt: logged.of(candidate.prompt, "test") for candidate in (initial, best)}
     return {
         "reason": reason,
         "initial": prompt_id(initial.prompt),
         "best": prompt_id(best.prompt),
         "dev": {"initial": initial.score, "best": best.score, "n": best.n},
         "test": {
-            prompt_id(prompt): {"score": mean(cells.values()), "n": len(cells)} for prompt, cells in scores.items()
+            prompt_id(prompt): {"score": mean(by_example.values()), "n": len(by_example)}
+            for prompt, by_example in scores.items()
         },
     }
 
 
 def derive_seed(seed: int, *path: object) -> int:
-    """Return a seed for one use: a pure function of the run's seed and what it is for (63 bits)."""
+    """Return a seed for one use: a pure function of the run's seed and of what it is for (63 bits)."""
     text = "/".join(str(part) for part in (seed, *path))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
@@ -283,26 +263,27 @@ def _candidate(
     scores: Mapping[Prompt, Mapping[str, float]],
     partial: Collection[Prompt],
 ) -> Candidate:
-    known = history.find(proposal.prompt)
-    found = {**(known.example_scores if known else {}), **scores.get(proposal.prompt, {})}
-    told = known if proposal.prompt not in scores else None
+    earlier = history.find(proposal.prompt)
+    by_example = {**(earlier.example_scores if earlier else {}), **scores.get(proposal.prompt, {})}
+    # A prompt that wasn't run again in this step keeps its score as logged.
+    reused = earlier if proposal.prompt not in scores else None
     return Candidate(
         step=step,
         prompt=proposal.prompt,
-        score=told.score if told else mean(found[example_id] for example_id in sorted(found)),
-        n=told.n if told else len(found),
+        score=reused.score if reused else mean(by_example[example_id] for example_id in sorted(by_example)),
+        n=reused.n if reused else len(by_example),
         parent=proposal.parent,
         origin=proposal.origin,
         lesson=proposal.lesson,
         penalty=proposal.penalty,
-        example_scores=found,
+        example_scores=by_example,
         partial=proposal.prompt in partial,
     )
 
 
-def _refuse_other_settings(known: Mapping[str, object], given: Mapping[str, object]) -> None:
-    before, now = (cast("Mapping[str, object]", header["config"]) for header in (known, given))
-    other = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    if other:
-        changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in other)
+def _refuse_other_settings(begun: Mapping[str, object], given: Mapping[str, object]) -> None:
+    before, now = (cast("Mapping[str, object]", header["config"]) for header in (begun, given))
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if changed:
+        changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed)
         raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")

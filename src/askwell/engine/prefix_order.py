@@ -1,44 +1,43 @@
-"""The order of requests that lets a server with a prefix cache compute least: what begins alike goes together."""
+"""Order requests so that a server with a prefix cache computes least: requests that begin alike go together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from askwell.core.protocols import Render
 from askwell.core.types import Example, Prompt
-
-if TYPE_CHECKING:
-    from askwell.engine.rollout_queue import Cell
+from askwell.engine.rollout_queue import RolloutSlot
 
 
-def prefix_friendly(cells: Sequence[Cell], render: Render) -> Sequence[Cell]:
-    """Return the cells by example where two prompts begin more alike on one example than one prompt on two.
+def order_for_prefix_cache(slots: Sequence[RolloutSlot], render: Render) -> Sequence[RolloutSlot]:
+    """Return the slots grouped by example if two prompts on one example share a longer prefix than one prompt on two.
 
-    Else (the instruction, or its demonstrations, stand ahead of the question) as they came: prompt by prompt. One
-    comparison decides for all; every cell keeps its place in the log.
+    Otherwise (the instruction or its demonstrations precede the question) the order stays: prompt by prompt. One
+    comparison decides for all slots, because a task renders all of them by the same template. Only the order of the
+    requests changes; every slot keeps its position in the log.
     """
-    if not cells:
-        return cells
-    first = cells[0]
-    other_prompt = next((one.prompt for one in cells if one.prompt != first.prompt), None)
-    other_example = next((one.example for one in cells if one.example.id != first.example.id), None)
+    if not slots:
+        return slots
+    first = slots[0]
+    other_prompt = next((slot.prompt for slot in slots if slot.prompt != first.prompt), None)
+    other_example = next((slot.example for slot in slots if slot.example.id != first.example.id), None)
     if other_prompt is None or other_example is None:
-        return cells
-    text = _text(render, first.prompt, first.example)
-    by_example = _shared(text, _text(render, other_prompt, first.example))
-    if by_example <= _shared(text, _text(render, first.prompt, other_example)):
-        return cells
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.example.id, []).append(cell)
-    return [cell for group in groups.values() for cell in group]
+        return slots
+    text = _render_text(render, first.prompt, first.example)
+    shared_by_prompts = _shared_prefix_length(text, _render_text(render, other_prompt, first.example))
+    shared_by_examples = _shared_prefix_length(text, _render_text(render, first.prompt, other_example))
+    if shared_by_prompts <= shared_by_examples:
+        return slots
+    groups: dict[str, list[RolloutSlot]] = {}
+    for slot in slots:
+        groups.setdefault(slot.example.id, []).append(slot)
+    return [slot for group in groups.values() for slot in group]
 
 
-def _text(render: Render, prompt: Prompt, example: Example) -> str:
+def _render_text(render: Render, prompt: Prompt, example: Example) -> str:
     return "\n".join(f"{message.role}:{message.content}" for message in render(prompt, example))
 
 
-def _shared(left: str, right: str) -> int:
+def _shared_prefix_length(left: str, right: str) -> int:
     pairs = zip(left, right, strict=False)
-    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(len(left), len(right)))
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))

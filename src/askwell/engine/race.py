@@ -1,8 +1,8 @@
-"""Racing inside a run: new prompts against the best so far on blocks of the dev split, streamed to the target model.
+"""Race a step's prompts against the best so far on blocks of the dev split, as a stream of target calls.
 
-Every cell of the full evaluation has its place in the log, and a race leaves those empty that it does not need: never
-more calls than full evaluation, and the same log whichever call is answered first, however many run at once, and
-wherever the run was stopped and resumed.
+The full evaluation of every prompt is laid out in the log beforehand, and a race leaves the positions empty that it
+doesn't need. So a race never makes more calls than full evaluation, and its log is the same whichever call is answered
+first, however many run at once, and wherever the run was stopped and resumed.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from dataclasses import dataclass, replace
 
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.types import Example, Prompt, Rollout
-from askwell.engine.evaluator import Evaluator, mean, mean_of_draws
-from askwell.engine.racing.posterior import BlockScore, Field
+from askwell.engine.evaluator import Evaluator
 from askwell.engine.racing.rules import (
-    RACINGS,
+    RACING_RULES,
     ExpectedGain,
     FullEvaluation,
     PairedT,
-    Racing,
+    RacingRule,
     SuccessiveHalving,
-    blocks_of,
 )
-from askwell.engine.racing.scheduler import Lookahead, Unit
-from askwell.engine.rollout_queue import Cell, Feed
+from askwell.engine.racing.scheduler import RaceScheduler
+from askwell.engine.racing.table import BlockCell, BlockScore, RaceLayout, block_sizes
+from askwell.engine.rollout_queue import RolloutQueue, RolloutSlot
+from askwell.engine.scores import mean, mean_of_draws
 
-_EXAMPLES_OF_PRICE = 300
+_PRICE_EXAMPLES = 300
+"""Size of the dev splits that the default price was chosen on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,38 +38,39 @@ class RaceSettings:
     """How the candidates of a step are scored on the dev split."""
 
     method: str = "full"
-    """full (everybody on everything), askwell (expected gain), successive-halving or capo-paired-t."""
+    """full (every prompt on all examples), askwell (expected gain), successive-halving or capo-paired-t."""
     block: int = 6
-    """Dev examples that are asked for, and judged, together."""
+    """Dev examples that are run, and compared, together."""
     lookahead: int = 16
-    """Calls asked for ahead of the results they are decided on. Slots idle where it is well below the concurrency;
-    where it is higher, more calls turn out needless."""
+    """Calls made ahead of the results they are decided on. Much less than the concurrency leaves workers idle; more
+    makes calls that turn out not to be needed."""
     price: float = 0.005
-    """askwell: score (0..1) that one full evaluation of everybody has to be worth, on 300 dev examples or more. A score
-    on fewer, n, is less sure to begin with: there it is √(300/n) times as much, as is the indifference."""
+    """askwell: score (0..1) that one full evaluation of all prompts has to be worth, on 300 dev examples or more. With
+    fewer, n, scores are noisier, and the price and the indifference are √(300/n) times as large."""
     share: float = 0.3
     """successive-halving: part of the full table to spend."""
     alpha: float = 0.2
-    """capo-paired-t: level of its tests."""
+    """capo-paired-t: significance level of its tests."""
     survivors: int = 1
     """How many of a race's prompts are scored on the whole dev split in the end."""
     incumbents: int = 1
-    """How many of the best prompts so far run along. Their scores are known and cost nothing."""
+    """How many of the best prompts so far take part. Their scores are known and cost nothing."""
 
     def __post_init__(self) -> None:
-        if self.method not in RACINGS:
-            raise ConfigError(f"unknown racing {self.method!r}; {nearest(self.method, RACINGS)}")
+        if self.method not in RACING_RULES:
+            raise ConfigError(f"unknown racing method {self.method!r}; {nearest(self.method, RACING_RULES)}")
         for name, least in (("block", 1), ("lookahead", 0), ("survivors", 1), ("incumbents", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"racing: {name} = {getattr(self, name)!r} must be at least {least}")
 
-    def racing(self, *, entrants: int, examples: int) -> Racing:
-        """Return who decides in a race of so many prompts over a dev split of so many examples."""
+    def rule(self, *, entrants: int, examples: int) -> RacingRule:
+        """Return the rule for a race of so many prompts over a dev split of so many examples."""
         survivors = min(self.survivors, entrants)
         if self.method == "askwell":
-            noise = max(1.0, math.sqrt(_EXAMPLES_OF_PRICE / examples))
-            ours = ExpectedGain(survivors=survivors, price=self.price * noise, complete=True)
-            return replace(ours, indifference=ours.indifference * noise)
+            # The standard error of a mean falls with √n: on a small split, hunting for half a point is hunting noise.
+            noise = max(1.0, math.sqrt(_PRICE_EXAMPLES / examples))
+            rule = ExpectedGain(survivors=survivors, price=self.price * noise, complete=True)
+            return replace(rule, indifference=rule.indifference * noise)
         if self.method == "successive-halving":
             return SuccessiveHalving(survivors=survivors, share=self.share)
         if self.method == "capo-paired-t":
@@ -77,17 +79,17 @@ class RaceSettings:
 
 
 class Race:
-    """One step's race over a layout of cells.
+    """The race of one step.
 
-    `entrants` are prompt -> penalty (taken off its scores where prompts are compared); of equals the earlier wins.
-    `known` holds what earlier steps scored, by prompt and example id. `cells` is the full evaluation of those entrants
-    that are not complete yet, as `Evaluator.cells` lays it out. `blocks` are all of the dev split, in order of use.
+    `entrants` maps prompt -> penalty (subtracted from its scores when prompts are compared); ties go to the earlier.
+    `known` holds the scores of earlier steps, by prompt and example id. `slots` is the full evaluation of the entrants
+    that are not complete yet, as `Evaluator.slots` lays it out. `blocks` covers the dev split, in order of use.
     """
 
     def __init__(
         self,
         evaluator: Evaluator,
-        cells: Sequence[Cell],
+        slots: Sequence[RolloutSlot],
         *,
         entrants: Mapping[Prompt, float],
         known: Mapping[Prompt, Mapping[str, float]],
@@ -95,112 +97,106 @@ class Race:
         blocks: Sequence[Sequence[Example]],
     ) -> None:
         self.calls = 0
-        """Cells asked for so far, answers from the log included."""
+        """Slots run so far, including those answered from the log."""
         self._evaluator = evaluator
-        self._cells = cells
-        self._names = {prompt: str(number) for number, prompt in enumerate(entrants)}
+        self._slots = slots
         self._prompts = list(entrants)
+        self._names = {prompt: str(number) for number, prompt in enumerate(entrants)}
         self._penalties = entrants
         self._blocks = blocks
-        self._by_place: dict[tuple[Prompt, str], list[Cell]] = {}
-        for cell in cells:
-            self._by_place.setdefault((cell.prompt, cell.example.id), []).append(cell)
-        self._found: dict[tuple[Prompt, str], dict[int, float]] = {}
-        self._left: dict[Unit, int] = {}
-        self._unit_of: dict[int, Unit] = {}
-        self._feed = Feed(most=len(cells))
-        self._planner = self._plan(known, settings)
+        self._slots_of: dict[tuple[Prompt, str], list[RolloutSlot]] = {}
+        for slot in slots:
+            self._slots_of.setdefault((slot.prompt, slot.example.id), []).append(slot)
+        self._scores: dict[tuple[Prompt, str], dict[int, float]] = {}
+        self._slots_left: dict[BlockCell, int] = {}
+        self._cell_of: dict[int, BlockCell] = {}
+        self._queue = RolloutQueue(most=len(slots))
+        self._scheduler = self._make_scheduler(known, settings)
 
     async def rollouts(self) -> AsyncGenerator[Rollout, None]:
-        """Run the race; yield a rollout for each cell asked for, missing ones too. Raises as `Evaluator.rollouts`."""
-        missing: list[tuple[Cell, Rollout]] = []
-        failed: dict[int, tuple[Cell, Rollout]] = {}
-        evaluator = self._evaluator
-        self._hand_out()
-        async with aclosing(evaluator.arrivals(self._feed)) as arrivals:
-            async for cell, rollout in arrivals:
+        """Run the race; yield a rollout for each slot it ran, missing ones last. Raises as `Evaluator.rollouts`."""
+        missing = self._evaluator.missing_calls()
+        self._enqueue_cells()
+        async with aclosing(self._evaluator.arrivals(self._queue)) as arrivals:
+            async for slot, rollout in arrivals:
                 if rollout.score is not None:
-                    self._found.setdefault((cell.prompt, cell.example.id), {})[cell.draw] = rollout.score.value
+                    missing.record_answer(slot.prompt)
+                    self._scores.setdefault((slot.prompt, slot.example.id), {})[slot.draw] = rollout.score.value
                     yield rollout
-                elif cell.position not in failed:  # once more, behind what is waiting
-                    failed[cell.position] = (cell, rollout)
-                    if not self._found and len(failed) >= evaluator.dead_after:
-                        raise evaluator.too_many(list(failed.values()), self.calls)
-                    self._feed.put(cell)
+                elif (retry := missing.record_failure(slot, rollout, asked=self.calls)) is not None:
+                    self._queue.put(retry)
                     continue
                 else:
-                    missing.append((cell, rollout))
-                    if len(missing) > evaluator.max_missing * len(self._cells):
-                        raise evaluator.too_many(missing, self.calls)
-                self._settle(cell)
-        unscored = {cell.prompt for cell, _ in missing} - {prompt for prompt, _ in self._found}
-        if unscored or len(missing) > evaluator.max_missing * self.calls:
-            raise evaluator.too_many(missing, self.calls)
-        for _, rollout in missing:
-            await evaluator.write_missing(rollout)
-            yield rollout
+                    # Even if all slots were run, too many would be missing: no need to pay for the rest.
+                    missing.check_share(of=len(self._slots), asked=self.calls)
+                self._finish_slot(slot)
+        async with aclosing(missing.finish(asked=self.calls)) as unanswered:
+            async for rollout in unanswered:
+                yield rollout
 
     def is_complete(self, prompt: Prompt) -> bool:
-        """Whether a prompt has been tried on the whole dev split, by now."""
-        return self._planner.is_complete(self._names[prompt])
+        """Return whether a prompt has been run on the whole dev split by now."""
+        return self._scheduler.is_complete(self._names[prompt])
 
-    def _plan(self, known: Mapping[Prompt, Mapping[str, float]], settings: RaceSettings) -> Lookahead:
-        field = Field(candidates=tuple(self._names.values()), blocks=tuple(len(block) for block in self._blocks))
-        scores: dict[str, dict[int, BlockScore]] = {name: {} for name in field.candidates}
-        barred: set[Unit] = set()
-        raced = {cell.prompt for cell in self._cells}
+    def _make_scheduler(self, known: Mapping[Prompt, Mapping[str, float]], settings: RaceSettings) -> RaceScheduler:
+        layout = RaceLayout(candidates=tuple(self._names.values()), blocks=tuple(len(block) for block in self._blocks))
+        scores: dict[str, dict[int, BlockScore]] = {name: {} for name in layout.candidates}
+        excluded: set[BlockCell] = set()
+        with_slots = {slot.prompt for slot in self._slots}
         for prompt, name in self._names.items():
             for number, block in enumerate(self._blocks):
-                score = self._judged(prompt, [known.get(prompt, {}).get(example.id) for example in block])
+                score = self._block_score(prompt, [known.get(prompt, {}).get(example.id) for example in block])
                 if score is not None:
                     scores[name][number] = score
-                elif prompt not in raced:
-                    barred.add(Unit(name, number))  # a complete prompt, all of whose calls failed there
-        return Lookahead(
-            settings.racing(entrants=len(field.candidates), examples=sum(field.blocks)),
-            field,
+                elif prompt not in with_slots:
+                    # The prompt counts as complete, yet all its calls on this block failed in an earlier step.
+                    excluded.add(BlockCell(name, number))
+        return RaceScheduler(
+            settings.rule(entrants=len(layout.candidates), examples=sum(layout.blocks)),
+            layout,
             scores,
-            survivors=min(settings.survivors, len(field.candidates)),
+            survivors=min(settings.survivors, len(layout.candidates)),
             lookahead=settings.lookahead,
             calls_per_example=self._evaluator.sampling.draws,
-            barred=barred,
+            excluded=excluded,
         )
 
-    def _hand_out(self) -> None:
-        while (unit := self._planner.next_unit()) is not None:
-            prompt = self._prompts[int(unit.candidate)]
-            cells = [cell for example in self._blocks[unit.block] for cell in self._by_place[prompt, example.id]]
-            self._left[unit] = len(cells)
-            self._unit_of |= {cell.position: unit for cell in cells}
-            self.calls += len(cells)
-            self._feed.put(*cells)
-        if self._planner.over:
-            self._feed.close()
+    def _enqueue_cells(self) -> None:
+        while (cell := self._scheduler.next_cell()) is not None:
+            prompt = self._prompts[int(cell.candidate)]
+            slots = [slot for example in self._blocks[cell.block] for slot in self._slots_of[prompt, example.id]]
+            self._slots_left[cell] = len(slots)
+            self._cell_of |= {slot.position: cell for slot in slots}
+            self.calls += len(slots)
+            self._queue.put(*slots)
+        if self._scheduler.finished:
+            self._queue.close()
 
-    def _settle(self, cell: Cell) -> None:
-        """Book a cell that is done; with the last one of its unit, judge and go on."""
-        unit = self._unit_of[cell.position]
-        self._left[unit] -= 1
-        if self._left[unit]:
+    def _finish_slot(self, slot: RolloutSlot) -> None:
+        """Count a slot as done; with the last one of its cell, record the cell's score and enqueue what comes next."""
+        cell = self._cell_of[slot.position]
+        self._slots_left[cell] -= 1
+        if self._slots_left[cell]:
             return
-        cells = ((cell.prompt, example.id) for example in self._blocks[unit.block])
-        found = [mean_of_draws(self._found[place]) if place in self._found else None for place in cells]
-        self._planner.result(unit, self._judged(cell.prompt, found))
-        self._hand_out()
+        by_draw = [self._scores.get((slot.prompt, example.id)) for example in self._blocks[cell.block]]
+        scores = [None if draws is None else mean_of_draws(draws) for draws in by_draw]
+        self._scheduler.record(cell, self._block_score(slot.prompt, scores))
+        self._enqueue_cells()
 
-    def _judged(self, prompt: Prompt, scores: Sequence[float | None]) -> BlockScore | None:
-        """Return a block's scores one by one, less the penalty; their mean where some are missing, None where all."""
-        there = [score - self._penalties[prompt] for score in scores if score is not None]
-        if len(there) == len(scores):
-            return tuple(there)
-        return mean(there) if there else None
+    def _block_score(self, prompt: Prompt, scores: Sequence[float | None]) -> BlockScore | None:
+        """Return a block's per-example scores less the penalty; their mean if some are missing, None if all are."""
+        present = [score - self._penalties[prompt] for score in scores if score is not None]
+        if len(present) == len(scores):
+            return tuple(present)
+        return mean(present) if present else None
 
 
 def cut_blocks(examples: Sequence[Example], size: int, *, seed: int, order_seed: int) -> list[list[Example]]:
-    """Deal examples into blocks. `seed` decides who stands together, `order_seed` which block comes first."""
-    dealt = random.Random(seed).sample(list(examples), len(examples))
+    """Deal examples into blocks. `seed` decides which examples share a block, `order_seed` the order of the blocks."""
+    shuffled = random.Random(seed).sample(list(examples), len(examples))
     blocks: list[list[Example]] = []
-    for length in blocks_of(len(dealt), size):
-        start = sum(len(block) for block in blocks)
-        blocks.append(dealt[start : start + length])
+    start = 0
+    for length in block_sizes(len(shuffled), size):
+        blocks.append(shuffled[start : start + length])
+        start += length
     return random.Random(order_seed).sample(blocks, len(blocks))

@@ -1,8 +1,8 @@
-"""Fill the cells of a run that failed for good, and bring its result up to date; nothing answered is paid for twice.
+"""Retry the calls of a run that failed permanently, and update its result; no answered call is paid for twice.
 
-What is filled is written aside: behind everything that has a fixed place in the log, so that a run that is still to be
-resumed goes on as it would have. Steps that were taken are not taken again. Of a finished run the best prompt is chosen
-anew from the completed dev scores, tested where it was not yet, and a new `result` event supersedes the old one.
+Retried rollouts are written as unordered, behind everything that has a fixed position in the log: a run that is resumed
+later goes on as it would have. Steps that were taken are not taken again. For a finished run, the best prompt is chosen
+again from the completed dev scores, tested if it wasn't yet, and a new `result` event supersedes the old one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from askwell.core.errors import StoreError
 from askwell.core.event_loop import Stopper
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, Prompt, Split
-from askwell.engine.budget import Purse
-from askwell.engine.evaluator import Evaluator, mean, watched
+from askwell.engine.budget import BudgetTracker
+from askwell.engine.evaluator import Evaluator
 from askwell.engine.jobs import OptimizeJob, remember_batches, stoppable
-from askwell.engine.loop import Progress, Watch, begin, result_body
-from askwell.engine.rollout_queue import Cell
+from askwell.engine.loop import begin, result_body
+from askwell.engine.progress import Progress, Watch, with_progress
+from askwell.engine.rollout_queue import RolloutSlot
+from askwell.engine.scores import mean
 from askwell.runlog import fold, views
 from askwell.runlog.codec import Body, prompt_id
 from askwell.runlog.fold import Columns, Place
@@ -29,100 +31,104 @@ from askwell.runlog.writer import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
-    """What `fill` did."""
+class RetryResult:
+    """What `retry_missing` did."""
 
     missing: int
-    """Cells that were missing, those of a newly chosen prompt's test included."""
+    """Calls that were missing, including those of the test of a newly chosen prompt."""
     filled: int
 
 
-async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch) -> Repaired:
-    """Ask again for what is missing on dev and test. Caps hold, over all that the run has spent.
+async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch) -> RetryResult:
+    """Make the missing calls on dev and test again. Caps apply to all that the run has spent.
 
-    Raises `StoreError` where the run has scored nothing yet, `RunFailed` where nothing of a prompt can be answered.
+    Raises `StoreError` if the run has scored nothing yet, `RunFailed` if no call of a prompt can be answered.
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(job.side.model.aclose)
         stack.push_async_callback(job.optimizer_model.aclose)
         journal = await stack.enter_async_context(Journal(store))
-        purse = Purse(job.caps, spent=views.summed(store.usage()).values())
-        evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, purse), stopper)
+        budget = BudgetTracker(job.caps, spent=views.summed(store.usage()).values())
+        # Whatever is still missing was missing before: no share of it is a reason to stop.
+        evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, budget), stopper)
         await begin(journal, header=job.header, task=job.side.task)
         await remember_batches(job.side.model, journal, stopper, stack)
-        found = fold.read(store)
-        if not len(found.trajectory):
+        logged = fold.read(store)
+        if not len(logged.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
-        repair = _Repair(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
-        dev = await repair.fill(found.trajectory.candidates, "dev")
+        retry = _Retry(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
+        dev = await retry.fill(logged.trajectory.candidates, "dev")
         final = views.result(store.events(kinds=["result"]))
         if final is None:
             return dev
-        initial, best = _chosen(fold.read(store))
-        earlier = [one for one in found.trajectory.complete if prompt_id(one.prompt) == final["best"]]
-        test = await repair.fill([initial, best, *earlier], "test")
-        found = fold.read(store)
-        body = result_body(cast("str", final["reason"]), initial, best, found)
-        if _findings(body) != _findings(final):
+        initial, best = _choose_best(fold.read(store))
+        earlier_best = [c for c in logged.trajectory.complete if prompt_id(c.prompt) == final["best"]]
+        test = await retry.fill([initial, best, *earlier_best], "test")
+        body = result_body(cast("str", final["reason"]), initial, best, fold.read(store))
+        if _outcome(body) != _outcome(final):
             await journal.write(Event(position=ASIDE, kind="result", body=body))
-        return Repaired(missing=dev.missing + test.missing, filled=dev.filled + test.filled)
+        return RetryResult(missing=dev.missing + test.missing, filled=dev.filled + test.filled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Repair:
+class _Retry:
     evaluator: Evaluator
     store: RunStore
     watch: Watch
     steps: int
 
-    async def fill(self, candidates: Sequence[Candidate], split: Split) -> Repaired:
-        found = fold.read(self.store)
-        failed = fold.missing(found, self.store.cells())
+    async def fill(self, candidates: Sequence[Candidate], split: Split) -> RetryResult:
+        logged = fold.read(self.store)
+        failed = fold.missing(logged, self.store.cells())
         prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
-        cells = [cell for prompt in prompts for cell in self._missing(prompt, split, found, failed)]
-        if not cells:
-            return Repaired(missing=0, filled=0)
+        slots = [slot for prompt in prompts for slot in self._missing_slots(prompt, split, logged, failed)]
+        if not slots:
+            return RetryResult(missing=0, filled=0)
         before = self.evaluator.done
         filled = 0
-        rollouts = self.evaluator.rollouts(cells)
-        async for rollout in watched(rollouts, lambda: self._show(found.trajectory, split, before, len(cells))):
+        rollouts = self.evaluator.rollouts(slots)
+        async for rollout in with_progress(rollouts, lambda: self._show(logged.trajectory, split, before, len(slots))):
             filled += rollout.score is not None
-        return Repaired(missing=len(cells), filled=filled)
+        return RetryResult(missing=len(slots), filled=filled)
 
-    def _missing(self, prompt: Prompt, split: Split, found: Columns, failed: Iterable[Place]) -> Iterator[Cell]:
-        """Lay out what failed, and what was never asked for (a test that a cap cut short; not what a race spared)."""
-        known, name = found.of(prompt, split), prompt_id(prompt)
-        gaps = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
-        raced = split == "dev" and all(one.partial for one in found.trajectory.candidates if one.prompt == prompt)
-        step = max((one.step for one in found.trajectory.candidates if one.prompt == prompt), default=0)
+    def _missing_slots(
+        self, prompt: Prompt, split: Split, logged: Columns, failed: Iterable[Place]
+    ) -> Iterator[RolloutSlot]:
+        """Lay out the calls that failed and those never made (a test that a cap cut short; not what a race skipped)."""
+        scored, name = logged.of(prompt, split), prompt_id(prompt)
+        failed_here = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
+        candidates = [candidate for candidate in logged.trajectory.candidates if candidate.prompt == prompt]
+        # A candidate that lost a race lacks examples on purpose: only its failed calls are made again.
+        lost_race = split == "dev" and all(candidate.partial for candidate in candidates)
+        step = max((candidate.step for candidate in candidates), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
             for draw in range(self.evaluator.sampling.draws):
-                if (example.id, draw) in gaps or (example.id not in known and not raced):
-                    yield Cell(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
+                if (example.id, draw) in failed_here or (example.id not in scored and not lost_race):
+                    yield RolloutSlot(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
 
     def _show(self, history: Trajectory, split: Split, before: int, total: int) -> None:
         self.watch(
             Progress(
                 step=history.next_step - 1,
                 steps=self.steps,
-                stage=f"filling {total} missing {split} cells",
-                cells_done=self.evaluator.done - before,
-                cells_total=total,
+                stage=f"retrying {total} missing {split} calls",
+                rollouts_done=self.evaluator.done - before,
+                rollouts_total=total,
                 trajectory=history,
             )
         )
 
 
-def _chosen(found: Columns) -> tuple[Candidate, Candidate]:
+def _choose_best(logged: Columns) -> tuple[Candidate, Candidate]:
     """Return the initial candidate and the best one, by all dev scores there are now."""
     rescored: list[Candidate] = []
-    for candidate in found.trajectory.candidates:
-        scores = found.of(candidate.prompt, "dev")
+    for candidate in logged.trajectory.candidates:
+        scores = logged.of(candidate.prompt, "dev")
         score = mean(scores[example_id] for example_id in sorted(scores)) if scores else candidate.score
         rescored.append(replace(candidate, score=score, n=len(scores), example_scores=scores))
     history = Trajectory(candidates=tuple(rescored))
     return history.candidates[0], history.best
 
 
-def _findings(body: Body) -> Mapping[str, object]:
+def _outcome(body: Body) -> Mapping[str, object]:
     return {name: body[name] for name in ("initial", "best", "dev", "test")}

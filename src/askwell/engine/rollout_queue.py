@@ -1,4 +1,4 @@
-"""Cells, the calls to be made, and how they are handed out: in order, more of them while others are being run."""
+"""The calls to be made (slots), the queue that workers take them from, and the limit on unread results."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from askwell.core.types import Example, Prompt, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One call to be made: its place in the log is fixed before the work begins."""
+class RolloutSlot:
+    """One call to be made, with its position in the log.
+
+    Positions are assigned before the work begins, so the log doesn't depend on which call is answered first.
+    """
 
     position: int
     step: int
@@ -21,71 +24,76 @@ class Cell:
     example: Example
     draw: int = 0
     temperature: float | None = None
-    """Instead of the sampling's, for a search that wants several answers of a model otherwise asked at 0."""
+    """Overrides the temperature of `Sampling`: a search may want several answers of a model otherwise asked at 0."""
+    is_retry: bool = False
+    """Whether the call failed once already."""
 
 
-class Feed:
-    """Cells for the workers, in order; more may be put in while others are being run, until it is closed."""
+class RolloutQueue:
+    """Slots for the workers, in order. More may be put in while others run, until the queue is closed."""
 
-    def __init__(self, cells: Iterable[Cell] = (), *, most: int | None = None) -> None:
-        self._cells = deque(cells)
+    def __init__(self, slots: Iterable[RolloutSlot] = (), *, most: int | None = None) -> None:
+        self._slots = deque(slots)
         self.most = most
-        """How many cells there will be at the most, put in again ones aside; None: nobody knows."""
+        """Upper bound on the number of slots, not counting retries; None if unknown."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
-    def put(self, *cells: Cell) -> None:
-        """Add cells at the end."""
-        self._cells.extend(cells)
-        for _ in cells:
-            self._wake()
+    def put(self, *slots: RolloutSlot) -> None:
+        """Append slots."""
+        self._slots.extend(slots)
+        for _ in slots:
+            self._wake_one()
 
     def close(self) -> None:
-        """Say that no more cells will come."""
+        """Declare that no more slots will come."""
         self._closed = True
         while self._waiting:
-            self._wake()
+            self._wake_one()
 
-    async def take(self, most: int) -> list[Cell]:
-        """Return the next cell, waiting for one if need be, with up to `most` - 1 further draws of it that follow.
+    async def take(self, most: int) -> list[RolloutSlot]:
+        """Return the next slot, waiting for one if need be, with up to `most` - 1 draws of the same request behind it.
 
-        Empty once the feed is closed and empty.
+        Returns an empty list once the queue is closed and empty.
         """
-        while not self._cells and not self._closed:
+        while not self._slots and not self._closed:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        taken = [self._cells.popleft()] if self._cells else []
-        while taken and len(taken) < most and self._cells and is_a_draw_of(taken[0], self._cells[0]):
-            taken.append(self._cells.popleft())
+        taken = [self._slots.popleft()] if self._slots else []
+        while taken and len(taken) < most and self._slots and is_same_request(taken[0], self._slots[0]):
+            taken.append(self._slots.popleft())
         return taken
 
-    def _wake(self) -> None:
+    def _wake_one(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # cancelled workers wait for nothing any more
+            if not turn.done():  # a cancelled worker's future is done: skip it, or the wake-up would be lost
                 turn.set_result(None)
                 return
 
 
-class Room:
-    """Places for rollouts nobody has read yet. asyncio's semaphore looks through all who wait at each release."""
+class Backpressure:
+    """A limit on rollouts that are finished and not yet read.
 
-    def __init__(self, places: int) -> None:
-        self._free = places
+    A semaphore, but releasing takes constant time: asyncio's scans all waiting tasks at each release.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> None:
-        """Take a place, or wait for one."""
+    async def acquire(self) -> None:
+        """Take one of the places, or wait for one."""
         if self._free:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        await turn  # workers are only ever cancelled all together, so a place handed to one is never lost
+        await turn  # workers are only ever cancelled all together, so a place passed on to one is never lost
 
-    def give(self) -> None:
-        """Free a place, or hand it to who waits longest."""
+    def release(self) -> None:
+        """Free a place, or pass it on to the worker that has waited longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -94,14 +102,14 @@ class Room:
         self._free += 1
 
 
-def closed(cells: Iterable[Cell]) -> Feed:
-    """Return a feed of these cells and no more."""
-    waiting = list(cells)
-    feed = Feed(waiting, most=len(waiting))
-    feed.close()
-    return feed
+def closed_queue(slots: Iterable[RolloutSlot]) -> RolloutQueue:
+    """Return a queue of exactly these slots."""
+    waiting = list(slots)
+    queue = RolloutQueue(waiting, most=len(waiting))
+    queue.close()
+    return queue
 
 
-def is_a_draw_of(cell: Cell, other: Cell) -> bool:
-    """Whether two cells ask the same question, but for which sample of it is wanted."""
-    return (other.example.id, other.temperature) == (cell.example.id, cell.temperature) and other.prompt == cell.prompt
+def is_same_request(slot: RolloutSlot, other: RolloutSlot) -> bool:
+    """Return whether two slots differ only in the draw, so that they may travel as one request for several samples."""
+    return (other.example.id, other.temperature) == (slot.example.id, slot.temperature) and other.prompt == slot.prompt

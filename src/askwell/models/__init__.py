@@ -1,1 +1,1 @@
-"""Models: anything that answers a chat request."""
+"""Whatever answers a chat request: providers, local weights, bundled models, and wrappers around them."""

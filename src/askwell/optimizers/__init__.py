@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Algorithms that propose prompts: GPO, baselines, and the presets that name them."""

@@ -13,14 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 from askwell.core.errors import ConfigError, nearest
-from askwell.core.protocols import ChatModel, Render
+from askwell.core.protocols import ChatModel, Optimizer, PromptRunner, Render
 from askwell.core.types import Example
-from askwell.engine.loop import Optimizer
 from askwell.engine.race import RaceSettings
 from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
 from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
 from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings
-from askwell.optimizers.baselines.external import Peer, PeerSettings, SplitJudge
+from askwell.optimizers.baselines.external import Peer, PeerSettings
 from askwell.optimizers.baselines.external import Search as PeerSearch
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
 from askwell.optimizers.baselines.protegi import ProTeGi, ProTeGiSettings
@@ -45,7 +44,7 @@ class Parts:
     dev: Sequence[Example]
     """Only for searches with a validation loop of their own (other packages'), and only to be scored on."""
     render: Render
-    judge: SplitJudge
+    run_prompt: PromptRunner
     """Tries a prompt on training examples."""
 
 
@@ -87,11 +86,11 @@ class Search:
         """Return how many steps to make where so many are wanted."""
         return wanted if self.most_steps is None else min(wanted, self.most_steps)
 
-    def maker(self, task: Task) -> Callable[[ChatModel, SplitJudge], Optimizer]:
-        """Return who makes the optimizer of a run on this task, once its model and its judge are there."""
+    def maker(self, task: Task) -> Callable[[ChatModel, PromptRunner], Optimizer]:
+        """Return who makes the optimizer of a run on this task, once its model and its prompt runner are there."""
         train, dev = task.splits.get("train", ()), task.splits["dev"]
-        return lambda model, judge: self.optimizer(
-            Parts(model=model, train=train, dev=dev, render=task.render, judge=judge)
+        return lambda model, run_prompt: self.optimizer(
+            Parts(model=model, train=train, dev=dev, render=task.render, run_prompt=run_prompt)
         )
 
     def optimizer(self, parts: Parts) -> Optimizer:
@@ -165,7 +164,9 @@ def _askwell(parts: Parts, settings: GPOSettings) -> GPO:
 
 
 def _gpo(parts: Parts, settings: GPOSettings) -> GPO:
-    return GPO(model=parts.model, train=parts.train, render=parts.render, settings=settings, judge=parts.judge)
+    return GPO(
+        model=parts.model, train=parts.train, render=parts.render, settings=settings, run_prompt=parts.run_prompt
+    )
 
 
 def _peer(search: PeerSearch, origin: str) -> Callable[[Parts, PeerSettings], Peer]:
@@ -174,7 +175,7 @@ def _peer(search: PeerSearch, origin: str) -> Callable[[Parts, PeerSettings], Pe
             search=search,
             origin=origin,
             model=parts.model,
-            judge=parts.judge,
+            run_prompt=parts.run_prompt,
             train=parts.train,
             dev=parts.dev,
             settings=settings,
@@ -191,7 +192,9 @@ _PEERS: Mapping[str, tuple[PeerSearch, str]] = {
 
 
 def _protegi(parts: Parts, settings: ProTeGiSettings) -> ProTeGi:
-    return ProTeGi(model=parts.model, train=parts.train, render=parts.render, judge=parts.judge, settings=settings)
+    return ProTeGi(
+        model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
+    )
 
 
 def _evoprompt(parts: Parts, settings: EvoPromptSettings) -> EvoPrompt:
@@ -199,7 +202,9 @@ def _evoprompt(parts: Parts, settings: EvoPromptSettings) -> EvoPrompt:
 
 
 def _capo(parts: Parts, settings: CAPOSettings) -> CAPO:
-    return CAPO(model=parts.model, train=parts.train, render=parts.render, judge=parts.judge, settings=settings)
+    return CAPO(
+        model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
+    )
 
 
 def _capo_race(settings: CAPOSettings) -> RaceSettings:

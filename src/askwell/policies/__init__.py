@@ -1,1 +1,1 @@
-"""Query level: what logged outcomes say about one prompt a query, and policies that choose or write it."""
+"""One prompt per query: learn from logged outcomes which prompt to send, loop by loop."""

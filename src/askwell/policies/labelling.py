@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from askwell.core.types import Event, Example, Prompt, Rollout, Split
-from askwell.engine.evaluator import Evaluator, mean, watched
-from askwell.engine.rollout_queue import Cell
+from askwell.engine.evaluator import Evaluator
+from askwell.engine.progress import with_progress
+from askwell.engine.rollout_queue import RolloutSlot
+from askwell.engine.scores import mean
 from askwell.policies.guarded import Written
 from askwell.policies.loop_records import Chosen, Purpose, chosen_body
 from askwell.runlog.codec import prompt_body
@@ -105,13 +107,13 @@ class Asker:
         def see() -> None:
             self.show(stage, self.evaluator.done - begun, len(cells))
 
-        return [rollout async for rollout in watched(self.evaluator.rollouts(cells), see)]
+        return [rollout async for rollout in with_progress(self.evaluator.rollouts(cells), see)]
 
-    def _cells(self, pairs: Sequence[tuple[str, Prompt]], loop: int, purpose: Purpose) -> list[Cell]:
+    def _cells(self, pairs: Sequence[tuple[str, Prompt]], loop: int, purpose: Purpose) -> list[RolloutSlot]:
         draws = self.evaluator.sampling.draws
         first = self.evaluator.journal.reserve(len(pairs) * draws)
         return [
-            Cell(
+            RolloutSlot(
                 position=first + place * draws + draw,
                 step=loop,
                 split=_SPLITS[purpose],

@@ -245,7 +245,7 @@ class MultiLoop:
         """The one look at the test split."""
         if not self.parts.test:
             return None
-        self.evaluator.open_for_the_test()
+        self.evaluator.release_reserve()
 
         def sent(queries: Sequence[str]) -> list[Written]:
             return [Written(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]

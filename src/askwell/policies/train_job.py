@@ -12,7 +12,7 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
 from askwell.core.types import Event, Example, Prompt, Split
-from askwell.engine.budget import Caps, Purse
+from askwell.engine.budget import BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator
 from askwell.engine.jobs import TargetSide, stoppable
 from askwell.engine.loop import begin
@@ -103,15 +103,15 @@ class TrainJob:
             journal = await stack.enter_async_context(Journal(store))
             spent = views.spend(store.events(kinds=["rollout"]))
             kept_back = 2 * len(parts.test) * self.side.sampling.draws
-            purse = Purse(self.caps, spent=spent.values(), keep_back=kept_back)
-            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
+            budget = BudgetTracker(self.caps, spent=spent.values(), reserve=kept_back)
+            evaluator = stoppable(self.side.evaluator(journal, budget), stopper)
             await begin(journal, header=self.header, task=self.side.task)
             if views.result(store.events(kinds=["result"])) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.static)
             if found.worth_it or self.force:
-                learnt = await self._multi(parts, found.static, evaluator, purse, folder, show).run()
+                learnt = await self._multi(parts, found.static, evaluator, budget, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
             keep_learnt(folder / POLICY, self._learnt(store, parts))
@@ -144,14 +144,14 @@ class TrainJob:
         parts: Parts,
         static: Prompt,
         evaluator: Evaluator,
-        purse: Purse,
+        budget: BudgetTracker,
         folder: Path,
         show: Show,
     ) -> MultiLoop:
         most = self.caps.max_calls
 
         def calls_left() -> float:
-            return float("inf") if most is None else most - purse.calls - purse.keep_back
+            return float("inf") if most is None else most - budget.calls - budget.reserve
 
         return MultiLoop(
             parts=parts,

@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""The append-only run log: storage, codec, fold, transfer."""

@@ -1,1 +1,1 @@
-"""Serving: any model of askwell behind an OpenAI-compatible endpoint."""
+"""An OpenAI-compatible endpoint that adds the prompt."""

@@ -1,1 +1,1 @@
-"""Tasks: data, where the prompt goes, and how an answer is judged."""
+"""Examples, splits, rendering and metrics: what is asked, and how a reply is scored."""

@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""For authors of plug-ins: fakes, and one conformance class per protocol."""

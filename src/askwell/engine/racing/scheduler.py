@@ -1,127 +1,124 @@
-"""Which part of a race to ask for next, while other parts are still being answered: no barrier, and no guessing.
+"""Choose which part of a race to run next while other parts are still being answered: no barrier, and no guessing.
 
-A *unit* is one candidate on one block of examples. Results count in the order in which their units were asked for, and
-the next unit is decided on no more of them than it has to be: one more is taken in only when `lookahead` calls are out
-beyond what was taken in, or when that leaves nothing to ask for. So what is asked is a function of the results alone,
-not of which came first or of how many calls run at once, and a race that is played again asks the same.
+A *cell* is one candidate on one block of examples. Results are used in the order in which their cells were requested,
+and the next cell is decided on as few of them as possible: one more result is used only if `lookahead` calls are
+already requested beyond the results used, or if there is nothing to request without it. So what is requested is a
+function of the results alone, not of which came first or of how many calls run at once, and a replayed race requests
+the same cells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import product
 
-from askwell.engine.racing.posterior import BlockScore, Field, Scores
-from askwell.engine.racing.rules import Decision, Racing
+from askwell.engine.racing.rules import Decision, RacingRule
+from askwell.engine.racing.table import BlockCell, BlockScore, RaceLayout, Scores
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One candidate on one block (its number in the field)."""
+class RaceScheduler:
+    """Request a race's cells one by one; record their scores in any order.
 
-    candidate: str
-    block: int
-
-
-class Lookahead:
-    """Hand out a race's units one by one; give their results back in any order.
-
-    A unit without a result (all its calls failed) makes its block void: nobody is judged by it. So does a `barred`
-    unit, which is neither known nor to be asked for. Once the decisions leave nothing to ask for, the best `survivors`
+    A cell without a score (all its calls failed) makes its block void: no candidate is judged by it. So does an
+    `excluded` cell, which is neither known nor to be requested. Once the rule wants nothing more, the best `survivors`
     get every block they lack.
     """
 
     def __init__(
         self,
-        racing: Racing,
-        field: Field,
+        rule: RacingRule,
+        layout: RaceLayout,
         known: Scores,
         *,
         survivors: int = 1,
         lookahead: int = 0,
         calls_per_example: int = 1,
-        barred: Collection[Unit] = (),
+        excluded: Collection[BlockCell] = (),
     ) -> None:
-        self.over = False
-        """Whether nothing will be handed out any more."""
-        self._racing = racing
-        self._field = field
+        self.finished = False
+        """Whether no cell will be requested any more."""
+        self._rule = rule
+        self._layout = layout
         self._survivors = survivors
         self._lookahead = lookahead
-        self._calls = [size * calls_per_example for size in field.blocks]
-        self._evidence = {name: dict(known.get(name, {})) for name in field.candidates}
-        self._void = {unit.block for unit in barred}
-        self._asked: list[Unit] = []
+        self._calls = [size * calls_per_example for size in layout.blocks]
+        self._evidence = {name: dict(known.get(name, {})) for name in layout.candidates}
+        self._void_blocks = {cell.block for cell in excluded}
+        self._requested: list[BlockCell] = []
         self._open = {
-            Unit(name, block)
-            for name, block in product(field.candidates, range(len(field.blocks)))
+            BlockCell(name, block)
+            for name, block in product(layout.candidates, range(len(layout.blocks)))
             if block not in self._evidence[name]
-        }.difference(barred)
-        self._results: dict[Unit, BlockScore | None] = {}
-        self._taken_in = 0
+        }.difference(excluded)
+        self._results: dict[BlockCell, BlockScore | None] = {}
+        self._used = 0
+        """How many requested cells, in order of request, are part of the evidence."""
         self._calls_ahead = 0
+        """Calls of the requested cells that are not part of the evidence yet."""
         self._decision: Decision | None = None
 
-    def next_unit(self) -> Unit | None:
-        """Return what to ask for now; None until more results are in, and for good once `over`."""
-        while not self.over:
-            pending = self._taken_in < len(self._asked)
+    def next_cell(self) -> BlockCell | None:
+        """Return the cell to run now; None until more results are in, and for good once `finished`."""
+        while not self.finished:
+            pending = self._used < len(self._requested)
             if not pending or self._calls_ahead < self._lookahead:
-                unit = self._choice()
-                if unit is not None:
-                    self._open.remove(unit)
-                    self._asked.append(unit)
-                    self._calls_ahead += self._calls[unit.block]
-                    return unit
-                self.over = not pending
-            if pending and not self._take_in():
+                cell = self._choose()
+                if cell is not None:
+                    self._open.remove(cell)
+                    self._requested.append(cell)
+                    self._calls_ahead += self._calls[cell.block]
+                    return cell
+                self.finished = not pending
+            if pending and not self._use_next_result():
                 return None
         return None
 
-    def result(self, unit: Unit, score: BlockScore | None) -> None:
-        """Give back what a unit brought; None where every call of it failed."""
-        self._results[unit] = score
+    def record(self, cell: BlockCell, score: BlockScore | None) -> None:
+        """Record the score of a requested cell; None if every call of it failed."""
+        self._results[cell] = score
 
     def is_complete(self, candidate: str) -> bool:
-        """Whether a candidate has been tried on every block."""
-        return all(Unit(candidate, block) not in self._open for block in range(len(self._field.blocks)))
+        """Return whether a candidate has been run on every block."""
+        return all(BlockCell(candidate, block) not in self._open for block in range(len(self._layout.blocks)))
 
-    def _take_in(self) -> bool:
-        unit = self._asked[self._taken_in]
-        if unit not in self._results:
+    def _use_next_result(self) -> bool:
+        """Add the next result, in order of request, to the evidence; return False if it isn't there yet."""
+        cell = self._requested[self._used]
+        if cell not in self._results:
             return False
-        score = self._results[unit]
+        score = self._results[cell]
         if score is None:
-            self._void.add(unit.block)
+            # Candidates are compared on shared blocks, so a block that one of them can't have is void for all.
+            self._void_blocks.add(cell.block)
         else:
-            self._evidence[unit.candidate][unit.block] = score
-        self._taken_in += 1
-        self._calls_ahead -= self._calls[unit.block]
+            self._evidence[cell.candidate][cell.block] = score
+        self._used += 1
+        self._calls_ahead -= self._calls[cell.block]
         self._decision = None
         return True
 
-    def _choice(self) -> Unit | None:
-        blocks = [block for block in range(len(self._field.blocks)) if block not in self._void]
-        if not blocks:
+    def _choose(self) -> BlockCell | None:
+        valid_blocks = [block for block in range(len(self._layout.blocks)) if block not in self._void_blocks]
+        if not valid_blocks:
             return None
-        self._decision = self._decision or self._decide(blocks)
+        # The rule is asked once per state of the evidence: it is the expensive part.
+        self._decision = self._decision or self._decide(valid_blocks)
         decision = self._decision
-        every = range(len(self._field.blocks))
-        wanted = [Unit(name, blocks[place]) for name, place in decision.wanted]
-        needed = [Unit(name, block) for name, block in product(decision.ranking[: self._survivors], every)]
+        # The rule sees the valid blocks only, so its block numbers count those.
+        wanted = [BlockCell(name, valid_blocks[index]) for name, index in decision.wanted]
+        every_block = range(len(self._layout.blocks))
+        useful = [BlockCell(name, block) for name, block in product(decision.ranking[: self._survivors], every_block)]
         if wanted:
-            # All asked for already, and slots are free: what the leaders will need in the end, then a further look at
-            # whoever is still in contention.
+            # All that is wanted may be requested already while workers are idle. Then the next best cells are those
+            # that the leaders need in the end anyway, and after them one more block of whoever is still in the race.
             contenders = [name for name in decision.ranking if name not in decision.stopped]
-            needed += [Unit(name, block) for block, name in product(blocks, contenders)]
-        wanted += needed
-        return next((unit for unit in wanted if unit in self._open), None)
+            useful += [BlockCell(name, block) for block, name in product(valid_blocks, contenders)]
+        return next((cell for cell in (*wanted, *useful) if cell in self._open), None)
 
-    def _decide(self, blocks: Sequence[int]) -> Decision:
-        sizes = tuple(self._field.blocks[block] for block in blocks)
+    def _decide(self, valid_blocks: Sequence[int]) -> Decision:
+        sizes = tuple(self._layout.blocks[block] for block in valid_blocks)
         scores = {
-            name: {place: row[block] for place, block in enumerate(blocks) if block in row}
+            name: {index: row[block] for index, block in enumerate(valid_blocks) if block in row}
             for name, row in self._evidence.items()
         }
-        return self._racing.decide(Field(candidates=self._field.candidates, blocks=sizes), scores)
+        return self._rule.decide(RaceLayout(candidates=self._layout.candidates, blocks=sizes), scores)

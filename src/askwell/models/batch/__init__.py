@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""The providers' batch APIs: submit, poll and resume batches of requests."""

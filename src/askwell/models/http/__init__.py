@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""The HTTP client under all providers: endpoints, connections, JSON."""

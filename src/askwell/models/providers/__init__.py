@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Hosted models, one request and response format per file."""

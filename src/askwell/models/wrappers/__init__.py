@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Models made of models: retry, rate limit, pool, meter, trace."""

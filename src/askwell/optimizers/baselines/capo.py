@@ -28,16 +28,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import RunFailed
-from askwell.core.protocols import ChatModel, Render
+from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt, Proposal, Rollout
 from askwell.core.validation import at_least
-from askwell.engine.budget import Demand
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, mutation_request
-from askwell.optimizers.baselines.minibatch import judged
+from askwell.optimizers.baselines.minibatch import run_trials
 from askwell.optimizers.baselines.population import distinct, fittest, shown_examples, wordings
-from askwell.optimizers.gpo.direction import Judge
 from askwell.optimizers.gpo.metaprompt import Exemplar
 from askwell.optimizers.gpo.queries import Asker
 
@@ -80,7 +78,7 @@ class CAPO:
     """The optimizer model."""
     train: Sequence[Example]
     render: Render
-    judge: Judge
+    run_prompt: PromptRunner
     settings: CAPOSettings = field(default_factory=CAPOSettings)
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
@@ -170,7 +168,7 @@ class CAPO:
             return [tuple(examples) for _, examples in drawn]
         trials = [(Prompt(instruction=text), examples) for text, examples in drawn if examples]
         with contextlib.suppress(RunFailed):  # bare answers do; where the target is down, scoring on dev will say so
-            results = iter(await judged(self.judge, trials, step=step))
+            results = iter(await run_trials(self.run_prompt, trials, step=step))
             right = [_right_replies(next(results)) if examples else {} for _, examples in drawn]
             return [
                 tuple(replace(example, target=found.get(example.id, example.target)) for example in examples)

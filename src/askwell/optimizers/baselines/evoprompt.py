@@ -22,11 +22,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from askwell.core.protocols import ChatModel, Render
+from askwell.core.protocols import ChatModel, Demand, Render
 from askwell.core.trajectory import Trajectory, best_of
 from askwell.core.types import Candidate, Example, Prompt, Proposal
 from askwell.core.validation import at_least, one_of
-from askwell.engine.budget import Demand
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request
 from askwell.optimizers.baselines.population import distinct, fittest, roulette, shown_examples, wordings
 from askwell.optimizers.gpo.metaprompt import Exemplar

@@ -20,28 +20,12 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
 from askwell.core.errors import AskwellError, ConfigError, ModelError, RunFailed
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, Demand, PromptRunner
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import FINAL_FAULTS, Example, Message, Prompt, Proposal, Request, Rollout, Split
-from askwell.engine.budget import Demand
 
 Answer = TypeVar("Answer")
 _Asked = tuple[Prompt, str, Split, float | None, int]
-
-
-class SplitJudge(Protocol):
-    """Try a prompt on training or dev examples: one rollout an example, in their order. Raises where cells fail."""
-
-    async def __call__(
-        self,
-        prompt: Prompt,
-        examples: Sequence[Example],
-        *,
-        step: int,
-        split: Split = "train",
-        temperature: float | None = None,
-        draw: int = 0,
-    ) -> list[Rollout]: ...
 
 
 class SearchOver(BaseException):
@@ -90,13 +74,13 @@ class Bridge:
         self,
         *,
         model: ChatModel,
-        judge: SplitJudge,
+        run_prompt: PromptRunner,
         step: int,
         seed: int,
         settings: PeerSettings,
     ) -> None:
         self._model = model
-        self._judge = judge
+        self._run_prompt = run_prompt
         self._step = step
         self._seed = seed
         self._left = settings.target_calls
@@ -129,8 +113,10 @@ class Bridge:
                 raise SearchOver
             self._left -= len(missing)
         if missing:
-            judged = self._judge(prompt, missing, step=self._step, split=split, temperature=temperature, draw=draw)
-            for rollout in self._wait(judged):
+            pending = self._run_prompt(
+                prompt, missing, step=self._step, split=split, temperature=temperature, draw=draw
+            )
+            for rollout in self._wait(pending):
                 if rollout.score is None:
                     self._end(RunFailed(f"a target call failed for good: {rollout.completion.error}; resume the run"))
                 self._known[prompt, rollout.example_id, split, temperature, draw] = rollout
@@ -212,7 +198,7 @@ class Peer:
     search: Search
     origin: str
     model: ChatModel
-    judge: SplitJudge
+    run_prompt: PromptRunner
     train: Sequence[Example]
     dev: Sequence[Example]
     settings: PeerSettings = field(default_factory=PeerSettings)
@@ -222,7 +208,7 @@ class Peer:
             return []
         bridge = Bridge(
             model=self.model,
-            judge=self.judge,
+            run_prompt=self.run_prompt,
             step=trajectory.next_step,
             seed=seed,
             settings=self.settings,

@@ -1,4 +1,4 @@
-"""Several prompts tried on training examples at once, through the run's judge."""
+"""Run several prompts on training examples at once."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import asyncio
 from collections.abc import Sequence
 
 from askwell.core.errors import RunFailed
+from askwell.core.protocols import PromptRunner
 from askwell.core.types import Example, Prompt, Rollout
-from askwell.optimizers.gpo.direction import Judge
 
 Trial = tuple[Prompt, Sequence[Example]]
 
 
-async def judged(judge: Judge, trials: Sequence[Trial], *, step: int) -> list[list[tuple[Example, Rollout]]]:
-    """Return, for each trial, its examples with their rollouts; none where too many of a trial's calls failed.
+async def run_trials(
+    run_prompt: PromptRunner, trials: Sequence[Trial], *, step: int
+) -> list[list[tuple[Example, Rollout]]]:
+    """Return, per trial, its examples with their rollouts; an empty list where too many calls of a trial failed.
 
-    Raises `RunFailed` where that is so of every trial, and at once what else the judge raises; but first all trials are
-    let run to their end, for what is in flight when a run is stopped is paid for and has to be written down.
+    Raises `RunFailed` if every trial failed like that, and any other error of the runner. All trials run to their end
+    first: when a run is stopped, the calls in flight are already paid for and must reach the log.
     """
-    found = await asyncio.gather(*(_one(judge, trial, step) for trial in trials), return_exceptions=True)
-    failed = [one for one in found if isinstance(one, BaseException)]
-    for error in failed:
-        if len(failed) == len(found) or not isinstance(error, RunFailed):
+    results = await asyncio.gather(*(_run_trial(run_prompt, trial, step) for trial in trials), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in errors:
+        if len(errors) == len(results) or not isinstance(error, RunFailed):
             raise error
-    return [[] if isinstance(one, BaseException) else one for one in found]
+    return [[] if isinstance(result, BaseException) else result for result in results]
 
 
-async def _one(judge: Judge, trial: Trial, step: int) -> list[tuple[Example, Rollout]]:
+async def _run_trial(run_prompt: PromptRunner, trial: Trial, step: int) -> list[tuple[Example, Rollout]]:
     prompt, examples = trial
     by_id = {example.id: example for example in examples}
-    return [(by_id[rollout.example_id], rollout) for rollout in await judge(prompt, examples, step=step)]
+    return [(by_id[rollout.example_id], rollout) for rollout in await run_prompt(prompt, examples, step=step)]

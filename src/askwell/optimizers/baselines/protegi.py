@@ -24,16 +24,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from askwell.core.errors import ConfigError
-from askwell.core.protocols import ChatModel, Render
+from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Proposal, Rollout
 from askwell.core.validation import at_least, one_of
-from askwell.engine.budget import Demand
 from askwell.optimizers.baselines.bandit import SELECTORS, Plan
 from askwell.optimizers.baselines.crossover_prompts import edit_request, wording_request
-from askwell.optimizers.baselines.minibatch import judged
+from askwell.optimizers.baselines.minibatch import run_trials
 from askwell.optimizers.baselines.population import distinct, shown_examples
-from askwell.optimizers.gpo.direction import Judge
 from askwell.optimizers.gpo.metaprompt import exemplar, reflection_request
 from askwell.optimizers.gpo.queries import Asker
 from askwell.optimizers.gpo.schedule import train_batch
@@ -88,7 +86,7 @@ class ProTeGi:
     """The optimizer model."""
     train: Sequence[Example]
     render: Render
-    judge: Judge
+    run_prompt: PromptRunner
     settings: ProTeGiSettings = field(default_factory=ProTeGiSettings)
 
     def __post_init__(self) -> None:
@@ -99,7 +97,7 @@ class ProTeGi:
         step = trajectory.next_step
         beam = list(dict.fromkeys(one.prompt for one in trajectory.steps[-1]))[: self.settings.candidates]
         batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
-        tried = await judged(self.judge, [(prompt, batch) for prompt in beam], step=step)
+        tried = await run_trials(self.run_prompt, [(prompt, batch) for prompt in beam], step=step)
         edits = await self._edits(beam, tried, seed)
         arms = [Proposal(prompt=prompt, origin="kept") for prompt in beam]
         arms = distinct([*arms, *await self._successors(beam, edits, seed)])
@@ -176,7 +174,7 @@ class ProTeGi:
 
         async def pull(trials: Sequence[tuple[int, range]]) -> list[list[float]]:
             asked = [(prompts[arm], [order[place] for place in places]) for arm, places in trials]
-            results = await judged(self.judge, asked, step=step)
+            results = await run_trials(self.run_prompt, asked, step=step)
             return [[one.score.value for _, one in result if one.score is not None] for result in results]
 
         plan = Plan(

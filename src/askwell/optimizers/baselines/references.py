@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from askwell.core.protocols import Demand
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Prompt, Proposal
-from askwell.engine.budget import Demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

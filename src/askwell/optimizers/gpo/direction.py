@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 
 from askwell.core.protocols import Render
 from askwell.core.trajectory import Trajectory
@@ -20,16 +20,6 @@ from askwell.optimizers.gpo.retrieve import RETRIEVERS, Retriever
 
 Ask = Callable[[str], Awaitable[str]]
 """Put one question to the optimizer model at temperature 0; raises where there is no answer to be had."""
-
-
-class Judge(Protocol):
-    """Try a prompt on training examples.
-
-    Contract: at most one rollout an example, in their order; a failed call's rollout has score None. The calls count
-    as target calls. Never sees the dev or test split.
-    """
-
-    async def __call__(self, prompt: Prompt, examples: Sequence[Example], *, step: int) -> Sequence[Rollout]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

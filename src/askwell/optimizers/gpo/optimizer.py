@@ -28,11 +28,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import ConfigError
-from askwell.core.protocols import ChatModel, Render
+from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt, Proposal
-from askwell.engine.budget import Demand
 from askwell.models.embedder import embedder_named
 from askwell.optimizers.gpo.constraints import (
     CONSTRAINTS,
@@ -44,7 +43,7 @@ from askwell.optimizers.gpo.constraints import (
 )
 from askwell.optimizers.gpo.contrastive import rival_of, verified_lessons
 from askwell.optimizers.gpo.demo_search import varied, varies_demos
-from askwell.optimizers.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judge, Judged, Moment, contrast, reflect
+from askwell.optimizers.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judged, Moment, contrast, reflect
 from askwell.optimizers.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
 from askwell.optimizers.gpo.population import PARENTS, at_plateau, idle_steps
 from askwell.optimizers.gpo.queries import Asker
@@ -75,14 +74,14 @@ class GPO:
     """The only split GPO sees: exemplars, demonstrations, and the batches of reflections."""
     render: Render
     settings: GPOSettings = field(default_factory=GPOSettings)
-    judge: Judge | None = None
+    run_prompt: PromptRunner | None = None
     """Needed by the directions that reflect; tries prompts on a training batch."""
 
     def __post_init__(self) -> None:
-        if DIRECTIONS[self.settings.direction].reflection and (self.judge is None or not self.train):
+        if DIRECTIONS[self.settings.direction].reflection and (self.run_prompt is None or not self.train):
             raise ConfigError(
                 f"the direction {self.settings.direction!r} reflects on wrong training examples: "
-                "it needs a judge and a train split; give both, or choose 'P+M'"
+                "it needs a prompt runner and a train split; give both, or choose 'P+M'"
             )
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
@@ -265,12 +264,12 @@ class GPO:
         return await contrast(parent.prompt, ours, rival.prompt, theirs, settings.reflected, render, ask)
 
     async def _judged(self, trajectory: Trajectory, prompt: Prompt) -> Judged:
-        assert self.judge is not None  # held by __post_init__
+        assert self.run_prompt is not None  # held by __post_init__
         step = trajectory.next_step
         batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
         examples = {example.id: example for example in batch}
         return [
-            (examples[rollout.example_id], rollout) for rollout in await self.judge(prompt, batch, step=step)
+            (examples[rollout.example_id], rollout) for rollout in await self.run_prompt(prompt, batch, step=step)
         ]  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Offline data: logged outcomes of (query, prompt) pairs, read, merged and turned into tables."""

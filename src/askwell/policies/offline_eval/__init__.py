@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""What logged outcomes say without a paid call: headroom, off-policy estimates, comparisons."""

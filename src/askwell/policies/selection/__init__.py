@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Select among logged prompts for each query: features, scorers and the fallback threshold."""

@@ -1,1 +1,1 @@
-"""TODO: one sentence."""
+"""Read the answer out of a reply and compare it with the target, one answer type at a time."""

@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 
 import askwell
 from askwell.core.event_loop import Stopper
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.types import Completion, Message, Prompt, Request, Usage
-from askwell.engine.budget import Capped, Caps, Purse
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
-from askwell.optimizers.gpo.direction import Judge
 from askwell.report.run_report import report
 from askwell.runlog import views
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
-from tests.test_loop import TASK, WordSearch, answer, suggest
+from tests.engine.test_loop import TASK, WordSearch, answer, suggest
 
 FIRST, TEST = 10, 24
 """Calls that scoring the initial prompt and testing the winner take on the task of `test_loop`."""
@@ -52,7 +51,7 @@ class Priced:
 def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStore | None = None) -> MemoryStore:
     store = store or MemoryStore()
 
-    def make(model: ChatModel, _: Judge) -> WordSearch:
+    def make(model: ChatModel, _: PromptRunner) -> WordSearch:
         return WordSearch(model)
 
     job = OptimizeJob(
@@ -130,26 +129,27 @@ def test_a_cap_that_cannot_do_is_refused_before_anything_is_asked() -> None:
 
 def test_minutes_are_counted_by_the_clock() -> None:
     now = 0.0
-    purse = Purse(Caps(max_minutes=2), clock=lambda: now)
-    assert purse.admit()
+    budget = BudgetTracker(Caps(max_minutes=2), clock=lambda: now)
+    assert budget.acquire()
     now = 119.0
-    assert purse.admit()
+    assert budget.acquire()
     now = 121.0
-    assert not purse.admit()
-    assert purse.reason == "the cap of 2 minutes is reached"
+    assert not budget.acquire()
+    assert budget.reason == "the cap of 2 minutes is reached"
 
 
 def test_what_the_log_shows_as_spent_counts() -> None:
-    purse = Purse(Caps(max_calls=10), spent=[views.Spend(calls=9, failed=1), views.Spend(calls=1)])
-    assert purse.admit()
-    assert not purse.admit()
+    budget = BudgetTracker(Caps(max_calls=10), spent=[views.Spend(calls=9, failed=1), views.Spend(calls=1)])
+    assert budget.acquire()
+    assert not budget.acquire()
 
 
 async def test_a_failed_or_cancelled_call_gives_its_place_back() -> None:
     rng = random.Random(0)
     failed = Completion(outcome="failed", fault="server", error="500")
-    model = Capped(
-        ScriptedModel(lambda _: failed if rng.random() < 0.5 else Completion(text="x")), Purse(Caps(max_calls=5))
+    model = BudgetLimited(
+        ScriptedModel(lambda _: failed if rng.random() < 0.5 else Completion(text="x")),
+        BudgetTracker(Caps(max_calls=5)),
     )
     answered = 0
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Racing inside a run: the same log whatever comes first, no partial winner, no needless call, honest gaps."""
+"""RacingRule inside a run: the same log whatever comes first, no partial winner, no needless call, honest gaps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError, RunFailed
+from askwell.core.protocols import Demand
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split
-from askwell.engine.budget import Capped, Caps, Demand, Purse
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.race import RaceSettings, cut_blocks
@@ -109,16 +110,16 @@ async def play(
     caps: Caps | None = None,
 ) -> Trajectory:
     model = model or Jittery(graded)
-    purse = Purse(caps, spent=views.spend(store.events()).values(), keep_back=12) if caps else None
+    budget = BudgetTracker(caps, spent=views.spend(store.events()).values(), reserve=12) if caps else None
     async with Journal(store) as journal:
         evaluator = Evaluator(
             task=task(dev),
-            target=Capped(model, purse) if purse else model,
+            target=BudgetLimited(model, budget) if budget else model,
             journal=journal,
             sampling=Sampling(draws=draws),
             concurrency=concurrency,
             max_missing=max_missing,
-            purse=purse,
+            budget=budget,
         )
         await begin(journal, header={"config": {}}, task=task(dev))
 

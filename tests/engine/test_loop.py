@@ -11,12 +11,11 @@ from typing import Any, cast
 import pytest
 
 from askwell.core.errors import StoreError
-from askwell.core.protocols import ChatModel
+from askwell.core.protocols import ChatModel, Demand, Optimizer
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split
-from askwell.engine.budget import Demand
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
-from askwell.engine.loop import LoopSettings, Optimizer, begin, derive_seed, run
+from askwell.engine.loop import LoopSettings, begin, derive_seed, run
 from askwell.report.run_report import report
 from askwell.runlog import views
 from askwell.runlog.store import MemoryStore

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from askwell.core.types import Example, Prompt
 from askwell.engine.evaluator import Evaluator, Sampling
-from askwell.engine.prefix_order import prefix_friendly
-from askwell.engine.rollout_queue import Cell
+from askwell.engine.prefix_order import order_for_prefix_cache
+from askwell.engine.rollout_queue import RolloutSlot
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
@@ -26,10 +26,10 @@ EXAMPLES = [Example(id=f"e{number}", input=f"{number} apples and a pear?", targe
 DEMOS = tuple(Example(id=f"d{number}", input=f"{number} plums?", target="2") for number in range(2))
 
 
-def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> list[Cell]:
+def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> list[RolloutSlot]:
     layout = [(prompt, example, draw) for prompt in prompts for example in examples for draw in range(draws)]
     return [
-        Cell(position=place, step=1, split="dev", prompt=prompt, example=example, draw=draw)
+        RolloutSlot(position=place, step=1, split="dev", prompt=prompt, example=example, draw=draw)
         for place, (prompt, example, draw) in enumerate(layout)
     ]
 
@@ -37,11 +37,11 @@ def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> lis
 @pytest.mark.parametrize("placement", ["system", "before_Q", "Q_begin"])
 def test_an_instruction_ahead_of_the_question_keeps_its_cells_together(placement: str) -> None:
     asked = cells(PROMPTS, EXAMPLES)
-    assert list(prefix_friendly(asked, Placed(placement=placement))) == asked
+    assert list(order_for_prefix_cache(asked, Placed(placement=placement))) == asked
 
 
 def test_a_question_ahead_of_the_instruction_keeps_the_prompts_of_an_example_together() -> None:
-    found = prefix_friendly(cells(PROMPTS, EXAMPLES), Placed(placement="Q_end"))
+    found = order_for_prefix_cache(cells(PROMPTS, EXAMPLES), Placed(placement="Q_end"))
     assert [(one.example.id, one.prompt) for one in found] == [
         (example.id, prompt) for example in EXAMPLES for prompt in PROMPTS
     ]
@@ -50,7 +50,7 @@ def test_a_question_ahead_of_the_instruction_keeps_the_prompts_of_an_example_tog
 def test_demonstrations_ahead_of_the_question_keep_their_prompts_cells_together() -> None:
     shown = [Prompt(instruction=one.instruction, demos=DEMOS[number:]) for number, one in enumerate(PROMPTS)]
     asked = cells(shown, EXAMPLES)
-    assert list(prefix_friendly(asked, Placed(placement="Q_end"))) == asked
+    assert list(order_for_prefix_cache(asked, Placed(placement="Q_end"))) == asked
 
 
 async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
@@ -58,7 +58,7 @@ async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
     task = Task(name="t", splits={"dev": tuple(EXAMPLES)}, render=Placed(placement="Q_end"), metric=metric("number"))
     async with Journal(store) as journal:
         evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=1)
-        asked = evaluator.cells(PROMPTS, split="dev", step=1)
+        asked = evaluator.slots(PROMPTS, split="dev", step=1)
         rollouts = [one async for one in evaluator.rollouts(asked)]
     assert [one.example_id for one in rollouts] == [example.id for example in EXAMPLES for _ in PROMPTS]
     assert [request.messages[0].content.partition(" ")[0] for request in model.requests] == list("000111222333")
@@ -73,5 +73,5 @@ async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
 )
 def test_no_cell_is_lost_or_doubled(prompts: list[Prompt], examples: list[Example], draws: int, placement: str) -> None:
     asked = cells(prompts, examples, draws)
-    found = prefix_friendly(asked, Placed(placement=placement))
+    found = order_for_prefix_cache(asked, Placed(placement=placement))
     assert sorted(found, key=lambda one: one.position) == asked

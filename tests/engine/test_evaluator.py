@@ -11,8 +11,9 @@ import pytest
 from askwell.core.errors import ModelError, RunFailed, StoreError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Event, Example, Message, Prompt, Request, Rollout, Score
-from askwell.engine.evaluator import Evaluator, Interrupted, Sampling, scores_by_prompt
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
+from askwell.engine.scores import scores_by_prompt
 from askwell.runlog import views
 from askwell.runlog.codec import prompt_body
 from askwell.runlog.store import MemoryStore
@@ -67,7 +68,7 @@ async def collect(
             *(Event(position=first + i, kind="prompt", body=prompt_body(one)) for i, one in enumerate(prompts))
         )
         found: list[Rollout] = []
-        async for rollout in evaluator.rollouts(evaluator.cells(prompts, split="dev", step=0)):
+        async for rollout in evaluator.rollouts(evaluator.slots(prompts, split="dev", step=0)):
             found.append(rollout)
             if each is not None:
                 each(evaluator, rollout)

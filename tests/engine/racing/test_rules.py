@@ -5,27 +5,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.engine.racing.posterior import Field, Scores, believe, interaction_variance
-from askwell.engine.racing.rules import RACINGS, Decision, ExpectedGain, PairedT, Racing, SuccessiveHalving, blocks_of
+from askwell.engine.racing import (
+    RACING_RULES,
+    Decision,
+    ExpectedGain,
+    PairedT,
+    RaceLayout,
+    RacingRule,
+    Scores,
+    SuccessiveHalving,
+    block_sizes,
+    fit_posterior,
+)
+from askwell.engine.racing.posterior import interaction_variance
 
 Table = list[list[float]]
 
 
-def field_of(table: Table, size: int = 30) -> Field:
-    return Field(candidates=tuple(f"c{i}" for i in range(len(table))), blocks=(size,) * len(table[0]))
+def layout_of(table: Table, size: int = 30) -> RaceLayout:
+    return RaceLayout(candidates=tuple(f"c{i}" for i in range(len(table))), blocks=(size,) * len(table[0]))
 
 
 def play(
-    racing: Racing, table: Table, *, slots: int = 1, known: dict[str, dict[int, float]] | None = None
+    rule: RacingRule, table: Table, *, slots: int = 1, known: dict[str, dict[int, float]] | None = None
 ) -> tuple[Decision, int]:
     """Fill what is wanted until the race is over; return the last decision and the cells paid for."""
-    field = field_of(table)
-    scores: dict[str, dict[int, float]] = {name: dict((known or {}).get(name, {})) for name in field.candidates}
+    layout = layout_of(table)
+    scores: dict[str, dict[int, float]] = {name: dict((known or {}).get(name, {})) for name in layout.candidates}
     paid = 0
-    while (decision := racing.decide(field, scores)).wanted:
+    while (decision := rule.decide(layout, scores)).wanted:
         for name, block in decision.wanted[:slots]:
             assert block not in scores[name]
-            scores[name][block] = table[field.candidates.index(name)][block]
+            scores[name][block] = table[layout.candidates.index(name)][block]
             paid += 1
     return decision, paid
 
@@ -47,30 +58,30 @@ TABLES = st.integers(1, 6).flatmap(
 )
 
 
-@pytest.mark.parametrize("name", sorted(RACINGS))
+@pytest.mark.parametrize("name", sorted(RACING_RULES))
 @given(table=TABLES, slots=st.integers(1, 9))
 @settings(max_examples=40, deadline=None)
 def test_every_race_ends_within_the_table(name: str, table: Table, slots: int) -> None:
-    decision, paid = play(RACINGS[name](), table, slots=slots)
+    decision, paid = play(RACING_RULES[name](), table, slots=slots)
     assert paid <= len(table) * len(table[0])
-    assert sorted(decision.ranking) == sorted(field_of(table).candidates)
+    assert sorted(decision.ranking) == sorted(layout_of(table).candidates)
     assert decision.chosen not in decision.stopped
 
 
 @given(table=TABLES, seed=st.integers(0, 1000))
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_arrival_changes_nothing(table: Table, seed: int) -> None:
-    field, rng = field_of(table), random.Random(seed)
-    cells = [(n, b) for n in field.candidates for b in range(len(field.blocks)) if rng.random() < 0.6]
+    layout, rng = layout_of(table), random.Random(seed)
+    cells = [(n, b) for n in layout.candidates for b in range(len(layout.blocks)) if rng.random() < 0.6]
 
     def arrived(order: list[tuple[str, int]]) -> Scores:
         scores: dict[str, dict[int, float]] = {}
         for name, block in order:
-            scores.setdefault(name, {})[block] = table[field.candidates.index(name)][block]
+            scores.setdefault(name, {})[block] = table[layout.candidates.index(name)][block]
         return scores
 
-    for make in RACINGS.values():
-        assert make().decide(field, arrived(cells)) == make().decide(field, arrived(rng.sample(cells, len(cells))))
+    for make in RACING_RULES.values():
+        assert make().decide(layout, arrived(cells)) == make().decide(layout, arrived(rng.sample(cells, len(cells))))
 
 
 def test_a_clear_winner_is_found_for_a_fraction_of_the_cost() -> None:
@@ -86,28 +97,28 @@ def test_a_clear_winner_is_found_for_a_fraction_of_the_cost() -> None:
 def test_known_cells_are_evidence_and_cost_nothing() -> None:
     table = made_up(3, effects=[0.0, 0.01, 0.3, 0.02])
     known = {f"c{i}": dict(enumerate(row)) for i, row in enumerate(table)}
-    for make in RACINGS.values():
+    for make in RACING_RULES.values():
         decision, paid = play(make(), table, known=known)
         assert paid == 0
         assert decision.chosen == best_of(table)
 
 
 def test_newcomers_meet_the_incumbent_on_a_block_it_is_known_on() -> None:
-    field = Field(candidates=("incumbent", "new"), blocks=(30, 30, 30))
-    assert ExpectedGain().decide(field, {"incumbent": {1: 0.5}}).wanted == (("new", 1),)
+    layout = RaceLayout(candidates=("incumbent", "new"), blocks=(30, 30, 30))
+    assert ExpectedGain().decide(layout, {"incumbent": {1: 0.5}}).wanted == (("new", 1),)
 
 
 def test_blocks_that_are_not_shared_say_nothing() -> None:
-    field = Field(candidates=("a", "b"), blocks=(30, 30))
-    belief = believe(field, {"a": {0: 0.9}, "b": {1: 0.2}})
-    assert belief.lead(0, 1)[0] == pytest.approx(0.0, abs=1e-9)
+    layout = RaceLayout(candidates=("a", "b"), blocks=(30, 30))
+    belief = fit_posterior(layout, {"a": {0: 0.9}, "b": {1: 0.2}})
+    assert belief.difference(0, 1)[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_complete_table_leaves_no_doubt() -> None:
     table = made_up(1, effects=[0.0, 0.05, 0.1])
-    field = field_of(table)
-    belief = believe(field, {f"c{i}": dict(enumerate(row)) for i, row in enumerate(table)})
-    lead, deviation = belief.lead(2, 0)
+    layout = layout_of(table)
+    belief = fit_posterior(layout, {f"c{i}": dict(enumerate(row)) for i, row in enumerate(table)})
+    lead, deviation = belief.difference(2, 0)
     assert lead == pytest.approx((sum(table[2]) - sum(table[0])) / 10)
     assert deviation == pytest.approx(0.0, abs=1e-9)
 
@@ -115,22 +126,22 @@ def test_a_complete_table_leaves_no_doubt() -> None:
 def test_block_difficulty_cancels() -> None:
     table = made_up(2, effects=[0.0, 0.05, 0.1])
     shifted = [[score + (0.3 if block == 1 else -0.1) for block, score in enumerate(row)] for row in table]
-    field = field_of(table)
+    layout = layout_of(table)
 
     def seen(rows: Table) -> Scores:
         return {f"c{i}": {block: row[block] for block in range(2 + i)} for i, row in enumerate(rows)}
 
-    one, other = believe(field, seen(table)), believe(field, seen(shifted))
-    assert one.lead(2, 0)[0] == pytest.approx(other.lead(2, 0)[0], abs=1e-6)
+    one, other = fit_posterior(layout, seen(table)), fit_posterior(layout, seen(shifted))
+    assert one.difference(2, 0)[0] == pytest.approx(other.difference(2, 0)[0], abs=1e-6)
 
 
 def test_example_scores_tell_the_noise_from_the_first_block_on() -> None:
-    field = Field(candidates=("a", "b"), blocks=(60, 60))
+    layout = RaceLayout(candidates=("a", "b"), blocks=(60, 60))
     rng = random.Random(0)
     base = [float(rng.random() < 0.5) for _ in range(60)]
     alike = {"a": {0: base}, "b": {0: [*base[:-1], 1 - base[-1]]}}
     unlike = {"a": {0: base}, "b": {0: [float(rng.random() < 0.5) for _ in base]}}
-    assert interaction_variance(field, alike) < 0.25 * interaction_variance(field, unlike)
+    assert interaction_variance(layout, alike) < 0.25 * interaction_variance(layout, unlike)
 
 
 def test_a_lower_price_looks_longer() -> None:
@@ -142,10 +153,10 @@ def test_a_lower_price_looks_longer() -> None:
 
 
 def test_the_family_error_bound_keeps_doubtful_candidates_in() -> None:
-    field = Field(candidates=("a", "b", "c"), blocks=(30,) * 10)
+    layout = RaceLayout(candidates=("a", "b", "c"), blocks=(30,) * 10)
     scores = {"a": {0: 0.60}, "b": {0: 0.56}, "c": {0: 0.2}}
-    assert "b" in ExpectedGain(price=1.0, family_error=1.0).decide(field, scores).stopped
-    guarded = ExpectedGain(price=1.0, family_error=0.05, indifference=0.01).decide(field, scores)
+    assert "b" in ExpectedGain(price=1.0, family_error=1.0).decide(layout, scores).stopped
+    guarded = ExpectedGain(price=1.0, family_error=0.05, indifference=0.01).decide(layout, scores)
     assert "b" not in guarded.stopped
     assert "c" in guarded.stopped
 
@@ -165,30 +176,30 @@ def test_successive_halving_spends_what_it_is_given() -> None:
 
 
 def test_paired_t_uses_examples_and_stops_at_the_survivors() -> None:
-    field = Field(candidates=("a", "b", "c"), blocks=(10, 10))
+    layout = RaceLayout(candidates=("a", "b", "c"), blocks=(10, 10))
     first = {"a": {0: [1.0] * 9 + [0.0]}, "b": {0: [1.0] * 8 + [0.0] * 2}, "c": {0: [0.0] * 10}}
     # b trails a on one example of ten: t = 1.0, p = 0.17: dropped at 0.2 and kept at 0.1.
-    assert PairedT(alpha=0.2).decide(field, first).stopped == {"b", "c"}
-    kept = PairedT(alpha=0.1).decide(field, first)
+    assert PairedT(alpha=0.2).decide(layout, first).stopped == {"b", "c"}
+    kept = PairedT(alpha=0.1).decide(layout, first)
     assert kept.stopped == {"c"}
     assert kept.wanted == (("a", 1), ("b", 1))
-    assert PairedT(survivors=2).decide(field, first).wanted == ()
+    assert PairedT(survivors=2).decide(layout, first).wanted == ()
 
 
 @pytest.mark.parametrize(
     ("examples", "size", "expected"), [(48, 10, (10, 10, 10, 10, 8)), (32, 10, (10, 10, 12)), (3, 10, (3,))]
 )
 def test_blocks_cover_the_split(examples: int, size: int, expected: tuple[int, ...]) -> None:
-    assert blocks_of(examples, size) == expected
+    assert block_sizes(examples, size) == expected
 
 
 def test_what_cannot_be_raced_is_refused() -> None:
-    field = Field(candidates=("a", "b"), blocks=(5, 5))
+    layout = RaceLayout(candidates=("a", "b"), blocks=(5, 5))
     with pytest.raises(DataError, match="not a score"):
-        ExpectedGain().decide(field, {"a": {0: float("nan")}})
+        ExpectedGain().decide(layout, {"a": {0: float("nan")}})
     with pytest.raises(DataError, match="not a score"):
-        PairedT().decide(field, {"a": {0: []}})
+        PairedT().decide(layout, {"a": {0: []}})
     with pytest.raises(ConfigError, match="survivors"):
-        SuccessiveHalving(survivors=3).decide(field, {})
+        SuccessiveHalving(survivors=3).decide(layout, {})
     with pytest.raises(ConfigError, match="blocks"):
-        ExpectedGain().decide(Field(candidates=("a",), blocks=()), {})
+        ExpectedGain().decide(RaceLayout(candidates=("a",), blocks=()), {})

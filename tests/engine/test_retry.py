@@ -17,12 +17,12 @@ from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
-from askwell.engine.retry import Repaired, fill
+from askwell.engine.retry import RetryResult, retry_missing
 from askwell.report.run_report import report
 from askwell.runlog import fold, views
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.testing.fakes import ScriptedModel
-from tests.test_loop import TASK, WordSearch, answer, suggest
+from tests.engine.test_loop import TASK, WordSearch, answer, suggest
 
 DOWN = Completion(outcome="failed", fault="server", error="500")
 
@@ -59,8 +59,8 @@ def run(planned: OptimizeJob, store: RunStore) -> None:
     asyncio.run(planned.execute(store, Stopper(), lambda _: None))
 
 
-def repair(planned: OptimizeJob, store: RunStore) -> Repaired:
-    return asyncio.run(fill(planned, store, Stopper(), lambda _: None))
+def repair(planned: OptimizeJob, store: RunStore) -> RetryResult:
+    return asyncio.run(retry_missing(planned, store, Stopper(), lambda _: None))
 
 
 def missing(store: RunStore) -> Counter[str]:
@@ -84,7 +84,7 @@ def test_what_is_missing_is_asked_once_and_nothing_else(seed: int, draws: int) -
     known = {(row[1:5]) for row in store.cells() if row[5] is not None and not row[6]}
     assert len(known) == sum(row[5] is not None and not row[6] for row in store.cells())  # nothing was paid for twice
     again = healthy()
-    assert repair(job(again, draws=draws), store) == Repaired(missing=0, filled=0)
+    assert repair(job(again, draws=draws), store) == RetryResult(missing=0, filled=0)
     assert again.requests == []
 
 

@@ -1,0 +1,36 @@
+"""How far a run is, for whoever displays it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from askwell.core.trajectory import Trajectory
+from askwell.core.types import Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The state of a run after each change; passed to the `Watch` callback."""
+
+    step: int
+    steps: int
+    stage: str
+    rollouts_done: int
+    rollouts_total: int
+    """Upper bound for a race, which may need fewer."""
+    trajectory: Trajectory
+
+
+Watch = Callable[[Progress], None]
+
+
+async def with_progress(
+    rollouts: AsyncGenerator[Rollout, None], on_rollout: Callable[[], None]
+) -> AsyncGenerator[Rollout, None]:
+    """Pass rollouts on, calling `on_rollout` at each."""
+    async with aclosing(rollouts) as arrivals:
+        async for rollout in arrivals:
+            on_rollout()
+            yield rollout
