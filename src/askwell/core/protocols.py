@@ -1,13 +1,75 @@
-"""Protocols that several wings share, with the values that they exchange."""
+"""The contracts that several wings share, with the values that they exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Example, Prompt, Proposal, Rollout, Split
+from askwell.core.types import Completion, Example, Message, Prompt, Proposal, Request, Rollout, Score, Split
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answer chat requests.
+
+    Contract: `complete` never raises for what a server or network does; that is a `Completion` whose outcome is
+    `failed`, with its fault class and the provider's own words (no key in them). Hundreds of tasks may call it at once
+    on one event loop. `name` is stable and part of the cache key: two models that may answer differently have
+    different names. `aclose` frees sockets and threads; calling it twice is harmless.
+
+    A model that wraps another one also passes its `parts` on (the optional protocol `models.parts.Composed`): without
+    them a run knows no price and does not keep what the server refused.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def complete(self, request: Request) -> Completion: ...
+
+    async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class LikelihoodModel(Protocol):
+    """Return how likely a reply is: natural log, summed over the reply's tokens; 0 is certain."""
+
+    async def logprob(self, request: Request, reply: str) -> float: ...
+
+
+class Render(Protocol):
+    """Place a prompt's instruction and demonstrations around one example's question.
+
+    Contract: pure; never reads the example's target (demonstrations show their own targets).
+    """
+
+    def __call__(self, prompt: Prompt, example: Example) -> tuple[Message, ...]: ...
+
+
+class Metric(Protocol):
+    """Score one reply: `value` in 0..1, higher is better. Raises `DataError` only for a broken target or callable."""
+
+    def __call__(self, reply: str, example: Example) -> Score: ...
+
+
+class Policy(Protocol):
+    """Choose a prompt for each query.
+
+    Contract: returns exactly one prompt per query, in the order of the queries; pure (same queries, same prompts).
+    """
+
+    def prompts_for(self, queries: Sequence[str]) -> list[Prompt]: ...
+
+
+class Embedder(Protocol):
+    """Return how similar texts are to one text.
+
+    Contract: one number per text, in their order; higher is more similar, at most 1 (equal texts get 1 up to
+    rounding); pure: the same texts give the same numbers.
+    """
+
+    def similarities(self, text: str, others: Sequence[str]) -> list[float]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
