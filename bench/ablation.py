@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket, views
+from askwell import pocket
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
 from askwell.evaluation import Sampling
@@ -32,7 +32,8 @@ from askwell.methods import Search, search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.types import Completion, Prompt, Request
 from presets import TASKS, task_of

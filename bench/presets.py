@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket, views
+from askwell import pocket
 from askwell.blocking import run_blocking
 from askwell.build_task import answer_type_of
 from askwell.evaluation import Sampling
@@ -38,8 +38,9 @@ from askwell.methods import search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
-from askwell.records import prompt_id, prompt_of
-from askwell.store import MemoryStore, RunStore
+from askwell.runlog import views
+from askwell.runlog.codec import prompt_id, prompt_of
+from askwell.runlog.store import MemoryStore, RunStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed

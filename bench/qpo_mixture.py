@@ -32,7 +32,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from askwell import pocket, runs
+from askwell import pocket
 from askwell.api import execute as optimize
 from askwell.build import optimize_job
 from askwell.build_policy import train_job
@@ -40,7 +40,8 @@ from askwell.config import Config, parse_config
 from askwell.demo_commands import BUNDLE
 from askwell.offline import read_offline
 from askwell.quantiles import student_quantile
-from askwell.store import SqliteStore
+from askwell.runlog import folders
+from askwell.runlog.store import SqliteStore
 from askwell.train_job import Figures
 from askwell.train_job import figures as figures_of
 from askwell.training import execute as train
@@ -124,7 +125,7 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
     """Train one method on the log of a seed, to the end of its calls."""
     seed, method = task
     place = plan.folder / f"{method}-{seed}"
-    if (found := finished(place / runs.LOG)) is not None:
+    if (found := finished(place / folders.LOG)) is not None:
         return found
     policy: dict[str, Any] = {
         **METHODS[method],
@@ -136,7 +137,7 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
     if policy["preset"] == "paper" and plan.paper_epochs:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, place.name, seed, policy=policy, budget={"max_calls": plan.calls})
-    outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / runs.LOG)])
+    outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / folders.LOG)])
     return train(train_job(config, outcomes), place, lambda stage, done, total: None).figures
 
 

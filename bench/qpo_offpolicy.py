@@ -29,13 +29,13 @@ from askwell.build_task import build_task
 from askwell.config import parse_config
 from askwell.evaluation import Sampling, scores_by_prompt
 from askwell.job import TargetSide
-from askwell.journal import Journal
 from askwell.pocket.model import pocket_model
 from askwell.qpo.offpolicy import Estimate, off_policy
 from askwell.qpo.select import fit_selection
 from askwell.qpo.table import Table
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.stats import format_interval, mean_interval
-from askwell.store import MemoryStore
 from askwell.types import Prompt
 
 QUERIES, TRAINED, ESTIMATED, LOGGED = 360, 60, 60, 4

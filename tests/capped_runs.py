@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from askwell import views
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import BudgetExhausted, RunFailed
@@ -21,7 +20,8 @@ from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Amount, Plan, plan
 from askwell.race import RaceSettings
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.demos import Demos
 from askwell.tasks.render import PLACEMENTS, Placed

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import askwell
-from askwell import views
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
 from askwell.evaluation import Sampling
@@ -21,7 +20,8 @@ from askwell.loop import LoopSettings
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.types import Completion, Message, Prompt, Request, Usage
 from tests.test_loop import TASK, WordSearch, answer, suggest
 

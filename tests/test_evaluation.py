@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from askwell import views
 from askwell.errors import ModelError, RunFailed, StoreError
 from askwell.evaluation import Evaluator, Interrupted, Sampling, scores_by_prompt
-from askwell.journal import Journal
 from askwell.loop import begin
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel
-from askwell.records import prompt_body
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.codec import prompt_body
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.types import Completion, Event, Example, Message, Prompt, Request, Rollout, Score
 

@@ -10,9 +10,9 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
     {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
-    {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
-    {"views", "journal", "evaluation", "learnt"}
-    | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns", "batch_notes"},
+    {"trajectory", "policy", "models", "tasks", "pocket"},
+    {"runlog"},
+    {"evaluation", "feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget"},
     {"gpo", "baselines", "qpo"},
     {
         "loop",
@@ -20,16 +20,14 @@ LAYERS = (
         "job",
         "train_job",
         "report",
-        "runs",
+        "report_run_list",
         "blocking",
         "offline",
         "serve",
         "estimate",
         "planning",
         "repair",
-        "archive",
         "mlflow_log",
-        "parquet",
     },
     {
         "config",

@@ -10,16 +10,16 @@ from typing import Any, cast
 
 import pytest
 
-from askwell import views
 from askwell.budget import Demand
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, Interrupted, Sampling
-from askwell.journal import Journal, Journaled
 from askwell.loop import LoopSettings, Optimizer, begin, derive_seed, run
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal, Journaled
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split

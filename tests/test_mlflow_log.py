@@ -10,7 +10,7 @@ import pytest
 
 from askwell.errors import ConfigError, StoreError
 from askwell.report import report
-from askwell.store import MemoryStore, SqliteStore
+from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.harness import invoke
 from tests.test_loop import play
 

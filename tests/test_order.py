@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from askwell.evaluation import Evaluator, Sampling
 from askwell.feed import Cell
-from askwell.journal import Journal
 from askwell.models.fakes import ScriptedModel
 from askwell.order import prefix_friendly
-from askwell.store import MemoryStore
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import PLACEMENTS, Placed

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from askwell import views
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.estimate import most_tokens, usual_tokens
@@ -23,7 +22,8 @@ from askwell.models.fakes import ScriptedModel
 from askwell.models.openai import OpenAIModel
 from askwell.models.wrappers import Metered, Named
 from askwell.planning import Pace, plan
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.types import Message, Prompt
 from tests.capped_runs import capped_run
 from tests.gpo.test_optimizer import REFLECTING

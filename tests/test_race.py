@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell import views
 from askwell.budget import Capped, Caps, Demand, Purse
 from askwell.errors import ConfigError, RunFailed
 from askwell.evaluation import Evaluator, Interrupted, Sampling
-from askwell.journal import Journal
 from askwell.loop import LoopSettings, begin, run
 from askwell.models.fakes import ScriptedModel
 from askwell.race import RaceSettings, cut_blocks
 from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split

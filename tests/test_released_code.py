@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
 from askwell.build_models import build_model
 from askwell.config import ModelConfig
 from askwell.gpo.optimizer import GPO
@@ -19,7 +18,8 @@ from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
 from askwell.planning import plan
 from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, Placed

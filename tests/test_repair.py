@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from askwell import columns, views
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import RunFailed, StoreError
@@ -19,7 +18,8 @@ from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
 from askwell.repair import Repaired, fill, missing_cells
 from askwell.report import report
-from askwell.store import MemoryStore, RunStore, SqliteStore
+from askwell.runlog import fold, views
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.types import Completion, Event, Message, Prompt, Request, Split
 from tests.test_loop import TASK, WordSearch, answer, suggest
 
@@ -63,7 +63,7 @@ def repair(planned: OptimizeJob, store: RunStore) -> Repaired:
 
 
 def missing(store: RunStore) -> dict[Split, int]:
-    return dict(missing_cells(columns.read(store), store))
+    return dict(missing_cells(fold.read(store), store))
 
 
 @pytest.mark.parametrize("draws", [1, 2])
@@ -92,7 +92,7 @@ def test_the_result_is_that_of_the_completed_scores(seed: int) -> None:
     store = MemoryStore()
     run(job(failing(0.3, seed)), store)
     repair(job(healthy()), store)
-    found = columns.read(store)
+    found = fold.read(store)
     result = views.result(store.events())
     assert result is not None
     exact: dict[Prompt, float] = {}

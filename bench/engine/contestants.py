@@ -60,7 +60,7 @@ def askwell(job: Job) -> None:
     from askwell.config import ModelConfig
     from askwell.evaluation import Sampling
     from askwell.job import EvaluateJob, TargetSide, header_body
-    from askwell.store import SqliteStore
+    from askwell.runlog.store import SqliteStore
     from askwell.tasks.base import Task
     from askwell.tasks.metrics import metric
     from askwell.tasks.render import Placed

@@ -30,11 +30,11 @@ from statistics import NormalDist, fmean, median
 
 from askwell.belief import Field
 from askwell.evaluation import Evaluator, Sampling, scores_by_prompt
-from askwell.journal import Journal
 from askwell.loop import begin
 from askwell.models.fakes import ScriptedModel, SlowModel
 from askwell.race import Race, RaceSettings, cut_blocks
-from askwell.store import SqliteStore
+from askwell.runlog.store import SqliteStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.types import Example, Message, Prompt, Request, Score
 

@@ -29,8 +29,8 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
     from askwell.build_models import build_model
     from askwell.config import ModelConfig
     from askwell.evaluation import Evaluator, Sampling
-    from askwell.journal import Journal
-    from askwell.store import SqliteStore
+    from askwell.runlog.store import SqliteStore
+    from askwell.runlog.writer import Journal
     from askwell.tasks.base import Task
     from askwell.tasks.metrics import metric
     from askwell.tasks.render import Placed

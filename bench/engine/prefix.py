@@ -22,8 +22,8 @@ from askwell.build_models import build_model
 from askwell.config import ModelConfig
 from askwell.evaluation import Evaluator, Sampling
 from askwell.feed import closed
-from askwell.journal import Journal
-from askwell.store import MemoryStore
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed

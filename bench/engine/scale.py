@@ -29,10 +29,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from askwell import columns
-from askwell.records import candidate_body, example_body, prompt_body, proposal_body, rollout_body
 from askwell.report import report
-from askwell.store import SqliteStore
+from askwell.runlog import fold
+from askwell.runlog.codec import candidate_body, example_body, prompt_body, proposal_body, rollout_body
+from askwell.runlog.store import SqliteStore
 from askwell.types import Candidate, Completion, Event, Example, Prompt, Proposal, Rollout, Score, Usage
 
 EXAMPLES, PROMPTS_A_STEP, GROUP = 500, 8, 512
@@ -112,7 +112,7 @@ def open_and_fold(folder: Path, size: int) -> dict[str, float]:
     """Open the log and rebuild the history."""
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with SqliteStore(folder / "log.db") as store:
-        history = columns.read(store).trajectory
+        history = fold.read(store).trajectory
         seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
     cells = sum(len(candidate.example_scores) for candidate in history.candidates)
     assert cells == size // EXAMPLES * EXAMPLES, cells

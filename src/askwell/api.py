@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from askwell import report as reports
-from askwell import runs
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
 from askwell.build import configured_search
@@ -30,8 +29,9 @@ from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Pace, Plan
 from askwell.planning import plan as reckon
+from askwell.runlog import folders
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.stats import Interval, mean_interval, paired_difference
-from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.base import Metric, Task
 from askwell.tasks.demos import Demos
 from askwell.tasks.load import Source, load
@@ -94,7 +94,7 @@ class Result:
 
         if self.run is None:
             raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
-        with SqliteStore(self.run / runs.LOG, read_only=True) as store:
+        with SqliteStore(self.run / folders.LOG, read_only=True) as store:
             return page(store, self.run.name)
 
 
@@ -133,7 +133,7 @@ def optimize(
         settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
     )  # fmt: skip
     name = job.side.task.name
-    folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
+    folder = Path("runs") / folders.free_name(Path("runs"), name) if run is None else Path(run)
     return execute(job, folder, watch)
 
 
@@ -215,7 +215,7 @@ def _optimize_job(
 
 def execute(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
     """Run a job in a folder (a new one, or one it was begun in) and read its result from the log."""
-    store = SqliteStore(folder / runs.LOG)
+    store = SqliteStore(folder / folders.LOG)
     try:
         run_blocking(lambda stopper: job.execute(store, stopper, watch))
         return result_of(store, folder)
@@ -279,7 +279,7 @@ def evaluate(
         prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in texts)],
         side=side,
     )
-    store = MemoryStore() if run is None else SqliteStore(Path(run) / runs.LOG)
+    store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 
 

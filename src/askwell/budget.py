@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from askwell.models.base import ChatModel
+from askwell.runlog.views import Spend
 from askwell.types import Completion, Request
-from askwell.views import Spend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

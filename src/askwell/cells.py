@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from askwell import columns, views
 from askwell.build_models import default_max_tokens
 from askwell.build_task import placed
 from askwell.config import ModelConfig, TaskConfig
@@ -18,8 +17,9 @@ from askwell.errors import ConfigError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.models.base import request_key
 from askwell.models.providers import provider_of
-from askwell.records import Body, completion_of, prompt_id, score_of
-from askwell.store import RunStore
+from askwell.runlog import fold, views
+from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.store import RunStore
 from askwell.tasks.base import Render
 from askwell.tasks.demos import Demos
 from askwell.tasks.render import Placed
@@ -161,7 +161,7 @@ def _examples(store: RunStore) -> dict[str, Example]:
 
 def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
     if name in {"initial", "best"}:
-        history = columns.read(store).trajectory
+        history = fold.read(store).trajectory
         if not len(history):
             raise ConfigError("the run has not scored its first prompt yet; look again later")
         final = views.result(store.events(kinds=["result"]))

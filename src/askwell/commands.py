@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askwell import api, batch_notes, plan_commands, report, runs, tables
+from askwell import api, plan_commands, report, report_run_list, tables
 from askwell import config as configs
 from askwell.build import evaluate_job, optimize_job
 from askwell.config import Config
@@ -26,7 +26,8 @@ from askwell.models.meter import Metered, Totals
 from askwell.models.traced import Exporting
 from askwell.models.wrappers import batched_in, pool_in
 from askwell.progress import LiveProgress
-from askwell.store import MemoryStore, RunStore, SqliteStore
+from askwell.runlog import batches, folders
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 
 _INTERRUPTED = 130
 
@@ -48,11 +49,11 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     job = evaluate_job(config, prompts)
     store: RunStore = MemoryStore()
     if config.run.name:
-        store = SqliteStore(runs.log_path(Path(config.run.folder), config.run.name))
+        store = SqliteStore(folders.log_path(Path(config.run.folder), config.run.name))
     model = cast("Metered", job.side.model)
     begun = time.monotonic()
     again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
-    log = runs.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
+    log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     with _exported(config), ctrl_c(again, log), live_progress([model]) as live:
         found = api.execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
@@ -68,7 +69,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
 
 def list_runs(folder: Path, *, as_json: bool) -> None:
     """List a folder's runs."""
-    found = runs.summaries(folder)
+    found = report_run_list.summaries(folder)
     if as_json:
         tables.print_json([tables.summary_json(one) for one in found])
     elif found:
@@ -93,10 +94,10 @@ def list_presets(*, as_json: bool) -> None:
 
 def show(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     """Print what a run's log says."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         found = report.report(store)
         header = next(store.events(kinds=["run"]), None)
-    if header is not None and runs.is_training(header.body):
+    if header is not None and folders.is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
@@ -127,7 +128,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
     again = f"go on with: {_resume_line(folder, name)}"
-    with _exported(config), ctrl_c(again, folder / name / runs.LOG), live_progress(models) as live:
+    with _exported(config), ctrl_c(again, folder / name / folders.LOG), live_progress(models) as live:
         result = _execute(job, folder / name, live)
     if as_json:
         tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
@@ -139,7 +140,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     _print_members(out, models)
     flag = _runs_flag(folder)
     out.print(
-        f"Run log: {folder / name / runs.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
+        f"Run log: {folder / name / folders.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
         highlight=False,
         soft_wrap=True,
     )
@@ -157,7 +158,7 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
 def _new(path: Path | None, overrides: dict[str, Any]) -> Config:
     config = _named(configs.read_config(path, overrides))
     folder, name = Path(config.run.folder), config.run.name
-    if runs.is_begun(folder, name):
+    if folders.is_begun(folder, name):
         raise ConfigError(
             f"the run {name!r} exists; go on with it ({_resume_line(folder, name)}) or choose another --run"
         )
@@ -167,10 +168,10 @@ def _new(path: Path | None, overrides: dict[str, Any]) -> Config:
 def _named(config: Config) -> Config:
     """Give the run a name where it has none."""
     if config.run.name:
-        runs.log_path(Path(config.run.folder), config.run.name)  # refuses what is no folder name
+        folders.log_path(Path(config.run.folder), config.run.name)  # refuses what is no folder name
         return config
     task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
-    name = runs.free_name(Path(config.run.folder), task)
+    name = folders.free_name(Path(config.run.folder), task)
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
@@ -183,7 +184,7 @@ def resumed(name: str, overrides: dict[str, Any]) -> Config:
         is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
         if not is_volatile and section != "budget" and key != "run.trace":
             raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
     if header is None:
         raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
@@ -215,7 +216,7 @@ def ctrl_c(advice: str, log: Path | None = None) -> Generator[None]:
 
 def _left_at_the_provider(log: Path) -> str:
     with SqliteStore(log, read_only=True) as store:
-        left = batch_notes.unfetched(store)
+        left = batches.unfetched(store)
     if not left:
         return ""
     return f"Batch {', '.join(left)} goes on at the provider and is fetched when the run goes on. "

@@ -10,14 +10,15 @@ from typing import cast
 from rich.console import Console
 from rich.text import Text
 
-from askwell import runs, tables, views
+from askwell import tables
 from askwell.compare_tables import Training, comparison_json, comparison_notes, comparison_table
 from askwell.offline import is_file, run_log
 from askwell.qpo.compare import SCORERS, compare
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.query_commands import Sourced
-from askwell.store import SqliteStore
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.train_commands import Stages
 from askwell.train_job import figures
 
@@ -56,7 +57,7 @@ def _resolved(which: Sourced) -> tuple[Sourced, list[Training]]:
 def _training(source: str, folder: Path) -> Training | None:
     with SqliteStore(run_log(source, folder), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-        if not runs.is_training(header):
+        if not folders.is_training(header):
             return None
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
         return Training(

@@ -17,11 +17,11 @@ from functools import partial
 from askwell.budget import Purse
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
 from askwell.feed import Cell, Feed, Room, closed
-from askwell.journal import Journal
 from askwell.models.base import ChatModel, request_key
 from askwell.order import prefix_friendly
-from askwell.records import rollout_body
-from askwell.store import ASIDE
+from askwell.runlog.codec import rollout_body
+from askwell.runlog.store import ASIDE
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
 

@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import askwell
-from askwell import batch_notes, views
 from askwell.baselines.peers import SplitJudge
 from askwell.blocking import Stopper
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import ConfigError
 from askwell.evaluation import Evaluator, Sampling, scores_by_prompt, watched
 from askwell.feed import Cell
-from askwell.journal import Journal, Journaled
-from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.models.wrappers import batched_in
-from askwell.store import RunStore
+from askwell.runlog import batches, views
+from askwell.runlog.server_quirks import remember
+from askwell.runlog.store import RunStore
+from askwell.runlog.writer import Journal, Journaled
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Example, Prompt, Rollout, Split
@@ -150,7 +150,7 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
 
 async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
     """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
-    batched = batch_notes.attach(model, journal)
+    batched = batches.attach(model, journal)
     if batched is None:
         return
     stack.push_async_callback(batched.settle)

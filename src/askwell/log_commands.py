@@ -6,25 +6,25 @@ from pathlib import Path
 
 from rich.console import Console
 
-from askwell import archive, runs
 from askwell.errors import ConfigError
-from askwell.store import SqliteStore
+from askwell.runlog import folders, transfer
+from askwell.runlog.store import SqliteStore
 
 
 def export(folder: Path, name: str, *, form: str, table: str, output: Path | None) -> None:
     """Write a run's events or rollouts to a file."""
     path = output or Path(f"{name}.{form}" if table == "events" else f"{name}-{table}.{form}")
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
-        count = archive.write(store, path, form=form, table=table)
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
+        count = transfer.write(store, path, form=form, table=table)
     _say(f"{count:,} {table} written to {path}")
 
 
 def load(folder: Path, path: Path, name: str) -> None:
     """Make a run of an exported log."""
-    log = runs.log_path(folder, name)
+    log = folders.log_path(folder, name)
     if log.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
-    count = archive.load(path, log)
+    count = transfer.load(path, log)
     _say(f"{count:,} events read; see askwell show {name}{'' if folder == Path('runs') else f' --runs {folder}'}")
 
 
@@ -32,7 +32,7 @@ def mlflow(folder: Path, name: str, *, experiment: str, tracking_uri: str | None
     """Write a run to an MLflow server."""
     from askwell.mlflow_log import record
 
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         run_id = record(store, name, experiment=experiment, tracking_uri=tracking_uri)
     _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
 

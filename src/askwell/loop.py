@@ -11,15 +11,15 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from askwell import columns, views
 from askwell.budget import Demand
-from askwell.columns import Columns
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.feed import Cell
-from askwell.journal import Journal
 from askwell.race import Race, RaceSettings, cut_blocks
-from askwell.records import candidate_body, example_body, prompt_id, proposal_body, rejection_body
+from askwell.runlog import fold, views
+from askwell.runlog.codec import candidate_body, example_body, prompt_id, proposal_body, rejection_body
+from askwell.runlog.fold import Columns
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
@@ -80,7 +80,7 @@ async def run(
 ) -> Trajectory:
     """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
     store = evaluator.journal.store
-    history = columns.read(store).trajectory
+    history = fold.read(store).trajectory
     if views.result(store.events(kinds=["result"])) is not None:
         return history
     resume = views.resume_point(store.events(kinds=views.RESUMING))
@@ -192,7 +192,7 @@ class _Driver:
             await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
             reason = f"{exhausted}, and the final test was cut short"
-        body = result_body(reason, first, best, columns.read(self.evaluator.journal.store))
+        body = result_body(reason, first, best, fold.read(self.evaluator.journal.store))
         await self._write("result", body)
         self._show(history, "done")
 

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from askwell import report, views
+from askwell import report
 from askwell.errors import ConfigError, StoreError
 from askwell.report import Report
-from askwell.store import RunStore
+from askwell.runlog import views
+from askwell.runlog.store import RunStore
 
 _LONGEST_PARAM = 500
 

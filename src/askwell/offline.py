@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from askwell import runs, views
 from askwell.errors import ConfigError
 from askwell.qpo.data import Cells, Outcomes, from_rollouts, join_cells, merge, one_target
 from askwell.qpo.sources import read_outcomes
-from askwell.store import SqliteStore
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.tasks.readers import READERS
 
 SUFFIXES = (*READERS, ".json")
@@ -49,10 +49,10 @@ def is_file(source: str) -> bool:
 def run_log(source: str, folder: Path) -> Path:
     """Return the log of a run named by its name, its folder or its log. Raises `ConfigError` where there is none."""
     path = Path(source)
-    for place in (path, path / runs.LOG):
-        if place.name == runs.LOG and place.is_file():
+    for place in (path, path / folders.LOG):
+        if place.name == folders.LOG and place.is_file():
             return place
-    return runs.find_run(folder, source)
+    return folders.find_run(folder, source)
 
 
 def run_target(config: Mapping[str, object]) -> str:

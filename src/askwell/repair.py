@@ -12,18 +12,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import cast
 
-from askwell import columns, views
 from askwell.blocking import Stopper
 from askwell.budget import Purse
-from askwell.columns import Columns, Place
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
 from askwell.job import OptimizeJob, remember_batches, stoppable
-from askwell.journal import Journal
 from askwell.loop import Progress, Watch, begin, result_body
-from askwell.records import Body, prompt_id
-from askwell.store import ASIDE, RunStore
+from askwell.runlog import fold, views
+from askwell.runlog.codec import Body, prompt_id
+from askwell.runlog.fold import Columns, Place
+from askwell.runlog.store import ASIDE, RunStore
+from askwell.runlog.writer import Journal
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, Prompt, Split
 
@@ -40,7 +40,7 @@ class Repaired:
 def missing_cells(found: Columns, store: RunStore) -> dict[Split, int]:
     """Count the cells that were asked for and never answered, by split; splits without any are left out."""
     counts: dict[Split, int] = {}
-    for split, *_ in columns.missing(found, store.cells()):
+    for split, *_ in fold.missing(found, store.cells()):
         counts[cast("Split", split)] = counts.get(cast("Split", split), 0) + 1
     return counts
 
@@ -58,7 +58,7 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
         evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, purse), stopper)
         await begin(journal, header=job.header, task=job.side.task)
         await remember_batches(job.side.model, journal, stopper, stack)
-        found = columns.read(store)
+        found = fold.read(store)
         if not len(found.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
         repair = _Repair(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
@@ -66,10 +66,10 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
         final = views.result(store.events(kinds=["result"]))
         if final is None:
             return dev
-        initial, best = _chosen(columns.read(store))
+        initial, best = _chosen(fold.read(store))
         earlier = [one for one in found.trajectory.complete if prompt_id(one.prompt) == final["best"]]
         test = await repair.fill([initial, best, *earlier], "test")
-        found = columns.read(store)
+        found = fold.read(store)
         body = result_body(cast("str", final["reason"]), initial, best, found)
         if _findings(body) != _findings(final):
             await journal.write(Event(position=ASIDE, kind="result", body=body))
@@ -84,8 +84,8 @@ class _Repair:
     steps: int
 
     async def fill(self, candidates: Sequence[Candidate], split: Split) -> Repaired:
-        found = columns.read(self.store)
-        failed = columns.missing(found, self.store.cells())
+        found = fold.read(self.store)
+        failed = fold.missing(found, self.store.cells())
         prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
         cells = [cell for prompt in prompts for cell in self._missing(prompt, split, found, failed)]
         if not cells:

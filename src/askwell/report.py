@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from askwell import columns, views
-from askwell.columns import Columns, CurvePoint
-from askwell.learnt import told
-from askwell.records import Body, prompt_id
+from askwell.runlog import fold, views
+from askwell.runlog.codec import Body, prompt_id
+from askwell.runlog.fold import Columns, CurvePoint
+from askwell.runlog.server_quirks import told
+from askwell.runlog.store import RunStore
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
-from askwell.store import RunStore
 from askwell.tasks.render import shown_target
 from askwell.types import ModelRole, Prompt, Split
 
@@ -58,7 +58,7 @@ def report(store: RunStore) -> Report | None:
 def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
     """Return the report together with what it is folded from, for who needs both of a long log."""
     final = views.result(store.events(kinds=["result"]))  # first: the log may be growing while it is read
-    found = columns.read(store)
+    found = fold.read(store)
     history = found.trajectory
     if not len(history):
         return None, found
@@ -79,7 +79,7 @@ def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
         optimism=flattery,
         curve=found.curve,
         spend=spent,
-        missing=len(columns.missing(found, store.cells())),
+        missing=len(fold.missing(found, store.cells())),
         raced=views.raced(store.events(kinds=["step"])),
         learnt=told(store),
     )

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell import cells, commands, report, runs, tables
+from askwell import cells, commands, report, tables
 from askwell.blocking import run_blocking
 from askwell.build import optimize_job
 from askwell.cells import CellView
@@ -21,9 +21,10 @@ from askwell.export import Found
 from askwell.export import export as exported
 from askwell.models.meter import Metered
 from askwell.pages import page
-from askwell.records import outcome_columns, request_body
 from askwell.repair import Repaired, fill
-from askwell.store import SqliteStore
+from askwell.runlog import folders
+from askwell.runlog.codec import outcome_columns, request_body
+from askwell.runlog.store import SqliteStore
 
 _SHOWN = 20
 
@@ -33,9 +34,9 @@ def retry(folder: Path, name: str, *, as_json: bool, overrides: dict[str, Any]) 
     config = commands.resumed(name, overrides)
     job = optimize_job(config)
     models = [cast("Metered", job.side.model)]
-    with SqliteStore(runs.find_run(folder, name)) as store:
+    with SqliteStore(folders.find_run(folder, name)) as store:
         again = f"askwell retry {name} goes on from here"
-        with commands.ctrl_c(again, runs.find_run(folder, name)), commands.live_progress(models) as live:
+        with commands.ctrl_c(again, folders.find_run(folder, name)), commands.live_progress(models) as live:
             done = run_blocking(lambda stopper: fill(job, store, stopper, live))
         found = report.report(store)
     assert found is not None  # fill refuses a run without a scored prompt
@@ -57,7 +58,7 @@ def _told(done: Repaired) -> str:
 
 def show_cell(folder: Path, name: str, place: str, *, as_json: bool) -> None:
     """Print everything about one cell."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         found = cells.find(store, place)
     if as_json:
         tables.print_json([cell_json(view) for view in found])
@@ -70,7 +71,7 @@ def show_cell(folder: Path, name: str, place: str, *, as_json: bool) -> None:
 
 def list_cells(folder: Path, name: str, *, as_json: bool) -> None:
     """List the best prompt's cells, missing and worst ones first."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         found = cells.worst(store)
         if as_json:
             tables.print_json([cell_json(view) for view in found])
@@ -87,7 +88,7 @@ def show_diff(folder: Path, name: str) -> None:
 def export(folder: Path, name: str, form: str, output: Path | None) -> None:
     """Write a run's best prompt in another tool's form, to a file or standard output."""
     found = _report(folder, name)
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         render = cells.render_of(store)
     data = exported(Found(report=found, render=render), form).encode("utf-8", "surrogatepass")
     if output is None:
@@ -98,7 +99,7 @@ def export(folder: Path, name: str, form: str, output: Path | None) -> None:
 
 def write_page(folder: Path, name: str, form: str, output: Path | None) -> None:
     """Write a run's page, into its folder unless a file is given, and say where it is."""
-    log = runs.find_run(folder, name)
+    log = folders.find_run(folder, name)
     with SqliteStore(log, read_only=True) as store:
         text = page(store, name, form)
     place = output or log.with_name(f"report.{form}")
@@ -131,7 +132,7 @@ def cell_json(view: CellView) -> dict[str, object]:
 
 
 def _report(folder: Path, name: str) -> report.Report:
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         found = report.report(store)
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")

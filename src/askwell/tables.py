@@ -15,7 +15,7 @@ from askwell.models.meter import Totals
 from askwell.models.pool import MemberTotals
 from askwell.progress import format_seconds, spent_line
 from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
-from askwell.runs import RunSummary
+from askwell.report_run_list import RunSummary
 from askwell.stats import Interval, format_interval
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

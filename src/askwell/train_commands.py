@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell import config as configs
-from askwell import runs, tables, views
+from askwell import tables
 from askwell.build_policy import train_job
 from askwell.config import Config
 from askwell.errors import ConfigError
@@ -24,7 +24,8 @@ from askwell.qpo.select import SelectionPolicy
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
-from askwell.store import SqliteStore
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.train_job import Trained, figures
 from askwell.training import choose, config_of, execute, is_logged, load_policy
 
@@ -96,7 +97,7 @@ def show(folder: Path, name: str, *, as_json: bool) -> None:
         _show_choosing(name, folder, as_json=as_json)
         return
     with SqliteStore(run_log(name, folder), read_only=True) as store:
-        if not runs.is_training(views.header(store.events(kinds=["run"]))):
+        if not folders.is_training(views.header(store.events(kinds=["run"]))):
             raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
         found = figures(store)
     if found is None:
@@ -177,9 +178,9 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
     if not name:
         data = (config.task.data or config.task.dev).rpartition(":")[2] or config.policy.sources[0]
         task = config.task.name or Path(data).stem
-        name = runs.free_name(which.folder, f"{task}-policy")
-    runs.log_path(which.folder, name)  # refuses what is no folder name
-    if runs.is_begun(which.folder, name):
+        name = folders.free_name(which.folder, f"{task}-policy")
+    folders.log_path(which.folder, name)  # refuses what is no folder name
+    if folders.is_begun(which.folder, name):
         raise ConfigError(
             f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
         )
@@ -188,9 +189,9 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
 
 def _resumed(name: str, folder: Path) -> Config:
     """Read a training's own settings from its log."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-    if not runs.is_training(header) or header["settings"] is None:
+    if not folders.is_training(header) or header["settings"] is None:
         raise ConfigError(
             f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "
             "--resume, or the same call in Python)"

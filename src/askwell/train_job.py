@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from askwell import views
 from askwell.blocking import Stopper
 from askwell.budget import Caps, Purse
 from askwell.errors import ConfigError, DataError
 from askwell.evaluation import Evaluator
 from askwell.job import TargetSide, stoppable
-from askwell.journal import Journal
 from askwell.loop import begin
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Show
@@ -28,9 +26,11 @@ from askwell.qpo.policy import load_policy, save_policy
 from askwell.qpo.table import static_prompt, table_of
 from askwell.qpo.worth import judge
 from askwell.qpo.writing import Trainer, Writer
-from askwell.records import Body, prompt_body, prompt_of
-from askwell.runs import POLICY
-from askwell.store import RunStore
+from askwell.runlog import views
+from askwell.runlog.codec import Body, prompt_body, prompt_of
+from askwell.runlog.folders import POLICY
+from askwell.runlog.store import RunStore
+from askwell.runlog.writer import Journal
 from askwell.types import Event, Example, Prompt, Split
 
 LOOPS = "loops"

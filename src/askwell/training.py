@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from askwell import report, runs, views
+from askwell import report
 from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
@@ -28,7 +28,8 @@ from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
-from askwell.store import SqliteStore
+from askwell.runlog import folders, views
+from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
 from askwell.train_job import Trained, TrainJob, trained
 
@@ -77,13 +78,13 @@ def train(
             read_offline(names), side, based, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
             trainer=trainer, read_writer=read_writer,
         )  # fmt: skip
-        folder = Path("runs") / runs.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
+        folder = Path("runs") / folders.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
         return execute(job, folder, show)
 
     found = as_one(work)
     if found is None:
         folder = Path(run or "")
-        with SqliteStore(folder / runs.LOG, read_only=True) as store:
+        with SqliteStore(folder / folders.LOG, read_only=True) as store:
             found = trained(store, folder, read_writer=read_writer or language_writer)
     return found
 
@@ -91,7 +92,7 @@ def train(
 def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
     """Run a training in a folder (a new one, or one it was begun in)."""
     job = replace(job, trainer=shared(job.trainer))
-    store = SqliteStore(folder / runs.LOG)
+    store = SqliteStore(folder / folders.LOG)
     try:
         return run_blocking(lambda stopper: job.execute(store, folder, stopper, show))
     finally:
@@ -101,8 +102,8 @@ def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
 def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
     policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
-    policies.save_policy(policy, folder / runs.POLICY)
-    keep_learnt(folder / runs.POLICY, cells.queries)
+    policies.save_policy(policy, folder / folders.POLICY)
+    keep_learnt(folder / folders.POLICY, cells.queries)
     return policy
 
 
@@ -119,7 +120,7 @@ def load_policy(
         return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = views.header(store.events(kinds=["run"]))
-        if runs.is_training(header):
+        if folders.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
         found = report.report(store)
         train = views.examples(store.events(kinds=["example"])).get("train", ())
@@ -147,12 +148,12 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
 def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
     """Whether a place stands for a run with a log; a policy that only chooses is kept without one."""
     kept = policy_folder(place, runs_folder)
-    return kept is None or any((folder / runs.LOG).is_file() for folder in (kept, kept.parent))
+    return kept is None or any((folder / folders.LOG).is_file() for folder in (kept, kept.parent))
 
 
 def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
-    options = (Path(place), Path(place) / runs.POLICY, Path(runs_folder) / str(place) / runs.POLICY)
+    options = (Path(place), Path(place) / folders.POLICY, Path(runs_folder) / str(place) / folders.POLICY)
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 

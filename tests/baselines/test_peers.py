@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from askwell import pocket, views
+from askwell import pocket
 from askwell.baselines.dspy_peers import mipro_search, simba_search
 from askwell.baselines.gepa import gepa_search
 from askwell.baselines.peers import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask, SplitJudge
@@ -23,7 +23,8 @@ from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel
 from askwell.pocket.model import pocket_model
 from askwell.report import report
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.trajectory import Trajectory

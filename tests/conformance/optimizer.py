@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pytest
 
-from askwell import views
 from askwell.blocking import Stopper
 from askwell.errors import ModelError, RunFailed
 from askwell.evaluation import Sampling
@@ -25,8 +24,9 @@ from askwell.loop import LoopSettings, Optimizer
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel
-from askwell.records import prompt_of
-from askwell.store import MemoryStore
+from askwell.runlog import views
+from askwell.runlog.codec import prompt_of
+from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.render import Placed
 from askwell.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split

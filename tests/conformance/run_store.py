@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from askwell.errors import StoreError
-from askwell.store import ASIDE, RunStore
+from askwell.runlog.store import ASIDE, RunStore
 from askwell.types import Event
 
 

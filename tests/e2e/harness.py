@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from click.testing import CliRunner
 
-from askwell import records, views
 from askwell.cli import main
-from askwell.store import SqliteStore
+from askwell.runlog import codec, views
+from askwell.runlog.store import SqliteStore
 from askwell.tasks.load import load
 from askwell.tasks.render import Placed
 from askwell.types import Event, Example, Message
@@ -172,7 +172,7 @@ def answered(found: Iterable[Event]) -> list[Event]:
     def is_further_draw(event: Event) -> bool:
         if event.kind != "call":
             return False
-        request = records.request_of(cast("records.Body", event.body["request"]))
+        request = codec.request_of(cast("codec.Body", event.body["request"]))
         again = (request.messages, request.temperature) in asked and request.draw > 0
         asked.add((request.messages, request.temperature))
         return again
@@ -208,7 +208,7 @@ def calls_logged(found: Sequence[Event]) -> set[Call]:
     render, calls = Placed(), set[Call]()
     for event in found:
         if event.kind == "call":
-            request = records.request_of(cast("records.Body", event.body["request"]))
+            request = codec.request_of(cast("codec.Body", event.body["request"]))
             calls.add((OPTIMIZER, _said(one.content for one in request.messages), request.seed))
     for rollout in views.rollouts(found):
         messages: tuple[Message, ...] = render(rollout.prompt, Example(id="", input=rollout.query, target=""))

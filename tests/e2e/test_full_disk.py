@@ -11,9 +11,9 @@ from tempfile import mkdtemp
 
 import pytest
 
-from askwell import archive, columns
 from askwell.errors import ConfigError, StoreError
-from askwell.store import MemoryStore, SqliteStore
+from askwell.runlog import fold, transfer
+from askwell.runlog.store import MemoryStore, SqliteStore
 from askwell.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import assert_same_events, ended, events, invoke, optimize_flags, start
@@ -110,7 +110,7 @@ def test_a_run_in_a_read_only_folder_can_be_read_but_not_resumed(
         assert invoke("show", "r", "--runs", folder, "--json").json == before
         assert "finished" in invoke("runs", "--runs", folder).out
         with SqliteStore(folder / "r" / "log.db", read_only=True) as store:
-            assert len(columns.read(store).trajectory)
+            assert len(fold.read(store).trajectory)
         resumed = invoke("optimize", "--resume", "r", "--runs", folder)
     assert resumed.status == 2
     assert "cannot write in the run folder" in resumed.err
@@ -121,4 +121,4 @@ def test_an_export_to_a_full_disk_is_told() -> None:
     store = MemoryStore()
     store.append(note(position, "x" * 1000) for position in range(100))
     with pytest.raises(ConfigError, match="cannot write '/dev/full': No space left on device"):
-        archive.write(store, Path("/dev/full"), form="jsonl")
+        transfer.write(store, Path("/dev/full"), form="jsonl")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from askwell import load_policy, views
+from askwell import load_policy
+from askwell.runlog import views
 from askwell.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
+from askwell.runlog import views
 from tests.e2e.harness import CONFIG, SUMS, events, invoke, kinds
 from tests.servers import ChatServer
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from askwell.models.base import request_key
-from askwell.records import request_of
+from askwell.runlog.codec import request_of
 from tests.e2e.conftest import serving
 from tests.e2e.harness import Ended, events, invoke, optimize_flags
 from tests.servers import ChatServer, Fault

@@ -12,13 +12,13 @@ from aiohttp import web
 
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import ModelError
-from askwell.journal import Journal, Journaled
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel, SlowModel
 from askwell.models.openai import OpenAIModel
 from askwell.models.reading import divided
 from askwell.models.wrappers import Coalesced, Limited, Metered, Retrying, unwrapped
-from askwell.store import MemoryStore
+from askwell.runlog.store import MemoryStore
+from askwell.runlog.writer import Journal, Journaled
 from askwell.types import Completion, Request
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract

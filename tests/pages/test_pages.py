@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import askwell
 from askwell.cli import main
 from askwell.pages import page
-from askwell.store import SqliteStore
+from askwell.runlog.store import SqliteStore
 from tests.pages.reading import Read, read
 from tests.test_api import DATA, optimize, optimizer
 from tests.test_training import logged, plain, train

@@ -16,10 +16,10 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402 - after the skip
 
-from askwell import runs, views  # noqa: E402
 from askwell.qpo.ranks import Ranks, ranks  # noqa: E402
 from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
-from askwell.store import SqliteStore  # noqa: E402
+from askwell.runlog import folders, views  # noqa: E402
+from askwell.runlog.store import SqliteStore  # noqa: E402
 from tests.servers import Messages, chat_server  # noqa: E402
 from tests.test_training import SPLITS, logged, target  # noqa: E402
 
@@ -91,7 +91,7 @@ def test_askwell_train_under_torchrun_pays_once_and_has_one_log(tmp_path: Path) 
         done = started(*TORCHRUN, "-m", "--", "askwell", "train", "log.jsonl", *flags, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["finished"], "one process speaks"
-    with SqliteStore(tmp_path / "runs" / "policy" / runs.LOG, read_only=True) as store:
+    with SqliteStore(tmp_path / "runs" / "policy" / folders.LOG, read_only=True) as store:
         paid = views.spend(store.events(kinds=["rollout"]))["target"].calls
         assert [event.body["loop"] for event in store.events(kinds=["loop"])] == [0, 1, 2]
     assert paid == server.total_requests > 0

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell import views
 from askwell.budget import Capped, Caps, Purse
 from askwell.errors import DataError
 from askwell.evaluation import Evaluator, Interrupted, Sampling
-from askwell.journal import Journal
 from askwell.loop import begin
 from askwell.models.fakes import ScriptedModel
 from askwell.policy import FixedPolicy
@@ -27,7 +25,9 @@ from askwell.qpo.parts import Parts, part
 from askwell.qpo.policy import GuardedPolicy
 from askwell.qpo.thin import thinned
 from askwell.qpo.writing import Trainer
-from askwell.store import MemoryStore, RunStore
+from askwell.runlog import views
+from askwell.runlog.store import MemoryStore, RunStore
+from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed

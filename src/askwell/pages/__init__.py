@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from askwell import views
 from askwell.errors import ConfigError, nearest
 from askwell.pages.markdown import run_markdown, training_markdown
 from askwell.pages.optimization import optimization_page
 from askwell.pages.story import story
 from askwell.pages.training import read_training, training_page
-from askwell.runs import is_training
-from askwell.store import RunStore
+from askwell.runlog import views
+from askwell.runlog.folders import is_training
+from askwell.runlog.store import RunStore
 
 FORMATS = ("html", "md")
 

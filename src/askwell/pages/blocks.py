@@ -9,10 +9,10 @@ import askwell
 from askwell.pages.markup import Child, Html, el, table
 from askwell.pages.story import Change, Changes, Reply
 from askwell.report import claim
+from askwell.runlog.views import Spend
 from askwell.stats import Interval, format_interval
 from askwell.tasks.render import shown_target
 from askwell.types import ModelRole
-from askwell.views import Spend
 
 _LONG = 1_500
 """Characters shown of one question or reply."""

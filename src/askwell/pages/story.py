@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
 
-from askwell import columns, report, views
+from askwell import report
 from askwell.errors import ConfigError
-from askwell.records import Body, completion_of, prompt_id, score_of
 from askwell.report import Report
-from askwell.runs import is_training
+from askwell.runlog import fold, views
+from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.folders import is_training
+from askwell.runlog.store import RunStore
 from askwell.stats import Interval, mean_interval
-from askwell.store import RunStore
 from askwell.trajectory import Trajectory
 from askwell.types import Event, Example, Outcome, Prompt
 
@@ -140,7 +141,7 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     )
 
 
-def _ranked(folded: columns.Columns) -> tuple[list[Ranked], int]:
+def _ranked(folded: fold.Columns) -> tuple[list[Ranked], int]:
     """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
     last = {one.prompt: one for one in folded.trajectory.candidates}
     scores = {prompt: list(folded.of(prompt, "dev").values()) for prompt in last}

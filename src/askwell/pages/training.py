@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from askwell import views
 from askwell.errors import ConfigError
 from askwell.pages.blocks import (
     changed,
@@ -24,13 +23,14 @@ from askwell.pages.charts import Row, Series, gain_chart, interval_chart
 from askwell.pages.markup import Html, document, el, table
 from askwell.pages.story import Changes, changes, names_of
 from askwell.qpo.history import LoopResult, choices
-from askwell.records import Body
 from askwell.report import prompt_text
+from askwell.runlog import views
+from askwell.runlog.codec import Body
+from askwell.runlog.store import RunStore
+from askwell.runlog.views import Spend
 from askwell.stats import format_interval
-from askwell.store import RunStore
 from askwell.train_job import Figures, figures
 from askwell.types import ModelRole
-from askwell.views import Spend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

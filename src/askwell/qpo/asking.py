@@ -11,7 +11,7 @@ from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
 from askwell.qpo.history import Chosen, Purpose, chosen_body
 from askwell.qpo.policy import Written
-from askwell.records import prompt_body
+from askwell.runlog.codec import prompt_body
 from askwell.types import Event, Example, Prompt, Rollout, Split
 
 Show = Callable[[str, int, int], None]

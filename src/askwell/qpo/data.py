@@ -132,7 +132,7 @@ def merge(rows: Iterable[Outcomes]) -> Cells:
 
 
 def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[Outcomes]:
-    """Read a run log's rollouts (`askwell.views.rollouts`) as rows. Never the test split; a failed call is no row.
+    """Read a run log's rollouts (`runlog.fold.rollouts`) as rows. Never the test split; a failed call is no row.
 
     A prompt with demonstrations is skipped: a query-level policy here chooses or writes instructions.
     """

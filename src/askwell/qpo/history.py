@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from askwell.qpo.guard import Guard, guard_body, guard_of
-from askwell.records import Body, prompt_id, prompt_of
+from askwell.runlog.codec import Body, prompt_id, prompt_of
 from askwell.stats import Interval, Method
 from askwell.types import Event, Prompt
 

@@ -19,7 +19,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from askwell import views
 from askwell.errors import BudgetExhausted
 from askwell.evaluation import Evaluator, Interrupted
 from askwell.policy import FixedPolicy, Policy
@@ -35,6 +34,7 @@ from askwell.qpo.policy import GuardedPolicy, Written
 from askwell.qpo.rewards import Formula, rewarded
 from askwell.qpo.thin import thinned
 from askwell.qpo.writing import Trainer, Writer
+from askwell.runlog import views
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.types import Event, EventKind, Experience, Prompt, Rollout
 

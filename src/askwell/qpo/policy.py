@@ -23,7 +23,7 @@ from askwell.qpo.guard import ALWAYS, Guard, guard_body, guard_of
 from askwell.qpo.select import KIND as SELECTION
 from askwell.qpo.select import SelectionPolicy, load_selection
 from askwell.qpo.writing import Writer
-from askwell.records import Body, prompt_body, prompt_of
+from askwell.runlog.codec import Body, prompt_body, prompt_of
 from askwell.types import Prompt
 
 FORMAT = 1

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from askwell import records
-from askwell.store import dump_body
+from askwell.runlog import codec
+from askwell.runlog.store import dump_body
 from askwell.types import Candidate, Completion, Example, Message, Prompt, Proposal, Request, Rollout, Score, Usage
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.just("\ud800")
@@ -45,19 +45,19 @@ def through_json(body: dict[str, object]) -> Any:
 
 @given(examples)
 def test_examples(example: Example) -> None:
-    assert records.example_of(through_json(records.example_body(example, "dev"))) == example
+    assert codec.example_of(through_json(codec.example_body(example, "dev"))) == example
 
 
 @given(prompts)
 def test_prompts(prompt: Prompt) -> None:
-    body = through_json(records.prompt_body(prompt))
-    assert records.prompt_of(body) == prompt
-    assert body["id"] == records.prompt_id(records.prompt_of(body))
+    body = through_json(codec.prompt_body(prompt))
+    assert codec.prompt_of(body) == prompt
+    assert body["id"] == codec.prompt_id(codec.prompt_of(body))
 
 
 @given(completions)
 def test_completions(completion: Completion) -> None:
-    assert records.completion_of(through_json(records.completion_body(completion))) == completion
+    assert codec.completion_of(through_json(codec.completion_body(completion))) == completion
 
 
 @given(
@@ -73,7 +73,7 @@ def test_completions(completion: Completion) -> None:
     )
 )
 def test_requests(request: Request) -> None:
-    assert records.request_of(through_json(records.request_body(request))) == request
+    assert codec.request_of(through_json(codec.request_body(request))) == request
 
 
 @given(prompts, completions, scores, st.integers(0, 9), texts, texts)
@@ -90,30 +90,30 @@ def test_rollouts(
         score=score,
         draw=draw,
     )
-    body = through_json(records.rollout_body(rollout))
-    assert records.rollout_of(body, {records.prompt_id(prompt): prompt}, {example_id: query}) == rollout
+    body = through_json(codec.rollout_body(rollout))
+    assert codec.rollout_of(body, {codec.prompt_id(prompt): prompt}, {example_id: query}) == rollout
 
 
 @given(prompts, prompts, unit, st.integers(0, 99), texts, texts, unit)
 def test_candidates_and_proposals(
     prompt: Prompt, parent: Prompt, score: float, n: int, origin: str, lesson: str, penalty: float
 ) -> None:
-    assume(prompt == parent or records.prompt_id(prompt) != records.prompt_id(parent))
-    known = {records.prompt_id(one): one for one in (prompt, parent)}
+    assume(prompt == parent or codec.prompt_id(prompt) != codec.prompt_id(parent))
+    known = {codec.prompt_id(one): one for one in (prompt, parent)}
     made = {"prompt": prompt, "parent": parent, "origin": origin, "lesson": lesson, "penalty": penalty}
     candidate = Candidate(step=2, score=score, n=n, **made)  # type: ignore[arg-type]
-    assert records.candidate_of(through_json(records.candidate_body(candidate)), 2, known, {}) == candidate
+    assert codec.candidate_of(through_json(codec.candidate_body(candidate)), 2, known, {}) == candidate
     proposal = Proposal(**made)  # type: ignore[arg-type]
-    assert records.proposal_of(through_json(records.proposal_body(proposal)), known) == proposal
+    assert codec.proposal_of(through_json(codec.proposal_body(proposal)), known) == proposal
 
 
 def test_logs_from_before_lessons_and_penalties_can_still_be_read() -> None:
     old = {"prompt": "a", "score": 0.5, "n": 4, "parent": "b", "origin": "generation"}
-    found = records.candidate_of(old, 1, {"a": Prompt(instruction="A"), "b": Prompt(instruction="B")}, {})
+    found = codec.candidate_of(old, 1, {"a": Prompt(instruction="A"), "b": Prompt(instruction="B")}, {})
     assert (found.origin, found.lesson, found.penalty) == ("generation", "", 0.0)
 
 
 @given(prompts, prompts)
 def test_prompts_share_an_id_only_if_they_say_the_same(one: Prompt, other: Prompt) -> None:
     said = [(prompt.instruction, [(demo.input, demo.target) for demo in prompt.demos]) for prompt in (one, other)]
-    assert (records.prompt_id(one) == records.prompt_id(other)) == (said[0] == said[1])
+    assert (codec.prompt_id(one) == codec.prompt_id(other)) == (said[0] == said[1])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from askwell import views
-from askwell.records import completion_body, example_body, prompt_body, prompt_id, rollout_body
+from askwell.runlog import views
+from askwell.runlog.codec import completion_body, example_body, prompt_body, prompt_id, rollout_body
 from askwell.types import Completion, Event, Example, Experience, Prompt, Rollout, Score, Split, Usage
 
 A, B = Prompt(instruction="a"), Prompt(instruction="b")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from askwell.errors import ConfigError, DataError
-from askwell.store import dump_body
+from askwell.runlog.store import dump_body
 
 _ROW_GROUP = 16_384
 

@@ -11,8 +11,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import cast
 
-from askwell.records import Body, CellRow, candidate_of, prompt_id, prompt_of
-from askwell.store import RunStore
+from askwell.runlog.codec import Body, CellRow, candidate_of, prompt_id, prompt_of
+from askwell.runlog.store import RunStore
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, Prompt, Split
 

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 import askwell
-from askwell.learnt import told
 from askwell.models.openai import OpenAIModel
-from askwell.runs import LOG
-from askwell.store import SqliteStore
+from askwell.runlog.folders import LOG
+from askwell.runlog.server_quirks import told
+from askwell.runlog.store import SqliteStore
 from tests.servers import ChatServer, chat_server, error
 
 DATA = [{"input": f"What is {number} + 1?", "target": str(number + 1)} for number in range(12)]

@@ -15,10 +15,10 @@ from typing import cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from askwell import views
 from askwell.errors import ConfigError, DataError, nearest
-from askwell.records import Body, completion_of, outcome_columns, score_of
-from askwell.store import RunStore, SqliteStore, dump_body
+from askwell.runlog import views
+from askwell.runlog.codec import Body, completion_of, outcome_columns, score_of
+from askwell.runlog.store import RunStore, SqliteStore, dump_body
 from askwell.types import Event, EventKind
 
 FORMATS = ("parquet", "jsonl")
@@ -54,7 +54,7 @@ def write(store: RunStore, path: Path, *, form: str, table: str = "events") -> i
     rows = _event_rows(store) if table == "events" else rollout_rows(store)
     try:
         if form == "parquet":
-            from askwell import parquet
+            from askwell.runlog import parquet
 
             return parquet.write(path, rows, columns=parquet.EVENTS if table == "events" else parquet.ROLLOUTS)
         return _write_lines(path, rows)
@@ -71,7 +71,7 @@ def read(path: Path) -> Iterator[Event]:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
         if is_parquet:
-            from askwell import parquet
+            from askwell.runlog import parquet
 
             rows: Iterable[object] = parquet.read(path)
         else:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
-from askwell.records import CellRow, UsageRow, cell_row, usage_rows
-from askwell.store_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
+from askwell.runlog.codec import CellRow, UsageRow, cell_row, usage_rows
+from askwell.runlog.sqlite_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
 from askwell.types import Event, EventKind
 
 ASIDE = -1

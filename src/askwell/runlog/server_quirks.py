@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from askwell.journal import Journal
 from askwell.models.base import ChatModel
 from askwell.models.negotiation import Negotiating
 from askwell.models.quirks import Quirk
 from askwell.models.wrappers import leaves
-from askwell.records import Body
-from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.codec import Body
+from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.writer import Journal
 from askwell.types import Event
 
 

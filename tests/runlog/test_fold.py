@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell import columns, views
-from askwell.records import candidate_body, completion_body, prompt_body, rollout_body
-from askwell.store import ASIDE, MemoryStore, SqliteStore
+from askwell.runlog import fold, views
+from askwell.runlog.codec import candidate_body, completion_body, prompt_body, rollout_body
+from askwell.runlog.store import ASIDE, MemoryStore, SqliteStore
 from askwell.types import Candidate, Completion, Event, Prompt, Rollout, Score, Split, Usage
 
 PROMPTS = [Prompt(instruction=text) for text in ("a", "b", 'c "quoted" \\ \n', "\ud800")]
@@ -75,7 +75,7 @@ def test_a_file_says_what_its_events_say(events: list[Event]) -> None:
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "log.db") as store:
         store.append(events)
         assert list(store.cells()) == list(memory.cells())
-        found, expected = columns.read(store), columns.read(memory)
+        found, expected = fold.read(store), fold.read(memory)
         spent, known = views.summed(store.usage()), views.spend(memory.events())
     assert found == expected
     scores = [dict(one.example_scores) for one in found.trajectory.candidates]
@@ -127,11 +127,11 @@ def test_scores_come_back_to_the_last_bit(tmp_path: Path) -> None:
             )
             for index, value in enumerate(values)
         )
-        assert list(columns.read(store).of(PROMPTS[0], "dev").values()) == values
+        assert list(fold.read(store).of(PROMPTS[0], "dev").values()) == values
 
 
 def test_an_empty_log_is_an_empty_history(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "log.db") as store:
-        found = columns.read(store)
+        found = fold.read(store)
     assert len(found.trajectory) == 0
     assert (found.curve, dict(found.scores)) == ((), {})

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from askwell.columns import Columns, CurvePoint, fold
 from askwell.errors import StoreError
-from askwell.records import (
+from askwell.runlog.codec import (
     Body,
     CellRow,
     UsageRow,
@@ -19,6 +18,7 @@ from askwell.records import (
     rollout_of,
     usage_rows,
 )
+from askwell.runlog.fold import Columns, CurvePoint, fold
 from askwell.trajectory import Trajectory
 from askwell.types import Event, EventKind, Example, Experience, ModelRole, Prompt, Proposal, Rollout, Split
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from askwell.errors import StoreError
-from askwell.journal import Journal, Journaled
 from askwell.models.fakes import ScriptedModel
-from askwell.store import MemoryStore, SqliteStore
+from askwell.runlog.store import MemoryStore, SqliteStore
+from askwell.runlog.writer import Journal, Journaled
 from askwell.types import Completion, Event, Message, Request
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from askwell.errors import StoreError
-from askwell.store import MemoryStore, RunStore, SqliteStore
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.types import Event
 from tests.conformance.run_store import RunStoreContract, event
 

@@ -15,8 +15,8 @@ from typing import cast
 
 from askwell.errors import StoreError
 from askwell.models.base import ChatModel, request_key
-from askwell.records import Body, completion_body, completion_of, prompt_body, prompt_id, request_body
-from askwell.store import RunStore
+from askwell.runlog.codec import Body, completion_body, completion_of, prompt_body, prompt_id, request_body
+from askwell.runlog.store import RunStore
 from askwell.types import Completion, Event, ModelRole, Prompt, Request
 
 _Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from askwell.errors import ConfigError
-from askwell.journal import Journal
 from askwell.models.base import ChatModel
 from askwell.models.batch import Batched
 from askwell.models.batch_ledger import Submission
 from askwell.models.wrappers import batched_in
-from askwell.records import Body
-from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.codec import Body
+from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.writer import Journal
 from askwell.types import Event
 
 _SAID = "batch"

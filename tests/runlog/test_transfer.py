@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell import archive, views
 from askwell.errors import ConfigError, DataError
-from askwell.store import MemoryStore, SqliteStore
+from askwell.runlog import transfer, views
+from askwell.runlog.store import MemoryStore, SqliteStore
 from askwell.types import Event
 from tests.e2e.harness import invoke
 from tests.test_loop import TASK, play
 
-FORMATS = pytest.mark.parametrize("form", archive.FORMATS)
+FORMATS = pytest.mark.parametrize("form", transfer.FORMATS)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -44,7 +44,7 @@ def exact(event: Event) -> tuple[object, ...]:
     return event.position, event.kind, event.key, event.at, event.seconds, json.dumps(event.body)
 
 
-@pytest.mark.parametrize("form", archive.FORMATS)
+@pytest.mark.parametrize("form", transfer.FORMATS)
 @settings(deadline=None, max_examples=15)
 @given(EVENTS)
 def test_there_and_back_is_the_same_event_for_event(form: str, events: list[Event]) -> None:
@@ -53,9 +53,9 @@ def test_there_and_back_is_the_same_event_for_event(form: str, events: list[Even
         with SqliteStore(folder / "a" / "log.db") as store:
             store.append([HEADER, *events])
             written = [exact(event) for event in store.events()]
-            assert archive.write(store, folder / "file", form=form) == len(written)
+            assert transfer.write(store, folder / "file", form=form) == len(written)
         (folder / "b").mkdir()
-        assert archive.load(folder / "file", folder / "b" / "log.db") == len(written)
+        assert transfer.load(folder / "file", folder / "b" / "log.db") == len(written)
         assert [path.name for path in (folder / "b").iterdir()] == ["log.db"]
         with SqliteStore(folder / "b" / "log.db", read_only=True) as store:
             assert [exact(event) for event in store.events()] == written
@@ -66,7 +66,7 @@ async def test_the_table_of_rollouts_is_what_pandas_users_expect(form: str, tmp_
     pandas = pytest.importorskip("pandas")
     store = MemoryStore()
     await play(store)
-    count = archive.write(store, tmp_path / "t", form=form, table="rollouts")
+    count = transfer.write(store, tmp_path / "t", form=form, table="rollouts")
     frame = pandas.read_parquet(tmp_path / "t") if form == "parquet" else pandas.read_json(tmp_path / "t", lines=True)
     known = list(views.rollouts(store.events()))
     assert len(frame) == count == len(known)
@@ -88,7 +88,7 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
                 body = {"text": "x" * 300}
                 store.append(Event(position=first + index, kind="note", body=body) for index in range(1000))
             tracemalloc.start()
-            archive.write(store, tmp_path / f"{count}.jsonl", form="jsonl")
+            transfer.write(store, tmp_path / f"{count}.jsonl", form="jsonl")
             found = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         return found
@@ -110,16 +110,16 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
 def test_a_file_that_is_no_log_is_refused_by_row(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=said):
-        archive.load(tmp_path / "f", tmp_path / "log.db")
+        transfer.load(tmp_path / "f", tmp_path / "log.db")
     assert not (tmp_path / "log.db").exists()
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match="as Parquet"):
-        archive.load(tmp_path / "f", tmp_path / "log.db")
+        transfer.load(tmp_path / "f", tmp_path / "log.db")
     with pytest.raises(DataError, match="cannot read"):
-        list(archive.read(tmp_path / "missing"))
+        list(transfer.read(tmp_path / "missing"))
 
 
 async def test_from_the_command_line(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ async def test_from_the_command_line(tmp_path: Path) -> None:
 
 def test_unknown_forms_and_tables_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'rollouts'"):
-        archive.write(MemoryStore(), tmp_path / "f", form="jsonl", table="rollout")
+        transfer.write(MemoryStore(), tmp_path / "f", form="jsonl", table="rollout")

@@ -1,0 +1,73 @@
+"""Run folders: `<folder>/<name>/log.db`. Naming and finding them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+from askwell.errors import ConfigError, nearest
+from askwell.runlog.codec import Body
+from askwell.runlog.store import SqliteStore
+
+LOG = "log.db"
+POLICY = "policy"
+"""Folder of a training's deployed policy, inside that of the run."""
+
+
+def log_path(folder: Path, name: str) -> Path:
+    """Return where the log of a run stands. Raises `ConfigError` for a name that is not one folder's name."""
+    if not name or name in {".", ".."} or Path(name).name != name:
+        raise ConfigError(f"run name {name!r} is not a folder name; use letters, digits, '-' and '_'")
+    return folder / name / LOG
+
+
+def free_name(folder: Path, task_name: str) -> str:
+    """Return the first free name made from a task's name: `sums-1`, then `sums-2` and so on."""
+    stem = re.sub(r"[^a-z0-9]+", "-", task_name.lower()).strip("-") or "run"
+    number = 1
+    while (folder / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"
+
+
+def find_run(folder: Path, name: str) -> Path:
+    """Return the log of an existing run. Raises `ConfigError` naming the nearest one.
+
+    It also raises it for a policy that only chooses among logged prompts: nothing was asked for it.
+    """
+    path = log_path(folder, name)
+    if not path.is_file():
+        if name in choosers(folder):
+            raise ConfigError(
+                f"{name!r} chooses among logged prompts: nothing was asked for it, so it has no log; "
+                f"askwell policy show {name} says what was measured"
+            )
+        known = run_names(folder)
+        hint = nearest(name, known) if known else f"there are no runs in {str(folder)!r} yet"
+        raise ConfigError(f"no run {name!r}; {hint}")
+    return path
+
+
+def is_begun(folder: Path, name: str) -> bool:
+    """Whether a run has its first event; one that was killed before it may be begun again under its name."""
+    path = log_path(folder, name)
+    if not path.is_file():
+        return False
+    with SqliteStore(path, read_only=True) as store:
+        return next(store.events(kinds=["run"]), None) is not None
+
+
+def run_names(folder: Path) -> list[str]:
+    """Return the names of all runs in a folder, sorted."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{LOG}"))
+
+
+def choosers(folder: Path) -> set[str]:
+    """Return the names of the policies in a folder that have no log: they only choose among logged prompts."""
+    return {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(run_names(folder))
+
+
+def is_training(header: Body) -> bool:
+    """Whether a run's first event is that of `askwell train`."""
+    return cast("Body", header["config"]).get("kind") == "policy"
