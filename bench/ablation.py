@@ -32,7 +32,7 @@ from askwell.methods import Search, search
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
-from askwell.runlog import views
+from askwell.runlog.fold import fold, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.types import Completion, Prompt, Request
@@ -85,8 +85,8 @@ def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed:
     )
     history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
     best = history.best
-    scores = views.cell_scores(store.events(), split="test", prompts=[best.prompt])[best.prompt]
-    spent = views.spend(store.events())
+    scores = fold(store).scores_of(best.prompt, "test")
+    spent = read_spend(store)
     return {
         "prompt": best.prompt.instruction,
         "demos": len(best.prompt.demos),

@@ -20,7 +20,7 @@ from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
 from askwell.planning import Amount, Plan, plan
 from askwell.race import RaceSettings
-from askwell.runlog import views
+from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.demos import Demos
@@ -119,7 +119,7 @@ def capped_run(seed: int) -> CappedRun:
         ended = "nothing scored before a cap"
     except RunFailed:
         ended = "too many failures"
-    final = views.result(store.events())
+    final = read_result(store)
     run = CappedRun(
         what=f"seed {seed}: {what}",
         plan=reckoned,

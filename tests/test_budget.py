@@ -20,7 +20,7 @@ from askwell.loop import LoopSettings
 from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.report import report
-from askwell.runlog import views
+from askwell.runlog.fold import Spend, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.types import Completion, Message, Prompt, Request, Usage
 from tests.test_loop import TASK, WordSearch, answer, suggest
@@ -75,7 +75,7 @@ def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStor
 
 
 def spent(store: MemoryStore) -> tuple[int, int, float]:
-    both = views.spend(store.events()).values()
+    both = read_spend(store).values()
     return (
         sum(one.calls for one in both),
         sum(one.prompt_tokens + one.completion_tokens for one in both),
@@ -140,7 +140,7 @@ def test_minutes_are_counted_by_the_clock() -> None:
 
 
 def test_what_the_log_shows_as_spent_counts() -> None:
-    purse = Purse(Caps(max_calls=10), spent=[views.Spend(calls=9, failed=1), views.Spend(calls=1)])
+    purse = Purse(Caps(max_calls=10), spent=[Spend(calls=9, failed=1), Spend(calls=1)])
     assert purse.admit()
     assert not purse.admit()
 

@@ -13,8 +13,8 @@ from askwell.evaluation import Evaluator, Interrupted, Sampling, scores_by_promp
 from askwell.loop import begin
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel
-from askwell.runlog import views
-from askwell.runlog.codec import prompt_body
+from askwell.runlog.codec import encode_prompt
+from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
@@ -64,7 +64,7 @@ async def collect(
         await begin(journal, header={"config": {}}, task=task(n))
         first = journal.reserve(len(prompts))
         await journal.write(
-            *(Event(position=first + i, kind="prompt", body=prompt_body(one)) for i, one in enumerate(prompts))
+            *(Event(position=first + i, kind="prompt", body=encode_prompt(one)) for i, one in enumerate(prompts))
         )
         found: list[Rollout] = []
         async for rollout in evaluator.rollouts(evaluator.cells(prompts, split="dev", step=0)):
@@ -75,7 +75,7 @@ async def collect(
 
 
 def logged(store: MemoryStore) -> list[Rollout]:
-    return list(views.rollouts(store.events()))
+    return list(read_rollouts(store))
 
 
 async def test_every_cell_becomes_a_rollout_in_the_log_in_order() -> None:
@@ -188,7 +188,7 @@ async def test_equal_requests_are_paid_for_once_even_at_the_same_time() -> None:
     model = always("yes")
     await collect(model, store, prompts=(PROMPT, PROMPT), concurrency=12)
     assert len(model.requests) == 6
-    assert views.spend(store.events())["target"].calls == 6
+    assert read_spend(store)["target"].calls == 6
     assert len(logged(store)) == 12
 
 
@@ -230,7 +230,7 @@ async def test_a_failed_cell_is_tried_again_and_then_scored() -> None:
     store = MemoryStore()
     found = await collect(ScriptedModel(reply), store)
     assert all(one.score is not None for one in found)
-    assert views.spend(store.events())["target"].failed == 0
+    assert read_spend(store)["target"].failed == 0
 
 
 def fails_for(query: str) -> ScriptedModel:

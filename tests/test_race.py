@@ -17,12 +17,13 @@ from askwell.loop import LoopSettings, begin, run
 from askwell.models.fakes import ScriptedModel
 from askwell.race import RaceSettings, cut_blocks
 from askwell.report import report
-from askwell.runlog import views
+from askwell.runlog.fold import fold, read_result, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split
+from tests.logs import stored
 
 STEPS = 3
 NEW = 8
@@ -109,7 +110,7 @@ async def play(
     caps: Caps | None = None,
 ) -> Trajectory:
     model = model or Jittery(graded)
-    purse = Purse(caps, spent=views.spend(store.events()).values(), keep_back=12) if caps else None
+    purse = Purse(caps, spent=read_spend(store).values(), keep_back=12) if caps else None
     async with Journal(store) as journal:
         evaluator = Evaluator(
             task=task(dev),
@@ -203,7 +204,7 @@ def test_killed_anywhere_and_resumed_the_log_is_that_of_an_unbroken_run(data: st
 
 
 def paid(log: list[Event]) -> int:
-    return views.spend(log)["target"].calls
+    return read_spend(stored(log))["target"].calls
 
 
 def test_a_partial_candidate_never_becomes_best_whatever_its_mean() -> None:
@@ -238,7 +239,7 @@ def test_a_candidate_completed_later_is_found_complete() -> None:
 
 def test_the_trajectory_in_the_log_tells_partial_from_complete_and_agrees_with_the_run() -> None:
     history, log = played()
-    folded = views.trajectory(log)
+    folded = fold(stored(log)).trajectory
     assert folded == history
     assert [dict(one.example_scores) for one in folded.candidates] == [
         dict(one.example_scores) for one in history.candidates
@@ -247,7 +248,7 @@ def test_the_trajectory_in_the_log_tells_partial_from_complete_and_agrees_with_t
         assert len(candidate.example_scores) == candidate.n
         assert candidate.partial == (candidate.n < 48)
         assert candidate.score == pytest.approx(sum(candidate.example_scores.values()) / candidate.n)
-    best = [point.best for point in views.curve(log)]
+    best = [point.best for point in fold(stored(log)).curve]
     assert best[-1] == history.best.score
     assert best == sorted(best)
 
@@ -305,7 +306,7 @@ def test_a_continuous_metric_and_several_draws(method: str) -> None:
     history, log = played(racing, model=Jittery(continuous), draws=3, steps=1)
     shuffled = played(racing, model=Jittery(continuous, seed=3, longest=30), draws=3, steps=1, concurrency=50)
     assert shuffled[1] == log
-    assert views.trajectory(log) == history
+    assert fold(stored(log)).trajectory == history
     on_dev = [event for event in log if event.kind == "rollout" and event.body["split"] == "dev"]
     draws = {(e.body["prompt"], e.body["example"], e.body.get("draw", 0)) for e in on_dev}
     assert len(draws) == len(on_dev) == 3 * sum(one.n for one in history.candidates)
@@ -364,7 +365,7 @@ def test_too_many_missing_cells_stop_the_run_and_resuming_fills_them() -> None:
 def test_a_cap_ends_the_run_in_order_with_its_best_so_far(calls: int) -> None:
     caps = Caps(max_calls=calls)
     history, log = played(caps=caps)
-    final = views.result(log)
+    final = read_result(stored(log))
     assert final is not None
     assert calls - 6 <= paid(log) <= calls  # the initial prompt is tested once where it is still the best
     assert not history.best.partial

@@ -18,7 +18,7 @@ from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
 from askwell.planning import plan
 from askwell.report import report
-from askwell.runlog import views
+from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.base import Task
 from askwell.tasks.metrics import grade
@@ -130,7 +130,7 @@ def bbh_job() -> OptimizeJob:
 async def test_equal_answers_are_paid_once_so_that_a_duplicate_candidate_costs_nothing() -> None:
     store = MemoryStore()
     await play(store, optimizer=lambda _: "think")
-    assert views.spend(store.events())["target"].calls == 10 + 12
+    assert read_spend(store)["target"].calls == 10 + 12
 
 
 def test_every_line_of_the_list_has_a_test_named_after_it() -> None:

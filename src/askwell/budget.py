@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from askwell.models.base import ChatModel
-from askwell.runlog.views import Spend
+from askwell.runlog.fold import Spend
 from askwell.types import Completion, Request
 
 

@@ -17,8 +17,8 @@ from askwell.errors import ConfigError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.models.base import request_key
 from askwell.models.providers import provider_of
-from askwell.runlog import fold, views
-from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
+from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
 from askwell.runlog.store import RunStore
 from askwell.tasks.base import Render
 from askwell.tasks.demos import Demos
@@ -114,8 +114,8 @@ def _views(
             example=example,
             request=request,
             is_exact=_is_exact(event, asked.target, request),
-            completion=completion_of(cast("Body", body["completion"])),
-            score=score_of(body["score"]),
+            completion=decode_completion(cast("Body", body["completion"])),
+            score=decode_score(body["score"]),
             seconds=event.seconds,
             cached=bool(body.get("cached")),
         )
@@ -129,7 +129,7 @@ def _is_exact(event: Event, target: str, request: Request) -> bool | None:
 
 
 def _asked(store: RunStore) -> _Asked:
-    config = cast("Mapping[str, Any]", views.header(store.events(kinds=["run"]))["config"])
+    config = cast("Mapping[str, Any]", read_header(store)["config"])
     if "task" in config:
         target = ModelConfig.model_validate(config["target"])
         render, name = placed(TaskConfig.model_validate(config["task"])), target.model
@@ -145,26 +145,26 @@ def _asked(store: RunStore) -> _Asked:
     else:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
     if config.get("demos"):
-        train = views.examples(store.events(kinds=["example"])).get("train", ())
+        train = read_examples(store).get("train", ())
         return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)
     return _Asked(render=render, sampling=sampling, target=name)
 
 
 def _prompts(store: RunStore) -> dict[str, Prompt]:
-    return views.prompts(store.events(kinds=["prompt"]))
+    return read_prompts(store)
 
 
 def _examples(store: RunStore) -> dict[str, Example]:
-    by_split = views.examples(store.events(kinds=["example"]))
+    by_split = read_examples(store)
     return {example.id: example for members in by_split.values() for example in members}
 
 
 def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
     if name in {"initial", "best"}:
-        history = fold.read(store).trajectory
+        history = fold(store).trajectory
         if not len(history):
             raise ConfigError("the run has not scored its first prompt yet; look again later")
-        final = views.result(store.events(kinds=["result"]))
+        final = read_result(store)
         if final:
             return prompts[cast("str", final[name])]
         return history.candidates[0].prompt if name == "initial" else history.best.prompt

@@ -17,7 +17,8 @@ from askwell.qpo.compare import SCORERS, compare
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.query_commands import Sourced
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
 from askwell.train_commands import Stages
 from askwell.train_job import figures
@@ -56,7 +57,7 @@ def _resolved(which: Sourced) -> tuple[Sourced, list[Training]]:
 
 def _training(source: str, folder: Path) -> Training | None:
     with SqliteStore(run_log(source, folder), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
         if not folders.is_training(header):
             return None
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])

@@ -19,8 +19,8 @@ from askwell.errors import BudgetExhausted, ModelError, RunFailed
 from askwell.feed import Cell, Feed, Room, closed
 from askwell.models.base import ChatModel, request_key
 from askwell.order import prefix_friendly
-from askwell.runlog.codec import rollout_body
-from askwell.runlog.store import ASIDE
+from askwell.runlog.codec import encode_rollout
+from askwell.runlog.store import UNORDERED
 from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
@@ -245,7 +245,7 @@ class Evaluator:
 
     async def write_missing(self, rollout: Rollout) -> None:
         """Log a cell that failed for good, aside: its place stays free for an answer."""
-        await self.journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
+        await self.journal.write(Event(position=UNORDERED, kind="rollout", body=encode_rollout(rollout)))
 
     def too_many(self, missing: Sequence[tuple[Cell, Rollout]], asked: int) -> RunFailed | ModelError:
         """Say what failed and how often, for raising."""
@@ -282,7 +282,7 @@ class Evaluator:
         )
 
     def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
-        body = rollout_body(rollout, cached=cached)
+        body = encode_rollout(rollout, cached=cached)
         seconds = 0.0 if cached else rollout.completion.seconds
         return self.journal.put(Event(position=cell.position, kind="rollout", body=body, key=key, seconds=seconds))
 

@@ -17,7 +17,8 @@ from askwell.feed import Cell
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.models.wrappers import batched_in
-from askwell.runlog import batches, views
+from askwell.runlog import batches
+from askwell.runlog.fold import read_spend
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal, Journaled
@@ -75,7 +76,7 @@ class OptimizeJob:
             stack.push_async_callback(self.side.model.aclose)
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            spent = views.summed(store.usage())
+            spent = read_spend(store)
             purse = Purse(
                 self.caps,
                 spent=spent.values(),
@@ -176,7 +177,7 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
         draw: int = 0,
     ) -> list[Rollout]:
         journal = evaluator.journal
-        texts = journal.prompt_events(journal.untold([prompt]))
+        texts = journal.prompt_events(journal.unlogged_prompts([prompt]))
         first = journal.reserve(len(examples))  # before the first await: places follow the order of the calls
         await journal.write(*texts)
         cells = [

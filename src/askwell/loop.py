@@ -16,9 +16,8 @@ from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Evaluator, Interrupted, mean, scores_by_prompt, watched
 from askwell.feed import Cell
 from askwell.race import Race, RaceSettings, cut_blocks
-from askwell.runlog import fold, views
-from askwell.runlog.codec import candidate_body, example_body, prompt_id, proposal_body, rejection_body
-from askwell.runlog.fold import Columns
+from askwell.runlog.codec import encode_candidate, encode_example, encode_proposal, encode_rejection, prompt_id
+from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
 from askwell.runlog.writer import Journal
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
@@ -80,10 +79,10 @@ async def run(
 ) -> Trajectory:
     """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
     store = evaluator.journal.store
-    history = fold.read(store).trajectory
-    if views.result(store.events(kinds=["result"])) is not None:
+    history = fold(store).trajectory
+    if read_result(store) is not None:
         return history
-    resume = views.resume_point(store.events(kinds=views.RESUMING))
+    resume = find_resume_point(store)
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
@@ -123,14 +122,14 @@ class _Driver:
         else:
             self._show(history, "proposing prompts")
             found = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", number))
-        rejected = [rejection_body(proposal) for proposal in found if proposal.rejected]
+        rejected = [encode_rejection(proposal) for proposal in found if proposal.rejected]
         found = [proposal for proposal in found if not proposal.rejected]
         # A step without a usable prompt is still a step: the current prompt stays.
         found = found or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
         unseen = [proposal.prompt for proposal in found if history.find(proposal.prompt) is None]
         texts = journal.prompt_events(unseen)
-        body: dict[str, object] = {"step": number, "proposals": [proposal_body(proposal) for proposal in found]}
+        body: dict[str, object] = {"step": number, "proposals": [encode_proposal(proposal) for proposal in found]}
         if rejected:
             body["rejected"] = rejected
         await journal.write(*texts, Event(position=journal.reserve(), kind="proposals", body=body))
@@ -154,7 +153,7 @@ class _Driver:
         else:
             scores = await scores_by_prompt(self._watched(self.evaluator.rollouts(cells), len(cells), history, stage))
         candidates = [_candidate(proposal, number, history, scores, partial) for proposal in proposals]
-        body["candidates"] = [candidate_body(one, reused=one.prompt not in scores) for one in candidates]
+        body["candidates"] = [encode_candidate(one, reused=one.prompt not in scores) for one in candidates]
         await self._write("step", body)
         history = history.extended(candidates)
         self._show(history, "step done")
@@ -192,7 +191,7 @@ class _Driver:
             await scores_by_prompt(self._watched(rollouts, len(cells), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # what was kept back for the test was reckoned at average cost
             reason = f"{exhausted}, and the final test was cut short"
-        body = result_body(reason, first, best, fold.read(self.evaluator.journal.store))
+        body = result_body(reason, first, best, fold(self.evaluator.journal.store))
         await self._write("result", body)
         self._show(history, "done")
 
@@ -250,15 +249,15 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
     await journal.write(
         *opening,
         *(
-            Event(position=first + 1 + index, kind="example", body=example_body(example, split))
+            Event(position=first + 1 + index, kind="example", body=encode_example(example, split))
             for index, (split, example) in enumerate(examples)
         ),
     )
 
 
-def result_body(reason: str, initial: Candidate, best: Candidate, found: Columns) -> dict[str, object]:
+def result_body(reason: str, initial: Candidate, best: Candidate, found: RunFold) -> dict[str, object]:
     """Spell the event that ends a run; a later one supersedes it."""
-    scores = {one.prompt: found.of(one.prompt, "test") for one in (initial, best)}
+    scores = {one.prompt: found.scores_of(one.prompt, "test") for one in (initial, best)}
     return {
         "reason": reason,
         "initial": prompt_id(initial.prompt),

@@ -13,7 +13,7 @@ from typing import Any, cast
 from askwell import report
 from askwell.errors import ConfigError, StoreError
 from askwell.report import Report
-from askwell.runlog import views
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import RunStore
 
 _LONGEST_PARAM = 500
@@ -27,7 +27,7 @@ def record(store: RunStore, name: str, *, experiment: str, tracking_uri: str | N
     found = report.report(store)
     if found is None:
         raise StoreError(f"the run {name!r} has not scored its first prompt yet; look again later")
-    header = views.header(store.events(kinds=["run"]))
+    header = read_header(store)
     mlflow = _mlflow()
     try:
         client = mlflow.MlflowClient(tracking_uri=tracking_uri)

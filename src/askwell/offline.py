@@ -10,7 +10,8 @@ from typing import cast
 from askwell.errors import ConfigError
 from askwell.qpo.data import Cells, Outcomes, from_rollouts, join_cells, merge, one_target
 from askwell.qpo.sources import read_outcomes
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header, read_rollouts
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.readers import READERS
 
@@ -68,9 +69,9 @@ def _rows(source: str, folder: Path, columns: Mapping[str, str] | None) -> Itera
         yield from read_outcomes(Path(source), columns=columns)
         return
     with SqliteStore(run_log(source, folder), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
         target = run_target(cast("Mapping[str, object]", header["config"]))
-        yield from from_rollouts(views.rollouts(store.events()), target=target)
+        yield from from_rollouts(read_rollouts(store), target=target)
 
 
 def _refuse_repeats(sources: Sequence[str], folder: Path) -> None:

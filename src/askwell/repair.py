@@ -19,10 +19,9 @@ from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
 from askwell.job import OptimizeJob, remember_batches, stoppable
 from askwell.loop import Progress, Watch, begin, result_body
-from askwell.runlog import fold, views
 from askwell.runlog.codec import Body, prompt_id
-from askwell.runlog.fold import Columns, Place
-from askwell.runlog.store import ASIDE, RunStore
+from askwell.runlog.fold import RunFold, SlotKey, fold, missing_slots, read_result, read_spend
+from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Event, Prompt, Split
@@ -37,10 +36,10 @@ class Repaired:
     filled: int
 
 
-def missing_cells(found: Columns, store: RunStore) -> dict[Split, int]:
+def missing_cells(found: RunFold, store: RunStore) -> dict[Split, int]:
     """Count the cells that were asked for and never answered, by split; splits without any are left out."""
     counts: dict[Split, int] = {}
-    for split, *_ in fold.missing(found, store.cells()):
+    for split, *_ in missing_slots(store, found):
         counts[cast("Split", split)] = counts.get(cast("Split", split), 0) + 1
     return counts
 
@@ -54,25 +53,25 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
         stack.push_async_callback(job.side.model.aclose)
         stack.push_async_callback(job.optimizer_model.aclose)
         journal = await stack.enter_async_context(Journal(store))
-        purse = Purse(job.caps, spent=views.summed(store.usage()).values())
+        purse = Purse(job.caps, spent=read_spend(store).values())
         evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, purse), stopper)
         await begin(journal, header=job.header, task=job.side.task)
         await remember_batches(job.side.model, journal, stopper, stack)
-        found = fold.read(store)
+        found = fold(store)
         if not len(found.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
         repair = _Repair(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
         dev = await repair.fill(found.trajectory.candidates, "dev")
-        final = views.result(store.events(kinds=["result"]))
+        final = read_result(store)
         if final is None:
             return dev
-        initial, best = _chosen(fold.read(store))
+        initial, best = _chosen(fold(store))
         earlier = [one for one in found.trajectory.complete if prompt_id(one.prompt) == final["best"]]
         test = await repair.fill([initial, best, *earlier], "test")
-        found = fold.read(store)
+        found = fold(store)
         body = result_body(cast("str", final["reason"]), initial, best, found)
         if _findings(body) != _findings(final):
-            await journal.write(Event(position=ASIDE, kind="result", body=body))
+            await journal.write(Event(position=UNORDERED, kind="result", body=body))
         return Repaired(missing=dev.missing + test.missing, filled=dev.filled + test.filled)
 
 
@@ -84,8 +83,8 @@ class _Repair:
     steps: int
 
     async def fill(self, candidates: Sequence[Candidate], split: Split) -> Repaired:
-        found = fold.read(self.store)
-        failed = fold.missing(found, self.store.cells())
+        found = fold(self.store)
+        failed = missing_slots(self.store, found)
         prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
         cells = [cell for prompt in prompts for cell in self._missing(prompt, split, found, failed)]
         if not cells:
@@ -97,16 +96,16 @@ class _Repair:
             filled += rollout.score is not None
         return Repaired(missing=len(cells), filled=filled)
 
-    def _missing(self, prompt: Prompt, split: Split, found: Columns, failed: Iterable[Place]) -> Iterator[Cell]:
+    def _missing(self, prompt: Prompt, split: Split, found: RunFold, failed: Iterable[SlotKey]) -> Iterator[Cell]:
         """Lay out what failed, and what was never asked for (a test that a cap cut short; not what a race spared)."""
-        known, name = found.of(prompt, split), prompt_id(prompt)
+        known, name = found.scores_of(prompt, split), prompt_id(prompt)
         gaps = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
         raced = split == "dev" and all(one.partial for one in found.trajectory.candidates if one.prompt == prompt)
         step = max((one.step for one in found.trajectory.candidates if one.prompt == prompt), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
             for draw in range(self.evaluator.sampling.draws):
                 if (example.id, draw) in gaps or (example.id not in known and not raced):
-                    yield Cell(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
+                    yield Cell(position=UNORDERED, step=step, split=split, prompt=prompt, example=example, draw=draw)
 
     def _show(self, history: Trajectory, split: Split, before: int, total: int) -> None:
         self.watch(
@@ -121,11 +120,11 @@ class _Repair:
         )
 
 
-def _chosen(found: Columns) -> tuple[Candidate, Candidate]:
+def _chosen(found: RunFold) -> tuple[Candidate, Candidate]:
     """Return the initial candidate and the best one, by all dev scores there are now."""
     rescored: list[Candidate] = []
     for candidate in found.trajectory.candidates:
-        scores = found.of(candidate.prompt, "dev")
+        scores = found.scores_of(candidate.prompt, "dev")
         score = mean(scores[example_id] for example_id in sorted(scores)) if scores else candidate.score
         rescored.append(replace(candidate, score=score, n=len(scores), example_scores=scores))
     history = Trajectory(candidates=tuple(rescored))

@@ -8,8 +8,8 @@ from typing import cast
 
 from askwell import report
 from askwell.errors import StoreError
-from askwell.runlog import views
 from askwell.runlog.codec import Body
+from askwell.runlog.fold import read_header, read_result, read_spend
 from askwell.runlog.folders import choosers, is_training, log_path, run_names
 from askwell.runlog.store import RunStore, SqliteStore
 
@@ -43,9 +43,9 @@ def summaries(folder: Path) -> list[RunSummary]:
 
 def _training_summary(name: str, store: RunStore) -> RunSummary:
     """A training's line: dev and test are its policy's, where one was found."""
-    header = views.header(store.events(kinds=["run"]))
+    header = read_header(store)
     loops = [event.body for event in store.events(kinds=["loop"])]
-    result = views.result(store.events(kinds=["result"]))
+    result = read_result(store)
     tested = cast("Body | None", result["tested"]) if result else None
     dev = [cast("float", cast("Body", loops[-1][part])["estimate"]) for part in ("static", "guarded") if loops]
     return RunSummary(
@@ -55,14 +55,14 @@ def _training_summary(name: str, store: RunStore) -> RunSummary:
         step=len(loops),
         dev=sum(dev) if dev else None,
         test=cast("float", cast("Body", tested["policy"])["estimate"]) if tested else None,
-        target_calls=views.spend(store.events(kinds=["rollout"]))["target"].calls,
+        target_calls=read_spend(store)["target"].calls,
     )
 
 
 def _summary(folder: Path, name: str) -> RunSummary:
     try:
         with SqliteStore(log_path(folder, name), read_only=True) as store:
-            header = views.header(store.events(kinds=["run"]))
+            header = read_header(store)
             found = report.report(store)
             training = _training_summary(name, store) if is_training(header) else None
     except StoreError as error:

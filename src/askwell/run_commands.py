@@ -23,7 +23,7 @@ from askwell.models.meter import Metered
 from askwell.pages import page
 from askwell.repair import Repaired, fill
 from askwell.runlog import folders
-from askwell.runlog.codec import outcome_columns, request_body
+from askwell.runlog.codec import encode_request, flatten_outcome
 from askwell.runlog.store import SqliteStore
 
 _SHOWN = 20
@@ -123,9 +123,9 @@ def cell_json(view: CellView) -> dict[str, object]:
         "draw": view.draw,
         "example": view.example.id,
         "target": view.example.target,
-        "request": request_body(view.request),
+        "request": encode_request(view.request),
         "request_is_exact": view.is_exact,
-        **outcome_columns(view.completion, view.score),
+        **flatten_outcome(view.completion, view.score),
         "seconds": view.seconds,
         "cached": view.cached,
     }

@@ -24,7 +24,8 @@ from askwell.qpo.select import SelectionPolicy
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
 from askwell.train_job import Trained, figures
 from askwell.training import choose, config_of, execute, is_logged, load_policy
@@ -97,7 +98,7 @@ def show(folder: Path, name: str, *, as_json: bool) -> None:
         _show_choosing(name, folder, as_json=as_json)
         return
     with SqliteStore(run_log(name, folder), read_only=True) as store:
-        if not folders.is_training(views.header(store.events(kinds=["run"]))):
+        if not folders.is_training(read_header(store)):
             raise ConfigError(f"the run {name!r} is an optimization, not a training; askwell show {name} shows it")
         found = figures(store)
     if found is None:
@@ -190,7 +191,7 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
 def _resumed(name: str, folder: Path) -> Config:
     """Read a training's own settings from its log."""
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
     if not folders.is_training(header) or header["settings"] is None:
         raise ConfigError(
             f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "

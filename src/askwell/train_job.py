@@ -26,8 +26,8 @@ from askwell.qpo.policy import load_policy, save_policy
 from askwell.qpo.table import static_prompt, table_of
 from askwell.qpo.worth import judge
 from askwell.qpo.writing import Trainer, Writer
-from askwell.runlog import views
-from askwell.runlog.codec import Body, prompt_body, prompt_of
+from askwell.runlog.codec import Body, decode_prompt, encode_prompt
+from askwell.runlog.fold import read_result, read_spend
 from askwell.runlog.folders import POLICY
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
@@ -95,12 +95,12 @@ class TrainJob:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            spent = views.spend(store.events(kinds=["rollout"]))
+            spent = read_spend(store)
             kept_back = 2 * len(parts.test) * self.side.sampling.draws
             purse = Purse(self.caps, spent=spent.values(), keep_back=kept_back)
             evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
             await begin(journal, header=self.header, task=self.side.task)
-            if views.result(store.events(kinds=["result"])) is not None:
+            if read_result(store) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.static)
@@ -123,7 +123,7 @@ class TrainJob:
             worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
         table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         static = Prompt(instruction=table.prompts[static_prompt(table)], demos=self._demos())
-        body = {"verdict": verdict, "worth_it": worth_it, "static": prompt_body(static)}
+        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(static)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
         return Figures(
             verdict=verdict,
@@ -195,11 +195,11 @@ def figures(store: RunStore) -> Figures | None:
     note = next(store.events(kinds=["note"]), None)
     if note is None:
         return None
-    body = views.result(store.events(kinds=["result"]))
+    body = read_result(store)
     found = Figures(
         verdict=cast("str", note.body["verdict"]),
         worth_it=cast("bool", note.body["worth_it"]),
-        static=prompt_of(cast("Body", note.body["static"])),
+        static=decode_prompt(cast("Body", note.body["static"])),
         loops=tuple(loops(store.events(kinds=["loop"]))),
     )
     if body is None:

@@ -23,7 +23,7 @@ from askwell.models.editor import EditorModel
 from askwell.models.fakes import ScriptedModel
 from askwell.pocket.model import pocket_model
 from askwell.report import report
-from askwell.runlog import views
+from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
@@ -154,7 +154,7 @@ def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
     made, _, _ = job(stubborn, target=breaking)
     with pytest.raises(RunFailed, match="502"):
         execute(made, store)
-    assert all(rollout.prompt != Prompt(instruction="made up") for rollout in views.rollouts(store.events()))
+    assert all(rollout.prompt != Prompt(instruction="made up") for rollout in read_rollouts(store))
 
 
 async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
@@ -216,7 +216,7 @@ def bundled(search: Search, *, target_calls: int) -> tuple[float, float, MemoryS
 
 
 def split_calls(store: MemoryStore, *splits: str) -> int:
-    return len({(r.prompt, r.example_id, r.draw) for r in views.rollouts(store.events()) if r.split in splits})
+    return len({(r.prompt, r.example_id, r.draw) for r in read_rollouts(store) if r.split in splits})
 
 
 def optimizer_texts(store: MemoryStore) -> str:

@@ -18,7 +18,8 @@ from torch import Tensor  # noqa: E402 - after the skip
 
 from askwell.qpo.ranks import Ranks, ranks  # noqa: E402
 from askwell.qpo.writer import LanguageModelWriter, load_writer  # noqa: E402
-from askwell.runlog import folders, views  # noqa: E402
+from askwell.runlog import folders  # noqa: E402
+from askwell.runlog.fold import read_spend  # noqa: E402
 from askwell.runlog.store import SqliteStore  # noqa: E402
 from tests.servers import Messages, chat_server  # noqa: E402
 from tests.test_training import SPLITS, logged, target  # noqa: E402
@@ -92,7 +93,7 @@ def test_askwell_train_under_torchrun_pays_once_and_has_one_log(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["finished"], "one process speaks"
     with SqliteStore(tmp_path / "runs" / "policy" / folders.LOG, read_only=True) as store:
-        paid = views.spend(store.events(kinds=["rollout"]))["target"].calls
+        paid = read_spend(store)["target"].calls
         assert [event.body["loop"] for event in store.events(kinds=["loop"])] == [0, 1, 2]
     assert paid == server.total_requests > 0
 

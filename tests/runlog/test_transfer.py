@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell.errors import ConfigError, DataError
-from askwell.runlog import transfer, views
+from askwell.runlog import transfer
+from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore, SqliteStore
 from askwell.types import Event
 from tests.e2e.harness import invoke
@@ -68,7 +69,7 @@ async def test_the_table_of_rollouts_is_what_pandas_users_expect(form: str, tmp_
     await play(store)
     count = transfer.write(store, tmp_path / "t", form=form, table="rollouts")
     frame = pandas.read_parquet(tmp_path / "t") if form == "parquet" else pandas.read_json(tmp_path / "t", lines=True)
-    known = list(views.rollouts(store.events()))
+    known = list(read_rollouts(store))
     assert len(frame) == count == len(known)
     assert list(frame["prompt"]) == [one.prompt.instruction for one in known]
     assert list(frame["score"]) == [one.score.value for one in known if one.score]

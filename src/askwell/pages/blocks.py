@@ -9,7 +9,7 @@ import askwell
 from askwell.pages.markup import Child, Html, el, table
 from askwell.pages.story import Change, Changes, Reply
 from askwell.report import claim
-from askwell.runlog.views import Spend
+from askwell.runlog.fold import Spend
 from askwell.stats import Interval, format_interval
 from askwell.tasks.render import shown_target
 from askwell.types import ModelRole

@@ -24,10 +24,9 @@ from askwell.pages.markup import Html, document, el, table
 from askwell.pages.story import Changes, changes, names_of
 from askwell.qpo.history import LoopResult, choices
 from askwell.report import prompt_text
-from askwell.runlog import views
 from askwell.runlog.codec import Body
+from askwell.runlog.fold import Spend, read_header, read_spend
 from askwell.runlog.store import RunStore
-from askwell.runlog.views import Spend
 from askwell.stats import format_interval
 from askwell.train_job import Figures, figures
 from askwell.types import ModelRole
@@ -54,10 +53,10 @@ def read_training(store: RunStore, name: str) -> Training:
     pairs = {one: (found.static, prompt) for one, prompt in written.pairs} if written else {}
     return Training(
         name=name,
-        header=views.header(store.events(kinds=["run"])),
+        header=read_header(store),
         figures=found,
         changes=changes(store, pairs),
-        spend=views.summed(store.usage()),
+        spend=read_spend(store),
     )
 
 

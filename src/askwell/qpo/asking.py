@@ -11,7 +11,7 @@ from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
 from askwell.qpo.history import Chosen, Purpose, chosen_body
 from askwell.qpo.policy import Written
-from askwell.runlog.codec import prompt_body
+from askwell.runlog.codec import encode_prompt
 from askwell.types import Event, Example, Prompt, Rollout, Split
 
 Show = Callable[[str, int, int], None]
@@ -95,7 +95,10 @@ class Asker:
         self._named.update(texts)
         first = journal.reserve(len(texts) + 1)
         await journal.write(
-            *(Event(position=first + place, kind="prompt", body=prompt_body(text)) for place, text in enumerate(texts)),
+            *(
+                Event(position=first + place, kind="prompt", body=encode_prompt(text))
+                for place, text in enumerate(texts)
+            ),
             Event(position=first + len(texts), kind="pairs", body=chosen_body(chosen)),
         )
         cells = self._cells(list(dict.fromkeys(pairs)), loop, purpose)

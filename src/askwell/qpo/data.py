@@ -1,6 +1,6 @@
 """Offline data: what is known of (query, prompt) pairs, merged from run logs and files, failures and repeats kept.
 
-    cells = merge([*read_outcomes(Path("old.parquet")), *from_rollouts(views.rollouts(store.events()))])
+    cells = merge([*read_outcomes(Path("old.parquet")), *from_rollouts(read_rollouts(store))])
     parts = split_cells(cells, dev=0.2, seed=0)
     summary(cells)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from askwell.qpo.guard import Guard, guard_body, guard_of
-from askwell.runlog.codec import Body, prompt_id, prompt_of
+from askwell.runlog.codec import Body, decode_prompt, prompt_id
 from askwell.stats import Interval, Method
 from askwell.types import Event, Prompt
 
@@ -66,7 +66,7 @@ def choices(events: Iterable[Event]) -> dict[tuple[int, Purpose], Chosen]:
     found: dict[tuple[int, Purpose], Chosen] = {}
     for event in events:
         if event.kind == "prompt":
-            prompts[cast("str", event.body["id"])] = prompt_of(event.body)
+            prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
         elif event.kind == "pairs":
             body = event.body
             loop, purpose = cast("int", body["loop"]), cast("Purpose", body["purpose"])

@@ -34,7 +34,6 @@ from askwell.qpo.policy import GuardedPolicy, Written
 from askwell.qpo.rewards import Formula, rewarded
 from askwell.qpo.thin import thinned
 from askwell.qpo.writing import Trainer, Writer
-from askwell.runlog import views
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.types import Event, EventKind, Experience, Prompt, Rollout
 
@@ -260,8 +259,7 @@ class MultiLoop:
     def _calls(self) -> int:
         """Target calls paid up to here; a resumed run's log already holds later ones."""
         journal = self.evaluator.journal
-        so_far = (event for event in journal.store.events(kinds=["rollout"]) if event.position < journal.next_position)
-        return views.spend(so_far)["target"].calls
+        return sum(not row.is_cached for row in journal.store.rollout_rows() if row.position < journal.next_position)
 
     async def _write(self, kind: EventKind, body: dict[str, object]) -> None:
         journal = self.evaluator.journal

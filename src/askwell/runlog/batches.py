@@ -11,7 +11,7 @@ from askwell.models.batch import Batched
 from askwell.models.batch_ledger import Submission
 from askwell.models.wrappers import batched_in
 from askwell.runlog.codec import Body
-from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.types import Event
 
@@ -32,10 +32,10 @@ class BatchNotes:
         return next((str(note["probe"]) for _, note in _notes(self._journal.store) if "probe" in note), "")
 
     def is_answered(self, key: str) -> bool:
-        return self._journal.recall(key, ASIDE) is not None
+        return self._journal.recall(key, UNORDERED) is not None
 
     async def write(self, note: Mapping[str, object]) -> None:
-        await self._journal.write(Event(position=ASIDE, kind="note", body={_SAID: dict(note)}))
+        await self._journal.write(Event(position=UNORDERED, kind="note", body={_SAID: dict(note)}))
 
 
 def submissions(store: RunStore) -> list[Submission]:
@@ -78,7 +78,7 @@ def attach(model: ChatModel, journal: Journal) -> Batched | None:
 
 
 def _notes(store: RunStore) -> Iterator[tuple[Event, Body]]:
-    for event in store.events(after=BEFORE_ASIDE, kinds=["note"]):
+    for event in store.events(after=BEFORE_UNORDERED, kinds=["note"]):
         note = event.body.get(_SAID)
         if isinstance(note, Mapping):
             yield event, cast("Body", note)

@@ -10,7 +10,7 @@ from askwell.models.negotiation import Negotiating
 from askwell.models.quirks import Quirk
 from askwell.models.wrappers import leaves
 from askwell.runlog.codec import Body
-from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.types import Event
 
@@ -31,7 +31,7 @@ def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> Non
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
-        journal.put(Event(position=ASIDE, kind="learnt", body=body)).add_done_callback(_let_go)
+        journal.put(Event(position=UNORDERED, kind="learnt", body=body)).add_done_callback(_let_go)
 
     base.negotiation.on_learnt = write
 
@@ -42,7 +42,7 @@ def told(store: RunStore) -> tuple[str, ...]:
 
 
 def _known(store: RunStore) -> list[Body]:
-    return [event.body for event in store.events(after=BEFORE_ASIDE, kinds=["learnt"])]
+    return [event.body for event in store.events(after=BEFORE_UNORDERED, kinds=["learnt"])]
 
 
 def _let_go(written: asyncio.Future[None]) -> None:

@@ -11,21 +11,21 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
-from askwell.runlog.codec import CellRow, UsageRow, cell_row, usage_rows
+from askwell.runlog.codec import RolloutRow, UsageRow, decode_row, usage_rows
 from askwell.runlog.sqlite_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
 from askwell.types import Event, EventKind
 
-ASIDE = -1
+UNORDERED = -1
 """Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
 
-_ASIDE_BASE = 1 << 40
-BEFORE_ASIDE = _ASIDE_BASE - 1
-"""`events(after=BEFORE_ASIDE)` yields the events that were written aside, without a walk through all the others."""
+_UNORDERED_BASE = 1 << 40
+BEFORE_UNORDERED = _UNORDERED_BASE - 1
+"""`events(after=BEFORE_UNORDERED)` yields the events that were written aside, without a walk through all the others."""
 _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
@@ -45,6 +45,8 @@ _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") +
 _SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
 _Row = tuple[int, str, str, float, float, str]
+_new_row = cast("Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]", tuple.__new__)
+"""`RolloutRow(...)` in half its time: a log may hold a million."""
 
 
 class RunStore(Protocol):
@@ -52,19 +54,19 @@ class RunStore(Protocol):
 
     Contract: `append` writes all of a batch or none of it, and the batch is durable when it returns. Appending an event
     equal to the one already at its position does nothing; a different one raises `StoreError` and writes nothing.
-    Events at `ASIDE` get the next free position after all fixed ones. `events` yields in ascending position, only
+    Events at `UNORDERED` get the next free position after all fixed ones. `events` yields in ascending position, only
     committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
-    by position, with this key. `cells` and `usage` say what the events say without reading their texts: the first
-    yields a row for every rollout, in ascending position, the second rows that add up to what was spent.
+    by position, with this key. `rollout_rows` and `usage` read no texts: the first yields one row per rollout, in
+    ascending position, the second yields rows that add up to what was spent.
     """
 
     def append(self, events: Iterable[Event]) -> None: ...
 
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]: ...
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None: ...
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None: ...
 
-    def cells(self) -> Iterator[CellRow]: ...
+    def rollout_rows(self) -> Iterator[RolloutRow]: ...
 
     def usage(self) -> Iterable[UsageRow]: ...
 
@@ -82,10 +84,10 @@ class MemoryStore:
     def append(self, events: Iterable[Event]) -> None:
         with self._lock:
             fresh: dict[int, Event] = {}
-            aside = max(_ASIDE_BASE, max(self._events, default=0) + 1)
+            aside = max(_UNORDERED_BASE, max(self._events, default=0) + 1)
             for event in events:
                 placed = _placed(event, aside)
-                aside += event.position == ASIDE
+                aside += event.position == UNORDERED
                 known = self._events.get(placed.position) or fresh.get(placed.position)
                 if known is None:
                     fresh[placed.position] = placed
@@ -103,13 +105,13 @@ class MemoryStore:
             found = [self._events[position] for position in positions]
         return iter([event for event in found if not kinds or event.kind in kinds])
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None:
         with self._lock:
             here = self._events.get(position)
             return here if here is not None and key and here.key == key else self._by_key.get(key)
 
-    def cells(self) -> Iterator[CellRow]:
-        return map(cell_row, self.events(kinds=["rollout"]))
+    def rollout_rows(self) -> Iterator[RolloutRow]:
+        return map(decode_row, self.events(kinds=["rollout"]))
 
     def usage(self) -> Iterable[UsageRow]:
         return usage_rows(self.events(kinds=["rollout", "call"]))
@@ -168,35 +170,36 @@ class SqliteStore:
                 return
             after = rows[-1][0]
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None:
         if not key:
             return None
         first = self._first.get(hash(key))
         if first is None and self._writer is not None:
             return None  # most keys that are asked for are new, and a query for each would cost 20 µs
-        places = [place for place in (position, first) if place is not None and place != ASIDE]
+        places = [place for place in (position, first) if place is not None and place != UNORDERED]
         found = [row for place in places for row in self._read(_AT, (place, key))]
         # A reader keeps no keys, and two keys may have one hash.
         return next(map(_event, found or self._read(_FIRST, (key,))), None)
 
-    def cells(self) -> Iterator[CellRow]:
+    def rollout_rows(self) -> Iterator[RolloutRow]:
         after = -1
         while True:
             rows = self._read(_CELLS, (after,))
             decoded: list[tuple[str, str, str, int | None, float | None, bool | None]]
             decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
-            for (position, _), (split, prompt, example, draw, score, cached) in zip(rows, decoded, strict=True):
-                yield position, split, prompt, example, draw or 0, score, cached is not None
+            for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, decoded, strict=True):
+                values = (position, split, prompt, example, sample or 0, score, cached is not None)
+                yield _new_row(RolloutRow, values)
             if len(rows) < 2000:
                 return
             after = rows[-1][0]
 
     def usage(self) -> Iterable[UsageRow]:
         for query in (_TARGET_USAGE, _OTHER_USAGE):
-            for role, calls, failed, *amounts in self._read(query, ()):
+            for role, calls, failed, prompt_tokens, completion_tokens, cost, seconds in self._read(query, ()):
                 if calls:
-                    yield role, False, calls - failed, *amounts
-                    yield role, True, failed, 0, 0, None, 0.0
+                    yield UsageRow(role, False, calls - failed, prompt_tokens, completion_tokens, cost, seconds)
+                    yield UsageRow(role, True, failed, 0, 0, None, 0.0)
 
     def close(self) -> None:
         with contextlib.suppress(AttributeError):  # a store whose opening failed half-way
@@ -265,13 +268,13 @@ class SqliteStore:
                 first[digest] = position
 
     def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
-        aside, now = _ASIDE_BASE, time.time()
-        if any(event.position == ASIDE for event in batch):
+        aside, now = _UNORDERED_BASE, time.time()
+        if any(event.position == UNORDERED for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
             aside = max(aside, (last or 0) + 1)
         for event in batch:
             position = event.position
-            if position == ASIDE:
+            if position == UNORDERED:
                 position, aside = aside, aside + 1
             yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
 
@@ -303,10 +306,10 @@ def dump_body(body: Mapping[str, object]) -> str:
 
 
 def _placed(event: Event, aside: int) -> Event:
-    if event.position != ASIDE and event.at:
+    if event.position != UNORDERED and event.at:
         return event
     return Event(
-        position=aside if event.position == ASIDE else event.position,
+        position=aside if event.position == UNORDERED else event.position,
         kind=event.kind,
         body=event.body,
         key=event.key,

@@ -16,8 +16,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from askwell.errors import ConfigError, DataError, nearest
-from askwell.runlog import views
-from askwell.runlog.codec import Body, completion_of, outcome_columns, score_of
+from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
+from askwell.runlog.fold import read_examples, read_prompts
 from askwell.runlog.store import RunStore, SqliteStore, dump_body
 from askwell.types import Event, EventKind
 
@@ -117,12 +117,12 @@ def _clear(draft: Path) -> None:
 
 def rollout_rows(store: RunStore) -> Iterator[Row]:
     """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
-    prompts = views.prompts(store.events(kinds=["prompt"]))
-    by_split = views.examples(store.events(kinds=["example"]))
+    prompts = read_prompts(store)
+    by_split = read_examples(store)
     examples = {example.id: example for members in by_split.values() for example in members}
     for event in store.events(kinds=["rollout"]):
         body = event.body
-        completion, score = completion_of(cast("Body", body["completion"])), score_of(body["score"])
+        completion, score = decode_completion(cast("Body", body["completion"])), decode_score(body["score"])
         prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
         target = example.target
         yield {
@@ -135,7 +135,7 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
             "draw": body.get("draw", 0),
-            **outcome_columns(completion, score),
+            **flatten_outcome(completion, score),
             "seconds": event.seconds,
             "cached": bool(body.get("cached")),
             "at": event.at,

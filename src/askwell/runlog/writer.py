@@ -15,7 +15,7 @@ from typing import cast
 
 from askwell.errors import StoreError
 from askwell.models.base import ChatModel, request_key
-from askwell.runlog.codec import Body, completion_body, completion_of, prompt_body, prompt_id, request_body
+from askwell.runlog.codec import Body, decode_completion, encode_completion, encode_prompt, encode_request, prompt_id
 from askwell.runlog.store import RunStore
 from askwell.types import Completion, Event, ModelRole, Prompt, Request
 
@@ -70,14 +70,14 @@ class Journal:
         """Return the events, in their places, that hold the texts which the coming rollouts refer to by id."""
         first = self.reserve(len(prompts))
         found = [
-            Event(position=first + index, kind="prompt", body=prompt_body(prompt))
+            Event(position=first + index, kind="prompt", body=encode_prompt(prompt))
             for index, prompt in enumerate(prompts)
         ]
         for event in found:
             self._texts.setdefault(cast("str", event.body["id"]), event.position)
         return found
 
-    def untold(self, prompts: Iterable[Prompt]) -> list[Prompt]:
+    def unlogged_prompts(self, prompts: Iterable[Prompt]) -> list[Prompt]:
         """Return the prompts whose text stands nowhere before this place in the log, each once.
 
         What a killed run wrote further on does not count: the resumed one has to reserve the same places again.
@@ -115,7 +115,7 @@ class Journal:
         event = self.store.find(key, position=position)
         if event is None:
             return None
-        completion = completion_of(cast("Body", event.body["completion"]))
+        completion = decode_completion(cast("Body", event.body["completion"]))
         if completion.outcome == "failed":
             return None
         cached = event.position != position or bool(event.body.get("cached"))  # a resumed run comes by what it reused
@@ -168,8 +168,8 @@ class Journaled:
         body: dict[str, object] = {
             "role": self._role,
             "model": self.name,
-            "request": request_body(request),
-            "completion": completion_body(completion),
+            "request": encode_request(request),
+            "completion": encode_completion(completion),
         }
         if known and known.cached:
             body["cached"] = True

@@ -1,4 +1,4 @@
-"""Folds of the log: spending, the curve, and QPO's offline data."""
+"""What a fold says of small logs: spending, the curve, scores."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from askwell.runlog import views
-from askwell.runlog.codec import completion_body, example_body, prompt_body, prompt_id, rollout_body
-from askwell.types import Completion, Event, Example, Experience, Prompt, Rollout, Score, Split, Usage
+from askwell.runlog.codec import encode_completion, encode_example, encode_prompt, encode_rollout, prompt_id
+from askwell.runlog.fold import Spend, fold, read_result, read_spend
+from askwell.types import Completion, Event, Example, Prompt, Rollout, Score, Split, Usage
+from tests.logs import stored
 
 A, B = Prompt(instruction="a"), Prompt(instruction="b")
 EXAMPLES = {f"q{i}": Example(id=f"q{i}", input=f"question {i}", target="x") for i in range(3)}
@@ -36,11 +37,11 @@ def rollout(prompt: Prompt, example_id: str, value: float | None, split: Split =
 def log(*rollouts: Rollout, cached: tuple[int, ...] = ()) -> list[Event]:
     def bodies() -> Iterator[tuple[str, dict[str, object]]]:
         for example in EXAMPLES.values():
-            yield "example", example_body(example, "dev")
+            yield "example", encode_example(example, "dev")
         for prompt in (A, B):
-            yield "prompt", prompt_body(prompt)
+            yield "prompt", encode_prompt(prompt)
         for index, one in enumerate(rollouts):
-            yield "rollout", rollout_body(one, cached=index in cached)
+            yield "rollout", encode_rollout(one, cached=index in cached)
 
     return [
         Event(position=position, kind=kind, body=body, seconds=0.25)  # type: ignore[arg-type]
@@ -50,52 +51,16 @@ def log(*rollouts: Rollout, cached: tuple[int, ...] = ()) -> list[Event]:
 
 def test_spend_counts_each_paid_call_once_and_failures_apart() -> None:
     events = log(rollout(A, "q0", 1.0), rollout(A, "q1", None), rollout(A, "q0", 1.0), cached=(2,))
-    body = {"role": "optimizer", "completion": completion_body(Completion(usage=Usage(prompt_tokens=7)))}
+    body = {"role": "optimizer", "completion": encode_completion(Completion(usage=Usage(prompt_tokens=7)))}
     events.append(Event(position=99, kind="call", body=body))
-    spent = views.spend(events)
-    assert spent["target"] == views.Spend(
-        calls=2, failed=1, prompt_tokens=20, completion_tokens=4, cost_usd=0.5, seconds=0.5
-    )
+    spent = read_spend(stored(events))
+    assert spent["target"] == Spend(calls=2, failed=1, prompt_tokens=20, completion_tokens=4, cost_usd=0.5, seconds=0.5)
     assert (spent["optimizer"].calls, spent["optimizer"].cost_usd) == (1, None)
 
 
-def test_experiences_average_repeats_and_keep_failures_of_the_model_but_not_of_the_network() -> None:
-    events = log(
-        rollout(A, "q0", 1.0),
-        rollout(A, "q0", 0.0, draw=1),
-        rollout(A, "q1", 0.0),
-        rollout(A, "q2", None),
-        rollout(B, "q0", 1.0),
-    )
-    found = {(one.query, one.prompt): one for one in views.experiences(events)}
-    assert found["question 0", "a"].reward == 0.5
-    assert found["question 1", "a"].reward == 0.0
-    assert ("question 2", "a") not in found
-
-
-def test_advantage_is_against_the_prompt_tried_on_most_queries() -> None:
-    events = log(rollout(A, "q0", 0.0), rollout(A, "q1", 1.0), rollout(B, "q0", 1.0), rollout(B, "q2", 1.0, "dev"))
-    found = {(one.query, one.prompt): one.advantage for one in views.experiences([*events])}
-    assert found == {
-        ("question 0", "a"): -1.0,
-        ("question 1", "a"): None,
-        ("question 0", "b"): 0.0,
-        ("question 2", "b"): 0.0,
-    }
-
-
-def test_the_test_split_never_becomes_training_data() -> None:
-    assert views.experiences(log(rollout(A, "q0", 1.0, "test"))) == []
-
-
-def test_experiences_are_plain_values() -> None:
-    [one] = views.experiences(log(rollout(A, "q0", 1.0)))
-    assert one == Experience(query="question 0", prompt="a", reward=1.0, advantage=0.0)
-
-
-def test_cell_scores_leave_out_what_is_missing() -> None:
+def test_scores_leave_out_what_is_missing() -> None:
     events = log(rollout(A, "q0", 1.0), rollout(A, "q1", None), rollout(B, "q0", 0.0), rollout(A, "q2", 1.0, "test"))
-    assert views.cell_scores(events, split="dev", prompts=[A]) == {A: {"q0": 1.0}}
+    assert fold(stored(events)).scores_of(A, "dev") == {"q0": 1.0}
 
 
 def test_the_curve_only_rises_and_counts_paid_calls() -> None:
@@ -105,11 +70,11 @@ def test_the_curve_only_rises_and_counts_paid_calls() -> None:
         Event(position=100 + step, kind="step", body={"step": step, "candidates": candidates})
         for step, candidates in enumerate(steps)
     ]
-    points = views.curve(events)
+    points = fold(stored(events)).curve
     assert [(point.step_best, point.best) for point in points] == [(0.5, 0.5), (0.2, 0.5), (0.7, 0.7)]
     assert [point.target_calls for point in points] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("kinds", [(), ("run", "example")])
 def test_an_unfinished_log_has_no_result(kinds: tuple[str, ...]) -> None:
-    assert views.result([event for event in log() if event.kind in kinds]) is None
+    assert read_result(stored(event for event in log() if event.kind in kinds)) is None
