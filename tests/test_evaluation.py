@@ -197,9 +197,9 @@ async def test_the_draws_of_a_cell_are_asked_for_together() -> None:
 
     class Gathering(ScriptedModel):
         async def complete(self, request: Request) -> Completion:
-            if request.draw == 0:
+            if request.sample_index == 0:
                 turns.append(set())
-            turns[-1].add(f"{request.messages[-1].content} {request.draw}")
+            turns[-1].add(f"{request.messages[-1].content} {request.sample_index}")
             await asyncio.sleep(0)
             return await super().complete(request)
 
@@ -213,7 +213,7 @@ async def test_the_draws_of_a_cell_are_asked_for_together() -> None:
 async def test_draws_are_separate_samples() -> None:
     model = always("yes")
     found = await collect(model, MemoryStore(), draws=3)
-    assert sorted(request.draw for request in model.requests) == [0] * 6 + [1] * 6 + [2] * 6
+    assert sorted(request.sample_index for request in model.requests) == [0] * 6 + [1] * 6 + [2] * 6
     assert len(found) == 18
 
 

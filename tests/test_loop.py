@@ -57,9 +57,11 @@ class WordSearch:
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
         requests = [
             Request(
-                messages=(Message(role="user", content=trajectory.current.prompt.instruction),), seed=seed, draw=draw
+                messages=(Message(role="user", content=trajectory.current.prompt.instruction),),
+                seed=seed,
+                sample_index=sample_index,
             )
-            for draw in range(3)
+            for sample_index in range(3)
         ]
         replies = await asyncio.gather(*[self.model.complete(request) for request in requests])
         found = dict.fromkeys(Prompt(instruction=reply.text) for reply in replies if reply.text)
@@ -80,7 +82,7 @@ class NoBananas(WordSearch):
 
 
 def suggest(request: Request) -> str:
-    rng = random.Random(f"{request.seed}/{request.draw}/{request.messages[0].content}")
+    rng = random.Random(f"{request.seed}/{request.sample_index}/{request.messages[0].content}")
     return " ".join(rng.sample(WORDS, 3))
 
 

@@ -27,10 +27,12 @@ DEMOS = tuple(Example(id=f"d{number}", input=f"{number} plums?", target="2") for
 
 
 def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> list[Cell]:
-    layout = [(prompt, example, draw) for prompt in prompts for example in examples for draw in range(draws)]
+    layout = [
+        (prompt, example, sample_index) for prompt in prompts for example in examples for sample_index in range(draws)
+    ]
     return [
-        Cell(position=place, step=1, split="dev", prompt=prompt, example=example, draw=draw)
-        for place, (prompt, example, draw) in enumerate(layout)
+        Cell(position=place, step=1, split="dev", prompt=prompt, example=example, sample_index=sample_index)
+        for place, (prompt, example, sample_index) in enumerate(layout)
     ]
 
 

@@ -49,14 +49,14 @@ def quality(instruction: str) -> float:
 def graded(request: Request) -> str:
     """Right where the example is easier than the prompt is good; hard examples are hard for everyone."""
     question, _, instruction = request.messages[0].content.partition("|")
-    dice = random.Random(f"{question}/{instruction}/{request.draw}")
+    dice = random.Random(f"{question}/{instruction}/{request.sample_index}")
     ease = 0.7 * random.Random(question).random() + 0.3 * dice.random()
     return "1" if ease < quality(instruction) else "0"
 
 
 def continuous(request: Request) -> str:
     question, _, instruction = request.messages[0].content.partition("|")
-    noise = random.Random(f"{question}/{instruction}/{request.draw}").gauss(0, 0.1)
+    noise = random.Random(f"{question}/{instruction}/{request.sample_index}").gauss(0, 0.1)
     return str(min(1.0, max(0.0, quality(instruction) + 0.3 * random.Random(question).random() - 0.15 + noise)))
 
 
@@ -308,7 +308,7 @@ def test_a_continuous_metric_and_several_draws(method: str) -> None:
     assert shuffled[1] == log
     assert fold(stored(log)).trajectory == history
     on_dev = [event for event in log if event.kind == "rollout" and event.body["split"] == "dev"]
-    draws = {(e.body["prompt"], e.body["example"], e.body.get("draw", 0)) for e in on_dev}
+    draws = {(e.body["prompt"], e.body["example"], e.body.get("sample_index", 0)) for e in on_dev}
     assert len(draws) == len(on_dev) == 3 * sum(one.n for one in history.candidates)
     full = played(None, model=Jittery(continuous), draws=3, steps=1)[0]
     assert history.best.score == pytest.approx(full.best.score, abs=0.02)

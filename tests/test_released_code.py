@@ -31,8 +31,10 @@ QUESTION = Example(id="q", input="2 + 2?", target="4")
 DEMOS = (Example(id="d", input="1 + 1?", target="2"),)
 
 
-def asked(seed: int | None = 7, draw: int = 0) -> Request:
-    return Request(messages=(Message(role="user", content="Hello."),), temperature=1.0, seed=seed, draw=draw)
+def asked(seed: int | None = 7, sample_index: int = 0) -> Request:
+    return Request(
+        messages=(Message(role="user", content="Hello."),), temperature=1.0, seed=seed, sample_index=sample_index
+    )
 
 
 async def test_the_final_prompt_is_selected_on_dev_over_all_steps() -> None:

@@ -44,7 +44,7 @@ def failing(rate: float, seed: int = 0) -> ScriptedModel:
     """A target that is down for good for some of the requests."""
 
     def reply(request: Request) -> str | Completion:
-        dice = random.Random(f"{seed}/{request.draw}/{request.messages[0].content}")
+        dice = random.Random(f"{seed}/{request.sample_index}/{request.messages[0].content}")
         return DOWN if dice.random() < rate else answer(request)
 
     return ScriptedModel(reply, name="target")

@@ -28,11 +28,11 @@ from askwell.types import Completion, Event, Example, Prompt, Request, Score, Sp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """One (prompt, example, draw) on one split."""
+    """One (prompt, example, sample index) on one split."""
 
     step: int
     split: Split
-    draw: int
+    sample_index: int
     prompt: Prompt
     example: Example
     request: Request
@@ -46,7 +46,7 @@ class CellView:
     @property
     def place(self) -> str:
         """What to give to `--cell` to see this one."""
-        return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.draw}" if self.draw else "")
+        return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.sample_index}" if self.sample_index else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,10 @@ def find(store: RunStore, place: str) -> list[CellView]:
     prompts, examples = _prompts(store), _examples(store)
     name, _, rest = place.partition(":")
     prompt = _prompt_named(name, prompts, store)
-    example, draw = _example_named(rest, examples)
-    wanted = {"prompt": prompt_id(prompt), "example": example} | ({} if draw is None else {"draw": draw})
+    example, sample_index = _example_named(rest, examples)
+    wanted = {"prompt": prompt_id(prompt), "example": example} | (
+        {} if sample_index is None else {"sample_index": sample_index}
+    )
     found = list(_views(store, prompts, examples, wanted))
     if not found:
         raise ConfigError(f"no cell {place!r}: this prompt was not tried on this example; --cells lists what was")
@@ -98,18 +100,18 @@ def _views(
         if any(body.get(name, 0) != value for name, value in wanted.items()):
             continue
         prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
-        draw = cast("int", body.get("draw", 0))
+        sample_index = cast("int", body.get("sample_index", 0))
         request = Request(
             messages=asked.render(prompt, example),
             temperature=asked.sampling.temperature,
             max_tokens=asked.sampling.max_tokens,
             seed=asked.sampling.seed,
-            draw=draw,
+            sample_index=sample_index,
         )
         yield CellView(
             step=cast("int", body["step"]),
             split=cast("Split", body["split"]),
-            draw=draw,
+            sample_index=sample_index,
             prompt=prompt,
             example=example,
             request=request,
@@ -178,9 +180,9 @@ def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> 
 def _example_named(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:
     if rest in examples:
         return rest, None
-    name, _, draw = rest.rpartition(":")
-    if name in examples and draw.isdecimal():
-        return name, int(draw)
+    name, _, sample_index = rest.rpartition(":")
+    if name in examples and sample_index.isdecimal():
+        return name, int(sample_index)
     raise ConfigError(f"no example {rest!r}; {nearest(rest, _some(examples))}")
 
 

@@ -81,15 +81,22 @@ class Evaluator:
     def cells(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[Cell]:
         """Lay out prompts × the examples of a split × draws, prompt by prompt, and reserve their places in the log."""
         layout = [
-            (prompt, example, draw)
+            (prompt, example, sample_index)
             for prompt in prompts
             for example in self.task.splits.get(split, ())
-            for draw in range(self.sampling.draws)
+            for sample_index in range(self.sampling.draws)
         ]
         first = self.journal.reserve(len(layout))
         return [
-            Cell(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
-            for index, (prompt, example, draw) in enumerate(layout)
+            Cell(
+                position=first + index,
+                step=step,
+                split=split,
+                prompt=prompt,
+                example=example,
+                sample_index=sample_index,
+            )
+            for index, (prompt, example, sample_index) in enumerate(layout)
         ]
 
     @property
@@ -265,7 +272,7 @@ class Evaluator:
             temperature=self.sampling.temperature if cell.temperature is None else cell.temperature,
             max_tokens=self.sampling.max_tokens,
             seed=self.sampling.seed,
-            draw=cell.draw,
+            sample_index=cell.sample_index,
         )
 
     def _judge(self, cell: Cell, completion: Completion) -> Rollout:
@@ -278,7 +285,7 @@ class Evaluator:
             query=cell.example.input,
             completion=completion,
             score=None if failed else self.task.metric(completion.text, cell.example),
-            draw=cell.draw,
+            sample_index=cell.sample_index,
         )
 
     def _write(self, cell: Cell, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
@@ -311,7 +318,7 @@ async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dic
     async for rollout in rollouts:
         by_example = values.setdefault(rollout.prompt, {})
         if rollout.score is not None:
-            by_example.setdefault(rollout.example_id, {})[rollout.draw] = rollout.score.value
+            by_example.setdefault(rollout.example_id, {})[rollout.sample_index] = rollout.score.value
     return {
         prompt: {example_id: mean_of_draws(found) for example_id, found in sorted(by_example.items())}
         for prompt, by_example in values.items()

@@ -19,7 +19,7 @@ class Cell:
     split: Split
     prompt: Prompt
     example: Example
-    draw: int = 0
+    sample_index: int = 0
     temperature: float | None = None
     """Instead of the sampling's, for a search that wants several answers of a model otherwise asked at 0."""
 

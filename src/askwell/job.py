@@ -174,7 +174,7 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
         step: int,
         split: Split = "train",
         temperature: float | None = None,
-        draw: int = 0,
+        sample_index: int = 0,
     ) -> list[Rollout]:
         journal = evaluator.journal
         texts = journal.prompt_events(journal.unlogged_prompts([prompt]))
@@ -187,7 +187,7 @@ def _judge(evaluator: Evaluator) -> SplitJudge:
                 split=split,
                 prompt=prompt,
                 example=example,
-                draw=draw,
+                sample_index=sample_index,
                 temperature=temperature,
             )
             for index, example in enumerate(examples)

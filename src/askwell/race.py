@@ -112,7 +112,7 @@ class Race:
         async with aclosing(evaluator.arrivals(self._feed)) as arrivals:
             async for cell, rollout in arrivals:
                 if rollout.score is not None:
-                    self._found.setdefault((cell.prompt, cell.example.id), {})[cell.draw] = rollout.score.value
+                    self._found.setdefault((cell.prompt, cell.example.id), {})[cell.sample_index] = rollout.score.value
                     yield rollout
                 elif cell.position not in failed:  # once more, behind what is waiting
                     failed[cell.position] = (cell, rollout)

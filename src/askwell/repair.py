@@ -99,13 +99,22 @@ class _Repair:
     def _missing(self, prompt: Prompt, split: Split, found: RunFold, failed: Iterable[SlotKey]) -> Iterator[Cell]:
         """Lay out what failed, and what was never asked for (a test that a cap cut short; not what a race spared)."""
         known, name = found.scores_of(prompt, split), prompt_id(prompt)
-        gaps = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
+        gaps = {
+            (example, sample_index) for place, owner, example, sample_index in failed if (place, owner) == (split, name)
+        }
         raced = split == "dev" and all(one.partial for one in found.trajectory.candidates if one.prompt == prompt)
         step = max((one.step for one in found.trajectory.candidates if one.prompt == prompt), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
-            for draw in range(self.evaluator.sampling.draws):
-                if (example.id, draw) in gaps or (example.id not in known and not raced):
-                    yield Cell(position=UNORDERED, step=step, split=split, prompt=prompt, example=example, draw=draw)
+            for sample_index in range(self.evaluator.sampling.draws):
+                if (example.id, sample_index) in gaps or (example.id not in known and not raced):
+                    yield Cell(
+                        position=UNORDERED,
+                        step=step,
+                        split=split,
+                        prompt=prompt,
+                        example=example,
+                        sample_index=sample_index,
+                    )
 
     def _show(self, history: Trajectory, split: Split, before: int, total: int) -> None:
         self.watch(

@@ -120,7 +120,7 @@ def cell_json(view: CellView) -> dict[str, object]:
         "cell": view.place,
         "step": view.step,
         "split": view.split,
-        "draw": view.draw,
+        "sample_index": view.sample_index,
         "example": view.example.id,
         "target": view.example.target,
         "request": encode_request(view.request),
@@ -141,7 +141,7 @@ def _report(folder: Path, name: str) -> report.Report:
 
 def _cell_page(view: CellView) -> Iterator[RenderableType]:
     request, completion, score = view.request, view.completion, view.score
-    yield Text(f"Cell {view.place} · {view.split}, step {view.step}, draw {view.draw}", style="bold")
+    yield Text(f"Cell {view.place} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
     sent = {True: "as sent", False: "NOT as sent: other parameters, or other code", None: "made again from the log"}
     yield Text(
         f"Request ({sent[view.is_exact]}): temperature {request.temperature:g}, max_tokens {request.max_tokens}, "

@@ -56,7 +56,7 @@ def job(
 ) -> tuple[OptimizeJob, ScriptedModel, ScriptedModel]:
     words = ["count", "add", "banana", "add count", "even", "add count banana"]
     target_model = ScriptedModel(target)
-    optimizer_model = ScriptedModel(lambda request: words[request.draw % len(words)])
+    optimizer_model = ScriptedModel(lambda request: words[request.sample_index % len(words)])
 
     def make(model: ChatModel, judge: SplitJudge) -> Peer:
         splits = TASK.splits
@@ -216,7 +216,7 @@ def bundled(search: Search, *, target_calls: int) -> tuple[float, float, MemoryS
 
 
 def split_calls(store: MemoryStore, *splits: str) -> int:
-    return len({(r.prompt, r.example_id, r.draw) for r in read_rollouts(store) if r.split in splits})
+    return len({(r.prompt, r.example_id, r.sample_index) for r in read_rollouts(store) if r.split in splits})
 
 
 def optimizer_texts(store: MemoryStore) -> str:

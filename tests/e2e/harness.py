@@ -175,7 +175,7 @@ def answered(found: Iterable[Event]) -> list[Event]:
         if event.kind != "call":
             return False
         request = codec.decode_request(cast("codec.Body", event.body["request"]))
-        again = (request.messages, request.temperature) in asked and request.draw > 0
+        again = (request.messages, request.temperature) in asked and request.sample_index > 0
         asked.add((request.messages, request.temperature))
         return again
 

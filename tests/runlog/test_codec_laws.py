@@ -69,7 +69,7 @@ def test_completions(completion: Completion) -> None:
         temperature=st.floats(0, 2),
         max_tokens=st.integers(1, 10**6),
         seed=st.none() | st.integers(0, 2**63),
-        draw=st.integers(0, 99),
+        sample_index=st.integers(0, 99),
     )
 )
 def test_requests(request: Request) -> None:
@@ -78,7 +78,7 @@ def test_requests(request: Request) -> None:
 
 @given(prompts, completions, scores, st.integers(0, 9), texts, texts)
 def test_rollouts(
-    prompt: Prompt, completion: Completion, score: Score | None, draw: int, example_id: str, query: str
+    prompt: Prompt, completion: Completion, score: Score | None, sample_index: int, example_id: str, query: str
 ) -> None:
     rollout = Rollout(
         step=3,
@@ -88,7 +88,7 @@ def test_rollouts(
         query=query,
         completion=completion,
         score=score,
-        draw=draw,
+        sample_index=sample_index,
     )
     body = through_json(codec.encode_rollout(rollout))
     assert codec.decode_rollout(body, {codec.prompt_id(prompt): prompt}, {example_id: query}) == rollout

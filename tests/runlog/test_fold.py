@@ -37,7 +37,7 @@ def rollouts(draw: st.DrawFn) -> Rollout:
         query="",
         completion=Completion(text=text, outcome=outcome, usage=usage, fault="server" if failed else ""),
         score=None if failed else Score(value=draw(st.floats(0, 1)), answer='"', note="n"),
-        draw=draw(st.integers(0, 2)),
+        sample_index=draw(st.integers(0, 2)),
     )
 
 

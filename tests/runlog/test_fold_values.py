@@ -15,7 +15,9 @@ A, B = Prompt(instruction="a"), Prompt(instruction="b")
 EXAMPLES = {f"q{i}": Example(id=f"q{i}", input=f"question {i}", target="x") for i in range(3)}
 
 
-def rollout(prompt: Prompt, example_id: str, value: float | None, split: Split = "dev", draw: int = 0) -> Rollout:
+def rollout(
+    prompt: Prompt, example_id: str, value: float | None, split: Split = "dev", sample_index: int = 0
+) -> Rollout:
     failed = value is None
     return Rollout(
         step=0,
@@ -30,7 +32,7 @@ def rollout(prompt: Prompt, example_id: str, value: float | None, split: Split =
             usage=Usage(prompt_tokens=10, completion_tokens=2, cost_usd=None if failed else 0.5),
         ),
         score=None if value is None else Score(value=value),
-        draw=draw,
+        sample_index=sample_index,
     )
 
 

@@ -115,15 +115,15 @@ class Asker:
         first = self.evaluator.journal.reserve(len(pairs) * draws)
         return [
             Cell(
-                position=first + place * draws + draw,
+                position=first + place * draws + sample_index,
                 step=loop,
                 split=_SPLITS[purpose],
                 prompt=prompt,
                 example=self.examples[one],
-                draw=draw,
+                sample_index=sample_index,
             )
             for place, (one, prompt) in enumerate(pairs)
-            for draw in range(draws)
+            for sample_index in range(draws)
         ]
 
 

@@ -31,7 +31,7 @@ class Outcomes:
     total: float
     """Sum of the draws' scores, each 0..1."""
     draws: int = 1
-    draw: int | None = None
+    sample_index: int | None = None
     """Which draw this is, where the source numbers them: the same draw met twice counts once."""
     target: str = ""
     """Name of the target model; draws of different targets are never mixed."""
@@ -142,7 +142,7 @@ def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[
                 query=rollout.query,
                 prompt=rollout.prompt.instruction,
                 total=rollout.score.value,
-                draw=rollout.draw,
+                sample_index=rollout.sample_index,
                 target=target,
                 place=f"step {rollout.step}, example {rollout.example_id!r}",
             )
@@ -285,8 +285,8 @@ class _Merge:
         if key is None:  # a query comes once a prompt, and normalising costs more than the rest
             key = self.keys[row.query] = normalise(row.query)
         pair = (key, row.prompt, row.target)
-        if row.draw is not None:
-            numbered = (*pair, row.draw)
+        if row.sample_index is not None:
+            numbered = (*pair, row.sample_index)
             if numbered in self.seen:
                 self.copies += 1
                 self.conflicts += self.seen[numbered] != row.total

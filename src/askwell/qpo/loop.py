@@ -293,7 +293,10 @@ def _barren(done: Sequence[_Done]) -> int:
 def _outcome(rollout: Rollout) -> Outcomes:
     assert rollout.score is not None
     return Outcomes(
-        query=rollout.query, prompt=rollout.prompt.instruction, total=rollout.score.value, draw=rollout.draw
+        query=rollout.query,
+        prompt=rollout.prompt.instruction,
+        total=rollout.score.value,
+        sample_index=rollout.sample_index,
     )
 
 

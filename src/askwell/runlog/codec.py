@@ -106,7 +106,7 @@ def encode_request(request: Request) -> dict[str, object]:
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
         "seed": request.seed,
-        "draw": request.draw,
+        "sample_index": request.sample_index,
     }
 
 
@@ -117,7 +117,7 @@ def decode_request(body: Body) -> Request:
         temperature=cast("float", body["temperature"]),
         max_tokens=cast("int", body["max_tokens"]),
         seed=cast("int | None", body["seed"]),
-        draw=cast("int", body["draw"]),
+        sample_index=cast("int", body["sample_index"]),
     )
 
 
@@ -163,8 +163,8 @@ def encode_rollout(rollout: Rollout, *, cached: bool = False) -> dict[str, objec
     }
     if rollout.score is not None:
         body["score"] = [rollout.score.value, rollout.score.answer, rollout.score.note]
-    if rollout.draw:
-        body["draw"] = rollout.draw
+    if rollout.sample_index:
+        body["sample_index"] = rollout.sample_index
     if cached:
         body["cached"] = True
     return body
@@ -181,7 +181,7 @@ def decode_rollout(body: Body, prompts: Mapping[str, Prompt], queries: Mapping[s
         query=queries[example_id],
         completion=decode_completion(cast("Body", body["completion"])),
         score=decode_score(body["score"]),
-        draw=cast("int", body.get("draw", 0)),
+        sample_index=cast("int", body.get("sample_index", 0)),
     )
 
 

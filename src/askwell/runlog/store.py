@@ -30,7 +30,7 @@ _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
 _CELLS = """
-SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.draw', '$.score[0]', '$.cached')
+SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.sample_index', '$.score[0]', '$.cached')
 FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
 """
 """Several paths at once come back as JSON text, with every number spelt as it was written."""

@@ -134,7 +134,7 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "example_id": example.id,
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
-            "draw": body.get("draw", 0),
+            "sample_index": body.get("sample_index", 0),
             **flatten_outcome(completion, score),
             "seconds": event.seconds,
             "cached": bool(body.get("cached")),
