@@ -30,11 +30,14 @@ def log_export(run: str, form: str, table: str, output: Path | None, folder: str
 
 @log.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--run", "name", required=True, metavar="NAME", help="Name of the run to make.")
+@click.option("-o", "--run", "name", required=True, metavar="NAME", help="Name of the run to make.")
 @RUNS_FLAG
 @told
 def log_import(file: Path, name: str, folder: str | None) -> None:
-    """Make a run of an exported log; it equals the one that was exported, event for event."""
+    """Make a run of an exported log, or of a run with an older log format, which is converted.
+
+    FILE is a file of askwell log export, a run's folder or its log.db. The new run equals it event by event.
+    """
     from askwell import log_commands
 
     log_commands.load(Path(folder or "runs"), file, name)

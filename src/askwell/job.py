@@ -18,6 +18,7 @@ from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.models.wrappers import batched_in
 from askwell.runlog import batches
+from askwell.runlog.codec import FORMAT
 from askwell.runlog.fold import read_spend
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
@@ -131,7 +132,7 @@ class EvaluateJob:
 def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
     """Spell a run's first event. `config` decides what the run finds; `settings` (if any) can rebuild it by name."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "config": dict(config),
         "seed": seed,
         "settings": None if settings is None else dict(settings),

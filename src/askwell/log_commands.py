@@ -19,9 +19,10 @@ def export(folder: Path, name: str, *, form: str, table: str, output: Path | Non
     _say(f"{count:,} {table} written to {path}")
 
 
-def load(folder: Path, path: Path, name: str) -> None:
-    """Make a run of an exported log."""
+def load(folder: Path, source: Path, name: str) -> None:
+    """Make a run of an exported log, or of another run (by its folder, log or name), in the current format."""
     log = folders.log_path(folder, name)
+    path = source if source.exists() else _named_run(folder, source)
     if log.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
     count = transfer.load(path, log)
@@ -35,6 +36,11 @@ def mlflow(folder: Path, name: str, *, experiment: str, tracking_uri: str | None
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         run_id = record(store, name, experiment=experiment, tracking_uri=tracking_uri)
     _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
+
+
+def _named_run(folder: Path, source: Path) -> Path:
+    is_run = source.name == str(source) and (folder / source / folders.LOG).is_file()
+    return folder / source if is_run else source
 
 
 def _say(text: str) -> None:

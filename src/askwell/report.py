@@ -19,7 +19,7 @@ from askwell.runlog.fold import (
     read_result,
     read_spend,
 )
-from askwell.runlog.server_quirks import told
+from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import RunStore
 from askwell.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.tasks.render import shown_target
@@ -55,8 +55,8 @@ class Report:
     """Cells that were asked for and never answered. They are in no score; `askwell retry` fills them."""
     raced: RaceSavings | None = None
     """What racing saved on the dev split; None for a run without."""
-    learnt: tuple[str, ...] = ()
-    """What the models' servers turned out not to take, and what was done instead."""
+    quirks: tuple[str, ...] = ()
+    """What the models' servers do not accept, and what was sent instead."""
 
 
 def report(store: RunStore) -> Report | None:
@@ -90,7 +90,7 @@ def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
         spend=spent,
         missing=len(missing_slots(store, found)),
         raced=read_race_savings(store),
-        learnt=told(store),
+        quirks=describe_quirks(store),
     )
     return folded, found
 
@@ -134,7 +134,7 @@ def as_json(found: Report) -> dict[str, object]:
         "missing": found.missing,
         "racing": found.raced and {"calls": found.raced.calls, "full": found.raced.full, "saved": found.raced.saved},
         "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
-        "learnt": list(found.learnt),
+        "quirks": list(found.quirks),
         "curve": [
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
             for point in found.curve

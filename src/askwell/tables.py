@@ -48,7 +48,7 @@ def run_report(found: Report) -> Iterator[RenderableType]:
             f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
             f"{money}{failed}"
         )
-    for one in found.learnt:
+    for one in found.quirks:
         yield Text(f"Learnt: {one}.")
     if found.missing:
         yield Text(f"Missing: {found.missing} cells, in no score. `askwell retry` asks for them again.")

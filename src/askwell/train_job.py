@@ -28,12 +28,10 @@ from askwell.qpo.worth import judge
 from askwell.qpo.writing import Trainer, Writer
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 from askwell.runlog.fold import read_result, read_spend
-from askwell.runlog.folders import POLICY
+from askwell.runlog.folders import LOOPS, POLICY
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
 from askwell.types import Event, Example, Prompt, Split
-
-LOOPS = "loops"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

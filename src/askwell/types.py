@@ -25,7 +25,7 @@ others are worth another try."""
 FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
 
 EventKind = Literal[
-    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "learnt", "result"
+    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "quirk", "result"
 ]  # fmt: skip
 
 

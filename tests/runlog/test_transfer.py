@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from askwell.errors import ConfigError, DataError
 from askwell.runlog import transfer
+from askwell.runlog.codec import FORMAT
 from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore, SqliteStore
 from askwell.types import Event
@@ -37,7 +38,7 @@ EVENTS = st.lists(
     max_size=30,
     unique_by=lambda event: event.position,
 )
-HEADER = Event(position=0, kind="run", body={"format": 1, "odd": "\ud800 🙂"}, at=1.5)
+HEADER = Event(position=0, kind="run", body={"format": FORMAT, "odd": "\ud800 🙂"}, at=1.5)
 
 
 def exact(event: Event) -> tuple[object, ...]:

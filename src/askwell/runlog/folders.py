@@ -13,6 +13,8 @@ from askwell.runlog.store import SqliteStore
 LOG = "log.db"
 POLICY = "policy"
 """Folder of a training's deployed policy, inside that of the run."""
+LOOPS = "loops"
+"""Folder of what each loop of a training saved, inside that of the run."""
 
 
 def log_path(folder: Path, name: str) -> Path:

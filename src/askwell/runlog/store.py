@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 import threading
 import time
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
-from askwell.runlog.codec import RolloutRow, UsageRow, decode_row, usage_rows
-from askwell.runlog.sqlite_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
+from askwell.runlog.codec import FORMAT, RolloutRow, UsageRow, decode_row, usage_rows
+from askwell.runlog.sqlite_file import SCHEMA, create_log, open_reader, take_lock
 from askwell.types import Event, EventKind
 
 UNORDERED = -1
@@ -45,8 +46,11 @@ _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") +
 _SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
 _Row = tuple[int, str, str, float, float, str]
-_new_row = cast("Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]", tuple.__new__)
-"""`RolloutRow(...)` in half its time: a log may hold a million."""
+_new_row = cast(
+    "Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]",
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  its stub leaves the item type open
+)
+"""`RolloutRow(...)` in half the time: a log may hold a million."""
 
 
 class RunStore(Protocol):
@@ -123,10 +127,11 @@ class MemoryStore:
 class SqliteStore:
     """A run log in one file. `read_only` opens a log that another process may be writing.
 
-    Raises `StoreError` where the file can't be opened, is another program's, or is being written by another process.
+    `any_format` is for the converter alone: it opens older logs, of which only `events` may be read. Raises
+    `StoreError` if the file can't be opened, has another format, or is being written by another process.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, any_format: bool = False) -> None:
         self.path = path
         self._write_lock = threading.Lock()
         self._lock_file = None if read_only else take_lock(path)
@@ -136,7 +141,8 @@ class SqliteStore:
             self._writer = None if read_only else self._open_writer()
             self._reader = open_reader(path)
             self._reader_lock = threading.Lock()
-            self._check_format()
+            if not any_format:
+                self._check_format()
             if not read_only:
                 rows = self._reader.execute("SELECT position, key FROM events WHERE key != '' ORDER BY position DESC")
                 self._first.update((hash(key), position) for position, key in rows)  # of several the last one stays
@@ -226,8 +232,14 @@ class SqliteStore:
     def _check_format(self) -> None:
         version = int(self._reader.execute("PRAGMA user_version").fetchone()[0])
         is_empty = not self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version != FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
-            raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {FORMAT}")
+        if version == FORMAT or is_empty:  # empty: created a moment ago, or by a process that was killed
+            return
+        what_to_do = (
+            f"convert it: askwell log import {shlex.quote(str(self.path.parent))} -o NEW"
+            if 0 < version < FORMAT
+            else "it is not askwell's, or a newer askwell wrote it: update askwell"
+        )
+        raise StoreError(f"the run log {str(self.path)!r} has format {version}, expected {FORMAT}; {what_to_do}")
 
     def _read(self, query: str, parameters: tuple[object, ...]) -> list[Any]:
         try:
