@@ -114,12 +114,12 @@ class TrainJob:
         """Measure headroom first, and write it down: without it nothing is trained."""
         show("measuring headroom", 0, 0)
         logged = Cells(cells=(*parts.train.cells, *parts.dev.cells))
+        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         try:
-            worth = judge(table_of(logged), seed=self.settings.seed)
+            worth = judge(table, seed=self.settings.seed)
             worth_it, verdict = worth.worth_it, worth.verdict
         except DataError as error:
             worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         static = Prompt(instruction=table.prompts[static_prompt(table)], demos=self._demos())
         body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(static)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))

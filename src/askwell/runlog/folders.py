@@ -18,7 +18,7 @@ LOOPS = "loops"
 
 
 def log_path(folder: Path, name: str) -> Path:
-    """Return where the log of a run stands. Raises `ConfigError` for a name that is not one folder's name."""
+    """Return the path of a run's log. Raises `ConfigError` for a name that is not one folder's name."""
     if not name or name in {".", ".."} or Path(name).name != name:
         raise ConfigError(f"run name {name!r} is not a folder name; use letters, digits, '-' and '_'")
     return folder / name / LOG
@@ -36,7 +36,7 @@ def free_name(folder: Path, task_name: str) -> str:
 def find_run(folder: Path, name: str) -> Path:
     """Return the log of an existing run. Raises `ConfigError` naming the nearest one.
 
-    It also raises it for a policy that only chooses among logged prompts: nothing was asked for it.
+    A policy that only chooses among logged prompts has no log either, so it raises that too.
     """
     path = log_path(folder, name)
     if not path.is_file():

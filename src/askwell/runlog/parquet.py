@@ -1,4 +1,4 @@
-"""Rows to a Parquet file and back, a row group at a time."""
+"""Write rows to a Parquet file and read them back, one row group at a time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _cell(value: object) -> object:
-    """Spell a body as JSON; a lone surrogate, which UTF-8 can't hold, becomes a question mark in plain texts."""
+    """Encode a body as JSON; a lone surrogate, which UTF-8 can't hold, becomes a question mark in plain texts."""
     if isinstance(value, Mapping):
         return dump_body(cast("Mapping[str, object]", value))
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

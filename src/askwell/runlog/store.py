@@ -22,11 +22,11 @@ from askwell.runlog.sqlite_file import SCHEMA, create_log, open_reader, take_loc
 from askwell.types import Event, EventKind
 
 UNORDERED = -1
-"""Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
+"""Position of an event outside the run's fixed order (an incident): the store gives it a free one at the end."""
 
 _UNORDERED_BASE = 1 << 40
 BEFORE_UNORDERED = _UNORDERED_BASE - 1
-"""`events(after=BEFORE_UNORDERED)` yields the events that were written aside, without a walk through all the others."""
+"""`events(after=BEFORE_UNORDERED)` yields the unordered events without reading the others."""
 _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
@@ -34,7 +34,7 @@ _CELLS = """
 SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.sample_index', '$.score[0]', '$.cached')
 FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
 """
-"""Several paths at once come back as JSON text, with every number spelt as it was written."""
+"""With several paths, SQLite returns JSON text that keeps every digit of the numbers."""
 _USAGE = """
 SELECT {role}, count(*), count(*) FILTER (WHERE json_extract(body, '$.completion.outcome') = 'failed'),
     sum(json_extract(body, '$.completion.tokens[0]')), sum(json_extract(body, '$.completion.tokens[1]')),
@@ -43,7 +43,7 @@ FROM events WHERE kind = '{kind}' AND json_extract(body, '$.cached') IS NULL
 """
 _TARGET_USAGE = _USAGE.format(role="'target'", kind="rollout")  # no GROUP BY: it would take twice as long
 _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") + " GROUP BY 1"
-_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
 _Row = tuple[int, str, str, float, float, str]
 _new_row = cast(
@@ -78,7 +78,7 @@ class RunStore(Protocol):
 
 
 class MemoryStore:
-    """A run log that lives and dies with the process."""
+    """A run log in memory."""
 
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
@@ -88,10 +88,10 @@ class MemoryStore:
     def append(self, events: Iterable[Event]) -> None:
         with self._lock:
             fresh: dict[int, Event] = {}
-            aside = max(_UNORDERED_BASE, max(self._events, default=0) + 1)
+            unordered = max(_UNORDERED_BASE, max(self._events, default=0) + 1)
             for event in events:
-                placed = _placed(event, aside)
-                aside += event.position == UNORDERED
+                placed = _placed(event, unordered)
+                unordered += event.position == UNORDERED
                 known = self._events.get(placed.position) or fresh.get(placed.position)
                 if known is None:
                     fresh[placed.position] = placed
@@ -145,7 +145,7 @@ class SqliteStore:
                 self._check_format()
             if not read_only:
                 rows = self._reader.execute("SELECT position, key FROM events WHERE key != '' ORDER BY position DESC")
-                self._first.update((hash(key), position) for position, key in rows)  # of several the last one stays
+                self._first.update((hash(key), position) for position, key in rows)  # the first of equal keys stays
         except StoreError:
             self.close()
             raise
@@ -181,11 +181,11 @@ class SqliteStore:
             return None
         first = self._first.get(hash(key))
         if first is None and self._writer is not None:
-            return None  # most keys that are asked for are new, and a query for each would cost 20 µs
-        places = [place for place in (position, first) if place is not None and place != UNORDERED]
-        found = [row for place in places for row in self._read(_AT, (place, key))]
-        # A reader keeps no keys, and two keys may have one hash.
-        return next(map(_event, found or self._read(_FIRST, (key,))), None)
+            return None  # most keys are new, and a query for each would cost 20 µs
+        positions = [number for number in (position, first) if number is not None and number != UNORDERED]
+        rows = [row for number in positions for row in self._read(_AT, (number, key))]
+        # A read-only store keeps no keys, and two keys may have one hash.
+        return next(map(_event, rows or self._read(_FIRST, (key,))), None)
 
     def rollout_rows(self) -> Iterator[RolloutRow]:
         after = -1
@@ -257,43 +257,43 @@ class SqliteStore:
             before = writer.total_changes
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows[start : start + _ROWS_AT_ONCE]
-                # One statement for many rows: each statement lets go of the interpreter's lock and has to get it back
-                # from the busy event loop.
+                # One statement for many rows: each statement releases the interpreter's lock and has to wait for the
+                # busy event loop to get it back.
                 values = ",".join(["(?,?,?,?,?,?)"] * len(some))
                 query = f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES {values}"  # noqa: S608
                 writer.execute(query, [value for row in some for value in row])
             if writer.total_changes - before < len(rows):
                 self._refuse_conflicts(writer, rows)
             writer.execute("COMMIT")
-            self._learn_keys((row[0], row[2]) for row in rows if row[2])
+            self._index_keys((row[0], row[2]) for row in rows if row[2])
         except BaseException:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise
 
-    def _learn_keys(self, found: Iterable[tuple[int, str]]) -> None:
+    def _index_keys(self, keys: Iterable[tuple[int, str]]) -> None:
         first = self._first
-        for position, key in found:
+        for position, key in keys:
             digest = hash(key)
             known = first.get(digest)
             if known is None or position < known:
                 first[digest] = position
 
     def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
-        aside, now = _UNORDERED_BASE, time.time()
+        unordered, now = _UNORDERED_BASE, time.time()
         if any(event.position == UNORDERED for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
-            aside = max(aside, (last or 0) + 1)
+            unordered = max(unordered, (last or 0) + 1)
         for event in batch:
             position = event.position
             if position == UNORDERED:
-                position, aside = aside, aside + 1
+                position, unordered = unordered, unordered + 1
             yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
-            found = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
-            known, given = _event(cast("_Row", found)), _event(row)
+            present = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
+            known, given = _event(cast("_Row", present)), _event(row)
             if known != given:
                 raise _conflict(known, given)
 
@@ -309,7 +309,7 @@ class SqliteStore:
 
 def dump_body(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
-    text = _SPELL(body)
+    text = _encode(body)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -317,11 +317,11 @@ def dump_body(body: Mapping[str, object]) -> str:
     return text
 
 
-def _placed(event: Event, aside: int) -> Event:
+def _placed(event: Event, unordered: int) -> Event:
     if event.position != UNORDERED and event.at:
         return event
     return Event(
-        position=aside if event.position == UNORDERED else event.position,
+        position=unordered if event.position == UNORDERED else event.position,
         kind=event.kind,
         body=event.body,
         key=event.key,

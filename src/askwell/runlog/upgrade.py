@@ -32,6 +32,7 @@ SETTINGS: Mapping[str, str] = {
     "search": "optimizer",
     "optimizer.preset": "optimizer.name",
     "target.draws": "target.repeats",
+    "optimizer_model.draws": "optimizer_model.repeats",
     "sampling.draws": "sampling.repeats",
     "policy.preset": "policy.method",
     "policy.collect": "policy.acquire",
