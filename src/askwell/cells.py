@@ -59,7 +59,7 @@ class _Asked:
 
 
 def find(store: RunStore, place: str) -> list[CellView]:
-    """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:DRAW, each answered time and split.
+    """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE, each answered time and split.
 
     PROMPT is an id (or how it begins), "initial" or "best". Raises `ConfigError` naming the nearest one.
     """

@@ -86,7 +86,7 @@ def runs(folder: str | None, as_json: bool) -> None:
 @click.option("--prompt", "prompt_only", is_flag=True, help="Print the best prompt alone, exactly as it is sent.")
 @click.option("--diff", is_flag=True, help="Print what changed against the initial prompt, word by word.")
 @click.option("--cells", is_flag=True, help="List the best prompt's cells, missing and worst ones first.")
-@click.option("--cell", metavar="PROMPT:EXAMPLE[:DRAW]", help="Print one call whole (PROMPT: an id, initial or best).")
+@click.option("--cell", metavar="PROMPT:EXAMPLE[:SAMPLE]", help="Print one call (PROMPT: an id, initial or best).")
 @told
 def show(
     run: str, folder: str | None, as_json: bool, prompt_only: bool, diff: bool, cells: bool, cell: str | None

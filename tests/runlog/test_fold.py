@@ -43,10 +43,10 @@ def rollouts(draw: st.DrawFn) -> Rollout:
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Event]:
-    """Rollouts with steps committed among them, a prompt in several steps, calls of the optimizer, and some aside."""
+    """Rollouts, some of them unordered, with committed steps among them, and calls of the optimizer model."""
     events = [Event(position=index, kind="prompt", body=encode_prompt(prompt)) for index, prompt in enumerate(PROMPTS)]
     for kind in draw(
-        st.lists(st.sampled_from(["rollout", "rollout", "rollout", "step", "call", "aside"]), max_size=40)
+        st.lists(st.sampled_from(["rollout", "rollout", "rollout", "step", "call", "unordered"]), max_size=40)
     ):
         position = len(events)
         if kind == "step":
@@ -62,7 +62,7 @@ def logs(draw: st.DrawFn) -> list[Event]:
         else:
             body = encode_rollout(draw(rollouts()), cached=draw(st.booleans()))
             events.append(
-                Event(position=UNORDERED if kind == "aside" else position, kind="rollout", body=body, seconds=0.5)
+                Event(position=UNORDERED if kind == "unordered" else position, kind="rollout", body=body, seconds=0.5)
             )
     return events
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import cast
 
 from askwell.types import (
     Candidate,
     Completion,
-    Event,
     Example,
     Fault,
     Message,
@@ -31,33 +30,6 @@ Body = Mapping[str, object]
 
 FORMAT = 2
 """Number of the log's format. It goes up whenever a key or a kind changes; `upgrade` converts older logs."""
-
-
-class RolloutRow(NamedTuple):
-    """A rollout without its texts; the prompt and the example by their ids."""
-
-    position: int
-    split: str
-    prompt: str
-    example: str
-    sample_index: int
-    score: float | None
-    """None where the call failed."""
-    is_cached: bool
-    """Whether it was answered from the log."""
-
-
-class UsageRow(NamedTuple):
-    """What some calls of one model used, all of them failed or none."""
-
-    role: str
-    is_failed: bool
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    """None where no call had a known price."""
-    seconds: float
 
 
 @lru_cache(maxsize=256)  # called for every rollout, and a run scores few prompts at a time
@@ -270,34 +242,3 @@ def flatten_outcome(completion: Completion, score: Score | None) -> dict[str, ob
         "completion_tokens": completion.usage.completion_tokens,
         "cost_usd": completion.usage.cost_usd,
     }
-
-
-def decode_row(event: Event) -> RolloutRow:
-    """Read from a rollout event what a fold over a whole log needs."""
-    body = event.body
-    score = cast("tuple[float, str, str] | None", body["score"])
-    return RolloutRow(
-        position=event.position,
-        split=cast("str", body["split"]),
-        prompt=cast("str", body["prompt"]),
-        example=cast("str", body["example"]),
-        sample_index=cast("int", body.get("sample_index", 0)),
-        score=None if score is None else score[0],
-        is_cached="cached" in body,
-    )
-
-
-def usage_rows(events: Iterable[Event]) -> Iterator[UsageRow]:
-    """Yield what each call used; calls answered from the log used nothing."""
-    for event in events:
-        if event.kind in {"call", "rollout"} and not event.body.get("cached"):
-            completion = decode_completion(cast("Body", event.body["completion"]))
-            yield UsageRow(
-                role=cast("str", event.body.get("role", "target")),
-                is_failed=completion.outcome == "failed",
-                calls=1,
-                prompt_tokens=completion.usage.prompt_tokens,
-                completion_tokens=completion.usage.completion_tokens,
-                cost_usd=completion.usage.cost_usd,
-                seconds=event.seconds,
-            )

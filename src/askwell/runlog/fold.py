@@ -15,8 +15,6 @@ from typing import NamedTuple, cast
 from askwell.errors import StoreError
 from askwell.runlog.codec import (
     Body,
-    RolloutRow,
-    UsageRow,
     decode_candidate,
     decode_example,
     decode_prompt,
@@ -24,6 +22,7 @@ from askwell.runlog.codec import (
     decode_rollout,
     prompt_id,
 )
+from askwell.runlog.rows import RolloutRow, UsageRow
 from askwell.runlog.store import RunStore
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, ModelRole, Prompt, Proposal, Rollout, Split

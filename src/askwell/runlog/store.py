@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.errors import StoreError
-from askwell.runlog.codec import FORMAT, RolloutRow, UsageRow, decode_row, usage_rows
+from askwell.runlog.codec import FORMAT
+from askwell.runlog.rows import RolloutRow, UsageRow, decode_row, usage_rows
 from askwell.runlog.sqlite_file import SCHEMA, create_log, open_reader, take_lock
 from askwell.types import Event, EventKind
 
