@@ -34,7 +34,7 @@ from askwell.models.bundled.pocket import pocket_model
 from askwell.models.request_key import request_key
 from askwell.optimizers.gpo.presets import INGREDIENTS
 from askwell.optimizers.presets import Search, search
-from askwell.runlog import views
+from askwell.runlog.fold import fold, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks import bundled
 from askwell.tasks.task import Task
@@ -87,8 +87,8 @@ def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed:
     )
     history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
     best = history.best
-    scores = views.cell_scores(store.events(), split="test", prompts=[best.prompt])[best.prompt]
-    spent = views.spend(store.events())
+    scores = fold(store).scores_of(best.prompt, "test")
+    spent = read_spend(store)
     return {
         "prompt": best.prompt.instruction,
         "demos": len(best.prompt.demos),

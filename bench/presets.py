@@ -40,8 +40,8 @@ from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.models.request_key import request_key
 from askwell.optimizers.presets import search
-from askwell.runlog import views
-from askwell.runlog.codec import prompt_id, prompt_of
+from askwell.runlog.codec import decode_prompt, prompt_id
+from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
@@ -132,7 +132,7 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
             settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed, racing=chosen.racing),
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
-        spent = views.spend(store.events())
+        spent = read_spend(store)
         asked = spent["optimizer"].calls if "optimizer" in spent else 0
         return [
             Found(
@@ -180,7 +180,7 @@ def best_within(store: RunStore, paid: Mapping[str, int], budget: int, *, size: 
     for event in store.events():
         body: Any = event.body
         if event.kind == "prompt":
-            texts.setdefault(body["id"], prompt_of(body))
+            texts.setdefault(body["id"], decode_prompt(body))
         elif event.kind == "proposals":
             penalties |= {one["prompt"]: one.get("penalty", 0.0) for one in body["proposals"]}
         elif event.kind == "rollout" and body["split"] == "dev" and paid[event.key] <= budget and body["score"]:

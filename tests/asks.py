@@ -12,9 +12,11 @@ def ask(
     temperature: float = 0.0,
     max_tokens: int = 16,
     seed: int | None = None,
-    draw: int = 0,
+    sample_index: int = 0,
 ) -> Request:
     messages = (Message(role="user", content=text),)
     if system is not None:
         messages = (Message(role="system", content=system), *messages)
-    return Request(messages=messages, temperature=temperature, max_tokens=max_tokens, seed=seed, draw=draw)
+    return Request(
+        messages=messages, temperature=temperature, max_tokens=max_tokens, seed=seed, sample_index=sample_index
+    )

@@ -20,7 +20,7 @@ from askwell.engine.race import RaceSettings
 from askwell.models.wrappers.unwrap import Retrying
 from askwell.optimizers.presets import PRESETS, search
 from askwell.planning import Amount, Plan, plan
-from askwell.runlog import views
+from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.demos import Demos
 from askwell.tasks.render import PLACEMENTS, Placed
@@ -119,7 +119,7 @@ def capped_run(seed: int) -> CappedRun:
         ended = "nothing scored before a cap"
     except RunFailed:
         ended = "too many failures"
-    final = views.result(store.events())
+    final = read_result(store)
     run = CappedRun(
         what=f"seed {seed}: {what}",
         plan=reckoned,

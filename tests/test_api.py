@@ -24,7 +24,7 @@ def target(text: str) -> str:
 
 async def optimizer(request: Request) -> str:
     await asyncio.sleep(0)
-    return f"<START>{'Add them.' if request.draw == 3 else f'Guess {request.draw}.'}<END>"
+    return f"<START>{'Add them.' if request.sample_index == 3 else f'Guess {request.sample_index}.'}<END>"
 
 
 def optimize(folder: Path, **more: object) -> askwell.Result:

@@ -21,7 +21,7 @@ from askwell.models.wrappers.unwrap import Metered, Named
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
 from askwell.planning import Pace, plan
-from askwell.runlog import views
+from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
 from tests.capped_runs import capped_run
@@ -75,7 +75,7 @@ def test_a_run_that_writes_no_prompt_twice_takes_the_calls_that_were_planned(ref
     """Dev cells once, test cells once, one request a candidate."""
     planned = job(reflecting=reflecting, draws=draws)
     target, optimizer = plan(planned).models
-    spent = views.spend(run(planned).events())
+    spent = read_spend(run(planned))
     scoring = draws * (10 + 3 * 4 * 10 + 2 * 12)
     train = 3 * 4 if reflecting else 0  # the batch of eight is all four training examples
     assert target.expected.calls == target.worst.calls == scoring + train

@@ -18,7 +18,7 @@ from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
 from askwell.planning import plan
 from askwell.report.run_report import report
-from askwell.runlog import views
+from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, Placed
@@ -31,8 +31,10 @@ QUESTION = Example(id="q", input="2 + 2?", target="4")
 DEMOS = (Example(id="d", input="1 + 1?", target="2"),)
 
 
-def asked(seed: int | None = 7, draw: int = 0) -> Request:
-    return Request(messages=(Message(role="user", content="Hello."),), temperature=1.0, seed=seed, draw=draw)
+def asked(seed: int | None = 7, sample_index: int = 0) -> Request:
+    return Request(
+        messages=(Message(role="user", content="Hello."),), temperature=1.0, seed=seed, sample_index=sample_index
+    )
 
 
 async def test_the_final_prompt_is_selected_on_dev_over_all_steps() -> None:
@@ -130,7 +132,7 @@ def bbh_job() -> OptimizeJob:
 async def test_equal_answers_are_paid_once_so_that_a_duplicate_candidate_costs_nothing() -> None:
     store = MemoryStore()
     await play(store, optimizer=lambda _: "think")
-    assert views.spend(store.events())["target"].calls == 10 + 12
+    assert read_spend(store)["target"].calls == 10 + 12
 
 
 def test_every_line_of_the_list_has_a_test_named_after_it() -> None:

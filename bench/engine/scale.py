@@ -31,8 +31,8 @@ from typing import Any
 
 from askwell.core.types import Candidate, Completion, Event, Example, Prompt, Proposal, Rollout, Score, Usage
 from askwell.report.run_report import report
-from askwell.runlog import fold
-from askwell.runlog.codec import candidate_body, example_body, prompt_body, proposal_body, rollout_body
+from askwell.runlog.codec import encode_candidate, encode_example, encode_prompt, encode_proposal, encode_rollout
+from askwell.runlog.fold import fold
 from askwell.runlog.store import SqliteStore
 
 EXAMPLES, PROMPTS_A_STEP, GROUP = 500, 8, 512
@@ -77,28 +77,30 @@ def _in_a_fresh_process(stage: str, log: Path, size: int) -> dict[str, float]:
 def append(folder: Path, size: int) -> dict[str, float]:
     """Write a log of so many rollouts. What is made up in advance is not timed; spelling it is."""
     spent = spent_cpu = 0.0
-    prompt_of = [
+    all_prompts = [
         Prompt(instruction=f"Think about step {number}. " + " ".join(WORDS)) for number in range(size // EXAMPLES)
     ]
     with SqliteStore(folder / "log.db") as store:
-        store.append(_opening(prompt_of))
-        position = 1 + EXAMPLES + len(prompt_of)
-        for step, first in enumerate(range(0, len(prompt_of), PROMPTS_A_STEP)):
-            prompts = prompt_of[first : first + PROMPTS_A_STEP]
-            proposals = [proposal_body(Proposal(prompt=prompt)) for prompt in prompts]
+        store.append(_opening(all_prompts))
+        position = 1 + EXAMPLES + len(all_prompts)
+        for step, first in enumerate(range(0, len(all_prompts), PROMPTS_A_STEP)):
+            prompts = all_prompts[first : first + PROMPTS_A_STEP]
+            proposals = [encode_proposal(Proposal(prompt=prompt)) for prompt in prompts]
             store.append([Event(position=position, kind="proposals", body={"step": step, "proposals": proposals})])
             position += 1
             made = _rollouts(step, prompts)
             while group := list(islice(made, GROUP)):
                 begun, begun_cpu = time.perf_counter(), time.process_time()
                 store.append(
-                    Event(position=position + index, kind="rollout", body=rollout_body(rollout), key=key, seconds=0.5)
+                    Event(position=position + index, kind="rollout", body=encode_rollout(rollout), key=key, seconds=0.5)
                     for index, (rollout, key) in enumerate(group)
                 )
                 spent += time.perf_counter() - begun
                 spent_cpu += time.process_time() - begun_cpu
                 position += len(group)
-            bodies = [candidate_body(Candidate(step=step, prompt=prompt, score=0.5, n=EXAMPLES)) for prompt in prompts]
+            bodies = [
+                encode_candidate(Candidate(step=step, prompt=prompt, score=0.5, n=EXAMPLES)) for prompt in prompts
+            ]
             store.append([Event(position=position, kind="step", body={"step": step, "candidates": bodies})])
             position += 1
     return {
@@ -112,7 +114,7 @@ def open_and_fold(folder: Path, size: int) -> dict[str, float]:
     """Open the log and rebuild the history."""
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with SqliteStore(folder / "log.db") as store:
-        history = fold.read(store).trajectory
+        history = fold(store).trajectory
         seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
     cells = sum(len(candidate.example_scores) for candidate in history.candidates)
     assert cells == size // EXAMPLES * EXAMPLES, cells
@@ -137,9 +139,9 @@ def _opening(prompts: list[Prompt]) -> Iterator[Event]:
     yield Event(position=0, kind="run", body={"format": 1, "config": {}, "seed": 0, "settings": None, "versions": {}})
     for number in range(EXAMPLES):
         example = Example(id=f"dev-{number}", input=" ".join(WORDS[number % 7 :] * 2), target=str(number))
-        yield Event(position=1 + number, kind="example", body=example_body(example, "dev"))
+        yield Event(position=1 + number, kind="example", body=encode_example(example, "dev"))
     for number, prompt in enumerate(prompts):
-        yield Event(position=1 + EXAMPLES + number, kind="prompt", body=prompt_body(prompt))
+        yield Event(position=1 + EXAMPLES + number, kind="prompt", body=encode_prompt(prompt))
 
 
 def _rollouts(step: int, prompts: list[Prompt]) -> Iterator[tuple[Rollout, str]]:

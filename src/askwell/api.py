@@ -31,7 +31,7 @@ from askwell.models.wrappers.unwrap import Retrying
 from askwell.optimizers.presets import DEFAULT_PRESET
 from askwell.planning import Pace, Plan
 from askwell.planning import plan as reckon
-from askwell.report.run_report import run_report as reports
+from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.demos import Demos

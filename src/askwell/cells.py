@@ -19,8 +19,8 @@ from askwell.core.types import Completion, Event, Example, Prompt, Request, Scor
 from askwell.engine.evaluator import Sampling
 from askwell.models.providers.registry import provider_of
 from askwell.models.request_key import request_key
-from askwell.runlog import fold, views
-from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
+from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
 from askwell.runlog.store import RunStore
 from askwell.tasks.demos import Demos
 from askwell.tasks.render import Placed
@@ -28,11 +28,11 @@ from askwell.tasks.render import Placed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """One (prompt, example, draw) on one split."""
+    """One (prompt, example, sample index) on one split."""
 
     step: int
     split: Split
-    draw: int
+    sample_index: int
     prompt: Prompt
     example: Example
     request: Request
@@ -46,7 +46,7 @@ class CellView:
     @property
     def place(self) -> str:
         """The value of `--call` that shows this one."""
-        return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.draw}" if self.draw else "")
+        return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.sample_index}" if self.sample_index else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +59,17 @@ class _Asked:
 
 
 def find(store: RunStore, place: str) -> list[CellView]:
-    """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:DRAW, each answered time and split.
+    """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE, each answered time and split.
 
     PROMPT is an id (or how it begins), "initial" or "best". Raises `ConfigError` naming the nearest one.
     """
     prompts, examples = _prompts(store), _examples(store)
     name, _, rest = place.partition(":")
     prompt = _prompt_named(name, prompts, store)
-    example, draw = _example_named(rest, examples)
-    wanted = {"prompt": prompt_id(prompt), "example": example} | ({} if draw is None else {"draw": draw})
+    example, sample_index = _example_named(rest, examples)
+    wanted = {"prompt": prompt_id(prompt), "example": example} | (
+        {} if sample_index is None else {"sample_index": sample_index}
+    )
     found = list(_views(store, prompts, examples, wanted))
     if not found:
         raise ConfigError(f"no call {place!r}: this prompt was not tried on this example; --calls lists the calls")
@@ -98,24 +100,24 @@ def _views(
         if any(body.get(name, 0) != value for name, value in wanted.items()):
             continue
         prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
-        draw = cast("int", body.get("draw", 0))
+        sample_index = cast("int", body.get("sample_index", 0))
         request = Request(
             messages=asked.render(prompt, example),
             temperature=asked.sampling.temperature,
             max_tokens=asked.sampling.max_tokens,
             seed=asked.sampling.seed,
-            draw=draw,
+            sample_index=sample_index,
         )
         yield CellView(
             step=cast("int", body["step"]),
             split=cast("Split", body["split"]),
-            draw=draw,
+            sample_index=sample_index,
             prompt=prompt,
             example=example,
             request=request,
             is_exact=_is_exact(event, asked.target, request),
-            completion=completion_of(cast("Body", body["completion"])),
-            score=score_of(body["score"]),
+            completion=decode_completion(cast("Body", body["completion"])),
+            score=decode_score(body["score"]),
             seconds=event.seconds,
             cached=bool(body.get("cached")),
         )
@@ -129,7 +131,7 @@ def _is_exact(event: Event, target: str, request: Request) -> bool | None:
 
 
 def _asked(store: RunStore) -> _Asked:
-    config = cast("Mapping[str, Any]", views.header(store.events(kinds=["run"]))["config"])
+    config = cast("Mapping[str, Any]", read_header(store)["config"])
     if "task" in config:
         target = ModelConfig.model_validate(config["target"])
         render, name = placed(TaskConfig.model_validate(config["task"])), target.model
@@ -145,26 +147,26 @@ def _asked(store: RunStore) -> _Asked:
     else:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
     if config.get("demos"):
-        train = views.examples(store.events(kinds=["example"])).get("train", ())
+        train = read_examples(store).get("train", ())
         return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)
     return _Asked(render=render, sampling=sampling, target=name)
 
 
 def _prompts(store: RunStore) -> dict[str, Prompt]:
-    return views.prompts(store.events(kinds=["prompt"]))
+    return read_prompts(store)
 
 
 def _examples(store: RunStore) -> dict[str, Example]:
-    by_split = views.examples(store.events(kinds=["example"]))
+    by_split = read_examples(store)
     return {example.id: example for members in by_split.values() for example in members}
 
 
 def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
     if name in {"initial", "best"}:
-        history = fold.read(store).trajectory
+        history = fold(store).trajectory
         if not len(history):
             raise ConfigError("the run has not scored its first prompt yet; look again later")
-        final = views.result(store.events(kinds=["result"]))
+        final = read_result(store)
         if final:
             return prompts[cast("str", final[name])]
         return history.candidates[0].prompt if name == "initial" else history.best.prompt
@@ -178,9 +180,9 @@ def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> 
 def _example_named(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:
     if rest in examples:
         return rest, None
-    name, _, draw = rest.rpartition(":")
-    if name in examples and draw.isdecimal():
-        return name, int(draw)
+    name, _, sample_index = rest.rpartition(":")
+    if name in examples and sample_index.isdecimal():
+        return name, int(sample_index)
     raise ConfigError(f"no example {rest!r}; {nearest(rest, _some(examples))}")
 
 

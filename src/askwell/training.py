@@ -27,8 +27,9 @@ from askwell.policies.offline_eval.train_or_not import dense_part
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.policies.train_job import Trained, TrainJob
-from askwell.report.run_report import run_report
-from askwell.runlog import folders, views
+from askwell.report import run_report
+from askwell.runlog import folders
+from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
 
@@ -116,11 +117,11 @@ def load_policy(
     if kept is not None:
         return policies.load_policy(kept, read_writer=read_writer or language_writer)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
         if folders.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
         found = run_report.report(store)
-        train = views.examples(store.events(kinds=["example"])).get("train", ())
+        train = read_examples(store).get("train", ())
     if found is None:
         raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
     demos = demos_of(cast("Mapping[str, object]", header["config"]))
@@ -138,7 +139,7 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
     if kept is not None:
         return read_learnt(kept)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
-        splits = views.examples(store.events(kinds=["example"]))
+        splits = read_examples(store)
     return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
 
 
@@ -163,7 +164,7 @@ def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:
     if not named:
         return {}
     with SqliteStore(run_log(named[0], folder), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
     if header["settings"] is None:
         raise ConfigError(
             f"the run {named[0]!r} was started from Python, so its data and metric are not in its log: call "

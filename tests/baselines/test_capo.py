@@ -35,7 +35,7 @@ async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: 
 
 def writer(request: Request) -> str:
     kind = "Mutant" if "Mutate the current prompt" in request.messages[0].content else "Child"
-    return f"<START>{kind} {request.draw}.<END>"
+    return f"<START>{kind} {request.sample_index}.<END>"
 
 
 async def proposed(

@@ -62,7 +62,7 @@ def test_de_replaces_a_member_by_a_better_child_of_its_own_and_by_nothing_else()
 
 
 def children(request: Request) -> str:
-    return f"<START>Child {request.draw}.<END>"
+    return f"<START>Child {request.sample_index}.<END>"
 
 
 async def proposed(evolution: str, model: ScriptedModel, **settings: int) -> list[tuple[str, str]]:
@@ -99,7 +99,9 @@ async def test_de_shows_the_member_the_best_and_two_other_donors() -> None:
 
 
 async def test_a_child_that_lives_already_is_dropped() -> None:
-    found = await proposed("ga", ScriptedModel(lambda r: "<START>D.<END>" if r.draw % 2 else children(r)), candidates=4)
+    found = await proposed(
+        "ga", ScriptedModel(lambda r: "<START>D.<END>" if r.sample_index % 2 else children(r)), candidates=4
+    )
     assert [text for text, _ in found] == ["Child 0.", "Child 2."]
 
 

@@ -23,7 +23,7 @@ from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_sea
 from askwell.optimizers.baselines.external import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
 from askwell.report.run_report import report
-from askwell.runlog import views
+from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
@@ -56,7 +56,7 @@ def job(
 ) -> tuple[OptimizeJob, ScriptedModel, ScriptedModel]:
     words = ["count", "add", "banana", "add count", "even", "add count banana"]
     target_model = ScriptedModel(target)
-    optimizer_model = ScriptedModel(lambda request: words[request.draw % len(words)])
+    optimizer_model = ScriptedModel(lambda request: words[request.sample_index % len(words)])
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         splits = TASK.splits
@@ -154,7 +154,7 @@ def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
     made, _, _ = job(stubborn, target=breaking)
     with pytest.raises(RunFailed, match="502"):
         execute(made, store)
-    assert all(rollout.prompt != Prompt(instruction="made up") for rollout in views.rollouts(store.events()))
+    assert all(rollout.prompt != Prompt(instruction="made up") for rollout in read_rollouts(store))
 
 
 async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
@@ -218,7 +218,7 @@ def search_bundled_task(search: Search, *, target_calls: int) -> tuple[float, fl
 
 
 def split_calls(store: MemoryStore, *splits: str) -> int:
-    return len({(r.prompt, r.example_id, r.draw) for r in views.rollouts(store.events()) if r.split in splits})
+    return len({(r.prompt, r.example_id, r.sample_index) for r in read_rollouts(store) if r.split in splits})
 
 
 def optimizer_texts(store: MemoryStore) -> str:

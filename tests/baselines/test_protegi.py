@@ -46,9 +46,9 @@ def writer(request: Request) -> str:
     """Criticize where that is asked for, else write a prompt that says what it was made by."""
     text = request.messages[0].content
     if "<START>" not in text:
-        return f"Criticism {request.draw}"
+        return f"Criticism {request.sample_index}"
     kind = "Variation" if "another wording" in text else "Edit"
-    return f"<START>{kind} {request.draw}.<END>"
+    return f"<START>{kind} {request.sample_index}.<END>"
 
 
 def asked(model: ScriptedModel, words: str) -> list[str]:
@@ -75,7 +75,7 @@ async def test_each_prompt_of_the_beam_is_criticized_on_its_own_errors_and_edite
     assert not [text for text in criticisms if "<prompt>Think.</prompt>" in text and any(r in text for r in right)]
     edits = asked(model, "Modify the current prompt")
     assert len(edits) == 2 * 3
-    assert [f"Criticism {draw}" in text for draw, text in enumerate(edits)] == [True] * 6
+    assert [f"Criticism {sample_index}" in text for sample_index, text in enumerate(edits)] == [True] * 6
 
 
 async def test_edits_and_parents_are_varied_and_the_best_of_all_are_the_next_beam() -> None:

@@ -24,8 +24,8 @@ from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.request_key import request_key
-from askwell.runlog import views
-from askwell.runlog.codec import prompt_of
+from askwell.runlog.codec import decode_prompt
+from askwell.runlog.fold import fold, read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.render import Placed
 from askwell.tasks.task import Task
@@ -93,7 +93,7 @@ class OptimizerContract:
         assert (prompts(first) != prompts(other)) == self.asks_model
 
     def test_the_same_trajectory_and_seed_give_the_same_proposals(self, make: Make) -> None:
-        history = views.trajectory(played(make).events())
+        history = fold(played(make)).trajectory
 
         async def propose() -> list[Prompt]:
             found = await make(EditorModel(), no_target).propose(history, seed=5)
@@ -128,7 +128,7 @@ class OptimizerContract:
 
     def test_a_model_that_writes_no_prompt_leaves_the_initial_one(self, make: Make) -> None:
         store = played(make, optimizer=ScriptedModel(lambda _: "<START> <END>"))
-        written = {one.prompt.instruction for one in views.trajectory(store.events()).candidates}
+        written = {one.prompt.instruction for one in fold(store).trajectory.candidates}
         assert written == {"Answer."} or not self.asks_model
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class OptimizerContract:
             return Completion(outcome="failed", fault="server", error="500") if lost else answer(request)
 
         store = played(make, target=ScriptedModel(sometimes), max_missing=1.0)
-        assert views.result(store.events()) is not None
+        assert read_result(store) is not None
 
 
 class Tap:
@@ -228,7 +228,7 @@ def proposals(events: Sequence[Event]) -> list[str]:
 
 
 def prompts(events: Sequence[Event]) -> list[Prompt]:
-    return [prompt_of(event.body) for event in events if event.kind == "prompt"]
+    return [decode_prompt(event.body) for event in events if event.kind == "prompt"]
 
 
 def longest_reply(call: Event) -> int:

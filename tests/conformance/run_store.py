@@ -8,7 +8,7 @@ import pytest
 
 from askwell.core.errors import StoreError
 from askwell.core.types import Event
-from askwell.runlog.store import ASIDE, RunStore
+from askwell.runlog.store import UNORDERED, RunStore
 
 
 def event(position: int, text: str = "x", *, kind: str = "note", key: str = "") -> Event:
@@ -50,8 +50,8 @@ class RunStoreContract:
         assert (found.at, found.seconds) == (1.0, 2.0)
 
     def test_events_aside_stand_behind_all_others_in_order_of_arrival(self, store: RunStore) -> None:
-        store.append([event(ASIDE, "first"), event(ASIDE, "second")])
-        store.append([event(4, "fixed"), event(ASIDE, "third")])
+        store.append([event(UNORDERED, "first"), event(UNORDERED, "second")])
+        store.append([event(4, "fixed"), event(UNORDERED, "third")])
         assert [one.body["text"] for one in store.events()] == ["fixed", "first", "second", "third"]
 
     def test_find_returns_the_first_event_by_position_with_the_key(self, store: RunStore) -> None:

@@ -17,10 +17,12 @@ from click.testing import CliRunner
 
 from askwell.cli.main import main
 from askwell.core.types import Event, Example, Message
-from askwell.runlog import codec, views
+from askwell.runlog import codec
+from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.load import load
 from askwell.tasks.render import Placed
+from tests.logs import stored
 from tests.servers import ChatServer
 
 ROOT = Path(__file__).parents[2]
@@ -172,8 +174,8 @@ def answered(found: Iterable[Event]) -> list[Event]:
     def is_further_draw(event: Event) -> bool:
         if event.kind != "call":
             return False
-        request = codec.request_of(cast("codec.Body", event.body["request"]))
-        again = (request.messages, request.temperature) in asked and request.draw > 0
+        request = codec.decode_request(cast("codec.Body", event.body["request"]))
+        again = (request.messages, request.temperature) in asked and request.sample_index > 0
         asked.add((request.messages, request.temperature))
         return again
 
@@ -208,9 +210,9 @@ def calls_logged(found: Sequence[Event]) -> set[Call]:
     render, calls = Placed(), set[Call]()
     for event in found:
         if event.kind == "call":
-            request = codec.request_of(cast("codec.Body", event.body["request"]))
+            request = codec.decode_request(cast("codec.Body", event.body["request"]))
             calls.add((OPTIMIZER, _said(one.content for one in request.messages), request.seed))
-    for rollout in views.rollouts(found):
+    for rollout in read_rollouts(stored(found)):
         messages: tuple[Message, ...] = render(rollout.prompt, Example(id="", input=rollout.query, target=""))
         calls.add(("tiny", _said(one.content for one in messages), None))
     return calls

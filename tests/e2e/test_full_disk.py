@@ -13,7 +13,8 @@ import pytest
 
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.types import Event
-from askwell.runlog import fold, transfer
+from askwell.runlog import transfer
+from askwell.runlog.fold import fold
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.conftest import serving
 from tests.e2e.harness import assert_same_events, ended, events, invoke, optimize_flags, start
@@ -110,7 +111,7 @@ def test_a_run_in_a_read_only_folder_can_be_read_but_not_resumed(
         assert invoke("show", "r", "--runs", folder, "--json").json == before
         assert "finished" in invoke("runs", "--runs", folder).out
         with SqliteStore(folder / "r" / "log.db", read_only=True) as store:
-            assert len(fold.read(store).trajectory)
+            assert len(fold(store).trajectory)
         resumed = invoke("optimize", "--resume", "r", "--runs", folder)
     assert resumed.status == 2
     assert "cannot write in the run folder" in resumed.err

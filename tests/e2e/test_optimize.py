@@ -9,7 +9,7 @@ import pytest
 
 from askwell import load_policy
 from askwell.core.types import Event
-from askwell.runlog import views
+from askwell.runlog.fold import fold
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (
     BBH,
@@ -27,6 +27,7 @@ from tests.e2e.harness import (
     kinds,
     optimize_flags,
 )
+from tests.logs import stored
 from tests.servers import ChatServer
 
 
@@ -71,7 +72,7 @@ def test_json_show_runs_and_evaluate_tell_the_same_story(server: ChatServer, tmp
     assert run.status == 0, run.err
     found = run.json
     log = events(tmp_path / "r" / "log.db")
-    history = views.trajectory(log)
+    history = fold(stored(log)).trajectory
     assert found["run"] == "r"
     assert found["prompt"] == found["best"]["prompt"] == history.best.prompt.instruction
     assert found["best"]["dev"]["estimate"] == pytest.approx(history.best.score)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.runlog import views
+from askwell.runlog.fold import read_rollouts
 from tests.e2e.harness import CONFIG, SUMS, events, invoke, kinds
+from tests.logs import stored
 from tests.servers import ChatServer
 
 START_S = 240.0
@@ -83,7 +84,7 @@ def test_evaluating_on_transformers_serve(served: str, checkpoint: Path, tmp_pat
     assert run.status == 0, run.err
     assert [one["score"]["n"] for one in run.json["prompts"]] == [4, 4]
     log = events(tmp_path / "r" / "log.db")
-    completions = [rollout.completion for rollout in views.rollouts(log)]
+    completions = [rollout.completion for rollout in read_rollouts(stored(log))]
     assert len(completions) == 8
     for completion in completions:
         assert completion.usage.prompt_tokens > 20
@@ -121,7 +122,7 @@ def test_the_openai_client_and_askwell_read_the_same_reply(server: ChatServer, t
     data.write_text(json.dumps({"input": question, "target": "1"}) + "\n")
     flags = ["--target", "openai:tiny", "--base-url", server.base_url, "--run", "r", "--runs", tmp_path]
     assert invoke("evaluate", "--data", data, "--prompt", "Add up.", *flags).status == 0
-    [ours] = [one.completion for one in views.rollouts(events(tmp_path / "r" / "log.db"))]
+    [ours] = [one.completion for one in read_rollouts(stored(events(tmp_path / "r" / "log.db")))]
     with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
         theirs = client.chat.completions.create(
             model="tiny", messages=server.bodies[0]["messages"], temperature=0, max_tokens=512

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from askwell.models.request_key import request_key
-from askwell.runlog.codec import request_of
+from askwell.runlog.codec import decode_request
 from tests.e2e.conftest import serving
 from tests.e2e.harness import Ended, events, invoke, optimize_flags
 from tests.servers import ChatServer, Fault
@@ -67,7 +67,7 @@ def test_a_cell_shows_the_request_as_it_was_sent(server: ChatServer, tmp_path: P
     assert [one["score"] for one in listed] == sorted(one["score"] for one in listed)
     [cell] = invoke("show", "r", "--runs", tmp_path, "--call", listed[0]["cell"], "--json").json
     assert cell["request_is_exact"] is True
-    request = request_of(cell["request"])
+    request = decode_request(cell["request"])
     keys = {event.key for event in events(tmp_path / "r" / "log.db")}
     assert request_key("openai:tiny", request) in keys
     sent = {body["messages"][-1]["content"] for body in server.bodies}

@@ -19,7 +19,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.report.run_report import report
-from askwell.runlog import views
+from askwell.runlog.fold import Spend, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
 from tests.engine.test_loop import TASK, WordSearch, answer, suggest
@@ -74,7 +74,7 @@ def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStor
 
 
 def spent(store: MemoryStore) -> tuple[int, int, float]:
-    both = views.spend(store.events()).values()
+    both = read_spend(store).values()
     return (
         sum(one.calls for one in both),
         sum(one.prompt_tokens + one.completion_tokens for one in both),
@@ -139,7 +139,7 @@ def test_minutes_are_counted_by_the_clock() -> None:
 
 
 def test_what_the_log_shows_as_spent_counts() -> None:
-    budget = BudgetTracker(Caps(max_calls=10), spent=[views.Spend(calls=9, failed=1), views.Spend(calls=1)])
+    budget = BudgetTracker(Caps(max_calls=10), spent=[Spend(calls=9, failed=1), Spend(calls=1)])
     assert budget.acquire()
     assert not budget.acquire()
 

@@ -14,8 +14,7 @@ from askwell.core.types import Completion, Event, Example, Message, Prompt, Requ
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
 from askwell.engine.scores import scores_by_prompt
-from askwell.runlog import views
-from askwell.runlog.codec import prompt_body
+from askwell.runlog.codec import encode_prompt
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
@@ -65,7 +64,7 @@ async def collect(
         await begin(journal, header={"config": {}}, task=task(n))
         first = journal.reserve(len(prompts))
         await journal.write(
-            *(Event(position=first + i, kind="prompt", body=prompt_body(one)) for i, one in enumerate(prompts))
+            *(Event(position=first + i, kind="prompt", body=encode_prompt(one)) for i, one in enumerate(prompts))
         )
         found: list[Rollout] = []
         async for rollout in evaluator.rollouts(evaluator.slots(prompts, split="dev", step=0)):
@@ -76,7 +75,7 @@ async def collect(
 
 
 def logged(store: MemoryStore) -> list[Rollout]:
-    return list(views.rollouts(store.events()))
+    return list(read_rollouts(store))
 
 
 async def test_every_cell_becomes_a_rollout_in_the_log_in_order() -> None:
@@ -189,7 +188,7 @@ async def test_equal_requests_are_paid_for_once_even_at_the_same_time() -> None:
     model = always("yes")
     await collect(model, store, prompts=(PROMPT, PROMPT), concurrency=12)
     assert len(model.requests) == 6
-    assert views.spend(store.events())["target"].calls == 6
+    assert read_spend(store)["target"].calls == 6
     assert len(logged(store)) == 12
 
 
@@ -198,9 +197,9 @@ async def test_the_draws_of_a_cell_are_asked_for_together() -> None:
 
     class Gathering(ScriptedModel):
         async def complete(self, request: Request) -> Completion:
-            if request.draw == 0:
+            if request.sample_index == 0:
                 turns.append(set())
-            turns[-1].add(f"{request.messages[-1].content} {request.draw}")
+            turns[-1].add(f"{request.messages[-1].content} {request.sample_index}")
             await asyncio.sleep(0)
             return await super().complete(request)
 
@@ -214,7 +213,7 @@ async def test_the_draws_of_a_cell_are_asked_for_together() -> None:
 async def test_draws_are_separate_samples() -> None:
     model = always("yes")
     found = await collect(model, MemoryStore(), draws=3)
-    assert sorted(request.draw for request in model.requests) == [0] * 6 + [1] * 6 + [2] * 6
+    assert sorted(request.sample_index for request in model.requests) == [0] * 6 + [1] * 6 + [2] * 6
     assert len(found) == 18
 
 
@@ -231,7 +230,7 @@ async def test_a_failed_cell_is_tried_again_and_then_scored() -> None:
     store = MemoryStore()
     found = await collect(ScriptedModel(reply), store)
     assert all(one.score is not None for one in found)
-    assert views.spend(store.events())["target"].failed == 0
+    assert read_spend(store)["target"].failed == 0
 
 
 def fails_for(query: str) -> ScriptedModel:

@@ -17,11 +17,12 @@ from askwell.core.types import Completion, Event, Example, Message, Prompt, Prop
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, derive_seed, run
 from askwell.report.run_report import report
-from askwell.runlog import views
+from askwell.runlog.fold import find_resume_point, fold, read_header, read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal, Journaled
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
+from tests.logs import stored
 
 WORDS = ["add", "count", "banana", "careful", "even", "please"]
 
@@ -55,9 +56,11 @@ class WordSearch:
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
         requests = [
             Request(
-                messages=(Message(role="user", content=trajectory.current.prompt.instruction),), seed=seed, draw=draw
+                messages=(Message(role="user", content=trajectory.current.prompt.instruction),),
+                seed=seed,
+                sample_index=sample_index,
             )
-            for draw in range(3)
+            for sample_index in range(3)
         ]
         replies = await asyncio.gather(*[self.model.complete(request) for request in requests])
         found = dict.fromkeys(Prompt(instruction=reply.text) for reply in replies if reply.text)
@@ -78,7 +81,7 @@ class NoBananas(WordSearch):
 
 
 def suggest(request: Request) -> str:
-    rng = random.Random(f"{request.seed}/{request.draw}/{request.messages[0].content}")
+    rng = random.Random(f"{request.seed}/{request.sample_index}/{request.messages[0].content}")
     return " ".join(rng.sample(WORDS, 3))
 
 
@@ -132,8 +135,8 @@ async def test_it_goes_from_the_initial_prompt_to_a_better_one() -> None:
 async def test_the_history_is_what_the_log_says() -> None:
     store = MemoryStore()
     history = await play(store)
-    assert views.trajectory(store.events()) == history
-    assert [dict(one.example_scores) for one in views.trajectory(store.events()).candidates] == [
+    assert fold(store).trajectory == history
+    assert [dict(one.example_scores) for one in fold(store).trajectory.candidates] == [
         dict(one.example_scores) for one in history.candidates
     ]
 
@@ -142,7 +145,7 @@ async def test_a_prompt_scored_before_costs_nothing() -> None:
     store = MemoryStore()
     history = await play(store, optimizer=lambda _: "think")
     assert [one.score for one in history.candidates] == [history.candidates[0].score] * 5
-    assert views.spend(store.events())["target"].calls == 10 + 12
+    assert read_spend(store)["target"].calls == 10 + 12
 
 
 async def test_the_test_split_is_touched_once_at_the_end_by_two_prompts() -> None:
@@ -153,7 +156,7 @@ async def test_the_test_split_is_touched_once_at_the_end_by_two_prompts() -> Non
     last_step = max(event.position for event in events if event.kind == "step")
     assert len(on_test) == 2 * 12
     assert min(event.position for event in on_test) > last_step
-    prompts = {rollout.prompt for rollout in views.rollouts(events, split="test")}
+    prompts = {rollout.prompt for rollout in read_rollouts(stored(events), split="test")}
     assert prompts == {history.candidates[0].prompt, history.best.prompt}
 
 
@@ -190,7 +193,7 @@ async def test_a_rejected_proposal_is_written_down_with_its_reason_and_costs_no_
 async def test_lessons_and_penalties_are_history_and_a_penalty_decides_who_is_best_but_not_the_score() -> None:
     store = MemoryStore()
     history = await play(store, search=NoBananas)
-    read = views.trajectory(store.events())
+    read = fold(store).trajectory
     assert read == history
     made = [one for one in read.candidates if one.origin == "words"]
     assert made
@@ -215,12 +218,12 @@ async def test_a_finished_run_is_not_run_again() -> None:
 async def test_stopped_at_any_call_and_resumed_the_log_is_that_of_an_unbroken_run() -> None:
     whole = MemoryStore()
     await play(whole)
-    calls = views.spend(whole.events())["target"].calls
+    calls = read_spend(whole)["target"].calls
     for stop_after in range(1, calls, 7):
         store = MemoryStore()
         with pytest.raises(Interrupted):
             await play(store, stop_after=stop_after)
-        done = views.spend(store.events())["target"].calls
+        done = read_spend(store)["target"].calls
         paid = 0
 
         def counting(request: Request) -> str:
@@ -291,7 +294,7 @@ async def test_proposals_logged_before_a_crash_are_used_although_the_optimizer_w
     cut = next(event.position for event in events if event.kind == "proposals" and event.body["step"] == 2)
     store = MemoryStore()
     store.append([event for event in events if event.position <= cut])
-    first = views.resume_point(store.events()).proposals
+    first = find_resume_point(store).proposals
     await play(store, optimizer=lambda _: "something else")
     step = next(event for event in store.events() if event.kind == "step" and event.body["step"] == 2)
     assert len(step.body["candidates"]) == len(first)  # type: ignore[arg-type]
@@ -306,4 +309,4 @@ def test_derived_seeds_differ_by_use_and_not_by_process() -> None:
 
 def test_a_log_without_a_first_event_is_told_apart_from_a_run() -> None:
     with pytest.raises(StoreError, match="empty"):
-        views.header([Event(position=1, kind="note", body={})])
+        read_header(stored([Event(position=1, kind="note", body={})]))

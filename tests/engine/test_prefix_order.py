@@ -27,10 +27,10 @@ DEMOS = tuple(Example(id=f"d{number}", input=f"{number} plums?", target="2") for
 
 
 def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> list[RolloutSlot]:
-    layout = [(prompt, example, draw) for prompt in prompts for example in examples for draw in range(draws)]
+    layout = [(prompt, example, sample) for prompt in prompts for example in examples for sample in range(draws)]
     return [
-        RolloutSlot(position=place, step=1, split="dev", prompt=prompt, example=example, draw=draw)
-        for place, (prompt, example, draw) in enumerate(layout)
+        RolloutSlot(position=place, step=1, split="dev", prompt=prompt, example=example, sample_index=sample)
+        for place, (prompt, example, sample) in enumerate(layout)
     ]
 
 

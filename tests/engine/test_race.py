@@ -19,11 +19,12 @@ from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.race import RaceSettings, cut_blocks
 from askwell.report.run_report import report
-from askwell.runlog import views
+from askwell.runlog.fold import fold, read_result, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
+from tests.logs import stored
 
 STEPS = 3
 NEW = 8
@@ -49,14 +50,14 @@ def quality(instruction: str) -> float:
 def graded(request: Request) -> str:
     """Right where the example is easier than the prompt is good; hard examples are hard for everyone."""
     question, _, instruction = request.messages[0].content.partition("|")
-    dice = random.Random(f"{question}/{instruction}/{request.draw}")
+    dice = random.Random(f"{question}/{instruction}/{request.sample_index}")
     ease = 0.7 * random.Random(question).random() + 0.3 * dice.random()
     return "1" if ease < quality(instruction) else "0"
 
 
 def continuous(request: Request) -> str:
     question, _, instruction = request.messages[0].content.partition("|")
-    noise = random.Random(f"{question}/{instruction}/{request.draw}").gauss(0, 0.1)
+    noise = random.Random(f"{question}/{instruction}/{request.sample_index}").gauss(0, 0.1)
     return str(min(1.0, max(0.0, quality(instruction) + 0.3 * random.Random(question).random() - 0.15 + noise)))
 
 
@@ -110,7 +111,7 @@ async def play(
     caps: Caps | None = None,
 ) -> Trajectory:
     model = model or Jittery(graded)
-    budget = BudgetTracker(caps, spent=views.spend(store.events()).values(), reserve=12) if caps else None
+    budget = BudgetTracker(caps, spent=read_spend(store).values(), reserve=12) if caps else None
     async with Journal(store) as journal:
         evaluator = Evaluator(
             task=task(dev),
@@ -204,7 +205,7 @@ def test_killed_anywhere_and_resumed_the_log_is_that_of_an_unbroken_run(data: st
 
 
 def paid(log: list[Event]) -> int:
-    return views.spend(log)["target"].calls
+    return read_spend(stored(log))["target"].calls
 
 
 def test_a_partial_candidate_never_becomes_best_whatever_its_mean() -> None:
@@ -239,7 +240,7 @@ def test_a_candidate_completed_later_is_found_complete() -> None:
 
 def test_the_trajectory_in_the_log_tells_partial_from_complete_and_agrees_with_the_run() -> None:
     history, log = played()
-    folded = views.trajectory(log)
+    folded = fold(stored(log)).trajectory
     assert folded == history
     assert [dict(one.example_scores) for one in folded.candidates] == [
         dict(one.example_scores) for one in history.candidates
@@ -248,7 +249,7 @@ def test_the_trajectory_in_the_log_tells_partial_from_complete_and_agrees_with_t
         assert len(candidate.example_scores) == candidate.n
         assert candidate.partial == (candidate.n < 48)
         assert candidate.score == pytest.approx(sum(candidate.example_scores.values()) / candidate.n)
-    best = [point.best for point in views.curve(log)]
+    best = [point.best for point in fold(stored(log)).curve]
     assert best[-1] == history.best.score
     assert best == sorted(best)
 
@@ -306,9 +307,9 @@ def test_a_continuous_metric_and_several_draws(method: str) -> None:
     history, log = played(racing, model=Jittery(continuous), draws=3, steps=1)
     shuffled = played(racing, model=Jittery(continuous, seed=3, longest=30), draws=3, steps=1, concurrency=50)
     assert shuffled[1] == log
-    assert views.trajectory(log) == history
+    assert fold(stored(log)).trajectory == history
     on_dev = [event for event in log if event.kind == "rollout" and event.body["split"] == "dev"]
-    draws = {(e.body["prompt"], e.body["example"], e.body.get("draw", 0)) for e in on_dev}
+    draws = {(e.body["prompt"], e.body["example"], e.body.get("sample_index", 0)) for e in on_dev}
     assert len(draws) == len(on_dev) == 3 * sum(one.n for one in history.candidates)
     full = played(None, model=Jittery(continuous), draws=3, steps=1)[0]
     assert history.best.score == pytest.approx(full.best.score, abs=0.02)
@@ -365,7 +366,7 @@ def test_too_many_missing_cells_stop_the_run_and_resuming_fills_them() -> None:
 def test_a_cap_ends_the_run_in_order_with_its_best_so_far(calls: int) -> None:
     caps = Caps(max_calls=calls)
     history, log = played(caps=caps)
-    final = views.result(log)
+    final = read_result(stored(log))
     assert final is not None
     assert calls - 6 <= paid(log) <= calls  # the initial prompt is tested once where it is still the best
     assert not history.best.partial

@@ -19,7 +19,7 @@ from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.engine.retry import RetryResult, retry_missing
 from askwell.report.run_report import report
-from askwell.runlog import fold, views
+from askwell.runlog.fold import fold, missing_slots, read_result, read_spend
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.testing.fakes import ScriptedModel
 from tests.engine.test_loop import TASK, WordSearch, answer, suggest
@@ -45,7 +45,7 @@ def failing(rate: float, seed: int = 0) -> ScriptedModel:
     """A target that is down for good for some of the requests."""
 
     def reply(request: Request) -> str | Completion:
-        dice = random.Random(f"{seed}/{request.draw}/{request.messages[0].content}")
+        dice = random.Random(f"{seed}/{request.sample_index}/{request.messages[0].content}")
         return DOWN if dice.random() < rate else answer(request)
 
     return ScriptedModel(reply, name="target")
@@ -64,7 +64,7 @@ def repair(planned: OptimizeJob, store: RunStore) -> RetryResult:
 
 
 def missing(store: RunStore) -> Counter[str]:
-    return Counter(split for split, *_ in fold.missing(fold.read(store), store.cells()))
+    return Counter(split for split, *_ in missing_slots(store, fold(store)))
 
 
 @pytest.mark.parametrize("draws", [1, 2])
@@ -81,8 +81,8 @@ def test_what_is_missing_is_asked_once_and_nothing_else(seed: int, draws: int) -
     assert len(mended.requests) == repaired.missing == repaired.filled >= sum(gaps.values())
     assert [event for event in store.events() if event in before] == before
     assert missing(store) == {}
-    known = {(row[1:5]) for row in store.cells() if row[5] is not None and not row[6]}
-    assert len(known) == sum(row[5] is not None and not row[6] for row in store.cells())  # nothing was paid for twice
+    paid = [row[1:5] for row in store.rollout_rows() if row.score is not None and not row.is_cached]
+    assert len(paid) == len(set(paid))  # nothing was paid for twice
     again = healthy()
     assert repair(job(again, draws=draws), store) == RetryResult(missing=0, filled=0)
     assert again.requests == []
@@ -93,14 +93,14 @@ def test_the_result_is_that_of_the_completed_scores(seed: int) -> None:
     store = MemoryStore()
     run(job(failing(0.3, seed)), store)
     repair(job(healthy()), store)
-    found = fold.read(store)
-    result = views.result(store.events())
+    found = fold(store)
+    result = read_result(store)
     assert result is not None
     exact: dict[Prompt, float] = {}
     for candidate in found.trajectory.candidates:
         right = [answer(request(candidate.prompt, one.input)) == "yes" for one in TASK.splits["dev"]]
         exact.setdefault(candidate.prompt, sum(right) / len(right))
-        assert len(found.of(candidate.prompt, "dev")) == 10
+        assert len(found.scores_of(candidate.prompt, "dev")) == 10
     shown = report(store)
     assert shown is not None
     assert shown.best.dev is not None
@@ -129,7 +129,7 @@ def test_an_unfinished_run_goes_on_as_if_nothing_had_been_filled(tmp_path: Path)
 
     with first_steps("plain") as plain, first_steps("filled") as filled:
         assert repair(job(healthy(), steps=4), filled).filled > 0
-        assert views.result(filled.events()) is None
+        assert read_result(filled) is None
         run(job(failing(0.2), steps=4), plain)
         run(job(failing(0.2), steps=4), filled)
         steps = [[event.body for event in store.events(kinds=["step", "proposals"])] for store in (plain, filled)]
@@ -155,7 +155,7 @@ def test_a_test_that_a_cap_cut_short_is_completed() -> None:
 def test_caps_hold_while_filling() -> None:
     store = MemoryStore()
     run(job(failing(0.2)), store)
-    spent = sum(one.calls - one.failed for one in views.spend(store.events()).values())
+    spent = sum(one.calls - one.failed for one in read_spend(store).values())
     mended = healthy()
     with pytest.raises(Exception, match="cap"):
         repair(job(mended, caps=Caps(max_calls=spent + 3)), store)

@@ -110,7 +110,7 @@ def test_limits_that_cannot_be_are_refused(change: dict[str, Any]):
 
 
 async def test_rejected_prompts_are_told_with_their_reason_and_asked_for_again():
-    model = ScriptedModel(lambda r: "<START>7, 12, 3, 18 is 4.<END>" if r.draw < 3 else numbered(r))
+    model = ScriptedModel(lambda r: "<START>7, 12, 3, 18 is 4.<END>" if r.sample_index < 3 else numbered(r))
     optimizer = gpo(model, candidates=4, constraints=("copying",), limits=Limits(copied_words=4))
     found = await type(optimizer)(
         model=model, train=TRAIN, render=optimizer.render, settings=optimizer.settings

@@ -62,6 +62,6 @@ def test_growth_costs_and_shortening_earns_nothing():
 
 
 async def test_the_penalty_is_told_apart_from_the_score():
-    model = ScriptedModel(lambda r: f"<START>{'word ' * 100}{r.draw}<END>")
+    model = ScriptedModel(lambda r: f"<START>{'word ' * 100}{r.sample_index}<END>")
     found = await gpo(model, length_penalty=0.1, candidates=1).propose(history(("Count.", 0.5)), seed=1)
     assert found[0].penalty == 0.1

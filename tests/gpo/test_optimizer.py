@@ -34,7 +34,7 @@ def history(*scored: tuple[str, float]) -> Trajectory:
 
 
 def numbered(request: Request) -> str:
-    return f"<START>Prompt number {request.draw}.<END>"
+    return f"<START>Prompt number {request.sample_index}.<END>"
 
 
 def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
@@ -53,10 +53,10 @@ async def proposed(reply: Callable[[Request], str | Completion], **changes: Any)
 async def test_one_request_a_candidate_differing_in_draw_alone():
     model = ScriptedModel(numbered)
     found = await gpo(model).propose(history((START, 0.5)), seed=3)
-    assert [p.prompt.instruction for p in found] == [f"Prompt number {draw}." for draw in range(8)]
-    assert [request.draw for request in model.requests] == list(range(8))
+    assert [p.prompt.instruction for p in found] == [f"Prompt number {sample_index}." for sample_index in range(8)]
+    assert [request.sample_index for request in model.requests] == list(range(8))
     assert len({request.seed for request in model.requests}) == 1
-    assert len({replace(request, draw=0, seed=0) for request in model.requests}) == 1
+    assert len({replace(request, sample_index=0, seed=0) for request in model.requests}) == 1
     assert (model.requests[0].temperature, model.requests[0].max_tokens) == (1.0, 512)
     assert {p.parent for p in found} == {Prompt(instruction=START)}
     assert {p.origin for p in found} == {"generation"}
@@ -72,7 +72,7 @@ async def test_the_same_trajectory_and_seed_put_the_same_requests():
 
 async def test_equal_proposals_are_one_and_keep_their_order():
     texts = ["B.", "A.", "B.", "**A.**", "C.", "A.", "B.", "C."]
-    assert await proposed(lambda r: f"<START>{texts[r.draw]}<END>") == ["B.", "A.", "C."]
+    assert await proposed(lambda r: f"<START>{texts[r.sample_index]}<END>") == ["B.", "A.", "C."]
 
 
 async def test_prompts_scored_before_are_proposed_all_the_same():
@@ -94,9 +94,9 @@ async def test_failed_refused_and_unparsed_replies_are_no_candidates(caplog: pyt
             2: "<START><END>",
             3: "",
         }
-        return failures.get(request.draw, numbered(request))
+        return failures.get(request.sample_index, numbered(request))
 
-    assert await proposed(reply) == [f"Prompt number {draw}." for draw in range(4, 8)]
+    assert await proposed(reply) == [f"Prompt number {sample_index}." for sample_index in range(4, 8)]
     assert "1 of 8 calls" in caplog.text
     assert "held no prompt" in caplog.text
 
@@ -117,7 +117,7 @@ async def test_all_calls_failing_stops_loudly():
 async def test_a_final_fault_stops_at_once_with_the_providers_words():
     def reply(request: Request) -> str | Completion:
         wrong = Completion(outcome="failed", fault="auth", error="Incorrect API key provided")
-        return wrong if request.draw == 5 else numbered(request)
+        return wrong if request.sample_index == 5 else numbered(request)
 
     with pytest.raises(ModelError, match="Incorrect API key provided"):
         await proposed(reply)
@@ -141,28 +141,29 @@ async def test_without_training_examples_the_section_is_left_out():
 
 async def test_enforce_rejects_what_exceeds_the_measured_budget_and_resamples():
     def reply(request: Request) -> str:
-        longer = "Now " + "really " * 20 + f"do number {request.draw}."
-        return f"<START>{longer if request.draw in {0, 1, 2, 5} else START + f' Number {request.draw}.'}<END>"
+        index = request.sample_index
+        longer = "Now " + "really " * 20 + f"do number {index}."
+        return f"<START>{longer if index in {0, 1, 2, 5} else START + f' Number {index}.'}<END>"
 
     model = ScriptedModel(reply)
     optimizer = gpo(model, budget_mode="enforce", schedule="fixed", first_words=6, candidates=4)
     found = await optimizer.propose(history((START, 0.5)), seed=1)
-    assert [request.draw for request in model.requests] == list(range(8))
+    assert [request.sample_index for request in model.requests] == list(range(8))
     kept = [p.prompt.instruction for p in found if not p.rejected]
-    assert kept == [f"{START} Number {draw}." for draw in (3, 4, 6, 7)]
+    assert kept == [f"{START} Number {sample_index}." for sample_index in (3, 4, 6, 7)]
     assert all(edit_distance(START, text) <= 6 for text in kept)
     assert [p.rejected.endswith("words of at most 6") for p in found if p.rejected] == [True] * 4
 
 
 async def test_enforce_gives_up_after_its_bound():
-    model = ScriptedModel(lambda r: f"<START>{'word ' * 30}{r.draw}<END>")
+    model = ScriptedModel(lambda r: f"<START>{'word ' * 30}{r.sample_index}<END>")
     optimizer = gpo(model, budget_mode="enforce", schedule="fixed", first_words=5, candidates=2, resamples=3)
     assert all(p.rejected for p in await optimizer.propose(history((START, 0.5)), seed=1))
     assert len(model.requests) == 2 * 4
 
 
 async def test_ask_lets_anything_through():
-    found = await proposed(lambda r: f"<START>{'word ' * 80}{r.draw}<END>", schedule="fixed", first_words=5)
+    found = await proposed(lambda r: f"<START>{'word ' * 80}{r.sample_index}<END>", schedule="fixed", first_words=5)
     assert len(found) == 8
 
 
@@ -181,12 +182,13 @@ class JudgeByTable:
         step: int,
         split: Split = "train",
         temperature: float | None = None,
-        draw: int = 0,
+        sample_index: int = 0,
     ) -> list[Rollout]:
         self.batches.append([example.id for example in examples])
         return [
             Rollout(
-                step=step, split=split, prompt=prompt, example_id=example.id, query=example.input, draw=draw,
+                step=step, split=split, prompt=prompt, example_id=example.id, query=example.input,
+                sample_index=sample_index,
                 completion=Completion(text=f"reply to {example.id}"),
                 score=None if example.id in self.failed else Score(value=float(example.id not in self.wrong)),
             )

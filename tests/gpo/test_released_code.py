@@ -40,7 +40,7 @@ async def test_8_requests_make_8_candidates_not_64():
 
 async def test_resampling_keeps_every_parameter_of_the_request():
     def reply(request: Request) -> str:
-        return f"<START>{'word ' * (30 if request.draw < 4 else 1)}{request.draw}<END>"
+        return f"<START>{'word ' * (30 if request.sample_index < 4 else 1)}{request.sample_index}<END>"
 
     model = ScriptedModel(reply)
     await gpo(model, budget_mode="enforce", schedule="fixed", candidates=4, first_words=20).propose(
@@ -52,7 +52,7 @@ async def test_resampling_keeps_every_parameter_of_the_request():
 
 async def test_failed_calls_are_not_asked_again_by_the_optimizer():
     # one retry layer, in the model; a second one here would drop or double parameters
-    model = ScriptedModel(lambda r: numbered(r) if r.draw else Completion(outcome="failed", fault="server"))
+    model = ScriptedModel(lambda r: numbered(r) if r.sample_index else Completion(outcome="failed", fault="server"))
     found = await gpo(model).propose(history((START, 0.5)), seed=1)
     assert (len(model.requests), len(found)) == (8, 7)
 
@@ -86,7 +86,7 @@ def test_the_linear_schedule_never_goes_negative():
 
 
 async def test_the_budget_can_be_measured():
-    model = ScriptedModel(lambda r: f"<START>{START} {'very ' * r.draw}<END>")
+    model = ScriptedModel(lambda r: f"<START>{START} {'very ' * r.sample_index}<END>")
     found = await gpo(model, budget_mode="enforce", schedule="fixed", first_words=3, resamples=0).propose(
         history((START, 0.5)), seed=1
     )

@@ -88,7 +88,7 @@ def test_regions_that_cannot_be_are_refused(change: dict[str, float]):
 
 
 async def test_generation_early_and_local_edits_once_the_region_has_shrunk():
-    model = ScriptedModel(lambda r: f"<START>{'word ' * 50}{r.draw}<END>")
+    model = ScriptedModel(lambda r: f"<START>{'word ' * 50}{r.sample_index}<END>")
     optimizer = gpo(model, schedule="trust", refinement="staged", candidates=1)
     start = "word " * 30
     wide = await optimizer.propose(history((start, 0.5)), seed=1)
@@ -100,7 +100,7 @@ async def test_generation_early_and_local_edits_once_the_region_has_shrunk():
 
 
 async def test_enforced_the_trust_region_holds():
-    model = ScriptedModel(lambda r: f"<START>{'word ' * (10 * r.draw)}<END>")
+    model = ScriptedModel(lambda r: f"<START>{'word ' * (10 * r.sample_index)}<END>")
     found = await gpo(model, schedule="trust", budget_mode="enforce", resamples=0).propose(
         history(("word " * 20, 0.5)), seed=1
     )

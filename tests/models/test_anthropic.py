@@ -268,7 +268,7 @@ async def test_a_seed_is_left_out_and_that_is_said_once(caplog: pytest.LogCaptur
 async def test_draws_come_one_by_one() -> None:
     with anthropic_server() as server:
         model = Coalesced(made(server))
-        requests = [ask("q", temperature=1.0, draw=draw) for draw in range(3)]
+        requests = [ask("q", temperature=1.0, sample_index=sample_index) for sample_index in range(3)]
         found = [await model.complete(request) for request in requests]
         await model.aclose()
     assert [got.text for got in found] == ["q"] * 3

@@ -32,8 +32,8 @@ class TestContract(ChatModelContract):
             yield Coalesced(OpenAIModel("tiny", base_url=server.base_url))
 
 
-def question(text: str = "q", *, draw: int = 0, seed: int | None = 5) -> Request:
-    return ask(text, temperature=1.0, seed=seed, draw=draw)
+def question(text: str = "q", *, sample_index: int = 0, seed: int | None = 5) -> Request:
+    return ask(text, temperature=1.0, seed=seed, sample_index=sample_index)
 
 
 def samples_of(body: dict[str, Any], *, most: int = 128) -> web.Response:
@@ -49,7 +49,9 @@ def samples_of(body: dict[str, Any], *, most: int = 128) -> web.Response:
 
 
 async def draws_of(model: ChatModel, count: int, text: str = "q") -> list[Completion]:
-    return await asyncio.gather(*(model.complete(question(text, draw=draw)) for draw in range(count)))
+    return await asyncio.gather(
+        *(model.complete(question(text, sample_index=sample_index)) for sample_index in range(count))
+    )
 
 
 async def test_eight_draws_are_one_request_and_the_prompt_is_counted_once() -> None:
@@ -72,8 +74,8 @@ PRICES = {"input_per_mtok": 2.0, "output_per_mtok": 10.0}
 async def test_only_draws_of_one_question_go_together() -> None:
     with chat_server(transform=samples_of) as server:
         model = Coalesced(OpenAIModel("tiny", base_url=server.base_url))
-        asked = [question(text, draw=draw) for draw in range(3) for text in ("a", "b")]
-        asked += [question("a", draw=9, seed=6), ask("a", draw=1), ask("a", draw=2)]
+        asked = [question(text, sample_index=sample_index) for sample_index in range(3) for text in ("a", "b")]
+        asked += [question("a", sample_index=9, seed=6), ask("a", sample_index=1), ask("a", sample_index=2)]
         got = await asyncio.gather(*(model.complete(request) for request in asked))
         await model.aclose()
     assert sorted(body.get("n", 1) for body in server.bodies) == [1, 1, 1, 3, 3]  # greedy ones are not joined
@@ -146,19 +148,25 @@ async def test_a_sample_that_broke_inside_a_reply_is_asked_for_again() -> None:
 
 async def test_an_exception_reaches_every_draw() -> None:
     model = Coalesced(ScriptedModel([]))
-    got = await asyncio.gather(*(model.complete(question(draw=draw)) for draw in range(3)), return_exceptions=True)
+    got = await asyncio.gather(
+        *(model.complete(question(sample_index=sample_index)) for sample_index in range(3)), return_exceptions=True
+    )
     assert [type(one) for one in got] == [ModelError] * 3
 
 
 async def test_a_cancelled_draw_leaves_the_others_and_the_last_one_ends_the_call() -> None:
     slow = SlowModel(ScriptedModel(lambda _: "fine"), latency_s=0.05)
     model = Metered(Coalesced(inner := Metered(slow)))
-    tasks = [asyncio.create_task(model.complete(question(draw=draw))) for draw in range(3)]
+    tasks = [asyncio.create_task(model.complete(question(sample_index=sample_index))) for sample_index in range(3)]
     await asyncio.sleep(0.01)
     tasks[0].cancel()
     assert (await tasks[1]).text == "fine"
-    tasks = [asyncio.create_task(Coalesced(inner).complete(question(draw=draw))) for draw in range(2)]
-    tasks += [asyncio.create_task(model.complete(question("other", draw=draw))) for draw in range(2)]
+    tasks = [
+        asyncio.create_task(Coalesced(inner).complete(question(sample_index=sample_index))) for sample_index in range(2)
+    ]
+    tasks += [
+        asyncio.create_task(model.complete(question("other", sample_index=sample_index))) for sample_index in range(2)
+    ]
     await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()

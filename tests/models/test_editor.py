@@ -47,13 +47,15 @@ def situation(
     return Situation(current=current, score=0.2, memory=memory, exemplars=(NUMBERS,), budget_words=budget)
 
 
-def asking(text: str, *, draw: int = 0, seed: int | None = 1) -> Request:
-    return Request(messages=(Message(role="user", content=text),), temperature=1.0, draw=draw, seed=seed)
+def asking(text: str, *, sample_index: int = 0, seed: int | None = 1) -> Request:
+    return Request(
+        messages=(Message(role="user", content=text),), temperature=1.0, sample_index=sample_index, seed=seed
+    )
 
 
 async def replies(text: str, draws: int = 8, editor: EditorModel | None = None) -> list[str]:
     model = editor or EditorModel()
-    return [(await model.complete(asking(text, draw=draw))).text for draw in range(draws)]
+    return [(await model.complete(asking(text, sample_index=sample_index))).text for sample_index in range(draws)]
 
 
 def test_the_bank_is_large_clean_and_one_for_all_tasks():
@@ -78,9 +80,9 @@ async def test_answers_the_meta_prompt_with_new_prompts_in_the_tags():
 
 @settings(max_examples=60, deadline=None)
 @given(PROMPTS, st.lists(st.tuples(PROMPTS, st.floats(0, 1)), max_size=4), st.integers(0, 60), st.integers(0, 30))
-def test_keeps_to_the_measured_budget(current: str, past: list[tuple[str, float]], budget: int, draw: int):
+def test_keeps_to_the_measured_budget(current: str, past: list[tuple[str, float]], budget: int, sample_index: int):
     text = meta_prompt(situation(current, *past, budget=budget))
-    reply = asyncio.run(EditorModel().complete(asking(text, draw=draw))).text
+    reply = asyncio.run(EditorModel().complete(asking(text, sample_index=sample_index))).text
     proposed = parse_prompt(reply)
     assert edit_distance(current, proposed) <= budget or not current
 
@@ -91,7 +93,8 @@ async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
     code = (
         "import asyncio, sys; from askwell.core.types import Message, Request;"
         "from askwell.models.bundled.editor import EditorModel;"
-        "r = Request(messages=(Message(role='user', content=sys.stdin.read()),), temperature=1.0, draw=3, seed=1);"
+        "said = (Message(role='user', content=sys.stdin.read()),);"
+        "r = Request(messages=said, temperature=1.0, sample_index=3, seed=1);"
         "print(asyncio.run(EditorModel().complete(r)).text, end='')"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -103,8 +106,8 @@ async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
 
 async def test_seed_draw_and_content_all_matter():
     text = meta_prompt(situation())
-    base = asking(text, draw=4, seed=1)
-    variants = [base, replace(base, seed=2), replace(base, draw=6), asking(text + " ", draw=4, seed=1)]
+    base = asking(text, sample_index=4, seed=1)
+    variants = [base, replace(base, seed=2), replace(base, sample_index=6), asking(text + " ", sample_index=4, seed=1)]
     answers = [(await EditorModel().complete(request)).text for request in variants]
     answers.append((await EditorModel(5).complete(base)).text)
     assert len(set(answers)) == len(answers)

@@ -199,7 +199,7 @@ async def test_a_key_is_needed_and_never_shown(caplog: pytest.LogCaptureFixture)
 
 
 async def draws_of(model: ChatModel, number: int) -> list[Completion]:
-    requests = [ask("q", temperature=1.0, draw=draw) for draw in range(number)]
+    requests = [ask("q", temperature=1.0, sample_index=sample_index) for sample_index in range(number)]
     try:
         return await asyncio.gather(*(model.complete(request) for request in requests))
     finally:

@@ -90,10 +90,12 @@ async def test_replies_do_not_depend_on_the_batch(checkpoint: Path, temperature:
 async def test_samples_follow_the_distribution_and_the_seed(local: LocalModel, checkpoint: Path) -> None:
     import torch
 
-    draws = [ask("a", temperature=1.5, max_tokens=1, seed=5, draw=draw) for draw in range(3000)]
+    draws = [ask("a", temperature=1.5, max_tokens=1, seed=5, sample_index=sample_index) for sample_index in range(3000)]
     got = [completion.text for completion in await gathered(local, draws)]
     assert got == [completion.text for completion in await gathered(local, draws)]
-    reseeded = [ask("a", temperature=1.5, max_tokens=1, seed=6, draw=draw) for draw in range(50)]
+    reseeded = [
+        ask("a", temperature=1.5, max_tokens=1, seed=6, sample_index=sample_index) for sample_index in range(50)
+    ]
     assert got[:50] != [completion.text for completion in await gathered(local, reseeded)]
     model, tokenizer = reference(checkpoint)
     ids = tokenizer(templated(tokenizer, "a"), add_special_tokens=False, return_tensors="pt")["input_ids"]

@@ -76,7 +76,7 @@ async def test_sends_sampling_parameters_and_extra_body() -> None:
     with chat_server() as server:
         model = OpenAIModel("tiny", base_url=server.base_url, extra_body={"top_p": 0.5})
         await model.complete(ask("q", temperature=0.7, max_tokens=9, seed=3))
-        await model.complete(ask("q", seed=3, draw=1))
+        await model.complete(ask("q", seed=3, sample_index=1))
         await answer(model, ask("q"))
     first, second, third = server.bodies
     assert first == {

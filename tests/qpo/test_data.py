@@ -36,7 +36,14 @@ def test_rows_add_up_by_normalised_query_and_failures_stay() -> None:
 
 
 def test_a_numbered_draw_counts_once_and_a_conflict_is_told() -> None:
-    cells = merge([row("a", draw=0), row("a", draw=1, total=0.0), row("A", draw=0), row("a", draw=1, total=1.0)])
+    cells = merge(
+        [
+            row("a", sample_index=0),
+            row("a", sample_index=1, total=0.0),
+            row("A", sample_index=0),
+            row("a", sample_index=1, total=1.0),
+        ]
+    )
     assert (cells.cells[0].total, cells.cells[0].draws) == (1.0, 2)
     assert (cells.copies, cells.conflicts) == (2, 1)
 
@@ -81,14 +88,14 @@ def test_run_logs_give_rows_without_test_split_failed_calls_and_demonstrations()
     demo = Example(id="d", input="x", target="y")
     rows = from_rollouts(
         [
-            rollout("a", 0.0, draw=1),
+            rollout("a", 0.0, sample_index=1),
             rollout("a", 1.0, split="test"),
             rollout("b", None),
             rollout("c", 1.0, prompt=Prompt(instruction="p", demos=(demo,))),
         ],
         target="m",
     )
-    assert [(found.query, found.total, found.draw, found.target) for found in rows] == [("a", 0.0, 1, "m")]
+    assert [(found.query, found.total, found.sample_index, found.target) for found in rows] == [("a", 0.0, 1, "m")]
 
 
 @given(st.lists(st.text(min_size=1, max_size=6).filter(str.strip), min_size=4, max_size=30), st.integers(0, 5))

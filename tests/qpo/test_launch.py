@@ -27,7 +27,8 @@ from askwell.policies.lm.generate import Sampling  # noqa: E402
 from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
 from askwell.policies.lm.model import ModelSettings  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_spend
 from askwell.runlog.store import SqliteStore  # noqa: E402
 from tests.qpo.policies import QUICK, queries, world  # noqa: E402
 from tests.servers import Messages, chat_server  # noqa: E402
@@ -122,7 +123,7 @@ def test_askwell_train_with_two_processes(tmp_path: Path, monkeypatch: pytest.Mo
     assert json.loads(done.stdout)["finished"]
     assert "epoch 1: training loss" in done.stderr
     with SqliteStore(tmp_path / "runs" / "policy" / folders.LOG, read_only=True) as store:
-        paid = views.spend(store.events(kinds=["rollout"]))["target"].calls
+        paid = read_spend(store)["target"].calls
         assert [event.body["loop"] for event in store.events(kinds=["loop"])] == [0, 1, 2]
     assert paid == server.total_requests > 0
     assert sorted(path.name for path in (tmp_path / "runs" / "policy" / "loops").iterdir()) == ["loop-1", "loop-2"]

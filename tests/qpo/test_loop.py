@@ -25,7 +25,7 @@ from askwell.policies.multi_loop import Learnt, LoopsSettings, MultiLoop
 from askwell.policies.protocols import Trainer
 from askwell.policies.query_splits import Parts, part
 from askwell.policies.selection_writer import Chooser
-from askwell.runlog import views
+from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
@@ -98,7 +98,7 @@ async def multi(
     stop_after: float = math.inf,
 ) -> Learnt:
     async with Journal(store) as journal:
-        spent = views.spend(store.events(kinds=["rollout"]))
+        spent = read_spend(store)
         budget = BudgetTracker(caps or Caps(), spent=spent.values(), reserve=120)
         evaluator = Evaluator(
             task=TASK, target=BudgetLimited(world.model(), budget), journal=journal, sampling=Sampling(), budget=budget
@@ -159,7 +159,7 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
     splits = [str(event.body["split"]) for event in store.events(kinds=["rollout"])]
     assert splits[splits.index("test") :] == ["test"] * splits.count("test")
     tests = {example.input for example in TASK.splits["test"]}
-    assert not {row.query for row in from_rollouts(views.rollouts(store.events()))} & tests
+    assert not {row.query for row in from_rollouts(read_rollouts(store))} & tests
 
 
 def test_no_pair_is_asked_twice() -> None:

@@ -23,7 +23,7 @@ def test_jsonl_with_usual_names_and_an_empty_outcome(tmp_path: Path) -> None:
         {"question": "c", "prompt": "p", "score": "wrong"},
     )
     rows = list(read_outcomes(path))
-    assert [(row.query, row.total, row.draw, row.target, row.confidence) for row in rows] == [
+    assert [(row.query, row.total, row.sample_index, row.target, row.confidence) for row in rows] == [
         ("a", 0.5, 1, "m", -0.25),
         ("c", 0.0, None, "", None),
     ]
@@ -61,7 +61,7 @@ def test_several_sources_merge_and_a_source_named_twice_is_refused(tmp_path: Pat
         ({"query": "a", "prompt": "p"}, {}, "no column for outcome"),
         ({"query": "a", "prompt": "p", "score": "good"}, {}, "line 1: 'good' is not a number"),
         ({"query": 3, "prompt": "p", "score": 1}, {}, "query is 3; expected a text"),
-        ({"query": "a", "prompt": "p", "score": 1, "draw": 0.5}, {}, "draw is 0.5; expected a whole number"),
+        ({"query": "a", "prompt": "p", "score": 1, "draw": 0.5}, {}, "sample_index is 0.5; expected a whole number"),
         ({"query": "a", "prompt": "p", "score": 1}, {"promt": "x"}, "did you mean 'prompt'"),
         ({"query": "a", "prompt": "p", "score": 1}, {"prompt": "scor"}, "did you mean 'score'"),
     ],

@@ -23,7 +23,9 @@ def reply(request: Request) -> Completion:
         return Completion(outcome="failed", fault="server", error="the model is out of order")
     outcome = "truncated" if request.max_tokens < 3 else "ok"
     usage = Usage(prompt_tokens=len(text.split()), completion_tokens=1)
-    return Completion(text=f"{text}/{request.draw}/{request.temperature}/{request.seed}", outcome=outcome, usage=usage)
+    return Completion(
+        text=f"{text}/{request.sample_index}/{request.temperature}/{request.seed}", outcome=outcome, usage=usage
+    )
 
 
 @pytest.fixture
@@ -73,7 +75,9 @@ async def test_the_official_client_gets_it_too_plain_and_streamed(url: str) -> N
 async def test_n_gives_different_draws(url: str) -> None:
     status, body = await post(url, ask("hi", n=3))
     assert status == 200
-    assert [choice["message"]["content"] for choice in body["choices"]] == [f"hi/{draw}/0.5/None" for draw in range(3)]
+    assert [choice["message"]["content"] for choice in body["choices"]] == [
+        f"hi/{sample_index}/0.5/None" for sample_index in range(3)
+    ]
     assert body["usage"]["completion_tokens"] == 3
 
 

@@ -22,7 +22,8 @@ from askwell.policies.offline_eval.compare import SCORERS
 from askwell.policies.offline_eval.compare import compare as compare_policies
 from askwell.policies.offline_eval.train_or_not import dense_part
 from askwell.policies.train_job import figures
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
 
 
@@ -76,7 +77,7 @@ def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[T
 
 def _training(source: str, folder: Path) -> Training | None:
     with SqliteStore(run_log(source, folder), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
         if not folders.is_training(header):
             return None
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])

@@ -11,7 +11,7 @@ from askwell.cli.flags import FOLDER_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
 from askwell.report.mlflow import record
 from askwell.runlog import transfer
-from askwell.runlog.folders import find_run, log_path
+from askwell.runlog.folders import LOG, find_run, log_path
 from askwell.runlog.store import SqliteStore
 
 
@@ -39,15 +39,18 @@ def export_log(run: str, *, format_name: str, table: str, output: Path | None, f
 
 @log.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--run", "name", required=True, metavar="NAME", help="Name of the new run.")
+@click.option("-o", "--run", "name", required=True, metavar="NAME", help="Name of the new run.")
 @FOLDER_FLAG
 @reports_errors
 def import_log(file: Path, *, name: str, folder: Path) -> None:
-    """Make a run from an exported log; it equals the exported run, event for event."""
+    """Make a run from an exported log, or from a run with an older log format, which is converted.
+
+    FILE is a file of askwell log export, a run's folder or its log.db. The new run equals it event by event.
+    """
     path = log_path(folder, name)
     if path.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
-    count = transfer.load(file, path)
+    count = transfer.load(file if file.exists() else _named_run(folder, file), path)
     _say(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
 
 
@@ -62,6 +65,12 @@ def log_to_mlflow(run: str, *, experiment: str, tracking_uri: str | None, folder
     with SqliteStore(find_run(folder, run), read_only=True) as store:
         run_id = record(store, run, experiment=experiment, tracking_uri=tracking_uri)
     _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
+
+
+def _named_run(folder: Path, source: Path) -> Path:
+    """Return the folder of the run of this name, if there is one; else the source as it is."""
+    is_run = source.name == str(source) and (folder / source / LOG).is_file()
+    return folder / source if is_run else source
 
 
 def _say(text: str) -> None:

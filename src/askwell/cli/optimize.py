@@ -33,7 +33,7 @@ from askwell.config import Config
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
-from askwell.report.run_report import run_report
+from askwell.report import run_report
 from askwell.runlog import folders
 
 

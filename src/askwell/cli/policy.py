@@ -18,7 +18,8 @@ from askwell.policies.data.offline import run_log
 from askwell.policies.selection.guard import guard_body
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import figures
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
 from askwell.training import is_logged, load_policy
 
@@ -61,7 +62,7 @@ def show_training(run: str, *, folder: Path, as_json: bool) -> None:
         _show_selection(run, folder, as_json=as_json)
         return
     with SqliteStore(run_log(run, folder), read_only=True) as store:
-        if not folders.is_training(views.header(store.events(kinds=["run"]))):
+        if not folders.is_training(read_header(store)):
             raise ConfigError(f"the run {run!r} is an optimization, not a training; askwell show {run} shows it")
         training = figures(store)
     if training is None:

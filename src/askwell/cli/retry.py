@@ -21,9 +21,9 @@ from askwell.cli.flags import (
 )
 from askwell.cli.session import live_progress, resumed_config, stops_in_order
 from askwell.core.event_loop import run_blocking
-from askwell.engine.retry import Repaired, fill
+from askwell.engine.retry import RetryResult, retry_missing
 from askwell.models.wrappers.meter import Metered
-from askwell.report.run_report import run_report
+from askwell.report import run_report
 from askwell.runlog.folders import find_run
 from askwell.runlog.store import SqliteStore
 
@@ -44,9 +44,9 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
     models = [cast("Metered", job.side.model)]
     with SqliteStore(log) as store:
         with stops_in_order(f"askwell retry {run} goes on from here", log), live_progress(models) as live:
-            repaired = run_blocking(lambda stopper: fill(job, store, stopper, live))
+            repaired = run_blocking(lambda stopper: retry_missing(job, store, stopper, live))
         updated = run_report.report(store)
-    assert updated is not None  # fill refuses a run without a scored prompt
+    assert updated is not None  # retry_missing refuses a run without a scored prompt
     if as_json:
         counts = {"run": run, "missing": repaired.missing, "filled": repaired.filled}
         tables.print_json({**counts, **run_report.as_json(updated)})
@@ -58,7 +58,7 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
             out.print(part, highlight=False)
 
 
-def _summary(repaired: Repaired) -> str:
+def _summary(repaired: RetryResult) -> str:
     if not repaired.missing:
         return "Nothing is missing: every call has been answered."
     return f"{repaired.filled} of {repaired.missing} missing calls answered; no answered call was made again."

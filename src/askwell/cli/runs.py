@@ -9,7 +9,7 @@ from rich.console import Console
 
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
-from askwell.runlog.folders import summaries
+from askwell.report.run_list import summaries
 
 
 @click.command()

@@ -17,8 +17,8 @@ from askwell.cells import CellView
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
-from askwell.report.run_report import run_report
-from askwell.runlog.codec import outcome_columns, request_body
+from askwell.report import run_report
+from askwell.runlog.codec import encode_request, flatten_outcome
 from askwell.runlog.folders import find_run, is_training
 from askwell.runlog.store import SqliteStore
 
@@ -107,12 +107,12 @@ def _call_json(view: CellView) -> dict[str, object]:
         "cell": view.place,
         "step": view.step,
         "split": view.split,
-        "draw": view.draw,
+        "sample_index": view.sample_index,
         "example": view.example.id,
         "target": view.example.target,
-        "request": request_body(view.request),
+        "request": encode_request(view.request),
         "request_is_exact": view.is_exact,
-        **outcome_columns(view.completion, view.score),
+        **flatten_outcome(view.completion, view.score),
         "seconds": view.seconds,
         "cached": view.cached,
     }
@@ -120,7 +120,7 @@ def _call_json(view: CellView) -> dict[str, object]:
 
 def _call_page(view: CellView) -> Iterator[RenderableType]:
     request, completion, score = view.request, view.completion, view.score
-    yield Text(f"Call {view.place} · {view.split}, step {view.step}, sample {view.draw}", style="bold")
+    yield Text(f"Call {view.place} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
     sent = {
         True: "as sent",
         False: "NOT as sent: the parameters or the code have changed",

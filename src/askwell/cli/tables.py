@@ -14,8 +14,8 @@ from askwell.api import Evaluation
 from askwell.cli.progress import format_seconds, spent_line
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
+from askwell.report.run_list import RunSummary
 from askwell.report.run_report import Report, claim, interval_json, prompt_diff, prompt_text
-from askwell.runlog.folders import RunSummary
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -47,7 +47,7 @@ def run_report(scored: Report) -> Iterator[RenderableType]:
             f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
             f"{money}{failed}"
         )
-    for quirk in scored.learnt:
+    for quirk in scored.quirks:
         yield Text(f"Learnt: {quirk}.")
     if scored.missing:
         yield Text(f"Missing: {scored.missing} calls, which no score includes. `askwell retry` makes them again.")

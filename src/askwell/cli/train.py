@@ -36,7 +36,8 @@ from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import judge
 from askwell.policies.selection.guard import guard_body
 from askwell.policies.train_job import Trained
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
 from askwell.training import choose, config_of, execute
 
@@ -209,7 +210,7 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
 def _resumed_config(name: str, folder: Path, *, processes: int | None) -> Config:
     """Read a training's own settings from its log; it may continue on another number of processes."""
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
+        header = read_header(store)
     if not folders.is_training(header) or header["settings"] is None:
         raise ConfigError(
             f"the run {name!r} was not begun by this command; resume it as it was begun (askwell optimize "

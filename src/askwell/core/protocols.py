@@ -126,5 +126,5 @@ class PromptRunner(Protocol):
         step: int,
         split: Split = "train",
         temperature: float | None = None,
-        draw: int = 0,
+        sample_index: int = 0,
     ) -> list[Rollout]: ...

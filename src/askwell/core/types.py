@@ -25,7 +25,7 @@ others are worth another try."""
 FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
 
 EventKind = Literal[
-    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "learnt", "result"
+    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "quirk", "result"
 ]  # fmt: skip
 
 
@@ -56,8 +56,8 @@ class Request:
     max_tokens: int = 512
     """Longest reply, in tokens of the model."""
     seed: int | None = None
-    draw: int = 0
-    """Which sample of a repeated call this is; part of the cache key, so that repeats are never copies."""
+    sample_index: int = 0
+    """Number of the repeat, from 0; part of the cache key, so that repeats are never copies of one answer."""
     samples: int = 1
     """Replies wanted of this one call. Above 1 only between `models.coalesce` and a provider: the log and its keys
     know single draws."""
@@ -151,7 +151,7 @@ class Rollout:
     query: str
     completion: Completion
     score: Score | None
-    draw: int = 0
+    sample_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
-from askwell.runlog.views import Spend
+from askwell.runlog.fold import Spend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
 from askwell.engine.rollout_queue import Backpressure, RolloutQueue, RolloutSlot, closed_queue
 from askwell.models.request_key import request_key
-from askwell.runlog.codec import rollout_body
+from askwell.runlog.codec import encode_rollout
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -77,15 +77,22 @@ class Evaluator:
     def slots(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[RolloutSlot]:
         """Lay out prompts × examples of a split × draws, prompt by prompt, and reserve their positions in the log."""
         layout = [
-            (prompt, example, draw)
+            (prompt, example, sample_index)
             for prompt in prompts
             for example in self.task.splits.get(split, ())
-            for draw in range(self.sampling.draws)
+            for sample_index in range(self.sampling.draws)
         ]
         first = self.journal.reserve(len(layout))
         return [
-            RolloutSlot(position=first + index, step=step, split=split, prompt=prompt, example=example, draw=draw)
-            for index, (prompt, example, draw) in enumerate(layout)
+            RolloutSlot(
+                position=first + index,
+                step=step,
+                split=split,
+                prompt=prompt,
+                example=example,
+                sample_index=sample_index,
+            )
+            for index, (prompt, example, sample_index) in enumerate(layout)
         ]
 
     @property
@@ -232,7 +239,7 @@ class Evaluator:
             temperature=self.sampling.temperature if slot.temperature is None else slot.temperature,
             max_tokens=self.sampling.max_tokens,
             seed=self.sampling.seed,
-            draw=slot.draw,
+            sample_index=slot.sample_index,
         )
 
     def _score(self, slot: RolloutSlot, completion: Completion) -> Rollout:
@@ -245,11 +252,11 @@ class Evaluator:
             query=slot.example.input,
             completion=completion,
             score=None if failed else self.task.metric(completion.text, slot.example),
-            draw=slot.draw,
+            sample_index=slot.sample_index,
         )
 
     def _write(self, slot: RolloutSlot, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
-        body = rollout_body(rollout, cached=cached)
+        body = encode_rollout(rollout, cached=cached)
         seconds = 0.0 if cached else rollout.completion.seconds
         return self.journal.put(Event(position=slot.position, kind="rollout", body=body, key=key, seconds=seconds))
 

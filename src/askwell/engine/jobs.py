@@ -20,7 +20,9 @@ from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
-from askwell.runlog import batches, views
+from askwell.runlog import batches
+from askwell.runlog.codec import FORMAT
+from askwell.runlog.fold import read_spend
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal, Journaled
@@ -76,7 +78,7 @@ class OptimizeJob:
             stack.push_async_callback(self.side.model.aclose)
             stack.push_async_callback(self.optimizer_model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            spent = views.summed(store.usage())
+            spent = read_spend(store)
             budget = BudgetTracker(
                 self.caps,
                 spent=spent.values(),
@@ -131,7 +133,7 @@ class EvaluateJob:
 def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
     """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "config": dict(config),
         "seed": seed,
         "settings": None if settings is None else dict(settings),
@@ -174,10 +176,10 @@ def _prompt_runner(evaluator: Evaluator) -> PromptRunner:
         step: int,
         split: Split = "train",
         temperature: float | None = None,
-        draw: int = 0,
+        sample_index: int = 0,
     ) -> list[Rollout]:
         journal = evaluator.journal
-        texts = journal.prompt_events(journal.untold([prompt]))
+        texts = journal.prompt_events(journal.unlogged_prompts([prompt]))
         # Before the first await: positions then follow the order of the calls, even if several runners wait at once.
         first = journal.reserve(len(examples))
         await journal.write(*texts)
@@ -188,7 +190,7 @@ def _prompt_runner(evaluator: Evaluator) -> PromptRunner:
                 split=split,
                 prompt=prompt,
                 example=example,
-                draw=draw,
+                sample_index=sample_index,
                 temperature=temperature,
             )
             for index, example in enumerate(examples)

@@ -20,9 +20,8 @@ from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean, scores_by_prompt
-from askwell.runlog import fold, views
-from askwell.runlog.codec import candidate_body, example_body, prompt_id, proposal_body, rejection_body
-from askwell.runlog.fold import Columns
+from askwell.runlog.codec import encode_candidate, encode_example, encode_proposal, encode_rejection, prompt_id
+from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -51,10 +50,10 @@ async def run(
 ) -> Trajectory:
     """Run (or resume) the loop over the evaluator's log, test the winner, and return the history."""
     store = evaluator.journal.store
-    history = fold.read(store).trajectory
-    if views.result(store.events(kinds=["result"])) is not None:
+    history = fold(store).trajectory
+    if read_result(store) is not None:
         return history
-    resume = views.resume_point(store.events(kinds=views.RESUMING))
+    resume = find_resume_point(store)
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
@@ -94,14 +93,14 @@ class _Driver:
         else:
             self._show(history, "proposing prompts")
             proposals = await optimizer.propose(history, seed=derive_seed(self.settings.seed, "step", step))
-        rejected = [rejection_body(proposal) for proposal in proposals if proposal.rejected]
+        rejected = [encode_rejection(proposal) for proposal in proposals if proposal.rejected]
         accepted = [proposal for proposal in proposals if not proposal.rejected]
         # A step without a usable prompt is still a step: the current prompt stays.
         accepted = accepted or [Proposal(prompt=history.current.prompt, origin="kept")]
         journal = self.evaluator.journal
         new_prompts = [proposal.prompt for proposal in accepted if history.find(proposal.prompt) is None]
         texts = journal.prompt_events(new_prompts)
-        body: dict[str, object] = {"step": step, "proposals": [proposal_body(proposal) for proposal in accepted]}
+        body: dict[str, object] = {"step": step, "proposals": [encode_proposal(proposal) for proposal in accepted]}
         if rejected:
             body["rejected"] = rejected
         await journal.write(*texts, Event(position=journal.reserve(), kind="proposals", body=body))
@@ -128,7 +127,7 @@ class _Driver:
             scores = await scores_by_prompt(self._with_progress(rollouts, len(slots), history, stage))
         candidates = [_candidate(proposal, step, history, scores, partial) for proposal in proposals]
         body["candidates"] = [
-            candidate_body(candidate, reused=candidate.prompt not in scores) for candidate in candidates
+            encode_candidate(candidate, reused=candidate.prompt not in scores) for candidate in candidates
         ]
         await self._write("step", body)
         history = history.extended(candidates)
@@ -171,7 +170,7 @@ class _Driver:
             await scores_by_prompt(self._with_progress(rollouts, len(slots), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # the reserve was estimated at average cost, and the test cost more
             reason = f"{exhausted}, and the final test was cut short"
-        body = result_body(reason, first, best, fold.read(self.evaluator.journal.store))
+        body = result_body(reason, first, best, fold(self.evaluator.journal.store))
         await self._write("result", body)
         self._show(history, "done")
 
@@ -229,15 +228,15 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
     await journal.write(
         *opening,
         *(
-            Event(position=first + 1 + index, kind="example", body=example_body(example, split))
+            Event(position=first + 1 + index, kind="example", body=encode_example(example, split))
             for index, (split, example) in enumerate(examples)
         ),
     )
 
 
-def result_body(reason: str, initial: Candidate, best: Candidate, logged: Columns) -> dict[str, object]:
+def result_body(reason: str, initial: Candidate, best: Candidate, logged: RunFold) -> dict[str, object]:
     """Encode the event that ends a run; a later one supersedes it."""
-    scores = {candidate.prompt: logged.of(candidate.prompt, "test") for candidate in (initial, best)}
+    scores = {candidate.prompt: logged.scores_of(candidate.prompt, "test") for candidate in (initial, best)}
     return {
         "reason": reason,
         "initial": prompt_id(initial.prompt),

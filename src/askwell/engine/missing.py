@@ -21,8 +21,8 @@ from dataclasses import replace
 from askwell.core.errors import ModelError, RunFailed
 from askwell.core.types import Event, Prompt, Rollout
 from askwell.engine.rollout_queue import RolloutSlot
-from askwell.runlog.codec import rollout_body
-from askwell.runlog.store import ASIDE
+from askwell.runlog.codec import encode_rollout
+from askwell.runlog.store import UNORDERED
 from askwell.runlog.writer import Journal
 
 
@@ -72,7 +72,7 @@ class MissingCalls:
             raise self._failure(self._missing, asked)
         self.check_share(of=asked, asked=asked)
         for rollout in self._missing:
-            await self._journal.write(Event(position=ASIDE, kind="rollout", body=rollout_body(rollout)))
+            await self._journal.write(Event(position=UNORDERED, kind="rollout", body=encode_rollout(rollout)))
             yield rollout
 
     def _failure(self, failed: Sequence[Rollout], asked: int) -> RunFailed | ModelError:

@@ -121,7 +121,7 @@ class Race:
             async for slot, rollout in arrivals:
                 if rollout.score is not None:
                     missing.record_answer(slot.prompt)
-                    self._scores.setdefault((slot.prompt, slot.example.id), {})[slot.draw] = rollout.score.value
+                    self._scores.setdefault((slot.prompt, slot.example.id), {})[slot.sample_index] = rollout.score.value
                     yield rollout
                 elif (retry := missing.record_failure(slot, rollout, asked=self.calls)) is not None:
                     self._queue.put(retry)

@@ -23,10 +23,9 @@ from askwell.engine.loop import begin, result_body
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
-from askwell.runlog import fold, views
 from askwell.runlog.codec import Body, prompt_id
-from askwell.runlog.fold import Columns, Place
-from askwell.runlog.store import ASIDE, RunStore
+from askwell.runlog.fold import RunFold, SlotKey, fold, missing_slots, read_result, read_spend
+from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
 
@@ -48,25 +47,25 @@ async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, wat
         stack.push_async_callback(job.side.model.aclose)
         stack.push_async_callback(job.optimizer_model.aclose)
         journal = await stack.enter_async_context(Journal(store))
-        budget = BudgetTracker(job.caps, spent=views.summed(store.usage()).values())
+        budget = BudgetTracker(job.caps, spent=read_spend(store).values())
         # Whatever is still missing was missing before: no share of it is a reason to stop.
         evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, budget), stopper)
         await begin(journal, header=job.header, task=job.side.task)
         await remember_batches(job.side.model, journal, stopper, stack)
-        logged = fold.read(store)
+        logged = fold(store)
         if not len(logged.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
         retry = _Retry(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
         dev = await retry.fill(logged.trajectory.candidates, "dev")
-        final = views.result(store.events(kinds=["result"]))
+        final = read_result(store)
         if final is None:
             return dev
-        initial, best = _choose_best(fold.read(store))
+        initial, best = _choose_best(fold(store))
         earlier_best = [c for c in logged.trajectory.complete if prompt_id(c.prompt) == final["best"]]
         test = await retry.fill([initial, best, *earlier_best], "test")
-        body = result_body(cast("str", final["reason"]), initial, best, fold.read(store))
+        body = result_body(cast("str", final["reason"]), initial, best, fold(store))
         if _outcome(body) != _outcome(final):
-            await journal.write(Event(position=ASIDE, kind="result", body=body))
+            await journal.write(Event(position=UNORDERED, kind="result", body=body))
         return RetryResult(missing=dev.missing + test.missing, filled=dev.filled + test.filled)
 
 
@@ -78,8 +77,8 @@ class _Retry:
     steps: int
 
     async def fill(self, candidates: Sequence[Candidate], split: Split) -> RetryResult:
-        logged = fold.read(self.store)
-        failed = fold.missing(logged, self.store.cells())
+        logged = fold(self.store)
+        failed = missing_slots(self.store, logged)
         prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
         slots = [slot for prompt in prompts for slot in self._missing_slots(prompt, split, logged, failed)]
         if not slots:
@@ -92,19 +91,30 @@ class _Retry:
         return RetryResult(missing=len(slots), filled=filled)
 
     def _missing_slots(
-        self, prompt: Prompt, split: Split, logged: Columns, failed: Iterable[Place]
+        self, prompt: Prompt, split: Split, logged: RunFold, failed: Iterable[SlotKey]
     ) -> Iterator[RolloutSlot]:
         """Lay out the calls that failed and those never made (a test that a cap cut short; not what a race skipped)."""
-        scored, name = logged.of(prompt, split), prompt_id(prompt)
-        failed_here = {(example, draw) for place, owner, example, draw in failed if (place, owner) == (split, name)}
+        scored, name = logged.scores_of(prompt, split), prompt_id(prompt)
+        failed_here = {
+            (example, sample)
+            for slot_split, slot_prompt, example, sample in failed
+            if (slot_split, slot_prompt) == (split, name)
+        }
         candidates = [candidate for candidate in logged.trajectory.candidates if candidate.prompt == prompt]
         # A candidate that lost a race lacks examples on purpose: only its failed calls are made again.
         lost_race = split == "dev" and all(candidate.partial for candidate in candidates)
         step = max((candidate.step for candidate in candidates), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
-            for draw in range(self.evaluator.sampling.draws):
-                if (example.id, draw) in failed_here or (example.id not in scored and not lost_race):
-                    yield RolloutSlot(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
+            for sample_index in range(self.evaluator.sampling.draws):
+                if (example.id, sample_index) in failed_here or (example.id not in scored and not lost_race):
+                    yield RolloutSlot(
+                        position=UNORDERED,
+                        step=step,
+                        split=split,
+                        prompt=prompt,
+                        example=example,
+                        sample_index=sample_index,
+                    )
 
     def _show(self, history: Trajectory, split: Split, before: int, total: int) -> None:
         self.watch(
@@ -119,11 +129,11 @@ class _Retry:
         )
 
 
-def _choose_best(logged: Columns) -> tuple[Candidate, Candidate]:
+def _choose_best(logged: RunFold) -> tuple[Candidate, Candidate]:
     """Return the initial candidate and the best one, by all dev scores there are now."""
     rescored: list[Candidate] = []
     for candidate in logged.trajectory.candidates:
-        scores = logged.of(candidate.prompt, "dev")
+        scores = logged.scores_of(candidate.prompt, "dev")
         score = mean(scores[example_id] for example_id in sorted(scores)) if scores else candidate.score
         rescored.append(replace(candidate, score=score, n=len(scores), example_scores=scores))
     history = Trajectory(candidates=tuple(rescored))

@@ -22,7 +22,7 @@ class RolloutSlot:
     split: Split
     prompt: Prompt
     example: Example
-    draw: int = 0
+    sample_index: int = 0
     temperature: float | None = None
     """Overrides the temperature of `Sampling`: a search may want several answers of a model otherwise asked at 0."""
     is_retry: bool = False

@@ -13,7 +13,7 @@ async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dic
     async for rollout in rollouts:
         by_example = values.setdefault(rollout.prompt, {})
         if rollout.score is not None:
-            by_example.setdefault(rollout.example_id, {})[rollout.draw] = rollout.score.value
+            by_example.setdefault(rollout.example_id, {})[rollout.sample_index] = rollout.score.value
     return {
         prompt: {example_id: mean_of_draws(by_draw) for example_id, by_draw in sorted(by_example.items())}
         for prompt, by_example in values.items()

@@ -11,14 +11,14 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def request_key(model_name: str, request: Request) -> str:
-    """Digest of everything that may change the answer: model, messages, sampling parameters, draw (32 hex digits)."""
-    parts = (
+    """Return a digest (32 hex digits) of everything that may change the answer: model, messages, sampling, repeat."""
+    parts = (  # values without their names: a renamed field leaves the keys of older logs as they are
         model_name,
         [(message.role, message.content) for message in request.messages],
         request.temperature,
         request.max_tokens,
         request.seed,
-        request.draw,
+        request.sample_index,
     )
     text = _as_json(parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

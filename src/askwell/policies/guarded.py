@@ -25,7 +25,7 @@ from askwell.policies.selection.guard import ALWAYS, Guard, guard_body, guard_of
 from askwell.policies.selection.selection import KIND as SELECTION
 from askwell.policies.selection.selection import SelectionPolicy, load_selection
 from askwell.policies.selection_writer import Chooser, load_chooser
-from askwell.runlog.codec import Body, prompt_body, prompt_of
+from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 
 FORMAT = 1
 FILE = "policy.json"
@@ -96,12 +96,12 @@ def save_policy(policy: Policy, folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(policy, FixedPolicy):
-        body: dict[str, object] = {"kind": "fixed", "prompt": prompt_body(policy.prompt)}
+        body: dict[str, object] = {"kind": "fixed", "prompt": encode_prompt(policy.prompt)}
     elif isinstance(policy, GuardedPolicy):
         policy.writer.save(folder / WRITER)
         body = {
             "kind": CHOOSER if isinstance(policy.writer, Chooser) else "writer",
-            "prompt": prompt_body(policy.static),
+            "prompt": encode_prompt(policy.static),
             "guard": guard_body(policy.guard),
             "samples": policy.samples,
             "seed": policy.seed,
@@ -125,7 +125,7 @@ def load_policy(folder: Path, *, read_writer: Callable[[Path], Writer]) -> Polic
         return load_selection(folder)
     if body.get("format") != FORMAT or body.get("kind") not in {"fixed", "writer", CHOOSER}:
         raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
-    static = prompt_of(cast("Body", body["prompt"]))
+    static = decode_prompt(cast("Body", body["prompt"]))
     if body["kind"] == "fixed":
         return FixedPolicy(prompt=static)
     return GuardedPolicy(

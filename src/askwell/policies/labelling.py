@@ -14,7 +14,7 @@ from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
 from askwell.policies.guarded import Written
 from askwell.policies.loop_records import Chosen, Purpose, chosen_body
-from askwell.runlog.codec import prompt_body
+from askwell.runlog.codec import encode_prompt
 
 Show = Callable[[str, int, int], None]
 """Told what is going on: the stage, target calls done in it, and in all."""
@@ -97,7 +97,10 @@ class Asker:
         self._named.update(texts)
         first = journal.reserve(len(texts) + 1)
         await journal.write(
-            *(Event(position=first + place, kind="prompt", body=prompt_body(text)) for place, text in enumerate(texts)),
+            *(
+                Event(position=first + place, kind="prompt", body=encode_prompt(text))
+                for place, text in enumerate(texts)
+            ),
             Event(position=first + len(texts), kind="pairs", body=chosen_body(chosen)),
         )
         cells = self._cells(list(dict.fromkeys(pairs)), loop, purpose)
@@ -114,15 +117,15 @@ class Asker:
         first = self.evaluator.journal.reserve(len(pairs) * draws)
         return [
             RolloutSlot(
-                position=first + place * draws + draw,
+                position=first + place * draws + sample_index,
                 step=loop,
                 split=_SPLITS[purpose],
                 prompt=prompt,
                 example=self.examples[one],
-                draw=draw,
+                sample_index=sample_index,
             )
             for place, (one, prompt) in enumerate(pairs)
-            for draw in range(draws)
+            for sample_index in range(draws)
         ]
 
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from askwell.core.stats import Interval, Method
 from askwell.core.types import Event, Prompt
 from askwell.policies.selection.guard import Guard, guard_body, guard_of
-from askwell.runlog.codec import Body, prompt_id, prompt_of
+from askwell.runlog.codec import Body, decode_prompt, prompt_id
 
 Purpose = Literal["collect", "dev", "test"]
 
@@ -66,7 +66,7 @@ def choices(events: Iterable[Event]) -> dict[tuple[int, Purpose], Chosen]:
     found: dict[tuple[int, Purpose], Chosen] = {}
     for event in events:
         if event.kind == "prompt":
-            prompts[cast("str", event.body["id"])] = prompt_of(event.body)
+            prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
         elif event.kind == "pairs":
             body = event.body
             loop, purpose = cast("int", body["loop"]), cast("Purpose", body["purpose"])

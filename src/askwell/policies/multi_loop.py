@@ -37,7 +37,6 @@ from askwell.policies.query_splits import Parts
 from askwell.policies.rewards import Formula, rewarded
 from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
 from askwell.policies.selection_writer import fit_chooser
-from askwell.runlog import views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +260,7 @@ class MultiLoop:
     def _calls(self) -> int:
         """Target calls paid up to here; a resumed run's log already holds later ones."""
         journal = self.evaluator.journal
-        so_far = (event for event in journal.store.events(kinds=["rollout"]) if event.position < journal.next_position)
-        return views.spend(so_far)["target"].calls
+        return sum(not row.is_cached for row in journal.store.rollout_rows() if row.position < journal.next_position)
 
     async def _write(self, kind: EventKind, body: dict[str, object]) -> None:
         journal = self.evaluator.journal
@@ -296,7 +294,10 @@ def _barren(done: Sequence[_Done]) -> int:
 def _outcome(rollout: Rollout) -> Outcomes:
     assert rollout.score is not None
     return Outcomes(
-        query=rollout.query, prompt=rollout.prompt.instruction, total=rollout.score.value, draw=rollout.draw
+        query=rollout.query,
+        prompt=rollout.prompt.instruction,
+        total=rollout.score.value,
+        sample_index=rollout.sample_index,
     )
 
 

@@ -28,13 +28,12 @@ from askwell.policies.multi_loop import Learnt, LoopsSettings, MultiLoop, Tested
 from askwell.policies.offline_eval.train_or_not import judge
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.query_splits import Parts, Shares, part
-from askwell.runlog import views
-from askwell.runlog.codec import Body, prompt_body, prompt_of
-from askwell.runlog.folders import POLICY
+from askwell.runlog.codec import Body, decode_prompt, encode_prompt
+from askwell.runlog.fold import read_result, read_spend
+from askwell.runlog.folders import LOOPS, POLICY
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
 
-LOOPS = "loops"
 FIT = "fit"
 """Beside the loops' writers: the state of a fit on several processes, while it runs."""
 
@@ -101,12 +100,12 @@ class TrainJob:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.side.model.aclose)
             journal = await stack.enter_async_context(Journal(store))
-            spent = views.spend(store.events(kinds=["rollout"]))
+            spent = read_spend(store)
             kept_back = 2 * len(parts.test) * self.side.sampling.draws
             budget = BudgetTracker(self.caps, spent=spent.values(), reserve=kept_back)
             evaluator = stoppable(self.side.evaluator(journal, budget), stopper)
             await begin(journal, header=self.header, task=self.side.task)
-            if views.result(store.events(kinds=["result"])) is not None:
+            if read_result(store) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.static)
@@ -122,14 +121,14 @@ class TrainJob:
         """Measure headroom first, and write it down: without it nothing is trained."""
         show("measuring headroom", 0, 0)
         logged = Cells(cells=(*parts.train.cells, *parts.dev.cells))
+        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         try:
-            worth = judge(table_of(logged), seed=self.settings.seed)
+            worth = judge(table, seed=self.settings.seed)
             worth_it, verdict = worth.worth_it, worth.verdict
         except DataError as error:
             worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         static = Prompt(instruction=table.prompts[static_prompt(table)], demos=self._demos())
-        body = {"verdict": verdict, "worth_it": worth_it, "static": prompt_body(static)}
+        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(static)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
         return Figures(
             verdict=verdict,
@@ -201,11 +200,11 @@ def figures(store: RunStore) -> Figures | None:
     note = next(store.events(kinds=["note"]), None)
     if note is None:
         return None
-    body = views.result(store.events(kinds=["result"]))
+    body = read_result(store)
     found = Figures(
         verdict=cast("str", note.body["verdict"]),
         worth_it=cast("bool", note.body["worth_it"]),
-        static=prompt_of(cast("Body", note.body["static"])),
+        static=decode_prompt(cast("Body", note.body["static"])),
         loops=tuple(loops(store.events(kinds=["loop"]))),
     )
     if body is None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from askwell.core.errors import ConfigError, StoreError
 from askwell.report.run_report import Report, run_report
-from askwell.runlog import views
+from askwell.runlog.fold import read_header
 from askwell.runlog.store import RunStore
 
 _LONGEST_PARAM = 500
@@ -26,7 +26,7 @@ def record(store: RunStore, name: str, *, experiment: str, tracking_uri: str | N
     found = run_report.report(store)
     if found is None:
         raise StoreError(f"the run {name!r} has not scored its first prompt yet; look again later")
-    header = views.header(store.events(kinds=["run"]))
+    header = read_header(store)
     mlflow = _mlflow()
     try:
         client = mlflow.MlflowClient(tracking_uri=tracking_uri)

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import Render
 from askwell.core.types import Example, Message, Prompt
+from askwell.report import run_report as reports
 from askwell.report.run_report import Report
-from askwell.report.run_report import run_report as reports
 from askwell.tasks.demos import WithNearest
 
 _MARK = "\x00the question\x00"

@@ -9,10 +9,19 @@ from typing import Literal, cast
 
 from askwell.core.stats import Interval, mean_interval, optimism, paired_difference
 from askwell.core.types import ModelRole, Prompt, Split
-from askwell.runlog import fold, views
 from askwell.runlog.codec import Body, prompt_id
-from askwell.runlog.fold import Columns, CurvePoint
-from askwell.runlog.server_quirks import told
+from askwell.runlog.fold import (
+    CurvePoint,
+    RaceSavings,
+    RunFold,
+    Spend,
+    fold,
+    missing_slots,
+    read_race_savings,
+    read_result,
+    read_spend,
+)
+from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import RunStore
 from askwell.tasks.render import shown_target
 
@@ -41,13 +50,13 @@ class Report:
     optimism: Interval | None
     """Dev minus test score of the winner: how much choosing on dev flattered it."""
     curve: tuple[CurvePoint, ...]
-    spend: dict[ModelRole, views.Spend]
+    spend: dict[ModelRole, Spend]
     missing: int
     """Cells that were asked for and never answered. They are in no score; `askwell retry` fills them."""
-    raced: views.Raced | None = None
+    raced: RaceSavings | None = None
     """What racing saved on the dev split; None for a run without."""
-    learnt: tuple[str, ...] = ()
-    """What the models' servers turned out not to take, and what was done instead."""
+    quirks: tuple[str, ...] = ()
+    """What the models' servers do not accept, and what was sent instead."""
 
 
 def report(store: RunStore) -> Report | None:
@@ -55,10 +64,10 @@ def report(store: RunStore) -> Report | None:
     return with_columns(store)[0]
 
 
-def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
+def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
     """Return the report together with what it is folded from, for who needs both of a long log."""
-    final = views.result(store.events(kinds=["result"]))  # first: the log may be growing while it is read
-    found = fold.read(store)
+    final = read_result(store)  # first: the log may be growing while it is read
+    found = fold(store)
     history = found.trajectory
     if not len(history):
         return None, found
@@ -68,7 +77,7 @@ def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
     dev = _scores(found, "dev", [initial, best])
     test = _scores(found, "test", [initial, best] if final else [])
     ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
-    spent = views.summed(store.usage())
+    spent = read_spend(store)
     flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
     folded = Report(
         finished=final is not None,
@@ -79,9 +88,9 @@ def with_columns(store: RunStore) -> tuple[Report | None, Columns]:
         optimism=flattery,
         curve=found.curve,
         spend=spent,
-        missing=len(fold.missing(found, store.cells())),
-        raced=views.raced(store.events(kinds=["step"])),
-        learnt=told(store),
+        missing=len(missing_slots(store, found)),
+        raced=read_race_savings(store),
+        quirks=describe_quirks(store),
     )
     return folded, found
 
@@ -125,7 +134,7 @@ def as_json(found: Report) -> dict[str, object]:
         "missing": found.missing,
         "racing": found.raced and {"calls": found.raced.calls, "full": found.raced.full, "saved": found.raced.saved},
         "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
-        "learnt": list(found.learnt),
+        "quirks": list(found.quirks),
         "curve": [
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
             for point in found.curve
@@ -140,7 +149,7 @@ def interval_json(interval: Interval | None) -> dict[str, object] | None:
     return {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "n": interval.n}
 
 
-def spend_json(spent: views.Spend) -> dict[str, object]:
+def spend_json(spent: Spend) -> dict[str, object]:
     """Return what was spent on one model as JSON-able values."""
     return {
         "calls": spent.calls,
@@ -157,8 +166,8 @@ def paired_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tup
     return [ours[example_id] for example_id in both], [theirs[example_id] for example_id in both]
 
 
-def _scores(found: Columns, split: Split, prompts: Sequence[Prompt]) -> _Scores:
-    return {prompt: found.of(prompt, split) for prompt in prompts}
+def _scores(found: RunFold, split: Split, prompts: Sequence[Prompt]) -> _Scores:
+    return {prompt: found.scores_of(prompt, split) for prompt in prompts}
 
 
 def _standing(prompt: Prompt, dev: _Scores, test: _Scores) -> Standing:

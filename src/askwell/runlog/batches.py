@@ -1,4 +1,4 @@
-"""A run's batches in its log: aside, so that a run with batches reads like one without."""
+"""Log a run's batches as unordered events, so that a run with batches has the same ordered log as one without."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from askwell.core.types import Event
 from askwell.models.batch.ledger import Submission
 from askwell.models.parts import Batches, parts_of
 from askwell.runlog.codec import Body
-from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
-_SAID = "batch"
-"""The key under which a `note` event holds what is noted of a batch."""
+_KEY = "batch"
+"""The key of a `note` event's body that holds the note about a batch."""
 
 
 class BatchNotes:
-    """The `Ledger` of a run."""
+    """The `Ledger` of a run, kept in its log."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -31,14 +31,14 @@ class BatchNotes:
         return next((str(note["probe"]) for _, note in _notes(self._journal.store) if "probe" in note), "")
 
     def is_answered(self, key: str) -> bool:
-        return self._journal.recall(key, ASIDE) is not None
+        return self._journal.recall(key, UNORDERED) is not None
 
     async def write(self, note: Mapping[str, object]) -> None:
-        await self._journal.write(Event(position=ASIDE, kind="note", body={_SAID: dict(note)}))
+        await self._journal.write(Event(position=UNORDERED, kind="note", body={_KEY: dict(note)}))
 
 
 def submissions(store: RunStore) -> list[Submission]:
-    """Return the batches that a run has handed in, or was about to, in their order."""
+    """Return the batches that a run submitted, or was about to submit, in order."""
     notes = list(_notes(store))
     ids = {str(note["tag"]): str(note["id"]) for _, note in notes if "id" in note}
     return [
@@ -54,14 +54,14 @@ def submissions(store: RunStore) -> list[Submission]:
 
 
 def unfetched(store: RunStore) -> list[str]:
-    """Return the ids of the batches of which not every answer is in the log."""
+    """Return the ids of the batches with answers that are not in the log."""
     return [one.id for one in submissions(store) if one.id and any(store.find(key) is None for key in one.keys)]
 
 
 def attach(model: ChatModel, journal: Journal) -> Batches | None:
     """Let a model's batches, if it is asked in any, be remembered in a run's log; return what has to be settled.
 
-    Raises `ConfigError` where batches are on and the model is not asked in batches: their answers would be paid again.
+    Raises `ConfigError` if batches are still open and the model does not use batches: it would pay for them again.
     """
     batches = parts_of(model).batches
     if batches is not None:
@@ -77,7 +77,7 @@ def attach(model: ChatModel, journal: Journal) -> Batches | None:
 
 
 def _notes(store: RunStore) -> Iterator[tuple[Event, Body]]:
-    for event in store.events(after=BEFORE_ASIDE, kinds=["note"]):
-        note = event.body.get(_SAID)
+    for event in store.events(after=BEFORE_UNORDERED, kinds=["note"]):
+        note = event.body.get(_KEY)
         if isinstance(note, Mapping):
             yield event, cast("Body", note)

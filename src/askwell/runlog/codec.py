@@ -1,17 +1,16 @@
-"""Values <-> event bodies: the one place that knows how a run log is spelt."""
+"""Encode values as event bodies and decode them: the one place that knows the keys of a run log."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import cast
 
 from askwell.core.types import (
     Candidate,
     Completion,
-    Event,
     Example,
     Fault,
     Message,
@@ -29,15 +28,11 @@ from askwell.core.types import (
 Body = Mapping[str, object]
 """A JSON-able mapping, as stored."""
 
-CellRow = tuple[int, str, str, str, int, float | None, bool]
-"""A rollout without its texts: position, split, prompt id, example id, draw, score (None where the call failed), and
-whether it was answered from the log."""
-UsageRow = tuple[str, bool, int, int, int, float | None, float]
-"""Role of the model, whether these calls failed, how many they are; prompt tokens, completion tokens, dollars (None
-where not one price is known) and seconds in all."""
+FORMAT = 2
+"""Number of the log's format. It goes up whenever a key or a kind changes; `upgrade` converts older logs."""
 
 
-@lru_cache(maxsize=256)  # asked for at every rollout, and a run scores few prompts at a time
+@lru_cache(maxsize=256)  # called for every rollout, and a run scores few prompts at a time
 def prompt_id(prompt: Prompt) -> str:
     """Name a prompt by its content (16 hex digits): rollouts refer to it, the text is stored once."""
     parts = [prompt.instruction, [(demo.input, demo.target) for demo in prompt.demos]]
@@ -45,7 +40,7 @@ def prompt_id(prompt: Prompt) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def example_body(example: Example, split: Split | None = None) -> dict[str, object]:
+def encode_example(example: Example, split: Split | None = None) -> dict[str, object]:
     body: dict[str, object] = {"id": example.id, "input": example.input}
     body["target"] = example.target if isinstance(example.target, str) else list(example.target)
     if example.meta:
@@ -55,7 +50,7 @@ def example_body(example: Example, split: Split | None = None) -> dict[str, obje
     return body
 
 
-def example_of(body: Body) -> Example:
+def decode_example(body: Body) -> Example:
     target = body["target"]
     return Example(
         id=cast("str", body["id"]),
@@ -65,41 +60,41 @@ def example_of(body: Body) -> Example:
     )
 
 
-def prompt_body(prompt: Prompt) -> dict[str, object]:
+def encode_prompt(prompt: Prompt) -> dict[str, object]:
     body: dict[str, object] = {"id": prompt_id(prompt), "instruction": prompt.instruction}
     if prompt.demos:
-        body["demos"] = [example_body(demo) for demo in prompt.demos]
+        body["demos"] = [encode_example(demo) for demo in prompt.demos]
     return body
 
 
-def prompt_of(body: Body) -> Prompt:
+def decode_prompt(body: Body) -> Prompt:
     demos = cast("list[Body]", body.get("demos", []))
-    return Prompt(instruction=cast("str", body["instruction"]), demos=tuple(example_of(demo) for demo in demos))
+    return Prompt(instruction=cast("str", body["instruction"]), demos=tuple(decode_example(demo) for demo in demos))
 
 
-def request_body(request: Request) -> dict[str, object]:
+def encode_request(request: Request) -> dict[str, object]:
     return {
         "messages": [[message.role, message.content] for message in request.messages],
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
         "seed": request.seed,
-        "draw": request.draw,
+        "sample_index": request.sample_index,
     }
 
 
-def request_of(body: Body) -> Request:
+def decode_request(body: Body) -> Request:
     turns = cast("list[tuple[Role, str]]", body["messages"])
     return Request(
         messages=tuple(Message(role=role, content=content) for role, content in turns),
         temperature=cast("float", body["temperature"]),
         max_tokens=cast("int", body["max_tokens"]),
         seed=cast("int | None", body["seed"]),
-        draw=cast("int", body["draw"]),
+        sample_index=cast("int", body["sample_index"]),
     )
 
 
-def completion_body(completion: Completion) -> dict[str, object]:
-    """Only what differs from the default is written: most of a log is completions."""
+def encode_completion(completion: Completion) -> dict[str, object]:
+    """Encode a completion without its default values: most of a log is completions."""
     usage = completion.usage
     body: dict[str, object] = {"text": completion.text, "tokens": [usage.prompt_tokens, usage.completion_tokens]}
     if usage.cost_usd is not None:
@@ -113,7 +108,7 @@ def completion_body(completion: Completion) -> dict[str, object]:
     return body
 
 
-def completion_of(body: Body) -> Completion:
+def decode_completion(body: Body) -> Completion:
     prompt_tokens, completion_tokens = cast("list[int]", body["tokens"])
     return Completion(
         text=cast("str", body["text"]),
@@ -128,27 +123,27 @@ def completion_of(body: Body) -> Completion:
     )
 
 
-def rollout_body(rollout: Rollout, *, cached: bool = False) -> dict[str, object]:
-    """Spell a rollout. `cached` marks one answered from the log: it counts as a result, not as spending."""
+def encode_rollout(rollout: Rollout, *, cached: bool = False) -> dict[str, object]:
+    """Encode a rollout. `cached` marks one answered from the log: it counts as a result, not as spending."""
     body: dict[str, object] = {
         "step": rollout.step,
         "split": rollout.split,
         "prompt": prompt_id(rollout.prompt),
         "example": rollout.example_id,
-        "completion": completion_body(rollout.completion),
+        "completion": encode_completion(rollout.completion),
         "score": None,
     }
     if rollout.score is not None:
         body["score"] = [rollout.score.value, rollout.score.answer, rollout.score.note]
-    if rollout.draw:
-        body["draw"] = rollout.draw
+    if rollout.sample_index:
+        body["sample_index"] = rollout.sample_index
     if cached:
         body["cached"] = True
     return body
 
 
-def rollout_of(body: Body, prompts: Mapping[str, Prompt], queries: Mapping[str, str]) -> Rollout:
-    """Read a rollout back; `prompts` by prompt id and `queries` by example id, from the log's earlier events."""
+def decode_rollout(body: Body, prompts: Mapping[str, Prompt], queries: Mapping[str, str]) -> Rollout:
+    """Decode a rollout; `prompts` by prompt id and `queries` by example id come from the log's earlier events."""
     example_id = cast("str", body["example"])
     return Rollout(
         step=cast("int", body["step"]),
@@ -156,27 +151,27 @@ def rollout_of(body: Body, prompts: Mapping[str, Prompt], queries: Mapping[str, 
         prompt=prompts[cast("str", body["prompt"])],
         example_id=example_id,
         query=queries[example_id],
-        completion=completion_of(cast("Body", body["completion"])),
-        score=score_of(body["score"]),
-        draw=cast("int", body.get("draw", 0)),
+        completion=decode_completion(cast("Body", body["completion"])),
+        score=decode_score(body["score"]),
+        sample_index=cast("int", body.get("sample_index", 0)),
     )
 
 
-def score_of(spelt: object) -> Score | None:
-    if spelt is None:
+def decode_score(body: object) -> Score | None:
+    if body is None:
         return None
-    value, answer, note = cast("tuple[float, str, str]", spelt)
+    value, answer, note = cast("tuple[float, str, str]", body)
     return Score(value=value, answer=answer, note=note)
 
 
-def proposal_body(proposal: Proposal) -> dict[str, object]:
+def encode_proposal(proposal: Proposal) -> dict[str, object]:
     body: dict[str, object] = {"prompt": prompt_id(proposal.prompt), "origin": proposal.origin}
     if proposal.parent is not None:
         body["parent"] = prompt_id(proposal.parent)
-    return body | _judged_by(proposal)
+    return body | _encode_judgement(proposal)
 
 
-def proposal_of(body: Body, prompts: Mapping[str, Prompt]) -> Proposal:
+def decode_proposal(body: Body, prompts: Mapping[str, Prompt]) -> Proposal:
     parent = cast("str | None", body.get("parent"))
     return Proposal(
         prompt=prompts[cast("str", body["prompt"])],
@@ -187,15 +182,15 @@ def proposal_of(body: Body, prompts: Mapping[str, Prompt]) -> Proposal:
     )
 
 
-def rejection_body(proposal: Proposal) -> dict[str, object]:
-    """Spell a proposal that was turned down, with its text: nothing else in the log refers to it."""
-    body = prompt_body(proposal.prompt) | {"origin": proposal.origin, "reason": proposal.rejected}
+def encode_rejection(proposal: Proposal) -> dict[str, object]:
+    """Encode a rejected proposal with its text, because no other event holds it."""
+    body = encode_prompt(proposal.prompt) | {"origin": proposal.origin, "reason": proposal.rejected}
     if proposal.parent is not None:
         body["parent"] = prompt_id(proposal.parent)
     return body
 
 
-def candidate_body(candidate: Candidate, *, reused: bool = False) -> dict[str, object]:
+def encode_candidate(candidate: Candidate, *, reused: bool = False) -> dict[str, object]:
     body: dict[str, object] = {"prompt": prompt_id(candidate.prompt), "score": candidate.score, "n": candidate.n}
     if candidate.parent is not None:
         body["parent"] = prompt_id(candidate.parent)
@@ -205,10 +200,10 @@ def candidate_body(candidate: Candidate, *, reused: bool = False) -> dict[str, o
         body["reused"] = True
     if candidate.partial:
         body["partial"] = True
-    return body | _judged_by(candidate)
+    return body | _encode_judgement(candidate)
 
 
-def candidate_of(body: Body, step: int, prompts: Mapping[str, Prompt], scores: Mapping[str, float]) -> Candidate:
+def decode_candidate(body: Body, step: int, prompts: Mapping[str, Prompt], scores: Mapping[str, float]) -> Candidate:
     parent = cast("str | None", body.get("parent"))
     return Candidate(
         step=step,
@@ -224,17 +219,17 @@ def candidate_of(body: Body, step: int, prompts: Mapping[str, Prompt], scores: M
     )
 
 
-def _judged_by(made: Proposal | Candidate) -> dict[str, object]:
+def _encode_judgement(judged: Proposal | Candidate) -> dict[str, object]:
     body: dict[str, object] = {}
-    if made.lesson:
-        body["lesson"] = made.lesson
-    if made.penalty:
-        body["penalty"] = made.penalty
+    if judged.lesson:
+        body["lesson"] = judged.lesson
+    if judged.penalty:
+        body["penalty"] = judged.penalty
     return body
 
 
-def outcome_columns(completion: Completion, score: Score | None) -> dict[str, object]:
-    """Spell what became of a call flat, one value a name, for tables and for people."""
+def flatten_outcome(completion: Completion, score: Score | None) -> dict[str, object]:
+    """Return the outcome of a call as flat columns, for tables and for people."""
     return {
         "response": completion.text,
         "outcome": completion.outcome,
@@ -247,22 +242,3 @@ def outcome_columns(completion: Completion, score: Score | None) -> dict[str, ob
         "completion_tokens": completion.usage.completion_tokens,
         "cost_usd": completion.usage.cost_usd,
     }
-
-
-def cell_row(event: Event) -> CellRow:
-    """Read of a rollout event what folds over a whole log need."""
-    body = event.body
-    score = cast("tuple[float, str, str] | None", body["score"])
-    split, prompt, example = (cast("str", body[name]) for name in ("split", "prompt", "example"))
-    draw = cast("int", body.get("draw", 0))
-    return event.position, split, prompt, example, draw, None if score is None else score[0], "cached" in body
-
-
-def usage_rows(events: Iterable[Event]) -> Iterator[UsageRow]:
-    """Say what each event of a call used; those that were answered from the log used nothing."""
-    for event in events:
-        if event.kind in {"call", "rollout"} and not event.body.get("cached"):
-            completion = completion_of(cast("Body", event.body["completion"]))
-            usage, role = completion.usage, cast("str", event.body.get("role", "target"))
-            tokens = (usage.prompt_tokens, usage.completion_tokens)
-            yield role, completion.outcome == "failed", 1, *tokens, usage.cost_usd, event.seconds

@@ -1,31 +1,49 @@
-"""What the rollouts of a log come to, folded over their columns: no text is read, so a million of them take seconds.
+"""Fold a run log into values: everything that is known about a run is computed here from its events.
 
-The trajectory, every prompt's scores and the curve are one walk through the log. `views` gives the same for any events.
+`fold` walks once through the rollouts and returns the trajectory, the curve and all scores. It reads no texts, so a
+million rollouts take seconds. The other functions each answer one smaller question and read only the events they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
-from typing import cast
+from typing import NamedTuple, cast
 
+from askwell.core.errors import StoreError
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Candidate, Event, Prompt, Split
-from askwell.runlog.codec import Body, CellRow, candidate_of, prompt_id, prompt_of
+from askwell.core.types import Candidate, Example, ModelRole, Prompt, Proposal, Rollout, Split
+from askwell.runlog.codec import (
+    Body,
+    decode_candidate,
+    decode_example,
+    decode_prompt,
+    decode_proposal,
+    decode_rollout,
+    prompt_id,
+)
+from askwell.runlog.rows import RolloutRow, UsageRow
 from askwell.runlog.store import RunStore
 
 _NO_SCORES: Mapping[str, float] = MappingProxyType({})
 _END = 1 << 62
+"""Greater than any position of a log."""
 
-Place = tuple[str, str, str, int]
-"""Split, prompt id, example id and draw: what a cell is."""
+
+class SlotKey(NamedTuple):
+    """Which call a rollout answers; the prompt and the example by their ids."""
+
+    split: str
+    prompt: str
+    example: str
+    sample_index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """Where a run stood after a step. `target_calls` is cumulative."""
+    """The best dev scores after a step. `target_calls` is cumulative."""
 
     step: int
     step_best: float
@@ -35,55 +53,82 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """The committed steps, and all cells whether their step was committed or not."""
+class RunFold:
+    """The committed steps of a run, and the scores of all its rollouts, in committed steps or not."""
 
     trajectory: Trajectory
+    """Candidates of the committed steps; a step that was cut off is not in it."""
     curve: tuple[CurvePoint, ...]
+    """One point per committed step."""
     scores: Mapping[str, Mapping[str, Mapping[str, float]]]
-    """Split -> prompt id -> example id -> mean score; missing cells are absent, not 0."""
-    failed: frozenset[Place]
-    """Cells whose call failed for good at least once; `missing` are those of them that were never answered."""
+    """Split -> prompt id -> example id -> mean score; examples without an answer are absent, not 0."""
+    failed: frozenset[SlotKey]
+    """Slots whose call failed permanently at least once. `missing_slots` returns those that have no answer at all."""
 
-    def of(self, prompt: Prompt, split: Split) -> Mapping[str, float]:
+    def scores_of(self, prompt: Prompt, split: Split) -> Mapping[str, float]:
         """Return a prompt's scores on a split: example id -> mean score."""
         return self.scores.get(split, {}).get(prompt_id(prompt), _NO_SCORES)
 
 
-def read(store: RunStore) -> Columns:
-    """Fold a whole log."""
-    return fold(store.events(kinds=["prompt", "step"]), store.cells())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What the calls of one model used. Calls answered from the log are not counted: they cost nothing."""
+
+    calls: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    """None if no call had a known price."""
+    seconds: float = 0.0
+    """Sum of the calls' wall times; calls overlap, so this is not how long the run took."""
 
 
-def fold(marks: Iterable[Event], rows: Iterable[CellRow]) -> Columns:
-    """Fold the prompts and steps of a log together with its rollouts; both in ascending position.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceSavings:
+    """What racing saved: calls on the dev split; repeats count one by one."""
 
-    A candidate's scores are what the log holds before its step's event: what was written later is not in them.
+    calls: int
+    """Calls that the races asked for, including those answered from the log."""
+    full: int
+    """Calls that scoring the same prompts on the whole dev split would have asked for."""
+
+    @property
+    def saved(self) -> float:
+        """Share of the full evaluation that was not needed."""
+        return 1 - self.calls / self.full if self.full else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePoint:
+    """Where a run continues: the next free position, and the logged proposals that are not all scored yet."""
+
+    position: int
+    proposals: tuple[Proposal, ...] = ()
+
+
+def fold(store: RunStore) -> RunFold:
+    """Fold a whole log.
+
+    A candidate's scores are those logged before its step's event; later ones (of a retry, say) are not in them.
     """
     prompts: dict[str, Prompt] = {}
-    tally = _Tally(rows=iter(rows))
+    tally = _Tally(rows=store.rollout_rows())
     candidates: list[Candidate] = []
     points: list[CurvePoint] = []
-    best = 0.0
-    for event in marks:
+    for event in store.events(kinds=["prompt", "step"]):
         if event.kind == "prompt":
-            prompts[cast("str", event.body["id"])] = prompt_of(event.body)
-        elif event.kind == "step":
-            tally.take(before=event.position)
-            step, bodies = cast("int", event.body["step"]), cast("list[Body]", event.body["candidates"])
-            found = [
-                candidate_of(body, step, prompts, tally.handed_out(cast("str", body["prompt"]))) for body in bodies
-            ]
-            candidates += found
-            step_best = max((one.score for one in found if not one.partial), default=best)
-            best = max(best, step_best)
-            points.append(
-                CurvePoint(
-                    step=step, step_best=step_best, best=best, candidates=len(found), target_calls=tally.target_calls
-                )
-            )
-    tally.take(before=_END)
-    return Columns(
+            prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
+            continue
+        tally.add_rows(before=event.position)
+        step, bodies = cast("int", event.body["step"]), cast("list[Body]", event.body["candidates"])
+        made = [
+            decode_candidate(body, step, prompts, tally.freeze_scores(cast("str", body["prompt"]))) for body in bodies
+        ]
+        candidates += made
+        points.append(_curve_point(step, made, points[-1].best if points else 0.0, tally.target_calls))
+    tally.add_rows(before=_END)
+    return RunFold(
         trajectory=Trajectory(candidates=tuple(candidates)),
         curve=tuple(points),
         scores=tally.scores,
@@ -91,59 +136,161 @@ def fold(marks: Iterable[Event], rows: Iterable[CellRow]) -> Columns:
     )
 
 
-def missing(found: Columns, rows: Iterable[CellRow]) -> frozenset[Place]:
-    """Return the cells that were asked for and never answered; walks through the log again only if some call failed.
+def missing_slots(store: RunStore, folded: RunFold) -> frozenset[SlotKey]:
+    """Return the slots that were asked and never answered; reads the log again only if some call failed.
 
-    Training examples are left out: they feed reflections, and no score lacks them.
+    Training examples are left out: they are used for reflection, so no score lacks them.
     """
-    failed = {place for place in found.failed if place[0] != "train"}
+    failed = {slot for slot in folded.failed if slot.split != "train"}
     if not failed:
         return frozenset()
-    return frozenset(failed - {row[1:5] for row in rows if row[5] is not None and row[1:5] in failed})
+    # An answer may stand before the failure: a resumed run fills its fixed position, the failure is at the end.
+    return frozenset(failed.difference(row[1:5] for row in store.rollout_rows() if row.score is not None))
+
+
+def read_header(store: RunStore) -> Body:
+    """Return the body of the first event: settings, seed, versions. Raises `StoreError` for an empty log."""
+    for event in store.events(kinds=["run"]):
+        return event.body
+    raise StoreError("the run log is empty: its first event (the run's settings) was never written")
+
+
+def read_examples(store: RunStore) -> dict[Split, tuple[Example, ...]]:
+    """Return the run's examples by split, in the order in which they were logged."""
+    splits: dict[Split, list[Example]] = {}
+    for event in store.events(kinds=["example"]):
+        splits.setdefault(cast("Split", event.body["split"]), []).append(decode_example(event.body))
+    return {split: tuple(members) for split, members in splits.items()}
+
+
+def read_prompts(store: RunStore) -> dict[str, Prompt]:
+    """Return every prompt whose text was logged, by id."""
+    return {cast("str", event.body["id"]): decode_prompt(event.body) for event in store.events(kinds=["prompt"])}
+
+
+def read_rollouts(store: RunStore, *, split: Split | None = None) -> Iterator[Rollout]:
+    """Yield the log's rollouts in order, failed ones (`score is None`) included."""
+    prompts: dict[str, Prompt] = {}
+    queries: dict[str, str] = {}
+    for event in store.events(kinds=["prompt", "example", "rollout"]):
+        if event.kind == "prompt":
+            prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
+        elif event.kind == "example":
+            queries[cast("str", event.body["id"])] = cast("str", event.body["input"])
+        elif split is None or event.body["split"] == split:
+            yield decode_rollout(event.body, prompts, queries)
+
+
+def read_result(store: RunStore) -> Body | None:
+    """Return the body of the last `result` event, or None while the run is not finished."""
+    last: Body | None = None
+    for event in store.events(kinds=["result"]):
+        last = event.body
+    return last
+
+
+def read_spend(store: RunStore) -> dict[ModelRole, Spend]:
+    """Sum calls, tokens and money of each model over everything that was paid for."""
+    total: dict[ModelRole, Spend] = {"target": Spend(), "optimizer": Spend()}
+    for row in store.usage():
+        role = cast("ModelRole", row.role)
+        total[role] = _add_usage(total[role], row)
+    return total
+
+
+def read_race_savings(store: RunStore) -> RaceSavings | None:
+    """Sum what the committed steps' races asked for; None if there was no race."""
+    races = [
+        cast("dict[str, int]", event.body["race"]) for event in store.events(kinds=["step"]) if event.body.get("race")
+    ]
+    if not races:
+        return None
+    return RaceSavings(calls=sum(race["calls"] for race in races), full=sum(race["full"] for race in races))
+
+
+def find_resume_point(store: RunStore) -> ResumePoint:
+    """Find the end of the last committed step, or of the last logged proposals if those are later."""
+    prompts: dict[str, Prompt] = {}
+    point = ResumePoint(position=0)
+    for event in store.events(kinds=["run", "example", "prompt", "proposals", "step"]):
+        if event.kind == "prompt":
+            prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
+            continue
+        bodies = cast("list[Body]", event.body["proposals"]) if event.kind == "proposals" else []
+        proposals = tuple(decode_proposal(body, prompts) for body in bodies)
+        point = ResumePoint(position=event.position + 1, proposals=proposals)
+    return point
+
+
+def _curve_point(step: int, candidates: list[Candidate], best_before: float, target_calls: int) -> CurvePoint:
+    step_best = max((candidate.score for candidate in candidates if not candidate.partial), default=best_before)
+    return CurvePoint(
+        step=step,
+        step_best=step_best,
+        best=max(best_before, step_best),
+        candidates=len(candidates),
+        target_calls=target_calls,
+    )
+
+
+def _add_usage(before: Spend, row: UsageRow) -> Spend:
+    return Spend(
+        calls=before.calls + row.calls,
+        failed=before.failed + row.is_failed * row.calls,
+        prompt_tokens=before.prompt_tokens + row.prompt_tokens,
+        completion_tokens=before.completion_tokens + row.completion_tokens,
+        cost_usd=before.cost_usd if row.cost_usd is None else (before.cost_usd or 0.0) + row.cost_usd,
+        seconds=before.seconds + row.seconds,
+    )
 
 
 @dataclass(slots=True)
 class _Tally:
-    rows: Iterator[CellRow]
+    """Running means of the scores, up to some position of the log."""
+
+    rows: Iterator[RolloutRow]
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict[str, dict[str, dict[str, float]]])
     target_calls: int = 0
-    failed: set[Place] = field(default_factory=set[tuple[str, str, str, int]])
-    _held: tuple[CellRow, ...] = ()
+    failed: set[SlotKey] = field(default_factory=set[SlotKey])
+    _held: tuple[RolloutRow, ...] = ()
+    """The row that the last call read too far."""
     _repeats: dict[tuple[str, str, str], list[float]] = field(default_factory=dict[tuple[str, str, str], list[float]])
     _names: dict[str, str] = field(default_factory=dict[str, str])
-    """One copy of each example id."""
-    _handed_out: set[str] = field(default_factory=set[str])
+    """One copy of each example id: every row brings its own, and a million copies would be most of the memory."""
+    _frozen: set[str] = field(default_factory=set[str])
+    """Prompts whose dev scores a candidate holds: they are copied before the next change."""
 
-    def take(self, *, before: int) -> None:
-        """Add up the cells up to a position."""
-        names = self._names
+    def add_rows(self, *, before: int) -> None:
+        """Add the rollouts up to a position."""
+        names, scores, current = self._names, dict[str, float](), ("", "")
         rows, self._held = chain(self._held, self.rows), ()
         for row in rows:
-            position, split, prompt, example, draw, score, cached = row
+            position, split, prompt, example, sample_index, score, is_cached = row
             if position >= before:
                 self._held = (row,)
                 return
-            self.target_calls += not cached
+            self.target_calls += not is_cached
             if score is None:
-                self.failed.add((split, prompt, example, draw))
+                self.failed.add(SlotKey(split, prompt, example, sample_index))
                 continue
-            cells = self._cells(split, prompt)
-            if example in cells:
-                values = self._repeats.setdefault((split, prompt, example), [cells[example]])
+            if (split, prompt) != current:  # a run asks prompt by prompt, so most rows need no look-up
+                scores, current = self._scores_to_change(split, prompt), (split, prompt)
+            if example in scores:
+                values = self._repeats.setdefault((split, prompt, example), [scores[example]])
                 values.append(score)
-                cells[example] = sum(values) / len(values)
+                scores[example] = sum(values) / len(values)
             else:
-                cells[names.setdefault(example, example)] = score
+                scores[names.setdefault(example, example)] = score
 
-    def handed_out(self, prompt: str) -> Mapping[str, float]:
+    def freeze_scores(self, prompt: str) -> Mapping[str, float]:
         """Return a prompt's dev scores as they are now; they are copied only if they change later."""
-        self._handed_out.add(prompt)
+        self._frozen.add(prompt)
         return self.scores.get("dev", {}).get(prompt) or _NO_SCORES
 
-    def _cells(self, split: str, prompt: str) -> dict[str, float]:
+    def _scores_to_change(self, split: str, prompt: str) -> dict[str, float]:
         by_prompt = self.scores.setdefault(split, {})
-        cells = by_prompt.setdefault(prompt, {})
-        if split == "dev" and prompt in self._handed_out:
-            self._handed_out.discard(prompt)
-            cells = by_prompt[prompt] = dict(cells)
-        return cells
+        scores = by_prompt.setdefault(prompt, {})
+        if split == "dev" and prompt in self._frozen:
+            self._frozen.discard(prompt)
+            scores = by_prompt[prompt] = dict(scores)
+        return scores

@@ -1,4 +1,4 @@
-"""Rows to a Parquet file and back, a row group at a time."""
+"""Write rows to a Parquet file and read them back, one row group at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 ROLLOUTS: Mapping[str, str] = MappingProxyType({
     "position": "int64", "step": "int32", "split": "string", "prompt_id": "string", "prompt": "string",
-    "example_id": "string", "input": "string", "target": "string", "draw": "int32", "response": "string",
+    "example_id": "string", "input": "string", "target": "string", "sample_index": "int32", "response": "string",
     "outcome": "string", "fault": "string", "error": "string", "score": "double", "answer": "string", "note": "string",
     "prompt_tokens": "int64", "completion_tokens": "int64", "cost_usd": "double", "seconds": "double",
     "cached": "bool", "at": "double",
@@ -56,7 +56,7 @@ def read(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _cell(value: object) -> object:
-    """Spell a body as JSON; a lone surrogate, which UTF-8 can't hold, becomes a question mark in plain texts."""
+    """Encode a body as JSON; a lone surrogate, which UTF-8 can't hold, becomes a question mark in plain texts."""
     if isinstance(value, Mapping):
         return dump_body(cast("Mapping[str, object]", value))
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What a model's server turned out not to take, kept in the run's log: a run that goes on asks accordingly at once."""
+"""Persist server quirks in the run log, so that a resumed run need not rediscover them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from askwell.models.parts import parts_of
 from askwell.models.providers.negotiation import Negotiating
 from askwell.models.providers.quirks import Quirk
 from askwell.runlog.codec import Body
-from askwell.runlog.store import ASIDE, BEFORE_ASIDE, RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
 
 def remember(journal: Journal, model: ChatModel) -> None:
-    """Tell a model what the log says of its server, and write down what it learns from now on.
+    """Give a model the logged quirks of its server, and log those that it discovers from now on.
 
-    What was learnt of one address is not held against another: the run may go on elsewhere.
+    Quirks belong to one address: a run that is resumed with another server starts without them.
     """
     known = _known(journal.store)
     for base in parts_of(model).negotiating:
@@ -30,21 +30,21 @@ def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> Non
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
-        journal.put(Event(position=ASIDE, kind="learnt", body=body)).add_done_callback(_let_go)
+        journal.put(Event(position=UNORDERED, kind="quirk", body=body)).add_done_callback(_ignore_failure)
 
     base.negotiation.on_learnt = write
 
 
-def told(store: RunStore) -> tuple[str, ...]:
-    """Say in words what servers turned out not to take, in the order in which it was learnt, each once."""
+def describe_quirks(store: RunStore) -> tuple[str, ...]:
+    """Describe the logged quirks in words, each once, in the order of their discovery."""
     return tuple(dict.fromkeys(f"{body['model']} {body['meaning']}" for body in _known(store)))
 
 
 def _known(store: RunStore) -> list[Body]:
-    return [event.body for event in store.events(after=BEFORE_ASIDE, kinds=["learnt"])]
+    return [event.body for event in store.events(after=BEFORE_UNORDERED, kinds=["quirk"])]
 
 
-def _let_go(written: asyncio.Future[None]) -> None:
-    """A log that can't be written is told where a result was to go there; this can be learnt again."""
+def _ignore_failure(written: asyncio.Future[None]) -> None:
+    """Ignore a failed write: results report it, and a quirk can be discovered again."""
     if not written.cancelled():
         written.exception()

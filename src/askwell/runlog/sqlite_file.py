@@ -1,4 +1,4 @@
-"""The file behind a run log: made whole or not at all, and held by one writer."""
+"""The file of a run log: created as a whole or not at all, and locked by one writer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from askwell.core.errors import StoreError
+from askwell.runlog.codec import FORMAT
 
-FORMAT = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     position INTEGER PRIMARY KEY,
@@ -25,7 +25,7 @@ DROP INDEX IF EXISTS events_by_key;
 
 
 def create_log(path: Path) -> None:
-    """Make an empty log under another name first: a process that is killed meanwhile leaves no half-made one."""
+    """Create an empty log under another name and rename it, so that a killed process leaves no incomplete one."""
     draft = path.with_suffix(".new")
     for stale in path.parent.glob(f"{draft.name}*"):
         stale.unlink()
@@ -40,12 +40,12 @@ def create_log(path: Path) -> None:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a log for reading, also where nothing can be written: then nobody writes the log, and it is read as it is.
+    """Open a log for reading, in a read-only folder too: there nobody can write it, so it is opened as immutable.
 
-    Reading a log that may be written makes a file beside it, which a read-only folder refuses.
+    Otherwise SQLite creates a file beside the log, which a read-only folder refuses.
     """
-    place = f"{path.absolute().as_uri()}?mode=ro"
-    reader = sqlite3.connect(place, uri=True, check_same_thread=False)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    reader = sqlite3.connect(uri, uri=True, check_same_thread=False)
     try:
         reader.execute("PRAGMA user_version")
     except sqlite3.OperationalError:
@@ -53,12 +53,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
         unread = path.with_name(f"{path.name}-wal")
         if os.access(path.parent, os.W_OK) or (unread.exists() and unread.stat().st_size):
             raise
-        reader = sqlite3.connect(f"{place}&immutable=1", uri=True, check_same_thread=False)
+        reader = sqlite3.connect(f"{uri}&immutable=1", uri=True, check_same_thread=False)
     return reader
 
 
 def take_lock(path: Path) -> IO[str]:
-    """Hold the log for writing. The lock goes with the process, also when it is killed."""
+    """Lock the log for writing. The system releases the lock when the process ends, even if it is killed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.with_suffix(".lock").open("a+")

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.core.errors import StoreError
 from askwell.core.types import Event, EventKind
-from askwell.runlog.codec import CellRow, UsageRow, cell_row, usage_rows
-from askwell.runlog.sqlite_file import FORMAT, SCHEMA, create_log, open_reader, take_lock
+from askwell.runlog.codec import FORMAT
+from askwell.runlog.rows import RolloutRow, UsageRow, decode_row, usage_rows
+from askwell.runlog.sqlite_file import SCHEMA, create_log, open_reader, take_lock
 
-ASIDE = -1
-"""Position of an event outside the run's fixed order (an incident): the store gives it a place at the end."""
+UNORDERED = -1
+"""Position of an event outside the run's fixed order (an incident): the store gives it a free one at the end."""
 
-_ASIDE_BASE = 1 << 40
-BEFORE_ASIDE = _ASIDE_BASE - 1
-"""`events(after=BEFORE_ASIDE)` yields the events that were written aside, without a walk through all the others."""
+_UNORDERED_BASE = 1 << 40
+BEFORE_UNORDERED = _UNORDERED_BASE - 1
+"""`events(after=BEFORE_UNORDERED)` yields the unordered events without reading the others."""
 _COLUMNS = "position, kind, key, at, seconds, body"
 _AT = f"SELECT {_COLUMNS} FROM events WHERE position = ? AND key = ?"  # noqa: S608
 _FIRST = f"SELECT {_COLUMNS} FROM events WHERE key = ? ORDER BY position LIMIT 1"  # noqa: S608
 _CELLS = """
-SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.draw', '$.score[0]', '$.cached')
+SELECT position, json_extract(body, '$.split', '$.prompt', '$.example', '$.sample_index', '$.score[0]', '$.cached')
 FROM events WHERE kind = 'rollout' AND position > ? ORDER BY position LIMIT 2000
 """
-"""Several paths at once come back as JSON text, with every number spelt as it was written."""
+"""With several paths, SQLite returns JSON text that keeps every digit of the numbers."""
 _USAGE = """
 SELECT {role}, count(*), count(*) FILTER (WHERE json_extract(body, '$.completion.outcome') = 'failed'),
     sum(json_extract(body, '$.completion.tokens[0]')), sum(json_extract(body, '$.completion.tokens[1]')),
@@ -42,9 +44,14 @@ FROM events WHERE kind = '{kind}' AND json_extract(body, '$.cached') IS NULL
 """
 _TARGET_USAGE = _USAGE.format(role="'target'", kind="rollout")  # no GROUP BY: it would take twice as long
 _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") + " GROUP BY 1"
-_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
 _Row = tuple[int, str, str, float, float, str]
+_new_row = cast(
+    "Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]",
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  its stub leaves the item type open
+)
+"""`RolloutRow(...)` in half the time: a log may hold a million."""
 
 
 class RunStore(Protocol):
@@ -52,19 +59,19 @@ class RunStore(Protocol):
 
     Contract: `append` writes all of a batch or none of it, and the batch is durable when it returns. Appending an event
     equal to the one already at its position does nothing; a different one raises `StoreError` and writes nothing.
-    Events at `ASIDE` get the next free position after all fixed ones. `events` yields in ascending position, only
+    Events at `UNORDERED` get the next free position after all fixed ones. `events` yields in ascending position, only
     committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
-    by position, with this key. `cells` and `usage` say what the events say without reading their texts: the first
-    yields a row for every rollout, in ascending position, the second rows that add up to what was spent.
+    by position, with this key. `rollout_rows` and `usage` read no texts: the first yields one row per rollout, in
+    ascending position, the second yields rows that add up to what was spent.
     """
 
     def append(self, events: Iterable[Event]) -> None: ...
 
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]: ...
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None: ...
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None: ...
 
-    def cells(self) -> Iterator[CellRow]: ...
+    def rollout_rows(self) -> Iterator[RolloutRow]: ...
 
     def usage(self) -> Iterable[UsageRow]: ...
 
@@ -72,7 +79,7 @@ class RunStore(Protocol):
 
 
 class MemoryStore:
-    """A run log that lives and dies with the process."""
+    """A run log in memory."""
 
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
@@ -82,10 +89,10 @@ class MemoryStore:
     def append(self, events: Iterable[Event]) -> None:
         with self._lock:
             fresh: dict[int, Event] = {}
-            aside = max(_ASIDE_BASE, max(self._events, default=0) + 1)
+            unordered = max(_UNORDERED_BASE, max(self._events, default=0) + 1)
             for event in events:
-                placed = _placed(event, aside)
-                aside += event.position == ASIDE
+                placed = _placed(event, unordered)
+                unordered += event.position == UNORDERED
                 known = self._events.get(placed.position) or fresh.get(placed.position)
                 if known is None:
                     fresh[placed.position] = placed
@@ -103,13 +110,13 @@ class MemoryStore:
             found = [self._events[position] for position in positions]
         return iter([event for event in found if not kinds or event.kind in kinds])
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None:
         with self._lock:
             here = self._events.get(position)
             return here if here is not None and key and here.key == key else self._by_key.get(key)
 
-    def cells(self) -> Iterator[CellRow]:
-        return map(cell_row, self.events(kinds=["rollout"]))
+    def rollout_rows(self) -> Iterator[RolloutRow]:
+        return map(decode_row, self.events(kinds=["rollout"]))
 
     def usage(self) -> Iterable[UsageRow]:
         return usage_rows(self.events(kinds=["rollout", "call"]))
@@ -121,10 +128,11 @@ class MemoryStore:
 class SqliteStore:
     """A run log in one file. `read_only` opens a log that another process may be writing.
 
-    Raises `StoreError` where the file can't be opened, is another program's, or is being written by another process.
+    `any_format` is for the converter alone: it opens older logs, of which only `events` may be read. Raises
+    `StoreError` if the file can't be opened, has another format, or is being written by another process.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, any_format: bool = False) -> None:
         self.path = path
         self._write_lock = threading.Lock()
         self._lock_file = None if read_only else take_lock(path)
@@ -134,10 +142,11 @@ class SqliteStore:
             self._writer = None if read_only else self._open_writer()
             self._reader = open_reader(path)
             self._reader_lock = threading.Lock()
-            self._check_format()
+            if not any_format:
+                self._check_format()
             if not read_only:
                 rows = self._reader.execute("SELECT position, key FROM events WHERE key != '' ORDER BY position DESC")
-                self._first.update((hash(key), position) for position, key in rows)  # of several the last one stays
+                self._first.update((hash(key), position) for position, key in rows)  # the first of equal keys stays
         except StoreError:
             self.close()
             raise
@@ -168,35 +177,36 @@ class SqliteStore:
                 return
             after = rows[-1][0]
 
-    def find(self, key: str, *, position: int = ASIDE) -> Event | None:
+    def find(self, key: str, *, position: int = UNORDERED) -> Event | None:
         if not key:
             return None
         first = self._first.get(hash(key))
         if first is None and self._writer is not None:
-            return None  # most keys that are asked for are new, and a query for each would cost 20 µs
-        places = [place for place in (position, first) if place is not None and place != ASIDE]
-        found = [row for place in places for row in self._read(_AT, (place, key))]
-        # A reader keeps no keys, and two keys may have one hash.
-        return next(map(_event, found or self._read(_FIRST, (key,))), None)
+            return None  # most keys are new, and a query for each would cost 20 µs
+        positions = [number for number in (position, first) if number is not None and number != UNORDERED]
+        rows = [row for number in positions for row in self._read(_AT, (number, key))]
+        # A read-only store keeps no keys, and two keys may have one hash.
+        return next(map(_event, rows or self._read(_FIRST, (key,))), None)
 
-    def cells(self) -> Iterator[CellRow]:
+    def rollout_rows(self) -> Iterator[RolloutRow]:
         after = -1
         while True:
             rows = self._read(_CELLS, (after,))
             decoded: list[tuple[str, str, str, int | None, float | None, bool | None]]
             decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
-            for (position, _), (split, prompt, example, draw, score, cached) in zip(rows, decoded, strict=True):
-                yield position, split, prompt, example, draw or 0, score, cached is not None
+            for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, decoded, strict=True):
+                values = (position, split, prompt, example, sample or 0, score, cached is not None)
+                yield _new_row(RolloutRow, values)
             if len(rows) < 2000:
                 return
             after = rows[-1][0]
 
     def usage(self) -> Iterable[UsageRow]:
         for query in (_TARGET_USAGE, _OTHER_USAGE):
-            for role, calls, failed, *amounts in self._read(query, ()):
+            for role, calls, failed, prompt_tokens, completion_tokens, cost, seconds in self._read(query, ()):
                 if calls:
-                    yield role, False, calls - failed, *amounts
-                    yield role, True, failed, 0, 0, None, 0.0
+                    yield UsageRow(role, False, calls - failed, prompt_tokens, completion_tokens, cost, seconds)
+                    yield UsageRow(role, True, failed, 0, 0, None, 0.0)
 
     def close(self) -> None:
         with contextlib.suppress(AttributeError):  # a store whose opening failed half-way
@@ -223,8 +233,14 @@ class SqliteStore:
     def _check_format(self) -> None:
         version = int(self._reader.execute("PRAGMA user_version").fetchone()[0])
         is_empty = not self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version != FORMAT and not is_empty:  # empty: made a moment ago, or left so by a process that was killed
-            raise StoreError(f"the run log {str(self.path)!r} has format {version}, this askwell reads {FORMAT}")
+        if version == FORMAT or is_empty:  # empty: created a moment ago, or by a process that was killed
+            return
+        what_to_do = (
+            f"convert it: askwell log import {shlex.quote(str(self.path.parent))} -o NEW"
+            if 0 < version < FORMAT
+            else "it is not askwell's, or a newer askwell wrote it: update askwell"
+        )
+        raise StoreError(f"the run log {str(self.path)!r} has format {version}, expected {FORMAT}; {what_to_do}")
 
     def _read(self, query: str, parameters: tuple[object, ...]) -> list[Any]:
         try:
@@ -242,43 +258,43 @@ class SqliteStore:
             before = writer.total_changes
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows[start : start + _ROWS_AT_ONCE]
-                # One statement for many rows: each statement lets go of the interpreter's lock and has to get it back
-                # from the busy event loop.
+                # One statement for many rows: each statement releases the interpreter's lock and has to wait for the
+                # busy event loop to get it back.
                 values = ",".join(["(?,?,?,?,?,?)"] * len(some))
                 query = f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES {values}"  # noqa: S608
                 writer.execute(query, [value for row in some for value in row])
             if writer.total_changes - before < len(rows):
                 self._refuse_conflicts(writer, rows)
             writer.execute("COMMIT")
-            self._learn_keys((row[0], row[2]) for row in rows if row[2])
+            self._index_keys((row[0], row[2]) for row in rows if row[2])
         except BaseException:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise
 
-    def _learn_keys(self, found: Iterable[tuple[int, str]]) -> None:
+    def _index_keys(self, keys: Iterable[tuple[int, str]]) -> None:
         first = self._first
-        for position, key in found:
+        for position, key in keys:
             digest = hash(key)
             known = first.get(digest)
             if known is None or position < known:
                 first[digest] = position
 
     def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
-        aside, now = _ASIDE_BASE, time.time()
-        if any(event.position == ASIDE for event in batch):
+        unordered, now = _UNORDERED_BASE, time.time()
+        if any(event.position == UNORDERED for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
-            aside = max(aside, (last or 0) + 1)
+            unordered = max(unordered, (last or 0) + 1)
         for event in batch:
             position = event.position
-            if position == ASIDE:
-                position, aside = aside, aside + 1
+            if position == UNORDERED:
+                position, unordered = unordered, unordered + 1
             yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
-            found = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
-            known, given = _event(cast("_Row", found)), _event(row)
+            present = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
+            known, given = _event(cast("_Row", present)), _event(row)
             if known != given:
                 raise _conflict(known, given)
 
@@ -294,7 +310,7 @@ class SqliteStore:
 
 def dump_body(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
-    text = _SPELL(body)
+    text = _encode(body)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -302,11 +318,11 @@ def dump_body(body: Mapping[str, object]) -> str:
     return text
 
 
-def _placed(event: Event, aside: int) -> Event:
-    if event.position != ASIDE and event.at:
+def _placed(event: Event, unordered: int) -> Event:
+    if event.position != UNORDERED and event.at:
         return event
     return Event(
-        position=aside if event.position == ASIDE else event.position,
+        position=unordered if event.position == UNORDERED else event.position,
         kind=event.kind,
         body=event.body,
         key=event.key,

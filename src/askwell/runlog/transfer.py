@@ -1,40 +1,44 @@
-"""A run log as a file for other tools: every event, there and back, or a flat table of its rollouts.
+"""Export a run log to a file for other tools, as events or as a flat table of rollouts, and import logs of any format.
 
-Events go one by one, so that a log of any length takes the same memory. An imported log equals the exported one event
-for event, times included.
+Events are written one by one, so that a log of any length takes the same memory. An imported log equals the exported
+one event by event, times included; one of an older format is converted.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Event, EventKind
-from askwell.runlog import views
-from askwell.runlog.codec import Body, completion_of, outcome_columns, score_of
+from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
+from askwell.runlog.fold import read_examples, read_prompts
+from askwell.runlog.folders import LOG, LOOPS, POLICY
 from askwell.runlog.store import RunStore, SqliteStore, dump_body
+from askwell.runlog.upgrade import upgrade_events
 
 FORMATS = ("parquet", "jsonl")
 TABLES = ("events", "rollouts")
 _BATCH = 4096
+_SQLITE = b"SQLite format 3\0"
 
 Row = dict[str, object]
 
 
 class _Line(TypedDict):
-    """An event as it stands in a file."""
+    """An event in a file. The kind may be an older log's."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  pydantic's own way
 
     position: int
-    kind: EventKind
+    kind: EventKind | Literal["learnt"]
     key: str
     at: float
     seconds: float
@@ -63,19 +67,19 @@ def write(store: RunStore, path: Path, *, form: str, table: str = "events") -> i
 
 
 def read(path: Path) -> Iterator[Event]:
-    """Yield the events of a file that `write` made; its form is told by how it begins.
+    """Yield the events of an exported file, a run's folder or a `log.db`, as they are; the first bytes tell which.
 
     Raises `DataError` with the row that is not an event.
     """
     try:
+        path = path / LOG if path.is_dir() else path
         with path.open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-        if is_parquet:
-            from askwell.runlog import parquet
-
-            rows: Iterable[object] = parquet.read(path)
-        else:
-            rows = _read_lines(path)
+            start = file.read(len(_SQLITE))
+        if start == _SQLITE:
+            with SqliteStore(path, read_only=True, any_format=True) as store:
+                yield from store.events()
+            return
+        rows: Iterable[object] = _parquet_rows(path) if start[:4] == b"PAR1" else _read_lines(path)
         for number, row in enumerate(rows, 1):
             yield _event(row, path, number)
     except OSError as error:
@@ -83,14 +87,18 @@ def read(path: Path) -> Iterator[Event]:
 
 
 def load(path: Path, log: Path) -> int:
-    """Make a run log of a file's events and return how many there are; the log appears when it is whole.
+    """Make a run log of what `read` accepts, in the current format, and return how many events it has.
 
-    Raises `DataError` where the file is not a whole exported log.
+    The log appears when it is complete. A run's folder brings its policy along. Raises `DataError` if the log's
+    first event is missing.
     """
     draft = log.with_name("import.db")
     _clear(draft)
     try:
         count = _fill(draft, path)
+        for folder in (path / name for name in (POLICY, LOOPS)):
+            if folder.is_dir():
+                shutil.copytree(folder, log.parent / folder.name, dirs_exist_ok=True)
         draft.replace(log)
     finally:
         _clear(draft)
@@ -99,7 +107,7 @@ def load(path: Path, log: Path) -> int:
 
 def _fill(draft: Path, path: Path) -> int:
     count = 0
-    events = read(path)
+    events = upgrade_events(read(path))
     with SqliteStore(draft) as store:
         while batch := list(islice(events, _BATCH)):
             store.append(batch)
@@ -117,12 +125,12 @@ def _clear(draft: Path) -> None:
 
 def rollout_rows(store: RunStore) -> Iterator[Row]:
     """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
-    prompts = views.prompts(store.events(kinds=["prompt"]))
-    by_split = views.examples(store.events(kinds=["example"]))
+    prompts = read_prompts(store)
+    by_split = read_examples(store)
     examples = {example.id: example for members in by_split.values() for example in members}
     for event in store.events(kinds=["rollout"]):
         body = event.body
-        completion, score = completion_of(cast("Body", body["completion"])), score_of(body["score"])
+        completion, score = decode_completion(cast("Body", body["completion"])), decode_score(body["score"])
         prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
         target = example.target
         yield {
@@ -134,8 +142,8 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "example_id": example.id,
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
-            "draw": body.get("draw", 0),
-            **outcome_columns(completion, score),
+            "sample_index": body.get("sample_index", 0),
+            **flatten_outcome(completion, score),
             "seconds": event.seconds,
             "cached": bool(body.get("cached")),
             "at": event.at,
@@ -172,6 +180,12 @@ def _read_lines(path: Path) -> Iterator[object]:
                 raise DataError(f"{str(path)!r}, row {number}: not JSON ({error}); expected an exported log") from error
 
 
+def _parquet_rows(path: Path) -> Iterator[object]:
+    from askwell.runlog import parquet
+
+    return parquet.read(path)
+
+
 def _event(row: object, path: Path, number: int) -> Event:
     try:
         line = _LINE.validate_python(row)
@@ -181,7 +195,7 @@ def _event(row: object, path: Path, number: int) -> Event:
         raise DataError(
             f"{str(path)!r}, row {number}: {place or 'it'}: {problem['msg']}; is it an exported log?"
         ) from error
-    return Event(**line)
+    return Event(**cast("Any", line))  # an older kind passes here, and is renamed by `upgrade_events`
 
 
 def _check(name: str, known: tuple[str, ...], what: str) -> None:

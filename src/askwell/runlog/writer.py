@@ -1,7 +1,7 @@
-"""The writing side of a run log while a run is on: places in order, durable writes in groups, answers seen before.
+"""Write a run's log while the run is on: reserve positions, commit events in groups, recall answers of earlier calls.
 
-Hundreds of calls finish at once and each must be durable before it counts. One thread takes whatever is waiting and
-commits it as one batch (group commit), so the event loop never waits for the disk.
+Hundreds of calls finish at once, and each must be durable before it counts. One thread takes all waiting events and
+commits them as one batch (group commit), so the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from askwell.core.errors import StoreError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Event, ModelRole, Prompt, Request
 from askwell.models.request_key import request_key
-from askwell.runlog.codec import Body, completion_body, completion_of, prompt_body, prompt_id, request_body
+from askwell.runlog.codec import Body, decode_completion, encode_completion, encode_prompt, encode_request, prompt_id
 from askwell.runlog.store import RunStore
 
 _Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]
-"""Events handed over in one turn of the event loop: committed together or not at all."""
+"""Events passed to the thread in one turn of the event loop: they are committed together or not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
-    """A completion found in the log. `cached` says whether it was paid for at another place, and is only used here."""
+    """A completion from the log. `cached`: it was paid for at another position, and is reused here."""
 
     completion: Completion
     cached: bool
@@ -57,7 +57,7 @@ class Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._hand_over()
+        self._submit()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -68,58 +68,58 @@ class Journal:
         return first
 
     def prompt_events(self, prompts: Sequence[Prompt]) -> list[Event]:
-        """Return the events, in their places, that hold the texts which the coming rollouts refer to by id."""
+        """Return the events with the texts of these prompts, at reserved positions; rollouts refer to them by id."""
         first = self.reserve(len(prompts))
-        found = [
-            Event(position=first + index, kind="prompt", body=prompt_body(prompt))
+        events = [
+            Event(position=first + index, kind="prompt", body=encode_prompt(prompt))
             for index, prompt in enumerate(prompts)
         ]
-        for event in found:
+        for event in events:
             self._texts.setdefault(cast("str", event.body["id"]), event.position)
-        return found
+        return events
 
-    def untold(self, prompts: Iterable[Prompt]) -> list[Prompt]:
-        """Return the prompts whose text stands nowhere before this place in the log, each once.
+    def unlogged_prompts(self, prompts: Iterable[Prompt]) -> list[Prompt]:
+        """Return the distinct prompts whose text is not logged before this position.
 
-        What a killed run wrote further on does not count: the resumed one has to reserve the same places again.
+        Texts that a killed run wrote after it do not count: the resumed run has to reserve the same positions again.
         """
-        different = dict.fromkeys(prompts)
-        return [one for one in different if self._texts.get(prompt_id(one), self.next_position) >= self.next_position]
+        here = self.next_position
+        return [prompt for prompt in dict.fromkeys(prompts) if self._texts.get(prompt_id(prompt), here) >= here]
 
     async def write(self, *events: Event) -> None:
         """Return when the events are durable. Raises `StoreError` where they could not be written."""
         await self.put(*events)
 
     def put(self, *events: Event) -> asyncio.Future[None]:
-        """Hand events over and return at once; the future is done, in the order of the calls, when they are durable.
+        """Queue events and return at once; the futures are done in the order of the calls, once events are durable.
 
-        What is handed over in one turn of the event loop is committed together or not at all, and so is all that comes
-        while the disk is busy.
+        Events of one turn of the event loop are committed together or not at all, as are all that arrive during a
+        commit.
         """
         if self._loop is None:
             raise StoreError("the journal is not open; use it as an async context manager")
         done: asyncio.Future[None] = self._loop.create_future()
         if not self._turn and not self._is_committing:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._submit)
         self._turn.append((events, done))
         return done
 
-    def _hand_over(self) -> None:
-        """Give the other thread one batch at a time: each time it wakes up, it disturbs the event loop."""
+    def _submit(self) -> None:
+        """Pass the thread one batch at a time: each time it wakes up, it takes the interpreter's lock."""
         turn, self._turn = self._turn, []
         self._is_committing = bool(turn)
         if turn:
             self._queue.put(turn)
 
     def recall(self, key: str, position: int) -> Recalled | None:
-        """Return the completion already paid for under this key, the one at `position` first; None if all failed."""
+        """Return a completion paid for under this key, preferably the one at `position`; None if all failed."""
         event = self.store.find(key, position=position)
         if event is None:
             return None
-        completion = completion_of(cast("Body", event.body["completion"]))
+        completion = decode_completion(cast("Body", event.body["completion"]))
         if completion.outcome == "failed":
             return None
-        cached = event.position != position or bool(event.body.get("cached"))  # a resumed run comes by what it reused
+        cached = event.position != position or bool(event.body.get("cached"))  # as before the kill
         return Recalled(completion=replace(completion, seconds=event.seconds), cached=cached)
 
     def _commit_forever(self) -> None:
@@ -127,19 +127,19 @@ class Journal:
             error: BaseException | None = None
             try:
                 self.store.append([event for events, _ in group for event in events])
-            except BaseException as raised:  # noqa: BLE001 - raised again where each event was to be written
+            except BaseException as raised:  # noqa: BLE001 - raised again in each task that waits for its event
                 error = raised
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._settle, [done for _, done in group], error)
 
     def _settle(self, futures: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
         _settle(futures, error)
-        self._hand_over()
+        self._submit()
 
 
 def _settle(futures: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
     for future in futures:
-        if future.done():  # its task was cancelled meanwhile; the event is durable all the same
+        if future.done():  # its task was cancelled; the event is durable anyway
             continue
         if error is None:
             future.set_result(None)
@@ -160,19 +160,19 @@ class Journaled:
         return self._model.name
 
     async def complete(self, request: Request) -> Completion:
-        position = self._journal.reserve()  # before the first await: places follow the order of the calls
+        position = self._journal.reserve()  # before the first await: positions follow the order of the calls
         key = request_key(self.name, request)
-        known = self._journal.recall(key, position)
-        completion = known.completion if known else await self._model.complete(request)
+        recalled = self._journal.recall(key, position)
+        completion = recalled.completion if recalled else await self._model.complete(request)
         if completion.outcome == "failed":
-            return completion  # not written: its place stays free for the answer that a resumed run will get
+            return completion  # not logged: a resumed run writes its answer at this position
         body: dict[str, object] = {
             "role": self._role,
             "model": self.name,
-            "request": request_body(request),
-            "completion": completion_body(completion),
+            "request": encode_request(request),
+            "completion": encode_completion(completion),
         }
-        if known and known.cached:
+        if recalled and recalled.cached:
             body["cached"] = True
         await self._journal.write(Event(position=position, kind="call", body=body, key=key, seconds=completion.seconds))
         return completion

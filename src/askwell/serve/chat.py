@@ -57,7 +57,7 @@ def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperat
             max_tokens=body.max_completion_tokens or body.max_tokens or max_tokens,
             seed=body.seed,
         )
-        draws = [replace(request, draw=draw) for draw in range(body.n)]
+        draws = [replace(request, sample_index=index) for index in range(body.n)]
         found = await asyncio.gather(*[model.complete(draw) for draw in draws])
         failed = next((one for one in found if one.outcome == "failed"), None)
         if failed is not None:

@@ -43,7 +43,12 @@ class EditorModel:
         text = "\n\n".join(message.content for message in request.messages)
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         shared = f"{self._seed}:{digest}"
-        reply = _reply(text, shared=shared, own=f"{shared}:{request.seed}:{request.draw}", draw=request.draw)
+        reply = _reply(
+            text,
+            shared=shared,
+            own=f"{shared}:{request.seed}:{request.sample_index}",
+            sample_index=request.sample_index,
+        )
         usage = Usage(prompt_tokens=len(text.split()), completion_tokens=len(reply.split()), cost_usd=0.0)
         return Completion(text=reply, usage=usage)
 
@@ -51,13 +56,13 @@ class EditorModel:
         return
 
 
-def _reply(text: str, *, shared: str, own: str, draw: int) -> str:
+def _reply(text: str, *, shared: str, own: str, sample_index: int) -> str:
     reading = read(text)
     if reading.wish == "summary":
         return _summary(reading)
     if reading.wish == "reflection":
         return _reflection(reading)
-    prompt = rewrite(reading, shared=random.Random(shared), own=random.Random(own), draw=draw)
+    prompt = rewrite(reading, shared=random.Random(shared), own=random.Random(own), sample_index=sample_index)
     return _in_form(prompt, text) if reading.form is None else _filled(reading.form, prompt, reading)
 
 

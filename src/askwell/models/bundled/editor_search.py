@@ -20,13 +20,13 @@ _ADVISED = 10.0
 """Points of credit for a phrase that feedback speaks for: about what a good phrase brings."""
 
 
-def rewrite(reading: Reading, *, shared: random.Random, own: random.Random, draw: int) -> str:
+def rewrite(reading: Reading, *, shared: random.Random, own: random.Random, sample_index: int) -> str:
     """Return a prompt within the word budget that was not shown yet, if there is one; else the current prompt.
 
     `shared` must be equal for all draws of a batch (it deals out the bank among them), `own` is this draw's.
     """
-    desk = Desk(reading=reading, new=_dealt(reading, shared, draw), own=own)
-    moves = _plan(reading, draw)
+    desk = Desk(reading=reading, new=_dealt(reading, shared, sample_index), own=own)
+    moves = _plan(reading, sample_index)
     for move in (*moves, *_FALLBACKS):
         for _ in range(4):
             text = desk.written(move(desk))
@@ -208,23 +208,23 @@ _LOCAL: tuple[Move, ...] = (_swapped, _extended(1), _reworded, _adopted, _pruned
 _FALLBACKS: tuple[Move, ...] = (_extended(1), _swapped, _pruned)
 
 
-def _plan(reading: Reading, draw: int) -> tuple[Move, ...]:
+def _plan(reading: Reading, sample_index: int) -> tuple[Move, ...]:
     """Explore on the more draws, the lower the best score is; the others work on the best prompt."""
     best = best_of(reading.tried).score
     level = 0.5 if best is None else best / 100
     if reading.edits:
-        return (_LOCAL[draw % len(_LOCAL)],)
+        return (_LOCAL[sample_index % len(_LOCAL)],)
     exploring = round(1 + 7 * (1 - level))
-    place = draw % len(_EXPLORE)
+    place = sample_index % len(_EXPLORE)
     return (_EXPLORE[place] if place < exploring else _EXPLOIT[place],)
 
 
-def _dealt(reading: Reading, shared: random.Random, draw: int) -> list[str]:
+def _dealt(reading: Reading, shared: random.Random, sample_index: int) -> list[str]:
     """Return this draw's part of the bank: all draws see one shuffle, in which fitting phrases come early."""
     shown = {phrase for one in reading.tried for phrase in split_phrases(one.prompt)}
     fit = weights((*reading.questions, reading.notes))
     # Weighted sampling without replacement (Efraimidis and Spirakis): the largest of u^(1/weight) come first.
     keys = {phrase: shared.random() ** (1 / weight) for phrase, weight in fit.items()}
     order = sorted((phrase for phrase in keys if phrase not in shown), key=lambda phrase: -keys[phrase])
-    start = draw * _SHARE % max(1, len(order) - _SHARE)
+    start = sample_index * _SHARE % max(1, len(order) - _SHARE)
     return order[start : start + _SHARE]

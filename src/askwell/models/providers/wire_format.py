@@ -51,7 +51,7 @@ class Wire:
 
 def seed_of(request: Request) -> int | None:
     """Return the seed to send: one for each draw, as a server that honours seeds would otherwise repeat itself."""
-    return None if request.seed is None else (request.seed + request.draw * _SEED_STRIDE) % 2**31
+    return None if request.seed is None else (request.seed + request.sample_index * _SEED_STRIDE) % 2**31
 
 
 def merged(body: Body, extra: Body) -> Body:

@@ -35,10 +35,10 @@ class _Turn:
 class Coalesced:
     """Ask for draws of one question in one request, where the model can do that.
 
-    Requests made in one turn of the event loop that differ only in `draw` go on as one with `samples` set; each gets
-    its own completion. Samples that a reply lacks (a server without `n`) or that failed within it are asked for on
-    their own, and how many a reply holds is remembered. At temperature 0 nothing is joined: equal samples tell nothing
-    (and vLLM refuses). Goes around `Retrying` and `Limited`: for them a batch is one call.
+    Requests made in one turn of the event loop that differ only in `sample_index` go on as one with `samples` set;
+    each gets its own completion. Samples that a reply lacks (a server without `n`) or that failed within it are asked
+    for on their own, and how many a reply holds is remembered. At temperature 0 nothing is joined: equal samples tell
+    nothing (and vLLM refuses). Goes around `Retrying` and `Limited`: for them a batch is one call.
     """
 
     def __init__(self, model: ChatModel) -> None:
@@ -58,7 +58,7 @@ class Coalesced:
         if not turn.groups:
             loop.call_soon(self._send, turn)
         draw = _Draw(request, loop.create_future())
-        turn.groups.setdefault(replace(request, draw=0), []).append(draw)
+        turn.groups.setdefault(replace(request, sample_index=0), []).append(draw)
         reply = await draw.reply
         return await self.inner.complete(request) if reply is None else reply
 

@@ -93,8 +93,10 @@ def _program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
         def forward(self, **inputs: Any) -> Any:
             example, split = known[inputs["id"]], inputs["split"]
             model = self.lm or dspy.settings.lm
-            temperature, draw = model.kwargs.get("temperature"), int(model.kwargs.get("rollout_id") or 0)
-            (rollout,) = bridge.score(self.prompt(), [example], split=split, temperature=temperature, draw=draw)
+            temperature, sample_index = model.kwargs.get("temperature"), int(model.kwargs.get("rollout_id") or 0)
+            (rollout,) = bridge.score(
+                self.prompt(), [example], split=split, temperature=temperature, sample_index=sample_index
+            )
             prediction = dspy.Prediction(**{_OUTPUT: rollout.completion.text, "score": value_of(rollout)})
             if dspy.settings.trace is not None:
                 dspy.settings.trace.append((self, dict(inputs), {_OUTPUT: rollout.completion.text}))

@@ -101,10 +101,10 @@ class Bridge:
         *,
         split: Split,
         temperature: float | None = None,
-        draw: int = 0,
+        sample_index: int = 0,
     ) -> list[Rollout]:
         """Return a rollout for each example, in order; what was asked before costs nothing."""
-        keys: list[_Asked] = [(prompt, example.id, split, temperature, draw) for example in examples]
+        keys: list[_Asked] = [(prompt, example.id, split, temperature, sample_index) for example in examples]
         with self._lock:
             missing = [example for key, example in zip(keys, examples, strict=True) if key not in self._known]
             if len(missing) > self._left:
@@ -114,12 +114,12 @@ class Bridge:
             self._left -= len(missing)
         if missing:
             pending = self._run_prompt(
-                prompt, missing, step=self._step, split=split, temperature=temperature, draw=draw
+                prompt, missing, step=self._step, split=split, temperature=temperature, sample_index=sample_index
             )
             for rollout in self._wait(pending):
                 if rollout.score is None:
                     self._end(RunFailed(f"a target call failed for good: {rollout.completion.error}; resume the run"))
-                self._known[prompt, rollout.example_id, split, temperature, draw] = rollout
+                self._known[prompt, rollout.example_id, split, temperature, sample_index] = rollout
         return [self._known[key] for key in keys]
 
     def ask(self, messages: Sequence[Message], *, temperature: float) -> str:
@@ -130,7 +130,7 @@ class Bridge:
                 raise SearchOver
             self._asks_left -= 1
             request = (tuple(messages), temperature)
-            draw = self._asked[request]
+            sample_index = self._asked[request]
             self._asked[request] += 1
         completion = self._wait(
             self._model.complete(
@@ -139,7 +139,7 @@ class Bridge:
                     temperature=temperature,
                     max_tokens=self._max_tokens,
                     seed=self._seed % 2**31,
-                    draw=draw,
+                    sample_index=sample_index,
                 )
             )
         )

@@ -221,9 +221,13 @@ class GPO:
         """Return an instruction a slot, "" where no reply held one."""
         draws = range(first_draw, first_draw + len(slots))
         asking = [
-            (meta_prompt(slot.situation), draw) for slot, draw in zip(slots, draws, strict=True) if slot.situation
+            (meta_prompt(slot.situation), sample_index)
+            for slot, sample_index in zip(slots, draws, strict=True)
+            if slot.situation
         ]
-        replies = iter(await self._asker.prompts([text for text, _ in asking], [draw for _, draw in asking], seed))
+        replies = iter(
+            await self._asker.prompts([text for text, _ in asking], [sample_index for _, sample_index in asking], seed)
+        )
         return [next(replies) if slot.situation else slot.parent.prompt.instruction for slot in slots]
 
     def _proposal(self, slot: Slot, text: str, trajectory: Trajectory) -> Proposal:

@@ -57,9 +57,9 @@ class Asker:
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
                 seed=_batch_seed(seed),
-                draw=draw,
+                sample_index=sample_index,
             )
-            for question, draw in zip(questions, draws, strict=True)
+            for question, sample_index in zip(questions, draws, strict=True)
         ]
         completions = await asyncio.gather(*[self.model.complete(request) for request in requests])
         return [

@@ -1,4 +1,4 @@
-"""Offline data by name: run logs and record files, read as one, merged, and kept apart from what is held out."""
+"""Read offline data by name: run logs and files of records, merged, and checked against held-out queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import cast
 from askwell.core.errors import ConfigError
 from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, join_cells, merge, one_target
 from askwell.policies.data.record_files import read_outcomes
-from askwell.runlog import folders, views
+from askwell.runlog import folders
+from askwell.runlog.fold import read_header, read_rollouts
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.readers import READERS
 
@@ -29,8 +30,7 @@ def read_offline(
     A run's test split is never read. `target` keeps one target model's outcomes; rows that name none are taken to be
     of it. Raises `ConfigError` for a source given twice, an unknown run, or several targets with none chosen.
     """
-    _refuse_repeats(sources, folder)
-    rows = (row for source in sources for row in _rows(source, folder, columns))
+    rows = (row for path in _resolve(sources, folder) for row in _rows(path, columns))
     if target is not None:
         rows = (replace(row, target=row.target or target) for row in rows)
     return one_target(merge(rows), target)
@@ -63,22 +63,23 @@ def run_target(config: Mapping[str, object]) -> str:
     return str(target)
 
 
-def _rows(source: str, folder: Path, columns: Mapping[str, str] | None) -> Iterator[Outcomes]:
-    if is_file(source):
-        yield from read_outcomes(Path(source), columns=columns)
-        return
-    with SqliteStore(run_log(source, folder), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
-        target = run_target(cast("Mapping[str, object]", header["config"]))
-        yield from from_rollouts(views.rollouts(store.events()), target=target)
-
-
-def _refuse_repeats(sources: Sequence[str], folder: Path) -> None:
+def _resolve(sources: Sequence[str], folder: Path) -> list[Path]:
+    """Return the file or the run log that each source names."""
     if not sources:
         raise ConfigError("no source: give a run's name, or a .jsonl, .csv or .parquet file with queries and outcomes")
-    files = [Path(source) for source in sources if is_file(source)]
-    logs = [run_log(source, folder).resolve() for source in sources if not is_file(source)]
-    resolved = [*(path.resolve() for path in files), *logs]
-    for place, path in enumerate(resolved):
-        if path in resolved[:place]:
+    paths = [Path(source) if is_file(source) else run_log(source, folder) for source in sources]
+    seen: set[Path] = set()
+    for path in (path.resolve() for path in paths):
+        if path in seen:
             raise ConfigError(f"{str(path)!r} is given twice; name each source once")
+        seen.add(path)
+    return paths
+
+
+def _rows(path: Path, columns: Mapping[str, str] | None) -> Iterator[Outcomes]:
+    if path.name != folders.LOG:
+        yield from read_outcomes(path, columns=columns)
+        return
+    with SqliteStore(path, read_only=True) as store:
+        target = run_target(cast("Mapping[str, object]", read_header(store)["config"]))
+        yield from from_rollouts(read_rollouts(store), target=target)

@@ -1,6 +1,6 @@
 """Offline data: what is known of (query, prompt) pairs, merged from run logs and files, failures and repeats kept.
 
-    cells = merge([*read_outcomes(Path("old.parquet")), *from_rollouts(views.rollouts(store.events()))])
+    cells = merge([*read_outcomes(Path("old.parquet")), *from_rollouts(read_rollouts(store))])
     parts = split_cells(cells, dev=0.2, seed=0)
     summary(cells)
 
@@ -31,7 +31,7 @@ class Outcomes:
     total: float
     """Sum of the draws' scores, each 0..1."""
     draws: int = 1
-    draw: int | None = None
+    sample_index: int | None = None
     """Which draw this is, where the source numbers them: the same draw met twice counts once."""
     target: str = ""
     """Name of the target model; draws of different targets are never mixed."""
@@ -132,7 +132,7 @@ def merge(rows: Iterable[Outcomes]) -> Cells:
 
 
 def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[Outcomes]:
-    """Read a run log's rollouts (`askwell.runlog.views.rollouts`) as rows. Never the test split; a failed call is no row.
+    """Read a run log's rollouts (`runlog.fold.rollouts`) as rows. Never the test split; a failed call is no row.
 
     A prompt with demonstrations is skipped: a query-level policy here chooses or writes instructions.
     """
@@ -142,7 +142,7 @@ def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[
                 query=rollout.query,
                 prompt=rollout.prompt.instruction,
                 total=rollout.score.value,
-                draw=rollout.draw,
+                sample_index=rollout.sample_index,
                 target=target,
                 place=f"step {rollout.step}, example {rollout.example_id!r}",
             )
@@ -285,8 +285,8 @@ class _Merge:
         if key is None:  # a query comes once a prompt, and normalising costs more than the rest
             key = self.keys[row.query] = normalise(row.query)
         pair = (key, row.prompt, row.target)
-        if row.draw is not None:
-            numbered = (*pair, row.draw)
+        if row.sample_index is not None:
+            numbered = (*pair, row.sample_index)
             if numbered in self.seen:
                 self.copies += 1
                 self.conflicts += self.seen[numbered] != row.total

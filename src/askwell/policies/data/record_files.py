@@ -21,7 +21,7 @@ USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "query": ("query", "query_text", "question", "input"),
         "prompt": ("prompt", "prompt_text", "instruction"),
         "outcome": ("correct", "outcome", "score", "reward"),
-        "draw": ("draw",),
+        "sample_index": ("sample_index", "draw"),
         "draws": ("draws",),
         "target": ("target_model", "target_llm", "target"),
         "confidence": ("confidence", "logprob"),
@@ -98,14 +98,14 @@ def _row(record: Record, columns: Mapping[str, str], path: Path, scale: Scale) -
     outcome = _number(values["outcome"], place)
     if "draws" not in columns:
         outcome = (outcome - scale.low) / (scale.high - scale.low)
-    draw = values.get("draw")
+    sample_index = values.get("sample_index")
     confidence = values.get("confidence")
     return Outcomes(
         query=_text(values["query"], "query", place),
         prompt=_text(values["prompt"], "prompt", place),
         total=outcome,
         draws=draws,
-        draw=None if draw in (None, "") else _whole(draw, "draw", place, default=0),
+        sample_index=None if sample_index in (None, "") else _whole(sample_index, "sample_index", place, default=0),
         target=str(values.get("target") or ""),
         confidence=None if confidence in (None, "") else _number(confidence, place),
         place=place,

@@ -7,7 +7,7 @@ from askwell.report.pages.content import story
 from askwell.report.pages.markdown import run_markdown, training_markdown
 from askwell.report.pages.optimization import optimization_page
 from askwell.report.pages.training import read_training, training_page
-from askwell.runlog import views
+from askwell.runlog.fold import read_header
 from askwell.runlog.folders import is_training
 from askwell.runlog.store import RunStore
 
@@ -21,7 +21,7 @@ def page(store: RunStore, name: str, form: str = "html") -> str:
     """
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
-    if is_training(views.header(store.events(kinds=["run"]))):
+    if is_training(read_header(store)):
         found = read_training(store, name)
         text = training_page(found) if form == "html" else training_markdown(found)
     else:

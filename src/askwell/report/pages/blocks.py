@@ -11,7 +11,7 @@ from askwell.core.types import ModelRole
 from askwell.report.pages.content import Change, Changes, Reply
 from askwell.report.pages.markup import Child, Html, el, table
 from askwell.report.run_report import claim
-from askwell.runlog.views import Spend
+from askwell.runlog.fold import Spend
 from askwell.tasks.render import shown_target
 
 _LONG = 1_500

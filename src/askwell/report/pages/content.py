@@ -12,8 +12,8 @@ from askwell.core.stats import Interval, mean_interval
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Event, Example, Outcome, Prompt
 from askwell.report.run_report import Report, run_report
-from askwell.runlog import fold, views
-from askwell.runlog.codec import Body, completion_of, prompt_id, score_of
+from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
+from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
 from askwell.runlog.store import RunStore
 
@@ -96,12 +96,12 @@ def story(store: RunStore, name: str) -> Story:
     pair = (found.initial.prompt, found.best.prompt)
     return Story(
         name=name,
-        header=views.header(store.events(kinds=["run"])),
+        header=read_header(store),
         report=found,
         trajectory=folded.trajectory,
         ranked=tuple(ranked),
         tried=tried,
-        changes=changes(store, dict.fromkeys(folded.of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
+        changes=changes(store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
     )
 
 
@@ -111,16 +111,20 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
     """
     wanted = {(example, prompt_id(prompt)) for example, pair in pairs.items() for prompt in pair}
-    places = [row[0] for row in store.cells() if row[1] == "dev" and (row[3], row[2]) in wanted] if wanted else []
+    places = [
+        row.position
+        for row in (store.rollout_rows() if wanted else ())
+        if row.split == "dev" and (row.example, row.prompt) in wanted
+    ]
     replies: dict[tuple[str, str], list[Reply]] = {}
     for event in _events_at(store, places):
         key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
-        score = score_of(event.body["score"])
+        score = decode_score(event.body["score"])
         if score is not None:
-            completion = completion_of(cast("Body", event.body["completion"]))
+            completion = decode_completion(cast("Body", event.body["completion"]))
             reply = Reply(text=completion.text, outcome=completion.outcome, value=score.value)
             replies.setdefault(key, []).append(reply)
-    splits = views.examples(store.events(kinds=["example"])).items()
+    splits = read_examples(store).items()
     examples = {one.id: one for split, members in splits for one in members if split != "test"}
     found = [
         Change(example=examples[example], before=before, after=after)
@@ -140,10 +144,10 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     )
 
 
-def _ranked(folded: fold.Columns) -> tuple[list[Ranked], int]:
+def _ranked(folded: RunFold) -> tuple[list[Ranked], int]:
     """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
     last = {one.prompt: one for one in folded.trajectory.candidates}
-    scores = {prompt: list(folded.of(prompt, "dev").values()) for prompt in last}
+    scores = {prompt: list(folded.scores_of(prompt, "dev").values()) for prompt in last}
     scored = [one for one in last.values() if scores[one.prompt]]
     best = sorted(scored, key=lambda one: (one.partial, -fmean(scores[one.prompt]), one.step))[:SHOWN_PROMPTS]
     rows = [

@@ -41,7 +41,7 @@ def _parts(told: Story) -> Iterator[Html]:
     if found.best.prompt != found.initial.prompt:
         yield section("Dev examples", *changed(told.changes, "the initial prompt", "the optimized one"))
     yield section(f"Prompts tried: {told.tried:,}", _ranked(told.ranked, told.tried))
-    yield section("Paid for", spend_table(found.spend), *[soft(f"Learnt: {one}.") for one in found.learnt])
+    yield section("Paid for", spend_table(found.spend), *[soft(f"Learnt: {one}.") for one in found.quirks])
     yield section("Settings", settings(told.config))
     yield made_by()
 

@@ -27,10 +27,9 @@ from askwell.report.pages.charts import Row, Series, gain_chart, interval_chart
 from askwell.report.pages.content import Changes, changes, names_of
 from askwell.report.pages.markup import Html, document, el, table
 from askwell.report.run_report import prompt_text
-from askwell.runlog import views
 from askwell.runlog.codec import Body
+from askwell.runlog.fold import Spend, read_header, read_spend
 from askwell.runlog.store import RunStore
-from askwell.runlog.views import Spend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +53,10 @@ def read_training(store: RunStore, name: str) -> Training:
     pairs = {one: (found.static, prompt) for one, prompt in written.pairs} if written else {}
     return Training(
         name=name,
-        header=views.header(store.events(kinds=["run"])),
+        header=read_header(store),
         figures=found,
         changes=changes(store, pairs),
-        spend=views.summed(store.usage()),
+        spend=read_spend(store),
     )
 
 

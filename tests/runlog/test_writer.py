@@ -19,8 +19,8 @@ def note(position: int) -> Event:
     return Event(position=position, kind="note", body={"n": position})
 
 
-def ask(text: str, draw: int = 0) -> Request:
-    return Request(messages=(Message(role="user", content=text),), draw=draw)
+def ask(text: str, sample_index: int = 0) -> Request:
+    return Request(messages=(Message(role="user", content=text),), sample_index=sample_index)
 
 
 class CountingStore(MemoryStore):
@@ -109,7 +109,7 @@ async def test_another_draw_is_another_sample() -> None:
     model = ScriptedModel(["a", "b"])
     async with Journal(MemoryStore()) as journal:
         logged = Journaled(model, journal, role="optimizer")
-        assert [(await logged.complete(ask("q", draw))).text for draw in (0, 1)] == ["a", "b"]
+        assert [(await logged.complete(ask("q", sample_index))).text for sample_index in (0, 1)] == ["a", "b"]
 
 
 async def test_a_failed_call_is_not_written_and_is_asked_again() -> None:

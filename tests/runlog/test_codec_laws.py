@@ -45,19 +45,19 @@ def through_json(body: dict[str, object]) -> Any:
 
 @given(examples)
 def test_examples(example: Example) -> None:
-    assert codec.example_of(through_json(codec.example_body(example, "dev"))) == example
+    assert codec.decode_example(through_json(codec.encode_example(example, "dev"))) == example
 
 
 @given(prompts)
 def test_prompts(prompt: Prompt) -> None:
-    body = through_json(codec.prompt_body(prompt))
-    assert codec.prompt_of(body) == prompt
-    assert body["id"] == codec.prompt_id(codec.prompt_of(body))
+    body = through_json(codec.encode_prompt(prompt))
+    assert codec.decode_prompt(body) == prompt
+    assert body["id"] == codec.prompt_id(codec.decode_prompt(body))
 
 
 @given(completions)
 def test_completions(completion: Completion) -> None:
-    assert codec.completion_of(through_json(codec.completion_body(completion))) == completion
+    assert codec.decode_completion(through_json(codec.encode_completion(completion))) == completion
 
 
 @given(
@@ -69,16 +69,16 @@ def test_completions(completion: Completion) -> None:
         temperature=st.floats(0, 2),
         max_tokens=st.integers(1, 10**6),
         seed=st.none() | st.integers(0, 2**63),
-        draw=st.integers(0, 99),
+        sample_index=st.integers(0, 99),
     )
 )
 def test_requests(request: Request) -> None:
-    assert codec.request_of(through_json(codec.request_body(request))) == request
+    assert codec.decode_request(through_json(codec.encode_request(request))) == request
 
 
 @given(prompts, completions, scores, st.integers(0, 9), texts, texts)
 def test_rollouts(
-    prompt: Prompt, completion: Completion, score: Score | None, draw: int, example_id: str, query: str
+    prompt: Prompt, completion: Completion, score: Score | None, sample_index: int, example_id: str, query: str
 ) -> None:
     rollout = Rollout(
         step=3,
@@ -88,10 +88,10 @@ def test_rollouts(
         query=query,
         completion=completion,
         score=score,
-        draw=draw,
+        sample_index=sample_index,
     )
-    body = through_json(codec.rollout_body(rollout))
-    assert codec.rollout_of(body, {codec.prompt_id(prompt): prompt}, {example_id: query}) == rollout
+    body = through_json(codec.encode_rollout(rollout))
+    assert codec.decode_rollout(body, {codec.prompt_id(prompt): prompt}, {example_id: query}) == rollout
 
 
 @given(prompts, prompts, unit, st.integers(0, 99), texts, texts, unit)
@@ -102,14 +102,14 @@ def test_candidates_and_proposals(
     known = {codec.prompt_id(one): one for one in (prompt, parent)}
     made = {"prompt": prompt, "parent": parent, "origin": origin, "lesson": lesson, "penalty": penalty}
     candidate = Candidate(step=2, score=score, n=n, **made)  # type: ignore[arg-type]
-    assert codec.candidate_of(through_json(codec.candidate_body(candidate)), 2, known, {}) == candidate
+    assert codec.decode_candidate(through_json(codec.encode_candidate(candidate)), 2, known, {}) == candidate
     proposal = Proposal(**made)  # type: ignore[arg-type]
-    assert codec.proposal_of(through_json(codec.proposal_body(proposal)), known) == proposal
+    assert codec.decode_proposal(through_json(codec.encode_proposal(proposal)), known) == proposal
 
 
 def test_logs_from_before_lessons_and_penalties_can_still_be_read() -> None:
     old = {"prompt": "a", "score": 0.5, "n": 4, "parent": "b", "origin": "generation"}
-    found = codec.candidate_of(old, 1, {"a": Prompt(instruction="A"), "b": Prompt(instruction="B")}, {})
+    found = codec.decode_candidate(old, 1, {"a": Prompt(instruction="A"), "b": Prompt(instruction="B")}, {})
     assert (found.origin, found.lesson, found.penalty) == ("generation", "", 0.0)
 
 

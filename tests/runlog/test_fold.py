@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell.core.types import Candidate, Completion, Event, Prompt, Rollout, Score, Split, Usage
-from askwell.runlog import fold, views
-from askwell.runlog.codec import candidate_body, completion_body, prompt_body, rollout_body
-from askwell.runlog.store import ASIDE, MemoryStore, SqliteStore
+from askwell.runlog.codec import encode_candidate, encode_completion, encode_prompt, encode_rollout
+from askwell.runlog.fold import fold, read_spend
+from askwell.runlog.store import UNORDERED, MemoryStore, SqliteStore
 
 PROMPTS = [Prompt(instruction=text) for text in ("a", "b", 'c "quoted" \\ \n', "\ud800")]
 NAMES = st.sampled_from(["e0", "e1", 'with "quotes", and commas', "naïve 🙂", "\udfff", "null\0byte"])
@@ -37,32 +37,32 @@ def rollouts(draw: st.DrawFn) -> Rollout:
         query="",
         completion=Completion(text=text, outcome=outcome, usage=usage, fault="server" if failed else ""),
         score=None if failed else Score(value=draw(st.floats(0, 1)), answer='"', note="n"),
-        draw=draw(st.integers(0, 2)),
+        sample_index=draw(st.integers(0, 2)),
     )
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Event]:
-    """Rollouts with steps committed among them, a prompt in several steps, calls of the optimizer, and some aside."""
-    events = [Event(position=index, kind="prompt", body=prompt_body(prompt)) for index, prompt in enumerate(PROMPTS)]
+    """Rollouts, some of them unordered, with committed steps among them, and calls of the optimizer model."""
+    events = [Event(position=index, kind="prompt", body=encode_prompt(prompt)) for index, prompt in enumerate(PROMPTS)]
     for kind in draw(
-        st.lists(st.sampled_from(["rollout", "rollout", "rollout", "step", "call", "aside"]), max_size=40)
+        st.lists(st.sampled_from(["rollout", "rollout", "rollout", "step", "call", "unordered"]), max_size=40)
     ):
         position = len(events)
         if kind == "step":
             candidate = Candidate(
                 step=position, prompt=draw(st.sampled_from(PROMPTS)), score=draw(st.floats(0, 1)), n=1
             )
-            body = {"step": position, "candidates": [candidate_body(candidate)]}
+            body = {"step": position, "candidates": [encode_candidate(candidate)]}
             events.append(Event(position=position, kind="step", body=body))
         elif kind == "call":
             usage = Usage(prompt_tokens=draw(st.integers(0, 99)), completion_tokens=1)
-            body = {"role": "optimizer", "completion": completion_body(Completion(usage=usage))}
+            body = {"role": "optimizer", "completion": encode_completion(Completion(usage=usage))}
             events.append(Event(position=position, kind="call", body=body, seconds=0.25))
         else:
-            body = rollout_body(draw(rollouts()), cached=draw(st.booleans()))
+            body = encode_rollout(draw(rollouts()), cached=draw(st.booleans()))
             events.append(
-                Event(position=ASIDE if kind == "aside" else position, kind="rollout", body=body, seconds=0.5)
+                Event(position=UNORDERED if kind == "unordered" else position, kind="rollout", body=body, seconds=0.5)
             )
     return events
 
@@ -74,9 +74,9 @@ def test_a_file_says_what_its_events_say(events: list[Event]) -> None:
     memory.append(events)
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "log.db") as store:
         store.append(events)
-        assert list(store.cells()) == list(memory.cells())
-        found, expected = fold.read(store), fold.read(memory)
-        spent, known = views.summed(store.usage()), views.spend(memory.events())
+        assert list(store.rollout_rows()) == list(memory.rollout_rows())
+        found, expected = fold(store), fold(memory)
+        spent, known = read_spend(store), read_spend(memory)
     assert found == expected
     scores = [dict(one.example_scores) for one in found.trajectory.candidates]
     assert scores == [dict(one.example_scores) for one in expected.trajectory.candidates]
@@ -113,7 +113,7 @@ def test_scores_come_back_to_the_last_bit(tmp_path: Path) -> None:
             Event(
                 position=index,
                 kind="rollout",
-                body=rollout_body(
+                body=encode_rollout(
                     Rollout(
                         step=0,
                         split=split,
@@ -127,11 +127,11 @@ def test_scores_come_back_to_the_last_bit(tmp_path: Path) -> None:
             )
             for index, value in enumerate(values)
         )
-        assert list(fold.read(store).of(PROMPTS[0], "dev").values()) == values
+        assert list(fold(store).scores_of(PROMPTS[0], "dev").values()) == values
 
 
 def test_an_empty_log_is_an_empty_history(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "log.db") as store:
-        found = fold.read(store)
+        found = fold(store)
     assert len(found.trajectory) == 0
     assert (found.curve, dict(found.scores)) == ((), {})

@@ -11,7 +11,7 @@ from aiohttp import web
 import askwell
 from askwell.models.providers.openai import OpenAIModel
 from askwell.runlog.folders import LOG
-from askwell.runlog.server_quirks import told
+from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import SqliteStore
 from tests.servers import ChatServer, chat_server, error
 
@@ -45,7 +45,7 @@ def test_a_quirk_stands_in_the_log_and_is_not_found_out_again(tmp_path: Path) ->
         scores(server, run)
         assert 1 <= refusals(server) <= 16  # those that were in flight when it was learnt
         with SqliteStore(run / LOG, read_only=True) as store:
-            events, words = list(store.events(kinds=["learnt"])), told(store)
+            events, words = list(store.events(kinds=["quirk"])), describe_quirks(store)
         assert [event.body["quirk"] for event in events] == ["no_temperature"]
         assert events[0].body["model"] == f"openai:tiny@{server.base_url}"
         assert len(words) == 1
@@ -57,14 +57,14 @@ def test_a_quirk_stands_in_the_log_and_is_not_found_out_again(tmp_path: Path) ->
         scores(server, run)
         assert refusals(server) == before
         with SqliteStore(run / LOG, read_only=True) as store:
-            assert len(list(store.events(kinds=["learnt"]))) == 1
+            assert len(list(store.events(kinds=["quirk"]))) == 1
 
 
 def test_another_address_is_asked_anew(tmp_path: Path) -> None:
     with chat_server(transform=strict) as first:
         scores(first, tmp_path / "one")
     with SqliteStore(tmp_path / "one" / LOG, read_only=True) as store:
-        events = list(store.events(kinds=["learnt"]))
+        events = list(store.events(kinds=["quirk"]))
     with SqliteStore(tmp_path / "two" / LOG) as store:
         store.append(events)
     with chat_server() as second:

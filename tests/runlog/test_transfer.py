@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Event
-from askwell.runlog import transfer, views
+from askwell.runlog import transfer
+from askwell.runlog.codec import FORMAT
+from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.harness import invoke
 from tests.engine.test_loop import TASK, play
@@ -36,7 +38,7 @@ EVENTS = st.lists(
     max_size=30,
     unique_by=lambda event: event.position,
 )
-HEADER = Event(position=0, kind="run", body={"format": 1, "odd": "\ud800 🙂"}, at=1.5)
+HEADER = Event(position=0, kind="run", body={"format": FORMAT, "odd": "\ud800 🙂"}, at=1.5)
 
 
 def exact(event: Event) -> tuple[object, ...]:
@@ -68,7 +70,7 @@ async def test_the_table_of_rollouts_is_what_pandas_users_expect(form: str, tmp_
     await play(store)
     count = transfer.write(store, tmp_path / "t", form=form, table="rollouts")
     frame = pandas.read_parquet(tmp_path / "t") if form == "parquet" else pandas.read_json(tmp_path / "t", lines=True)
-    known = list(views.rollouts(store.events()))
+    known = list(read_rollouts(store))
     assert len(frame) == count == len(known)
     assert list(frame["prompt"]) == [one.prompt.instruction for one in known]
     assert list(frame["score"]) == [one.score.value for one in known if one.score]

@@ -1,0 +1,83 @@
+"""The list of a folder's runs: one summary per run, read from its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from askwell.core.errors import StoreError
+from askwell.report import run_report
+from askwell.runlog.codec import Body
+from askwell.runlog.fold import read_header, read_result, read_spend
+from askwell.runlog.folders import choosers, is_training, log_path, run_names
+from askwell.runlog.store import RunStore, SqliteStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One line of `askwell runs`. `problem` says why a log could not be read, and is empty otherwise."""
+
+    name: str
+    task: str = ""
+    finished: bool = False
+    step: int = 0
+    dev: float | None = None
+    test: float | None = None
+    target_calls: int = 0
+    problem: str = ""
+
+
+def summaries(folder: Path) -> list[RunSummary]:
+    """Summarise every run in a folder, by name; one that cannot be read is listed with its problem.
+
+    A policy that only chooses among logged prompts asked for nothing and has no log: it is listed as finished.
+    """
+    found = [_summary(folder, name) for name in run_names(folder)]
+    found += [
+        RunSummary(name=name, task="policy that chooses among logged prompts", finished=True)
+        for name in choosers(folder)
+    ]
+    return sorted(found, key=lambda one: one.name)
+
+
+def _training_summary(name: str, store: RunStore) -> RunSummary:
+    """A training's line: dev and test are its policy's, where one was found."""
+    header = read_header(store)
+    loops = [event.body for event in store.events(kinds=["loop"])]
+    result = read_result(store)
+    tested = cast("Body | None", result["tested"]) if result else None
+    dev = [cast("float", cast("Body", loops[-1][part])["estimate"]) for part in ("static", "guarded") if loops]
+    return RunSummary(
+        name=name,
+        task=f"policy for {cast('Body', header['config']).get('name', '')}",
+        finished=result is not None,
+        step=len(loops),
+        dev=sum(dev) if dev else None,
+        test=cast("float", cast("Body", tested["policy"])["estimate"]) if tested else None,
+        target_calls=read_spend(store)["target"].calls,
+    )
+
+
+def _summary(folder: Path, name: str) -> RunSummary:
+    try:
+        with SqliteStore(log_path(folder, name), read_only=True) as store:
+            header = read_header(store)
+            found = run_report.report(store)
+            training = _training_summary(name, store) if is_training(header) else None
+    except StoreError as error:
+        return RunSummary(name=name, problem=str(error))
+    task = str(cast("Body", header["config"]).get("name", ""))
+    if training is not None:
+        return training
+    if found is None:
+        return RunSummary(name=name, task=task)
+    return RunSummary(
+        name=name,
+        task=task,
+        finished=found.finished,
+        step=found.curve[-1].step if found.curve else 0,
+        dev=found.best.dev.estimate if found.best.dev else None,
+        test=found.best.test.estimate if found.best.test else None,
+        target_calls=found.spend["target"].calls,
+    )
