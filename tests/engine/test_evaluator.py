@@ -15,6 +15,7 @@ from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
 from askwell.engine.scores import scores_by_prompt
 from askwell.runlog.codec import encode_prompt
+from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task

@@ -27,8 +27,8 @@ from askwell.policies.lm.generate import Sampling  # noqa: E402
 from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
 from askwell.policies.lm.model import ModelSettings  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
-from askwell.runlog import folders
-from askwell.runlog.fold import read_spend
+from askwell.runlog import folders  # noqa: E402
+from askwell.runlog.fold import read_spend  # noqa: E402
 from askwell.runlog.store import SqliteStore  # noqa: E402
 from tests.qpo.policies import QUICK, queries, world  # noqa: E402
 from tests.servers import Messages, chat_server  # noqa: E402

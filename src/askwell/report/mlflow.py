@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from askwell.core.errors import ConfigError, StoreError
-from askwell.report.run_report import Report, run_report
+from askwell.report import run_report
+from askwell.report.run_report import Report
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import RunStore
 

@@ -11,7 +11,8 @@ from askwell.core.errors import ConfigError
 from askwell.core.stats import Interval, mean_interval
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Event, Example, Outcome, Prompt
-from askwell.report.run_report import Report, run_report
+from askwell.report import run_report
+from askwell.report.run_report import Report
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
@@ -73,7 +74,7 @@ class Story:
 
     name: str
     header: Body
-    run_report: Report
+    report: Report
     trajectory: Trajectory
     ranked: tuple[Ranked, ...]
     """Best first, full scores before partial ones; `SHOWN_PROMPTS` at the most."""
