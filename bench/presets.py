@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, views
+from askwell.api.build_task import answer_type_of
 from askwell.blocking import run_blocking
-from askwell.build_task import answer_type_of
 from askwell.evaluation import Sampling
 from askwell.job import OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings

@@ -33,17 +33,17 @@ from pathlib import Path
 from typing import Any
 
 from askwell import pocket, runs
-from askwell.api import execute as optimize
-from askwell.build import optimize_job
-from askwell.build_policy import train_job
-from askwell.config import Config, parse_config
+from askwell.api.build_jobs import optimize_job
+from askwell.api.build_training import train_job
+from askwell.api.config import Config, parse_config
+from askwell.api.optimize import execute as optimize
+from askwell.api.train import execute as train
 from askwell.demo_commands import BUNDLE
 from askwell.offline import read_offline
 from askwell.quantiles import student_quantile
 from askwell.store import SqliteStore
 from askwell.train_job import Figures
 from askwell.train_job import figures as figures_of
-from askwell.training import execute as train
 
 METHODS: dict[str, dict[str, Any]] = {
     "askwell": {"preset": "askwell"},

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from askwell import pocket
-from askwell.build_task import build_task
-from askwell.config import parse_config
+from askwell.api.build_task import build_task
+from askwell.api.config import parse_config
 from askwell.evaluation import Sampling, scores_by_prompt
 from askwell.job import TargetSide
 from askwell.journal import Journal

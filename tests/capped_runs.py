@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell import views
+from askwell.api.plan import Amount, Plan, plan
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import BudgetExhausted, RunFailed
@@ -19,7 +20,6 @@ from askwell.methods import PRESETS, search
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel
 from askwell.models.wrappers import Retrying
-from askwell.planning import Amount, Plan, plan
 from askwell.race import RaceSettings
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task

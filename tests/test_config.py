@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from askwell.config import Config, ModelConfig, parse_config, read_config
+from askwell.api.config import Config, ModelConfig, parse_config, read_config
 from askwell.errors import ConfigError
 
 

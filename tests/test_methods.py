@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from askwell.build import configured_search
+from askwell.api.build_jobs import configured_search
 from askwell.errors import ConfigError
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import INGREDIENTS

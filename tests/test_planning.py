@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from askwell import views
+from askwell.api.plan import Pace, plan
+from askwell.api.plan_sizes import most_tokens, usual_tokens
 from askwell.blocking import Stopper
 from askwell.budget import Caps
-from askwell.estimate import most_tokens, usual_tokens
 from askwell.evaluation import Sampling
 from askwell.gpo.direction import Judge
 from askwell.gpo.optimizer import GPO
@@ -22,7 +23,6 @@ from askwell.models.base import ChatModel
 from askwell.models.fakes import ScriptedModel
 from askwell.models.openai import OpenAIModel
 from askwell.models.wrappers import Metered, Named
-from askwell.planning import Pace, plan
 from askwell.store import MemoryStore
 from askwell.types import Message, Prompt
 from tests.capped_runs import capped_run

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.build_models import build_model, speaks_openai, upstream_of
-from askwell.config import ModelConfig
+from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.config import ModelConfig
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Gates

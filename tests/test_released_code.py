@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from askwell import views
-from askwell.build_models import build_model
-from askwell.config import ModelConfig
+from askwell.api.build_models import build_model
+from askwell.api.config import ModelConfig
+from askwell.api.plan import plan
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.job import OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.models.fakes import ScriptedModel
-from askwell.planning import plan
 from askwell.report import report
 from askwell.store import MemoryStore
 from askwell.tasks.base import Task

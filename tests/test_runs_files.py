@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from askwell.build_policy import PAPER_LOOPS, loops_settings
-from askwell.config import read_config
+from askwell.api.build_training import PAPER_LOOPS, loops_settings
+from askwell.api.config import read_config
 from askwell.tasks.catalog import benchmark
 
 RUNS = Path(__file__).parents[1] / "runs"

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from askwell import pocket
-from askwell.build_policy import PAPER_LOOPS, loops_settings, with_base
+from askwell.api.build_training import PAPER_LOOPS, loops_settings, with_base
+from askwell.api.config import parse_config
 from askwell.cli import main
-from askwell.config import parse_config
 from askwell.serve_commands import app_of
 from tests.test_query_commands import records
 

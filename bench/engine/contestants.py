@@ -55,9 +55,9 @@ Ask = Callable[[str, str], Awaitable[object]]
 
 def askwell(job: Job) -> None:
     """Evaluate as the command line does: the log is a file on the disk that holds the temporary folder."""
+    from askwell.api.build_models import build_model
+    from askwell.api.config import ModelConfig
     from askwell.blocking import run_blocking
-    from askwell.build_models import build_model
-    from askwell.config import ModelConfig
     from askwell.evaluation import Sampling
     from askwell.job import EvaluateJob, TargetSide, header_body
     from askwell.store import SqliteStore

@@ -26,8 +26,8 @@ BOUND_BYTES = 400
 
 async def evaluate(base_url: str, cells: int, log: Path) -> int:
     """Stream the rollouts of this many cells and keep none; return how many were scored."""
-    from askwell.build_models import build_model
-    from askwell.config import ModelConfig
+    from askwell.api.build_models import build_model
+    from askwell.api.config import ModelConfig
     from askwell.evaluation import Evaluator, Sampling
     from askwell.journal import Journal
     from askwell.store import SqliteStore

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from bench.engine.server import BenchServer, bench_server
 
-from askwell.build_models import build_model
-from askwell.config import ModelConfig
+from askwell.api.build_models import build_model
+from askwell.api.config import ModelConfig
 from askwell.evaluation import Evaluator, Sampling
 from askwell.feed import closed
 from askwell.journal import Journal

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from askwell.api import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.optimize import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.plan import Plan
+    from askwell.api.train import load_policy, train
     from askwell.budget import Caps
     from askwell.errors import (
         AskwellError,
@@ -31,30 +33,28 @@ if TYPE_CHECKING:
     from askwell.evaluation import Sampling
     from askwell.loop import LoopSettings
     from askwell.models.base import ChatModel
-    from askwell.planning import Plan
     from askwell.race import RaceSettings
     from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
     from askwell.train_job import Trained
-    from askwell.training import load_policy, train
     from askwell.types import Completion, Example, Message, Prompt, Request, Rollout, Score
 
 _HOMES = {
     "askwell.budget": ("Caps",),
-    "askwell.api": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
+    "askwell.api.optimize": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
     "askwell.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
     "askwell.evaluation": ("Sampling",),
     "askwell.loop": ("LoopSettings",),
     "askwell.models.base": ("ChatModel",),
-    "askwell.planning": ("Plan",),
+    "askwell.api.plan": ("Plan",),
     "askwell.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
     "askwell.train_job": ("Trained",),
-    "askwell.training": ("load_policy", "train"),
+    "askwell.api.train": ("load_policy", "train"),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip

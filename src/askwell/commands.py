@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askwell import api, batch_notes, plan_commands, report, runs, tables
-from askwell import config as configs
-from askwell.build import evaluate_job, optimize_job
-from askwell.config import Config
+from askwell import batch_notes, plan_commands, report, runs, tables
+from askwell.api import config as configs
+from askwell.api.build_jobs import evaluate_job, optimize_job
+from askwell.api.config import Config
+from askwell.api.optimize import Result, execute, execute_evaluation
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.job import OptimizeJob
 from askwell.methods import PRESETS
@@ -54,7 +55,7 @@ def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides:
     again = "run it again with the same --run: answered calls are kept" if config.run.name else ""
     log = runs.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     with _exported(config), ctrl_c(again, log), live_progress([model]) as live:
-        found = api.execute_evaluation(job, store, live)
+        found = execute_evaluation(job, store, live)
     spent, seconds = model.totals, time.monotonic() - begun
     if as_json:
         tables.print_json({"data": config.task.data, "prompts": [tables.evaluation_json(one) for one in found],
@@ -145,9 +146,9 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     )
 
 
-def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
+def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
-        return api.execute(job, folder, live)
+        return execute(job, folder, live)
     except (RunFailed, ModelError) as error:
         line = _resume_line(folder.parent, folder.name)
         more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell import tables
-from askwell.build_task import BENCH, BUNDLED, build_task
-from askwell.config import read_config
+from askwell.api.build_task import BENCH, BUNDLED, build_task
+from askwell.api.config import read_config
 from askwell.tasks.base import Task
 from askwell.tasks.catalog import BENCHMARKS, benchmark
 from askwell.tasks.render import render_text

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell import commands, query_commands, train_commands
-from askwell import config as configs
-from askwell.config import Config
+from askwell.api import config as configs
+from askwell.api.config import Config
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 

@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from askwell import tables
+from askwell.api.train import learnt_from, load_policy
 from askwell.errors import DataError
 from askwell.policy import Policy
 from askwell.qpo.data import Cells, without
@@ -20,7 +21,6 @@ from askwell.qpo.policy import GuardedPolicy
 from askwell.qpo.select import MIN_QUERIES, SelectionPolicy
 from askwell.qpo.table import Table, table_of
 from askwell.query_commands import Sourced
-from askwell.training import learnt_from, load_policy
 from askwell.types import Prompt
 
 

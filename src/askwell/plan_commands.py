@@ -11,14 +11,14 @@ import click
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from askwell import config as configs
 from askwell import tables
-from askwell.build import optimize_job
-from askwell.build_models import pace
-from askwell.config import Config
+from askwell.api import config as configs
+from askwell.api.build_jobs import optimize_job
+from askwell.api.build_models import pace
+from askwell.api.config import Config
+from askwell.api.plan import Amount, Cut, Plan
+from askwell.api.plan import plan as reckon
 from askwell.job import OptimizeJob
-from askwell.planning import Amount, Cut, Plan
-from askwell.planning import plan as reckon
 from askwell.progress import format_seconds
 
 CONFIRM_USD = 5.0

@@ -12,10 +12,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell import cells, commands, report, runs, tables
+from askwell import commands, report, runs, tables
+from askwell.api import call_view as cells
+from askwell.api.build_jobs import optimize_job
+from askwell.api.call_view import CellView
 from askwell.blocking import run_blocking
-from askwell.build import optimize_job
-from askwell.cells import CellView
 from askwell.errors import ConfigError
 from askwell.export import Found
 from askwell.export import export as exported

@@ -8,15 +8,15 @@ from typing import Any
 from aiohttp import web
 from rich.console import Console
 
-from askwell import config as configs
-from askwell.build_models import build_model, speaks_openai, upstream_of
-from askwell.build_task import placed
+from askwell.api import config as configs
+from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.build_task import placed
+from askwell.api.train import config_of, is_logged, load_policy
 from askwell.errors import ConfigError
 from askwell.policy import Policy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app
-from askwell.training import config_of, is_logged, load_policy
 
 
 def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell.api import Evaluation
+from askwell.api.optimize import Evaluation
 from askwell.models.meter import Totals
 from askwell.models.pool import MemberTotals
 from askwell.progress import format_seconds, spent_line

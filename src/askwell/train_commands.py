@@ -11,10 +11,11 @@ from typing import Any, cast
 from rich.console import Console
 from rich.text import Text
 
-from askwell import config as configs
 from askwell import runs, tables, views
-from askwell.build_policy import train_job
-from askwell.config import Config
+from askwell.api import config as configs
+from askwell.api.build_training import train_job
+from askwell.api.config import Config
+from askwell.api.train import choose, config_of, execute, is_logged, load_policy
 from askwell.errors import ConfigError
 from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
@@ -26,7 +27,6 @@ from askwell.qpo.worth import judge
 from askwell.query_commands import Sourced, headroom_facts, worth_json
 from askwell.store import SqliteStore
 from askwell.train_job import Trained, figures
-from askwell.training import choose, config_of, execute, is_logged, load_policy
 
 _INTERRUPTED = 130
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from askwell.config import Config, TaskConfig
+from askwell.api.config import Config, TaskConfig
 from askwell.errors import ConfigError, DataError
 from askwell.tasks.base import Task
 from askwell.tasks.catalog import benchmark, load_benchmark

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askwell.config import ModelConfig
+from askwell.api.config import ModelConfig
 from askwell.errors import ConfigError
 from askwell.models.endpoint import Endpoint
 

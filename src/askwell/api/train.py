@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from askwell import report, runs, views
-from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
+from askwell.api.build_training import job_of, language_writer, with_base
+from askwell.api.config import parse_config
+from askwell.api.optimize import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build_policy import job_of, language_writer, with_base
-from askwell.config import parse_config
 from askwell.errors import ConfigError, DataError
 from askwell.evaluation import Sampling
 from askwell.offline import is_file, read_offline, run_log

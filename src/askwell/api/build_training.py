@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from askwell.api.build_jobs import resumable, target_side
+from askwell.api.build_task import build_task
+from askwell.api.config import Config, PolicyConfig
 from askwell.budget import Caps
-from askwell.build import resumable, target_side
-from askwell.build_task import build_task
-from askwell.config import Config, PolicyConfig
 from askwell.errors import ConfigError
 from askwell.job import TargetSide, header_body
 from askwell.qpo.collect import Collecting

@@ -15,11 +15,13 @@ from typing import Any, TypeAlias, cast
 
 from askwell import report as reports
 from askwell import runs
+from askwell.api.build_jobs import configured_search
+from askwell.api.build_models import build_model, default_max_tokens
+from askwell.api.config import DEFAULT_PROMPT, ModelConfig
+from askwell.api.plan import Pace, Plan
+from askwell.api.plan import plan as reckon
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.build import configured_search
-from askwell.build_models import build_model, default_max_tokens
-from askwell.config import DEFAULT_PROMPT, ModelConfig
 from askwell.errors import ConfigError, DataError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
@@ -28,8 +30,6 @@ from askwell.methods import DEFAULT_PRESET
 from askwell.models.base import ChatModel
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers import Retrying
-from askwell.planning import Pace, Plan
-from askwell.planning import plan as reckon
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.base import Metric, Task

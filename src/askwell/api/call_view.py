@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from askwell import columns, views
-from askwell.build_models import default_max_tokens
-from askwell.build_task import placed
-from askwell.config import ModelConfig, TaskConfig
+from askwell.api.build_models import default_max_tokens
+from askwell.api.build_task import placed
+from askwell.api.config import ModelConfig, TaskConfig
 from askwell.errors import ConfigError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.models.base import request_key

@@ -15,8 +15,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from askwell.api.plan_sizes import Sizes, Stage, stages
 from askwell.budget import Caps
-from askwell.estimate import Sizes, Stage, stages
 from askwell.job import OptimizeJob
 from askwell.models.prices import Priced, PriceOf
 from askwell.models.wrappers import batched_in, unwrapped

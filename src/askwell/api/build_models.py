@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from askwell.config import ModelConfig, Trace
+from askwell.api.config import ModelConfig, Trace
+from askwell.api.endpoints import labels, only, places
+from askwell.api.plan import Pace
 from askwell.errors import ConfigError, nearest
 from askwell.models.base import ChatModel
 from askwell.models.endpoint import Endpoint
@@ -14,8 +16,6 @@ from askwell.models.http_model import HttpModel
 from askwell.models.named import Named
 from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
 from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced, unwrapped
-from askwell.places import labels, only, places
-from askwell.planning import Pace
 
 if TYPE_CHECKING:
     from askwell.serve.proxy import Upstream

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from askwell.api.build_models import build_batched, build_model, default_max_tokens, in_flight
+from askwell.api.build_task import build_task, evaluation_task
+from askwell.api.config import Config, RacingConfig
+from askwell.api.endpoints import shown_all
 from askwell.budget import Caps
-from askwell.build_models import build_batched, build_model, default_max_tokens, in_flight
-from askwell.build_task import build_task, evaluation_task
-from askwell.config import Config, RacingConfig
 from askwell.errors import ConfigError
 from askwell.evaluation import Sampling
 from askwell.gpo.embed import default_embedder
@@ -17,7 +18,6 @@ from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.methods import DEFAULT_PRESET, Search, search
 from askwell.models.gate import Gates
-from askwell.places import shown_all
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task
 from askwell.tasks.demos import JOINT, Demos
