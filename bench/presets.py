@@ -34,7 +34,7 @@ from askwell.blocking import run_blocking
 from askwell.evaluation import Sampling
 from askwell.job import OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
-from askwell.methods import search
+from askwell.methods import configure
 from askwell.models.base import ChatModel, request_key
 from askwell.models.editor import EditorModel
 from askwell.pocket.model import pocket_model
@@ -116,7 +116,7 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
 
     def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
         steps = max(1, round(max(budgets) / (8 * len(task.splits["dev"]))))
-        chosen = search(name, changes, defaults={"total_steps": steps})
+        chosen = configure(name, changes, defaults={"total_steps": steps})
         store = MemoryStore()
 
         sampling = Sampling(max_tokens=pocket.MAX_REPLY_TOKENS)
@@ -126,7 +126,8 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
             side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
             make_optimizer=chosen.maker(task),
-            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed, racing=chosen.racing),
+            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
+            racing=chosen.racing,
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
         spent = views.spend(store.events())

@@ -35,7 +35,8 @@ from typing import Any
 from askwell import pocket, runs
 from askwell.api.build_jobs import optimize_job
 from askwell.api.build_training import train_job
-from askwell.api.config import Config, parse_config
+from askwell.api.config import Config
+from askwell.api.config_file import parse_config
 from askwell.api.optimize import execute as optimize
 from askwell.api.train import execute as train
 from askwell.demo_commands import BUNDLE

@@ -26,7 +26,7 @@ import numpy as np
 
 from askwell import pocket
 from askwell.api.build_task import build_task
-from askwell.api.config import parse_config
+from askwell.api.config_file import parse_config
 from askwell.evaluation import Sampling, scores_by_prompt
 from askwell.job import TargetSide
 from askwell.journal import Journal

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 from askwell.qpo.data import Cells, merge, without
-from askwell.qpo.model import ModelSettings
 from askwell.qpo.packed import Group, Tail
 from askwell.qpo.preference import Preferences
+from askwell.qpo.settings import QPO_TRAINING, ModelSettings, Objective, TrainSettings
 from askwell.qpo.table import Table, static_prompt, table_of
-from askwell.qpo.train import PAPER, LanguageModelTrainer, Objective, TrainSettings
+from askwell.qpo.train import LanguageModelTrainer
 from askwell.qpo.writer import LanguageModelWriter
 from askwell.types import Experience
 from recorded import Row, again, cells_of, datasets, sampled, scored, spelt
@@ -79,7 +79,7 @@ def objectives(epochs: int) -> dict[str, TrainSettings]:
     names: tuple[Objective, ...] = ("reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo")
     ours = {str(name): TrainSettings(objective=name, epochs=epochs, batch_pairs=BATCH_PAIRS) for name in names}
     return ours | {
-        "QPO as published": replace(PAPER, epochs=epochs, batch_pairs=BATCH_PAIRS, packed=True, most_shared=32)
+        "QPO as published": replace(QPO_TRAINING, epochs=epochs, batch_pairs=BATCH_PAIRS, packed=True, most_shared=32)
     }
 
 

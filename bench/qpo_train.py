@@ -36,10 +36,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from askwell import pocket
-from askwell.qpo.model import ModelSettings, PolicyModel, build
+from askwell.qpo.model import PolicyModel, build
 from askwell.qpo.packed import Group, Tail
+from askwell.qpo.settings import ModelSettings, TrainSettings
 from askwell.qpo.tokens import Texts
-from askwell.qpo.train import LanguageModelTrainer, Lesson, Sample, TrainSettings, batches, by_query
+from askwell.qpo.train import LanguageModelTrainer, Lesson, Sample, batches, by_query
 from askwell.types import Experience
 
 KINDS = ("packed", "plain", "trl")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from askwell.api.config import Config, ModelConfig, parse_config, read_config
+from askwell.api.config import Config, ModelConfig
+from askwell.api.config_file import parse_config, read_config
 from askwell.errors import ConfigError
 
 

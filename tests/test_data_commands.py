@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from askwell.api.build_task import answer_type_of, build_task, evaluation_task
-from askwell.api.config import parse_config
+from askwell.api.config_file import parse_config
 from askwell.cli import main
 from askwell.errors import ConfigError, DataError
 from askwell.types import Example

@@ -9,7 +9,7 @@ import pytest
 from askwell.baselines.peers import SplitJudge
 from askwell.gpo.direction import Judge
 from askwell.loop import Optimizer
-from askwell.methods import PRESETS, Parts, search
+from askwell.methods import PRESETS, OptimizerParts, configure
 from askwell.models.base import ChatModel
 from tests.conformance.optimizer import TASK, Make, OptimizerContract
 
@@ -18,11 +18,11 @@ PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 
 
 def maker(preset: str) -> Make:
-    chosen = search(preset, {}, defaults={"total_steps": 3})
+    chosen = configure(preset, {}, defaults={"total_steps": 3})
 
     def make(model: ChatModel, judge: Judge) -> Optimizer:
         return chosen.optimizer(
-            Parts(
+            OptimizerParts(
                 model=model,
                 train=TASK.splits["train"],
                 dev=TASK.splits["dev"],

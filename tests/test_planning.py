@@ -52,7 +52,7 @@ def job(
         side=TargetSide(
             task=TASK,
             model=target or ScriptedModel(answer),
-            sampling=Sampling(max_tokens=64, draws=draws),
+            sampling=Sampling(max_tokens=64, repeats=draws),
             concurrency=4,
         ),
         optimizer_model=optimizer or ScriptedModel(lambda _: f"<START>add {next(numbers)}<END>"),

@@ -8,7 +8,7 @@ import pytest
 
 from askwell import pocket
 from askwell.api.build_task import build_task
-from askwell.api.config import parse_config
+from askwell.api.config_file import parse_config
 from askwell.errors import ConfigError
 from askwell.tasks.splits import normalise
 

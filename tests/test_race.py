@@ -115,7 +115,7 @@ async def play(
             task=task(dev),
             target=Capped(model, purse) if purse else model,
             journal=journal,
-            sampling=Sampling(draws=draws),
+            sampling=Sampling(repeats=draws),
             concurrency=concurrency,
             max_missing=max_missing,
             purse=purse,
@@ -130,7 +130,8 @@ async def play(
             initial=[Prompt(instruction="start")],
             optimizer=Proposer(),
             evaluator=evaluator,
-            settings=LoopSettings(steps=steps, seed=seed, racing=racing),
+            settings=LoopSettings(steps=steps, seed=seed),
+            racing=racing,
             watch=watch,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from askwell.api.build_training import PAPER_LOOPS, loops_settings
-from askwell.api.config import read_config
+from askwell.api.config_file import read_config
 from askwell.tasks.catalog import benchmark
 
 RUNS = Path(__file__).parents[1] / "runs"

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from askwell import pocket
 from askwell.api.build_training import PAPER_LOOPS, loops_settings, with_base
-from askwell.api.config import parse_config
+from askwell.api.config_file import parse_config
 from askwell.cli import main
 from askwell.serve_commands import app_of
 from tests.test_query_commands import records

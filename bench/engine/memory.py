@@ -51,7 +51,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
                 task=task,
                 target=model,
                 journal=journal,
-                sampling=Sampling(draws=cells // (len(examples) * len(prompts))),
+                sampling=Sampling(repeats=cells // (len(examples) * len(prompts))),
                 concurrency=config.concurrency,
             )
             async for rollout in evaluator.rollouts(evaluator.cells(prompts, split="dev", step=1)):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from askwell.checks import positive
 from askwell.models.base import ChatModel
 from askwell.types import Completion, Request
 from askwell.views import Spend
@@ -28,6 +29,10 @@ class Caps:
     """Calls of unknown price count as nothing: a cap in dollars needs prices."""
     max_minutes: float | None = None
     """Of this process: a resumed run starts its clock anew."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_calls", "max_tokens", "max_usd", "max_minutes"):
+            positive(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

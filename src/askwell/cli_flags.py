@@ -62,14 +62,22 @@ TARGET_FLAGS = [
 ]
 OPTIMIZER_FLAGS = [
     click.option("--prompt", help="The instruction to start from."),
-    click.option("--optimizer", metavar="MODEL", help="Who rewrites the prompt: PROVIDER:NAME or editor (default)."),
-    click.option("--optimizer-base-url", multiple=True, metavar="URL", help="Endpoint(s) of the optimizer model."),
+    click.option(
+        "--optimizer-model", metavar="MODEL", help="Model that rewrites the prompt: PROVIDER:NAME or editor (default)."
+    ),
+    click.option(
+        "--optimizer-model-base-url", multiple=True, metavar="URL", help="Endpoint(s) of the optimizer model."
+    ),
 ]
 SEARCH_FLAGS = [
     click.option("--train", "train_size", type=float, help="Training examples, a count or a share."),
     click.option("--dev", "dev_size", type=float, help="Dev examples: every candidate is scored on them."),
     click.option("--test", "test_size", type=float, help="Test examples: touched once, at the end."),
-    click.option("--preset", metavar="NAME", help="Who proposes prompts (default askwell); see `askwell presets`."),
+    click.option(
+        "--optimizer",
+        metavar="NAME",
+        help="Algorithm that proposes prompts (default askwell); see `askwell optimizers`.",
+    ),
     click.option(
         "--racing", metavar="NAME", help="Stop losers early (askwell, successive-halving, capo-paired-t) or full."
     ),
@@ -139,8 +147,8 @@ def _start_log(level: str, *, everyone: bool) -> None:
 
 _KEYS = {
     "prompt": "prompt",
-    "optimizer": "optimizer.model",
-    "optimizer_base_url": "optimizer.base_url",
+    "optimizer_model": "optimizer_model.model",
+    "optimizer_model_base_url": "optimizer_model.base_url",
     "data": "task.data",
     "records": "task.records",
     "fields": "task.fields",
@@ -160,11 +168,11 @@ _KEYS = {
     "train_size": "split.train",
     "dev_size": "split.dev",
     "test_size": "split.test",
-    "preset": "search.preset",
+    "optimizer": "optimizer.name",
     "demos": "demos.choice",
     "demos_count": "demos.count",
     "racing": "racing.method",
-    "candidates": "search.candidates",
+    "candidates": "optimizer.candidates",
     "steps": "run.steps",
     "patience": "run.patience",
     "seed": "run.seed",

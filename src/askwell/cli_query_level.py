@@ -85,15 +85,15 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
     "--config", "path", type=click.Path(path_type=Path), help="A config file; sections [task] … and [policy]."
 )
 @flags(DATA_FLAGS, TARGET_FLAGS)
-@click.option("--preset", metavar="NAME", help="askwell (default), or paper: QPO as published.")
+@click.option("--method", metavar="NAME", help="askwell (default), or qpo: QPO as published.")
 @click.option("--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder.")
 @click.option("--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo.")
 @click.option("--signal", metavar="NAME", help="reward, advantage or group.")
 @click.option("--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text.")
 @click.option("--scorer", metavar="NAME", help="Choose among the logged prompts by it (multitask, …): no call is paid.")
 @click.option("--loops", type=int, help="Trainings at the most (default 3).")
-@click.option("--collect", type=int, help="New pairs labelled a loop (default 200).")
-@click.option("--choice", metavar="NAME", help="Which queries are asked next: uniform or information.")
+@click.option("--acquire", type=int, help="New pairs labelled a loop (default 200).")
+@click.option("--acquisition", metavar="NAME", help="Which queries are asked next: uniform or uncertainty.")
 @click.option("--samples", type=int, help="Prompts ranked a query; 0 sends the greedy one (default 4).")
 @click.option("--epochs", type=int, help="Passes over the data at the most.")
 @click.option("--shots", type=int, help="Demonstrations that go with every prompt (default 0).")
@@ -182,15 +182,15 @@ def serve(run: str, folder: str | None, host: str, port: int, **given: Any) -> N
 
 
 _KEYS = {
-    "preset": "policy.preset",
+    "method": "policy.method",
     "base": "policy.base",
     "objective": "policy.objective",
     "signal": "policy.signal",
     "reward": "policy.reward",
     "scorer": "policy.scorer",
     "loops": "policy.loops",
-    "collect": "policy.collect",
-    "choice": "policy.choice",
+    "acquire": "policy.acquire",
+    "acquisition": "policy.acquisition",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
     "shots": "policy.shots",

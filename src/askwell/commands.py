@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell import batch_notes, plan_commands, report, runs, tables
-from askwell.api import config as configs
 from askwell.api.build_jobs import evaluate_job, optimize_job
 from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed
 from askwell.api.optimize import Result, execute, execute_evaluation
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.job import OptimizeJob
@@ -40,7 +40,7 @@ def optimize(path: Path | None, *, resume: str | None, yes: bool, as_json: bool,
 
 def evaluate(path: Path | None, prompts: list[str], *, as_json: bool, overrides: dict[str, Any]) -> None:
     """Score prompts on all of a data set."""
-    config = configs.read_config(path, overrides)
+    config = read_config(path, overrides)
     prompts = prompts or ([config.prompt] if path else [])
     if not prompts:
         raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
@@ -156,7 +156,7 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
 
 
 def _new(path: Path | None, overrides: dict[str, Any]) -> Config:
-    config = _named(configs.read_config(path, overrides))
+    config = _named(read_config(path, overrides))
     folder, name = Path(config.run.folder), config.run.name
     if runs.is_begun(folder, name):
         raise ConfigError(
@@ -172,34 +172,7 @@ def _named(config: Config) -> Config:
         return config
     task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
     name = runs.free_name(Path(config.run.folder), task)
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
-
-
-def resumed(name: str, overrides: dict[str, Any]) -> Config:
-    """Read a run's own settings from its log; flags may only change how fast and where it runs."""
-    given = {key: value for key, value in overrides.items() if value is not None}
-    folder = Path(given.pop("run.folder", "runs"))
-    for key, value in given.items():
-        section, _, field = key.partition(".")
-        is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
-        if not is_volatile and section != "budget" and key != "run.trace":
-            raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
-    if header is None:
-        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
-    settings = header.body["settings"]
-    if settings is None:
-        raise ConfigError(
-            f"the run {name!r} is an evaluation, or was started from Python; give the same command or call again "
-            f"(with run={str(folder / name)!r} in Python), and nothing is paid for twice"
-        )
-    tree = json.loads(json.dumps(settings))
-    for key, value in given.items():
-        section, _, field = key.partition(".")
-        tree[section][field] = value
-    tree["run"] |= {"name": name, "folder": str(folder)}
-    return configs.parse_config(tree, source=f"the log of run {name!r}")
+    return replace(config, run=replace(config.run, name=name))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from askwell import tables
 from askwell.api.build_task import BENCH, BUNDLED, build_task
-from askwell.api.config import read_config
+from askwell.api.config_file import read_config
 from askwell.tasks.base import Task
 from askwell.tasks.catalog import BENCHMARKS, benchmark
 from askwell.tasks.render import render_text

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell import commands, query_commands, train_commands
-from askwell.api import config as configs
 from askwell.api.config import Config
+from askwell.api.config_file import parse_config
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
 
 TASK = "numbers_even"
 STEPS = 9
 BUNDLE = "numbers_max+words_first+review_sentiment"
-POLICY: dict[str, Any] = {"loops": 3, "collect": 60, "epochs": 8, "most_prompts": 12}
+POLICY: dict[str, Any] = {"loops": 3, "acquire": 60, "epochs": 8, "most_prompts": 12}
 """Small enough for two cores and three minutes; the defaults take longer and are for real targets."""
 
 
@@ -48,7 +48,7 @@ def a_prompt_for_each_query(*, steps: int, seed: int, folder: Path) -> None:
         "policy learns from."
     )
     sizes = {"train": 180, "dev": 60, "test": 300}
-    config = _config(BUNDLE, sizes, steps, seed, folder, {"preset": "gpo"})
+    config = _config(BUNDLE, sizes, steps, seed, folder, {"name": "gpo"})
     name = commands.optimize_named(config)
     _say(f"\nWhat is logged in {name}, and is one prompt for each query worth it?")
     which = query_commands.sourced((name,), {"folder": str(folder), "seed": seed})
@@ -58,16 +58,16 @@ def a_prompt_for_each_query(*, steps: int, seed: int, folder: Path) -> None:
     train_commands.train(which, None, resume=None, as_json=False, overrides=overrides)
 
 
-def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Path, search: dict[str, Any]) -> Config:
+def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Path, optimizer: dict[str, Any]) -> Config:
     from askwell import pocket
 
-    return configs.parse_config({
+    return parse_config({
         "prompt": pocket.initial_prompt(task),
         "task": {"data": f"pocket:{task}"},
         "target": {"model": "pocket"},
-        "optimizer": {"model": "editor"},
+        "optimizer_model": {"model": "editor"},
         "split": sizes,
-        "search": search,
+        "optimizer": optimizer,
         "run": {"steps": steps, "seed": seed, "folder": str(folder)},
     })  # fmt: skip
 

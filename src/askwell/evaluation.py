@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from askwell.budget import Purse
+from askwell.checks import at_least
 from askwell.errors import BudgetExhausted, ModelError, RunFailed
 from askwell.feed import Cell, Feed, Room, closed
 from askwell.journal import Journal
@@ -32,9 +33,16 @@ class Sampling:
 
     temperature: float = 0.0
     max_tokens: int = 512
+    """Longest reply, in tokens; the bundled model pocket is asked for 64 at most."""
     seed: int | None = None
-    draws: int = 1
-    """How often each cell is asked; more than one only makes sense at a temperature above 0."""
+    """Sent to the endpoint with each request, where it takes one."""
+    repeats: int = 1
+    """How often each example is asked; more than one only makes sense at a temperature above 0."""
+
+    def __post_init__(self) -> None:
+        at_least("temperature", self.temperature, 0)
+        at_least("max_tokens", self.max_tokens, 1)
+        at_least("repeats", self.repeats, 1)
 
 
 class Interrupted(Exception):
@@ -84,7 +92,7 @@ class Evaluator:
             (prompt, example, draw)
             for prompt in prompts
             for example in self.task.splits.get(split, ())
-            for draw in range(self.sampling.draws)
+            for draw in range(self.sampling.repeats)
         ]
         first = self.journal.reserve(len(layout))
         return [
@@ -142,11 +150,11 @@ class Evaluator:
         Yields each cell as its rollout is durable, or failed (`score` None; not logged, not tried again here).
         """
         arrived = _Arrivals()
-        at_once = max(1, self.concurrency // self.sampling.draws)
+        at_once = max(1, self.concurrency // self.sampling.repeats)
         if feed.most is not None:
             at_once = min(at_once, feed.most)
         # A slow reader holds the workers back, not the memory.
-        room = Room(2 * max(self.concurrency, self.sampling.draws))
+        room = Room(2 * max(self.concurrency, self.sampling.repeats))
         workers = [asyncio.create_task(self._work(feed, arrived, room)) for _ in range(at_once)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
@@ -179,7 +187,7 @@ class Evaluator:
         """Take cell after cell: the next request goes out while the last rollout is on its way to the disk."""
         written: asyncio.Future[None] | None = None
         await room.take()
-        while draws := await feed.take(self.sampling.draws):
+        while draws := await feed.take(self.sampling.repeats):
             if self.stopping or self.exhausted:
                 break
             for _ in draws[1:]:

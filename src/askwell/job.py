@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import askwell
@@ -20,6 +20,7 @@ from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
 from askwell.models.wrappers import batched_in
+from askwell.race import RaceSettings
 from askwell.store import RunStore
 from askwell.tasks.base import Task
 from askwell.trajectory import Trajectory
@@ -37,7 +38,6 @@ class TargetSide:
     max_missing: float = 0.02
 
     def evaluator(self, journal: Journal, purse: Purse | None = None) -> Evaluator:
-        remember(journal, self.model)
         return Evaluator(
             task=self.task,
             target=self.model if purse is None else Capped(self.model, purse),
@@ -51,7 +51,53 @@ class TargetSide:
     @property
     def test_calls(self) -> int:
         """Calls that the final test of the initial prompt and the winner takes."""
-        return 2 * len(self.task.splits.get("test", ())) * self.sampling.draws
+        return 2 * len(self.task.splits.get("test", ())) * self.sampling.repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A run whose log is open, whose settings and data are those it was begun with, and whose models may be called."""
+
+    journal: Journal
+    purse: Purse
+    evaluator: Evaluator
+
+
+@asynccontextmanager
+async def open_run(
+    store: RunStore,
+    stopper: Stopper,
+    *,
+    header: Mapping[str, object],
+    side: TargetSide,
+    optimizer_model: ChatModel | None = None,
+    caps: Caps | None = None,
+    keep_back: int = 0,
+) -> AsyncGenerator[OpenRun]:
+    """Open a new or begun run over this store: the preamble of every job. Closes the log, then the models.
+
+    Without `caps` no target call asks the budget. `keep_back` calls of it are kept for the final test. What the log
+    knows of the models' servers (parameters they refuse, batches under way) is handed to the models. Ctrl-C stops the
+    evaluator in order. Raises `StoreError` where the run was begun with other settings or data, `ConfigError` where its
+    batches would be paid for again.
+    """
+    models = [side.model] if optimizer_model is None else [side.model, optimizer_model]
+    async with AsyncExitStack() as stack:
+        for model in models:
+            stack.push_async_callback(model.aclose)
+        journal = await stack.enter_async_context(Journal(store))
+        purse = Purse(
+            caps or Caps(),
+            spent=views.summed(store.usage()).values(),
+            keep_back=keep_back,
+            reckon_ahead=batched_in(side.model) is not None,
+        )
+        evaluator = _stoppable(side.evaluator(journal, None if caps is None else purse), stopper)
+        await begin(journal, header=header, task=side.task)
+        for model in models:
+            remember(journal, model)
+        await _remember_batches(side.model, journal, stopper, stack)
+        yield OpenRun(journal=journal, purse=purse, evaluator=evaluator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,38 +112,30 @@ class OptimizeJob:
     make_optimizer: Callable[[ChatModel, SplitJudge], Optimizer]
     """Given the optimizer model (logged) and a judge for reflections, returns who proposes."""
     settings: LoopSettings = field(default_factory=LoopSettings)
+    racing: RaceSettings | None = None
+    """How a step's candidates are scored on dev; None scores all of them on all of it."""
     caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
         """Run to the end over this store, whatever it already holds. Raises `ConfigError` for a cap that can't do."""
         self._check_caps()
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            stack.push_async_callback(self.optimizer_model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            spent = views.summed(store.usage())
-            purse = Purse(
-                self.caps,
-                spent=spent.values(),
-                keep_back=self.side.test_calls,
-                reckon_ahead=batched_in(self.side.model) is not None,
-            )
-            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
-            remember(journal, self.optimizer_model)
-            await remember_batches(self.side.model, journal, stopper, stack)
-            model = Journaled(Capped(self.optimizer_model, purse), journal, role="optimizer")
+        async with open_run(
+            store, stopper, header=self.header, side=self.side, optimizer_model=self.optimizer_model, caps=self.caps,
+            keep_back=self.side.test_calls,
+        ) as opened:  # fmt: skip
+            model = Journaled(Capped(self.optimizer_model, opened.purse), opened.journal, role="optimizer")
             return await run(
                 initial=self.initial,
-                optimizer=self.make_optimizer(model, _judge(evaluator)),
-                evaluator=evaluator,
+                optimizer=self.make_optimizer(model, _judge(opened.evaluator)),
+                evaluator=opened.evaluator,
                 settings=self.settings,
+                racing=self.racing,
                 watch=watch,
             )
 
     def _check_caps(self) -> None:
         side = self.side
-        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.draws
+        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.repeats
         if self.caps.max_calls is not None and self.caps.max_calls < first + side.test_calls:
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
@@ -115,12 +153,8 @@ class EvaluateJob:
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
         """Return prompt -> example id -> score; what the store already holds costs nothing."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            evaluator = stoppable(self.side.evaluator(journal), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
-            await remember_batches(self.side.model, journal, stopper, stack)
+        async with open_run(store, stopper, header=self.header, side=self.side) as opened:
+            journal, evaluator = opened.journal, opened.evaluator
             await journal.write(*journal.prompt_events(self.prompts))
             cells = evaluator.cells(list(self.prompts), split="test", step=0)
             rollouts = watched(evaluator.rollouts(cells), lambda: watch(_evaluating(evaluator, cells)))
@@ -138,7 +172,7 @@ def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[st
     }
 
 
-def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
     """Let Ctrl-C stop this evaluator in order."""
 
     def stop() -> None:
@@ -148,7 +182,7 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
     return evaluator
 
 
-async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
+async def _remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
     """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
     batched = batch_notes.attach(model, journal)
     if batched is None:

@@ -7,12 +7,13 @@ from there. The test split is touched once, after the last step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from askwell import columns, views
 from askwell.budget import Demand
+from askwell.checks import at_least
 from askwell.columns import Columns
 from askwell.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.evaluation import Evaluator, Interrupted, mean, scores_by_prompt, watched
@@ -50,9 +51,11 @@ class LoopSettings:
     patience: int = 0
     """Stop after this many steps without a better dev score; 0 goes on to the last step."""
     seed: int = 0
-    racing: RaceSettings | None = None
-    """How a step's candidates are scored on dev; None scores everybody on all of it, or as a preset says. The initial
-    prompts always get all of it."""
+    """Seed of everything: same seed, same log."""
+
+    def __post_init__(self) -> None:
+        at_least("steps", self.steps, 0)
+        at_least("patience", self.patience, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +79,14 @@ async def run(
     optimizer: Optimizer,
     evaluator: Evaluator,
     settings: LoopSettings,
+    racing: RaceSettings | None = None,
     watch: Watch = lambda _: None,
 ) -> Trajectory:
-    """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history."""
+    """Run (or go on with) the loop over the evaluator's log, test the winner, and return the history.
+
+    `racing` says how a step's candidates are scored on dev; None scores all of them on all of it. The initial prompts
+    always get all of it.
+    """
     store = evaluator.journal.store
     history = columns.read(store).trajectory
     if views.result(store.events(kinds=["result"])) is not None:
@@ -86,7 +94,7 @@ async def run(
     resume = views.resume_point(store.events(kinds=views.RESUMING))
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
-    driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
+    driver = _Driver(evaluator=evaluator, settings=settings, racing=racing, watch=watch)
     reason = ""
     while not len(history) or not (reason := driver.stop_reason(history)):
         try:
@@ -113,6 +121,7 @@ async def run(
 class _Driver:
     evaluator: Evaluator
     settings: LoopSettings
+    racing: RaceSettings | None
     watch: Watch
 
     async def proposals(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
@@ -145,7 +154,7 @@ class _Driver:
         stage = f"step {number}: scoring {len(unseen)} prompts"
         body: dict[str, object] = {"step": number}
         partial: set[Prompt] = set()
-        racing = self.settings.racing
+        racing = self.racing
         if number and racing is not None and racing.method != "full":
             race = self._race(racing, history, proposals, cells)
             scores = await scores_by_prompt(self._watched(race.rollouts(), len(cells), history, stage))
@@ -301,8 +310,17 @@ def _candidate(
 
 
 def _refuse_other_settings(known: Mapping[str, object], given: Mapping[str, object]) -> None:
-    before, now = (cast("Mapping[str, object]", header["config"]) for header in (known, given))
+    before, now = (dict(_flat(cast("Mapping[str, object]", header["config"]))) for header in (known, given))
     other = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if other:
         changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in other)
         raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each setting of nested sections with its dotted name."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(cast("Mapping[str, object]", value), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -12,12 +12,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from askwell import tables
-from askwell.api import config as configs
 from askwell.api.build_jobs import optimize_job
-from askwell.api.build_models import pace
 from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.optimize import plan_of
 from askwell.api.plan import Amount, Cut, Plan
-from askwell.api.plan import plan as reckon
 from askwell.job import OptimizeJob
 from askwell.progress import format_seconds
 
@@ -28,8 +27,8 @@ _INTERRUPTED = 130
 
 def plan(path: Path | None, *, latency_s: float | None, as_json: bool, overrides: dict[str, Any]) -> None:
     """Print what a run with these settings would cost."""
-    config = configs.read_config(path, overrides)
-    found = _reckon(config, optimize_job(config), latency_s=latency_s)
+    config = read_config(path, overrides)
+    found = plan_of(config, optimize_job(config), latency_s=latency_s)
     if as_json:
         tables.print_json(plan_json(found))
         return
@@ -40,7 +39,7 @@ def plan(path: Path | None, *, latency_s: float | None, as_json: bool, overrides
 
 def announce(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Say in one line what the run will cost; ask a person at a terminal where that is much."""
-    found = _reckon(config, job)
+    found = plan_of(config, job)
     Console(stderr=True).print(f"Plan: {one_line(found)}", highlight=False, markup=False)
     cost = found.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -87,10 +86,6 @@ def plan_json(found: Plan) -> dict[str, object]:
     }
 
 
-def _reckon(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
-    return reckon(job, target=pace(config.target, latency_s=latency_s), optimizer=pace(config.optimizer))
-
-
 def _page(found: Plan, config: Config) -> Iterator[RenderableType]:
     yield f"A run of {found.steps} steps: " + ", ".join(f"{one.role} {one.model}" for one in found.models)
     table = Table()
@@ -111,7 +106,7 @@ def _page(found: Plan, config: Config) -> Iterator[RenderableType]:
     for cut in found.cuts:
         yield f"{_cut_text(cut)}."
     if found.expected_usd is None:
-        yield "No price is known: give target.prices and optimizer.prices, or install askwell[prices]."
+        yield "No price is known: give target.prices and optimizer_model.prices, or install askwell[prices]."
     yield (
         "Tokens are estimates (four characters each), with replies of a quarter of their limit; at most: a byte each, "
         "replies of full length. Calls that fail are tried again and not counted."

@@ -154,7 +154,7 @@ class Race:
             scores,
             survivors=min(settings.survivors, len(field.candidates)),
             lookahead=settings.lookahead,
-            calls_per_example=self._evaluator.sampling.draws,
+            calls_per_example=self._evaluator.sampling.repeats,
             barred=barred,
         )
 

@@ -8,20 +8,17 @@ anew from the completed dev scores, tested where it was not yet, and a new `resu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import cast
 
 from askwell import columns, views
 from askwell.blocking import Stopper
-from askwell.budget import Purse
 from askwell.columns import Columns, Place
 from askwell.errors import StoreError
 from askwell.evaluation import Evaluator, mean, watched
 from askwell.feed import Cell
-from askwell.job import OptimizeJob, remember_batches, stoppable
-from askwell.journal import Journal
-from askwell.loop import Progress, Watch, begin, result_body
+from askwell.job import OptimizeJob, open_run
+from askwell.loop import Progress, Watch, result_body
 from askwell.records import Body, prompt_id
 from askwell.store import ASIDE, RunStore
 from askwell.trajectory import Trajectory
@@ -50,14 +47,11 @@ async def fill(job: OptimizeJob, store: RunStore, stopper: Stopper, watch: Watch
 
     Raises `StoreError` where the run has scored nothing yet, `RunFailed` where nothing of a prompt can be answered.
     """
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(job.side.model.aclose)
-        stack.push_async_callback(job.optimizer_model.aclose)
-        journal = await stack.enter_async_context(Journal(store))
-        purse = Purse(job.caps, spent=views.summed(store.usage()).values())
-        evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, purse), stopper)
-        await begin(journal, header=job.header, task=job.side.task)
-        await remember_batches(job.side.model, journal, stopper, stack)
+    side = replace(job.side, max_missing=1.0)
+    async with open_run(
+        store, stopper, header=job.header, side=side, optimizer_model=job.optimizer_model, caps=job.caps
+    ) as opened:
+        journal, evaluator = opened.journal, opened.evaluator
         found = columns.read(store)
         if not len(found.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
@@ -104,7 +98,7 @@ class _Repair:
         raced = split == "dev" and all(one.partial for one in found.trajectory.candidates if one.prompt == prompt)
         step = max((one.step for one in found.trajectory.candidates if one.prompt == prompt), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
-            for draw in range(self.evaluator.sampling.draws):
+            for draw in range(self.evaluator.sampling.repeats):
                 if (example.id, draw) in gaps or (example.id not in known and not raced):
                     yield Cell(position=ASIDE, step=step, split=split, prompt=prompt, example=example, draw=draw)
 

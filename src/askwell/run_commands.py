@@ -16,6 +16,7 @@ from askwell import commands, report, runs, tables
 from askwell.api import call_view as cells
 from askwell.api.build_jobs import optimize_job
 from askwell.api.call_view import CellView
+from askwell.api.logged import resumed
 from askwell.blocking import run_blocking
 from askwell.errors import ConfigError
 from askwell.export import Found
@@ -31,7 +32,7 @@ _SHOWN = 20
 
 def retry(folder: Path, name: str, *, as_json: bool, overrides: dict[str, Any]) -> None:
     """Ask again for the cells of a run that failed for good."""
-    config = commands.resumed(name, overrides)
+    config = resumed(name, overrides)
     job = optimize_job(config)
     models = [cast("Metered", job.side.model)]
     with SqliteStore(runs.find_run(folder, name)) as store:

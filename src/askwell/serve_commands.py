@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp import web
 from rich.console import Console
 
-from askwell.api import config as configs
 from askwell.api.build_models import build_model, speaks_openai, upstream_of
 from askwell.api.build_task import placed
-from askwell.api.train import config_of, is_logged, load_policy
+from askwell.api.config_file import read_config
+from askwell.api.train import is_logged, load_policy, settings_of_source
 from askwell.errors import ConfigError
 from askwell.policy import Policy
 from askwell.serve.chat import chat_app
@@ -31,9 +31,9 @@ def serve(name: str, folder: Path, *, host: str, port: int, overrides: dict[str,
 def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
     """Build the application: the run's policy, its placement, and its target (or the one the flags name) upstream."""
     given = {key: value for key, value in overrides.items() if value is not None}
-    base = {} if "target.model" in given or not is_logged(name, folder) else config_of([name], folder)
+    base = {} if "target.model" in given or not is_logged(name, folder) else settings_of_source([name], folder)
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
-    config = configs.read_config(None, given, base=tree)
+    config = read_config(None, given, base=tree)
     if not config.target.model:
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
@@ -42,4 +42,4 @@ def app_of(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy
     if speaks_openai(config.target.model):
         return proxy_app(prompting, upstream_of(config.target), name=name)
     model = build_model(config.target, flag="--target")
-    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature or 0.0)
+    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature)

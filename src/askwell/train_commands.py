@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from askwell import runs, tables, views
-from askwell.api import config as configs
 from askwell.api.build_training import train_job
 from askwell.api.config import Config
-from askwell.api.train import choose, config_of, execute, is_logged, load_policy
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed_training
+from askwell.api.train import choose, execute, is_logged, load_policy, settings_of_source
 from askwell.errors import ConfigError
 from askwell.offline import run_log
 from askwell.policy_tables import training_json, training_report
@@ -54,7 +54,7 @@ def train(which: Sourced, path: Path | None, *, resume: str | None, as_json: boo
 
 
 def _train(which: Sourced, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]) -> None:
-    config = _resumed(resume, which.folder) if resume else _new(which, path, overrides)
+    config = resumed_training(resume, which.folder) if resume else _new(which, path, overrides)
     if config.policy.scorer or not (config.task.data or config.task.dev):
         _choose(which, config, as_json=as_json)
         return
@@ -167,10 +167,14 @@ def _choose(which: Sourced, config: Config, *, as_json: bool) -> None:
 def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not which.sources and path is None:
         raise ConfigError("nothing to learn from: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path or overrides.get("policy.scorer") else config_of(which.sources, which.folder)
-    tree = {key: value for key, value in base.items() if key not in {"search", "budget", "run", "optimizer"}}
+    base = {} if path or overrides.get("policy.scorer") else settings_of_source(which.sources, which.folder)
+    tree = {
+        key: value
+        for key, value in base.items()
+        if key not in {"optimizer", "racing", "budget", "run", "optimizer_model"}
+    }
     given = {**overrides, "policy.sources": list(which.sources) or None, "run.folder": str(which.folder)}
-    config = configs.read_config(path, given, base=tree)
+    config = read_config(path, given, base=tree)
     if not config.policy.sources:
         raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
     name = config.run.name
@@ -183,18 +187,4 @@ def _new(which: Sourced, path: Path | None, overrides: dict[str, Any]) -> Config
         raise ConfigError(
             f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
         )
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
-
-
-def _resumed(name: str, folder: Path) -> Config:
-    """Read a training's own settings from its log."""
-    with SqliteStore(runs.find_run(folder, name), read_only=True) as store:
-        header = views.header(store.events(kinds=["run"]))
-    if not runs.is_training(header) or header["settings"] is None:
-        raise ConfigError(
-            f"the run {name!r} is no training of this command; resume it as it was begun (askwell optimize "
-            "--resume, or the same call in Python)"
-        )
-    tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
-    tree["run"] |= {"name": name, "folder": str(folder)}
-    return configs.parse_config(tree, source=f"the log of run {name!r}")
+    return replace(config, run=replace(config.run, name=name))

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from askwell import views
 from askwell.blocking import Stopper
-from askwell.budget import Caps, Purse
+from askwell.budget import Caps
 from askwell.errors import ConfigError, DataError
-from askwell.evaluation import Evaluator
-from askwell.job import TargetSide, stoppable
+from askwell.job import OpenRun, TargetSide, open_run
 from askwell.journal import Journal
-from askwell.loop import begin
 from askwell.policy import FixedPolicy, Policy
 from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells
 from askwell.qpo.history import LoopResult, choices, interval_body, interval_of, loops
 from askwell.qpo.keep import Kept
 from askwell.qpo.learnt import keep_learnt
-from askwell.qpo.loop import Learnt, LoopsSettings, MultiLoop, Tested
+from askwell.qpo.loop import Learnt, MultiLoop, Tested
 from askwell.qpo.parts import Parts, Shares, part
 from askwell.qpo.policy import load_policy, save_policy
+from askwell.qpo.settings import LoopsSettings
 from askwell.qpo.table import static_prompt, table_of
 from askwell.qpo.worth import judge
 from askwell.qpo.writing import Trainer, Writer
@@ -92,20 +90,17 @@ class TrainJob:
         }
         parts = part(self.cells, splits, shares=self.shares, seed=self.settings.seed)
         self._check_caps(parts)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            spent = views.spend(store.events(kinds=["rollout"]))
-            kept_back = 2 * len(parts.test) * self.side.sampling.draws
-            purse = Purse(self.caps, spent=spent.values(), keep_back=kept_back)
-            evaluator = stoppable(self.side.evaluator(journal, purse), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
+        async with open_run(
+            store, stopper, header=self.header, side=self.side, caps=self.caps,
+            keep_back=2 * len(parts.test) * self.side.sampling.repeats,
+        ) as opened:  # fmt: skip
+            journal = opened.journal
             if views.result(store.events(kinds=["result"])) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.static)
             if found.worth_it or self.force:
-                learnt = await self._multi(parts, found.static, evaluator, purse, folder, show).run()
+                learnt = await self._multi(parts, found.static, opened, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
             keep_learnt(folder / POLICY, self._learnt(store, parts))
@@ -137,21 +132,20 @@ class TrainJob:
         self,
         parts: Parts,
         static: Prompt,
-        evaluator: Evaluator,
-        purse: Purse,
+        opened: OpenRun,
         folder: Path,
         show: Show,
     ) -> MultiLoop:
         most = self.caps.max_calls
 
         def calls_left() -> float:
-            return float("inf") if most is None else most - purse.calls - purse.keep_back
+            return float("inf") if most is None else most - opened.purse.calls - opened.purse.keep_back
 
         return MultiLoop(
             parts=parts,
             static=static,
             trainer=self.trainer,
-            evaluator=evaluator,
+            evaluator=opened.evaluator,
             settings=self.settings,
             keep=Kept(folder=folder / LOOPS, read_writer=self.read_writer),
             calls_left=calls_left,
@@ -172,9 +166,9 @@ class TrainJob:
         return tuple(train[: self.shots])
 
     def _check_caps(self, parts: Parts) -> None:
-        draws = self.side.sampling.draws
+        draws = self.side.sampling.repeats
         test = 2 * len(parts.test) * draws
-        dev = (2 + self.settings.choosing) * len(parts.dev_examples) * draws
+        dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: the first dev figures take {dev} calls and the "

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from askwell.qpo.distributed import team
-from askwell.qpo.model import ModelSettings
+from askwell.qpo.settings import ModelSettings
 from askwell.qpo.train import Epoch, LanguageModelTrainer
 from tests.qpo.policies import QUICK, world
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from askwell.qpo.model import ModelSettings
-from askwell.qpo.train import TrainSettings
+from askwell.qpo.settings import ModelSettings, TrainSettings
 from askwell.types import Experience
 from tests.checkpoints import make_checkpoint
 

@@ -14,8 +14,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - after the skip
 from torch.nn.functional import cross_entropy  # noqa: E402
 
-from askwell.qpo.model import ModelSettings, PolicyModel, assemble, build  # noqa: E402
+from askwell.qpo.model import PolicyModel, assemble, build  # noqa: E402
 from askwell.qpo.packed import Group, Tail, lay_packed, lay_plain  # noqa: E402
+from askwell.qpo.settings import ModelSettings  # noqa: E402
 from askwell.qpo.tokens import Texts  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 

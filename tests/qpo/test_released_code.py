@@ -16,8 +16,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from askwell.qpo.model import ModelSettings, build  # noqa: E402 - after the skip
+from askwell.qpo.model import build  # noqa: E402 - after the skip
 from askwell.qpo.packed import Group, Tail  # noqa: E402
+from askwell.qpo.settings import ModelSettings  # noqa: E402 - after the skip
 from askwell.qpo.tokens import Texts  # noqa: E402
 from askwell.qpo.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.qpo.writer import LanguageModelWriter  # noqa: E402

@@ -10,7 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from askwell.api.config import Config, parse_config, read_config
+    from askwell.api.config import Config
+    from askwell.api.config_file import parse_config, read_config
     from askwell.api.optimize import Evaluation, Result
     from askwell.api.plan import Plan
 
@@ -19,8 +20,8 @@ _HOMES = {
     "Evaluation": "askwell.api.optimize",
     "Plan": "askwell.api.plan",
     "Result": "askwell.api.optimize",
-    "parse_config": "askwell.api.config",
-    "read_config": "askwell.api.config",
+    "parse_config": "askwell.api.config_file",
+    "read_config": "askwell.api.config_file",
 }
 
 __all__ = ["Config", "Evaluation", "Plan", "Result", "parse_config", "read_config"]

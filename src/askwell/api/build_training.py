@@ -3,117 +3,104 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from askwell.api.build_jobs import resumable, target_side
+from askwell.api.build_jobs import resumable, run_identity, target_side
 from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
-from askwell.budget import Caps
+from askwell.api.config_file import POLICY_SETTINGS
 from askwell.errors import ConfigError
-from askwell.job import TargetSide, header_body
-from askwell.qpo.collect import Collecting
+from askwell.job import header_body
 from askwell.qpo.data import Cells
-from askwell.qpo.loop import LoopsSettings
 from askwell.qpo.parts import Shares
-from askwell.qpo.rewards import Formula
+from askwell.qpo.settings import METHODS, LoopsSettings, ModelSettings, TrainSettings
 from askwell.qpo.writing import Trainer, Writer
 from askwell.train_job import TrainJob
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BASE = "gpt2"
+DEFAULT_BASE = ModelSettings().base
 """The paper's policy."""
 
-PAPER_LOOPS = LoopsSettings(
-    collecting=Collecting(pairs=1_000, prompts=1, choice="uniform", with_static=False),
-    samples=0,
-    guarded=False,
-    most_prompts=0,
-    reward="choice",
-    choosing=False,
-    patience=0,
-)
-"""QPO's own loops (section 3 of its paper): about 1,000 queries a loop, one sampled prompt each, greedy at the end."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """A method's settings, those of the config laid over them: everything that decides how a policy is trained."""
+
+    loops: LoopsSettings
+    training: TrainSettings
+    model: ModelSettings
 
 
-def train_job(config: Config, cells: Cells) -> TrainJob:
-    """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for."""
+def train_job(config: Config, cells: Cells, *, read_writer: Callable[[Path], Writer] | None = None) -> TrainJob:
+    """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
+
+    `read_writer` loads what the trainer among the config's objects has saved.
+    """
     if config.target.batch:
         raise ConfigError("a training asks its target directly; leave batch out")
-    task = build_task(config)
-    side = target_side(config, task)
-    config = config.model_copy(update={"policy": with_base(config.policy, target=side.model.name)})
-    identity = {**config.identity(), "name": task.name, "policy": config.policy.model_dump(mode="json")}
-    return job_of(
-        cells, side, config.policy, identity=identity, settings=resumable(config), seed=config.run.seed,
-        caps=Caps(**config.budget.model_dump()),
-    )  # fmt: skip
-
-
-def job_of(
-    cells: Cells,
-    side: TargetSide,
-    policy: PolicyConfig,
-    *,
-    identity: dict[str, object],
-    settings: dict[str, object] | None,
-    seed: int,
-    caps: Caps,
-    trainer: Trainer | None = None,
-    read_writer: Callable[[Path], Writer] | None = None,
-) -> TrainJob:
-    """Build a training from objects; `trainer` (with `read_writer`) stands in for the language model of the config."""
+    side = target_side(config, build_task(config))
+    trainer = config.objects.trainer
+    policy = config.policy if trainer is not None else with_base(config.policy, target=side.model.name)
+    settings = policy_settings(policy, seed=config.run.seed)
+    identity = {
+        **run_identity(config, side, ("task", "split", "target")),
+        "kind": "policy",
+        "seed": config.run.seed,
+        "policy": _policy_identity(policy, settings),
+        "outcomes": digest(cells),
+    }
     return TrainJob(
-        header=header_body({"kind": "policy", **identity, "outcomes": digest(cells)}, seed=seed, settings=settings),
+        header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
         cells=cells,
         side=side,
-        trainer=trainer or language_trainer(policy),
+        trainer=trainer or language_trainer(settings),
         read_writer=read_writer or language_writer,
-        settings=loops_settings(policy, seed=seed),
+        settings=settings.loops,
         shares=Shares(),
         shots=policy.shots,
         force=policy.force,
-        caps=caps,
+        caps=config.budget,
     )
 
 
-def loops_settings(policy: PolicyConfig, *, seed: int) -> LoopsSettings:
-    """Return the preset's loops with the config's changes laid over them."""
-    base = PAPER_LOOPS if policy.preset == "paper" else LoopsSettings()
-    collecting = {"pairs": policy.collect, "prompts": policy.prompts, "choice": policy.choice}
-    changes = {
-        "loops": policy.loops,
-        "samples": policy.samples,
-        "guarded": policy.guard,
-        "most_prompts": policy.most_prompts,
-        "choosing": policy.choosing,
-        "patience": policy.patience,
-    }
-    return replace(
-        base,
-        collecting=replace(base.collecting, **{name: value for name, value in collecting.items() if value is not None}),
-        **{name: value for name, value in changes.items() if value is not None},
-        reward=_formula(policy, base),
-        min_max=policy.min_max,
-        seed=seed,
+def policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
+    """Return the method's settings with the config's laid over them."""
+    method = METHODS[policy.method]
+    given = dict(policy.settings)
+    loops, model, training = (
+        {one.name: given[one.name] for one in fields(kind) if one.name in given} for kind in POLICY_SETTINGS
+    )
+    training = {name: value for name, value in training.items() if name not in {*loops, *model}}
+    if "reward" not in loops and policy.shots and method.loops.reward != "accuracy":
+        loops["reward"] = "few-shot"
+    if "epochs" in training:
+        training.setdefault("later_epochs", min(training["epochs"], method.training.later_epochs))
+    return PolicySettings(
+        loops=replace(method.loops, **loops, seed=seed),
+        training=replace(method.training, **training),
+        model=ModelSettings(**model),
     )
 
 
-def _formula(policy: PolicyConfig, base: LoopsSettings) -> Formula | None:
-    if policy.reward is not None:
-        return None if policy.reward == "accuracy" else policy.reward
-    return "few-shot" if base.reward is not None and policy.shots else base.reward
+def _policy_identity(policy: PolicyConfig, settings: PolicySettings) -> dict[str, object]:
+    own = {key: value for key, value in asdict(policy).items() if key != "settings"}
+    tree = json.loads(json.dumps({**own, **asdict(settings)}))  # as it is read back: lists
+    del tree["model"]["device"]  # where it runs, not what it finds
+    return tree
 
 
 def with_base(policy: PolicyConfig, *, target: str) -> PolicyConfig:
     """Name the language model to start from where the config doesn't: gpt2, or pocket where that is all there is."""
-    if policy.base:
+    if policy.settings.get("base"):
         return policy
     is_bundled = target.partition("#")[0] == "pocket" or not _is_at_hand(DEFAULT_BASE)
-    return policy.model_copy(update={"base": "pocket" if is_bundled else DEFAULT_BASE})
+    base = "pocket" if is_bundled else DEFAULT_BASE
+    return replace(policy, settings={**policy.settings, "base": base})
 
 
 def _is_at_hand(base: str) -> bool:
@@ -132,20 +119,11 @@ def _is_at_hand(base: str) -> bool:
     return True
 
 
-def language_trainer(policy: PolicyConfig) -> Trainer:
+def language_trainer(settings: PolicySettings) -> Trainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
-    from askwell.qpo.model import ModelSettings
-    from askwell.qpo.train import PAPER, LanguageModelTrainer, TrainSettings
+    from askwell.qpo.train import LanguageModelTrainer
 
-    settings = PAPER if policy.preset == "paper" else TrainSettings()
-    later = None if policy.epochs is None else min(policy.epochs, settings.later_epochs)
-    changes = {
-        "objective": policy.objective, "signal": policy.signal, "epochs": policy.epochs, "later_epochs": later,
-    }  # fmt: skip
-    return LanguageModelTrainer(
-        settings=replace(settings, **{name: value for name, value in changes.items() if value is not None}),
-        model=ModelSettings(base=policy.base or DEFAULT_BASE, lora_rank=policy.lora_rank),
-    )
+    return LanguageModelTrainer(settings=settings.training, model=settings.model)
 
 
 def language_writer(folder: Path) -> Writer:

@@ -7,13 +7,10 @@ example and the run's settings, and the digest in the log tells whether that is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from askwell import columns, views
-from askwell.api.build_models import default_max_tokens
-from askwell.api.build_task import placed
-from askwell.api.config import ModelConfig, TaskConfig
 from askwell.errors import ConfigError, StoreError, nearest
 from askwell.evaluation import Sampling
 from askwell.models.base import request_key
@@ -130,20 +127,11 @@ def _is_exact(event: Event, target: str, request: Request) -> bool | None:
 
 def _asked(store: RunStore) -> _Asked:
     config = cast("Mapping[str, Any]", views.header(store.events(kinds=["run"]))["config"])
-    if "task" in config:
-        target = ModelConfig.model_validate(config["target"])
-        render, name = placed(TaskConfig.model_validate(config["task"])), target.model
-        sampling = Sampling(
-            temperature=target.temperature or 0.0,
-            max_tokens=target.max_tokens or default_max_tokens(target.model),
-            seed=target.seed,
-            draws=target.draws,
-        )
-    elif "placement" in config:
-        render, name = Placed(placement=config["placement"]), config["target"]
-        sampling = Sampling(**config["sampling"])
-    else:
+    if "task" not in config:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
+    task, target = config["task"], config["target"]
+    render, name = Placed(placement=task["placement"], labels=task["labels"]), target["model"]
+    sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
     if config.get("demos"):
         train = views.examples(store.events(kinds=["example"])).get("train", ())
         return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)

@@ -1,53 +1,39 @@
 """The library's front door: ordinary functions over the asynchronous engine.
 
-Everything behind this module takes objects. Here, at the rim, a model may also be a name ("openai:gpt-4.1-mini",
-"pocket", "editor") or a plain function, a metric a name or a function, and data a file, a list of dicts or examples,
-because that is what people have in their hands; each is turned into its object at once.
+Everything behind this package takes objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket",
+"editor") or a plain function, a metric a name or a function, and data a file, a list of dicts or examples: `arguments`
+turns them into a config, and the builders turn that into a job, as they do for a config file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 from askwell import report as reports
 from askwell import runs
-from askwell.api.build_jobs import configured_search
-from askwell.api.build_models import build_model, default_max_tokens
-from askwell.api.config import DEFAULT_PROMPT, ModelConfig
-from askwell.api.plan import Pace, Plan
-from askwell.api.plan import plan as reckon
+from askwell.api.arguments import MetricLike, ModelLike, config_of, refuse_optimizer_model
+from askwell.api.build_jobs import evaluate_job, optimize_job
+from askwell.api.build_models import pace
+from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
+from askwell.api.plan import Plan, plan_job
+from askwell.api.renamed import refuses_old_arguments
 from askwell.blocking import run_blocking
 from askwell.budget import Caps
-from askwell.errors import ConfigError, DataError, StoreError, nearest
+from askwell.errors import ConfigError, StoreError
 from askwell.evaluation import Sampling
-from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
+from askwell.job import EvaluateJob, OptimizeJob
 from askwell.loop import LoopSettings, Watch
-from askwell.methods import DEFAULT_PRESET
-from askwell.models.base import ChatModel
-from askwell.models.function import FunctionModel
-from askwell.models.wrappers import Retrying
+from askwell.methods import DEFAULT_OPTIMIZER
+from askwell.race import RaceSettings
 from askwell.stats import Interval, mean_interval, paired_difference
 from askwell.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.base import Metric, Task
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import Source, load
-from askwell.tasks.metrics import from_callable
-from askwell.tasks.metrics import metric as metric_named
-from askwell.tasks.render import Placed
-from askwell.tasks.splits import SPLITS, join_splits
-from askwell.tasks.splits import split as split_examples
-from askwell.types import Example, Prompt, Split
-
-ModelLike: TypeAlias = ChatModel | str | Callable[..., Any]
-"""A model, a model's name, or a function from text to text (sync or async)."""
-MetricLike: TypeAlias = Metric | str | Callable[..., Any]
-"""A metric, an answer type, or a function returning a float or (score, feedback)."""
-DataLike: TypeAlias = Source | Mapping[Split, Source] | Mapping[str, Source]
-"""A source of examples to be split, or one source for each split."""
+from askwell.tasks.load import Source
+from askwell.types import Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,118 +84,129 @@ class Result:
             return page(store, self.run.name)
 
 
+@refuses_old_arguments
 def optimize(
     *,
     data: DataLike,
     target: ModelLike,
     prompt: str = DEFAULT_PROMPT,
-    optimizer: ModelLike = "editor",
-    metric: MetricLike = "exact",
-    placement: str = "Q_end",
-    preset: str = DEFAULT_PRESET,
+    optimizer_model: ModelLike = "editor",
+    optimizer: str = DEFAULT_OPTIMIZER,
+    metric: MetricLike = "",
+    placement: str = "",
     settings: Mapping[str, Any] | None = None,
     demos: Demos | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
+    racing: RaceSettings | None = None,
     caps: Caps | None = None,
     run: str | Path | None = None,
     watch: Watch = lambda _: None,
 ) -> Result:
     """Find a better instruction for a task.
 
-    `preset` says who proposes prompts (`askwell presets` lists them), `settings` changes any of its settings
-    ({"candidates": 4}). `demos` says which training examples a prompt shows (a function is shown none unless asked).
-    `loop` says how many steps to make and holds the seed, `caps` is the most it may spend. `run` is a folder for the
-    log: a new one is made under `runs/` when it is not given; if it holds an unfinished run with the same settings and
-    data, that run goes on, and nothing is paid for twice.
+    `optimizer` is the algorithm that proposes prompts (`askwell optimizers` lists them), `settings` changes any of its
+    settings ({"candidates": 4}), and `optimizer_model` is the model that writes them. `demos` says which training
+    examples a prompt shows (a function is shown none unless asked). `loop` sets the number of steps and the seed,
+    `racing` how candidates are scored (default: the optimizer's own way), `caps` the most the run may spend. `run` is a
+    folder for the log; by default a new one under `runs/`. If it holds an unfinished run with the same settings and
+    data, that run is resumed, and no call is paid twice.
+
+    A run whose parts all have names (a data file, model names, an answer type) can be resumed by
+    `askwell optimize --resume` too, and one that was begun on the command line by this function.
 
     Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
     `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
     notebook's running loop.
     """
-    job = _optimize_job(
-        data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
-        settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+    config = _optimize_config(
+        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
+        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
+        racing=racing, caps=caps,
     )  # fmt: skip
-    name = job.side.task.name
-    folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
+    job = optimize_job(config)
+    folder = Path("runs") / runs.free_name(Path("runs"), job.side.task.name) if run is None else Path(run)
     return execute(job, folder, watch)
 
 
+@refuses_old_arguments
 def plan(
     *,
     data: DataLike,
     target: ModelLike,
     prompt: str = DEFAULT_PROMPT,
-    optimizer: ModelLike = "editor",
-    metric: MetricLike = "exact",
-    placement: str = "Q_end",
-    preset: str = DEFAULT_PRESET,
+    optimizer_model: ModelLike = "editor",
+    optimizer: str = DEFAULT_OPTIMIZER,
+    metric: MetricLike = "",
+    placement: str = "",
     settings: Mapping[str, Any] | None = None,
     demos: Demos | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
     loop: LoopSettings | None = None,
+    racing: RaceSettings | None = None,
     caps: Caps | None = None,
-    latency_s: float = 2.0,
+    latency_s: float | None = None,
 ) -> Plan:
-    """Reckon what `optimize` with these arguments would cost, expected and at the worst. No model is asked.
+    """Estimate what `optimize` with these arguments would cost, expected and at most. No model is asked.
 
-    `latency_s` is what a call is taken to last. Prices are those of the models: their own, or the price table's.
+    `latency_s` is how long a target call takes; by default what is usual for a model of its kind. Prices are those of
+    the models: their own, or the price table's.
     """
-    job = _optimize_job(
-        data=data, target=target, prompt=prompt, optimizer=optimizer, metric=metric, placement=placement, preset=preset,
-        settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop, caps=caps,
+    config = _optimize_config(
+        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
+        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
+        racing=racing, caps=caps,
     )  # fmt: skip
-    return reckon(job, target=Pace(concurrency=concurrency, latency_s=latency_s), optimizer=Pace(latency_s=latency_s))
+    return plan_of(config, optimize_job(config), latency_s=latency_s)
 
 
-def _optimize_job(
+def plan_of(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
+    """Estimate what a config's job would cost."""
+    objects = config.objects
+    return plan_job(
+        job,
+        target=pace(config.target, is_served=objects.target is None, latency_s=latency_s),
+        optimizer=pace(config.optimizer_model, is_served=objects.optimizer_model is None),
+    )
+
+
+def _optimize_config(
     *,
     data: DataLike,
     target: ModelLike,
     prompt: str,
-    optimizer: ModelLike,
+    optimizer_model: ModelLike,
+    optimizer: str,
     metric: MetricLike,
     placement: str,
-    preset: str,
     settings: Mapping[str, Any] | None,
     demos: Demos | None,
     sampling: Sampling | None,
     concurrency: int,
     loop: LoopSettings | None,
+    racing: RaceSettings | None,
     caps: Caps | None,
-) -> OptimizeJob:
-    """Turn the arguments of `optimize` and `plan` into objects."""
-    loop = loop or LoopSettings()
-    task = as_task(data, metric=metric, placement=placement)
-    train = task.splits.get("train", ())
-    is_function = not isinstance(target, str | ChatModel)
-    demos = demos or Demos(choice="none" if is_function else "")  # a function may not expect a conversation
-    search = configured_search({**(settings or {}), "preset": preset}, steps=loop.steps, temperature=None, demos=demos)
-    racing = loop.racing or search.racing
-    loop = replace(loop, steps=search.steps(loop.steps), racing=racing)
-    side = side_of(replace(task, render=demos.around(task.render, train)), target, sampling, concurrency)
-    optimizer_model = as_model(optimizer)
-
-    config = {
-        "name": task.name,
-        "prompt": prompt.strip(),
-        "search": search.identity(),
-        "demos": asdict(demos),
-        "loop": asdict(loop),
-        "optimizer": optimizer_model.name,
-        **side_config(side, metric, placement),
-    }
-    return OptimizeJob(
-        header=header_body(config, seed=loop.seed, settings=None),
-        initial=[demos.start_from(prompt.strip(), train)],
-        side=side,
+) -> Config:
+    """Make the config of `optimize` and `plan`."""
+    refuse_optimizer_model(optimizer)
+    sections = {
+        "demos": demos, "run": loop, "racing": racing, "budget": caps,
+    }  # fmt: skip
+    return config_of(
+        data=data,
+        target=target,
+        metric=metric,
+        placement=placement,
+        sampling=sampling,
+        concurrency=concurrency,
         optimizer_model=optimizer_model,
-        make_optimizer=search.maker(task),
-        settings=loop,
-        caps=caps or Caps(),
+        sections={
+            "prompt": prompt,
+            "optimizer": {**(settings or {}), "name": optimizer},
+            **{name: asdict(section) for name, section in sections.items() if section is not None},
+        },
     )
 
 
@@ -258,8 +255,8 @@ def evaluate(
     *,
     data: Source,
     target: ModelLike,
-    metric: MetricLike = "exact",
-    placement: str = "Q_end",
+    metric: MetricLike = "",
+    placement: str = "",
     sampling: Sampling | None = None,
     concurrency: int = 16,
     run: str | Path | None = None,
@@ -268,17 +265,10 @@ def evaluate(
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
-    examples = load(data)
-    task = Task(
-        name="evaluate", splits={"test": examples}, render=Placed(placement=placement), metric=as_metric(metric)
+    config = config_of(
+        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
     )
-    side = side_of(task, target, sampling, concurrency)
-    config = {"name": task.name, "prompts": texts, **side_config(side, metric, placement)}
-    job = EvaluateJob(
-        header=header_body(config, seed=0, settings=None),
-        prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in texts)],
-        side=side,
-    )
+    job = evaluate_job(config, texts)
     store = MemoryStore() if run is None else SqliteStore(Path(run) / runs.LOG)
     return execute_evaluation(job, store, lambda _: None)
 
@@ -301,53 +291,3 @@ def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[
             )
         )
     return found
-
-
-def as_model(model: ModelLike) -> ChatModel:
-    """Turn a name or a function into a model; a model is returned as it is."""
-    if isinstance(model, str):
-        return build_model(ModelConfig(model=model), flag="a model")
-    if isinstance(model, ChatModel):
-        return model
-    return Retrying(FunctionModel(model))
-
-
-def as_metric(metric: MetricLike) -> Metric:
-    """Turn an answer type or a function into a metric; what `askwell.metric` returned is returned as it is."""
-    return metric_named(metric) if isinstance(metric, str) else from_callable(metric)
-
-
-def as_task(data: DataLike, *, metric: MetricLike, placement: str = "Q_end", seed: int = 0) -> Task:
-    """Load, split and check the data."""
-    if isinstance(data, Mapping):
-        sources = cast("Mapping[str, Source]", data)
-        for name in sources:
-            if name not in SPLITS:
-                raise DataError(f"data has a split {name!r}; {nearest(str(name), SPLITS)}")
-        parts = {name: load(source) for name, source in sources.items()}
-        if not parts.get("dev"):
-            raise DataError(f"data has the splits {sorted(parts)}; 'dev' is needed: candidates are scored on it")
-        splits = join_splits(**parts)
-    else:
-        splits = split_examples(load(data), seed=seed)
-    name = Path(data).stem if isinstance(data, str | Path) else "task"
-    return Task(name=name, splits=splits, render=Placed(placement=placement), metric=as_metric(metric))
-
-
-def side_of(task: Task, target: ModelLike, sampling: Sampling | None, concurrency: int) -> TargetSide:
-    """Turn a target into a model and say how it is asked."""
-    limit = default_max_tokens(target) if isinstance(target, str) else 512
-    return TargetSide(
-        task=task, model=as_model(target), sampling=sampling or Sampling(max_tokens=limit), concurrency=concurrency
-    )
-
-
-def side_config(side: TargetSide, metric: MetricLike, placement: str) -> dict[str, object]:
-    """Spell out, for a run's first event, what decides how its target answers and is graded."""
-    name = metric if isinstance(metric, str) else getattr(metric, "__qualname__", type(metric).__qualname__)
-    return {
-        "target": side.model.name,
-        "sampling": asdict(side.sampling),
-        "metric": name,
-        "placement": placement,
-    }

@@ -103,8 +103,8 @@ class Plan:
         return _sum_known([one.worst.cost_usd for one in self.models])
 
 
-def plan(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None = None) -> Plan:
-    """Reckon what a job will cost; asks no model, reads no clock, writes nothing.
+def plan_job(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None = None) -> Plan:
+    """Estimate what a job will cost; asks no model, reads no clock, writes nothing.
 
     Without a pace a model is taken to answer in 2 seconds, as many at once as the job allows.
     """

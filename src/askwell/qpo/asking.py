@@ -108,7 +108,7 @@ class Asker:
         return [rollout async for rollout in watched(self.evaluator.rollouts(cells), see)]
 
     def _cells(self, pairs: Sequence[tuple[str, Prompt]], loop: int, purpose: Purpose) -> list[Cell]:
-        draws = self.evaluator.sampling.draws
+        draws = self.evaluator.sampling.repeats
         first = self.evaluator.journal.reserve(len(pairs) * draws)
         return [
             Cell(

@@ -23,7 +23,8 @@ import torch
 
 from askwell.errors import ConfigError, DataError
 from askwell.qpo.packed import ATTENTION, Group, Tail
-from askwell.qpo.signals import Signal, with_signal
+from askwell.qpo.settings import Signal
+from askwell.qpo.signals import with_signal
 from askwell.qpo.writer import LanguageModelWriter, batched
 from askwell.types import Experience
 

@@ -19,14 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from askwell.errors import ConfigError, DataError
 from askwell.qpo.data import Cell, Cells
+from askwell.qpo.settings import Formula
 from askwell.qpo.shrink import fit_prior
 from askwell.types import Experience
-
-Formula = Literal["choice", "few-shot", "free-text"]
 
 TASK_TERM = "10·right + 10·accuracy of the prompt"
 

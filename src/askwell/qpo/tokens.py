@@ -13,7 +13,8 @@ from typing import Any
 
 from askwell.errors import ConfigError
 from askwell.models.conversation import valid_unicode
-from askwell.qpo.model import UNKNOWN, WORDS, ModelSettings
+from askwell.qpo.model import UNKNOWN, WORDS
+from askwell.qpo.settings import ModelSettings
 
 _LOG = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from askwell.errors import ConfigError, DataError
 from askwell.models.local import load_checkpoint, without_bars
 from askwell.qpo.generate import Bans, Opening, Sampling, generate
-from askwell.qpo.model import ModelSettings, PolicyModel, assemble, build
+from askwell.qpo.model import PolicyModel, assemble, build
 from askwell.qpo.packed import Group, Tail
+from askwell.qpo.settings import ModelSettings
 from askwell.qpo.signals import Scale
 from askwell.qpo.tokens import Texts
 from askwell.qpo.writing import Pair
