@@ -39,7 +39,7 @@ from askwell.api.config import Config
 from askwell.api.config_file import parse_config
 from askwell.api.optimize import execute as optimize
 from askwell.api.train import execute as train
-from askwell.demo_commands import BUNDLE
+from askwell.cli.demo import BUNDLE
 from askwell.offline import read_offline
 from askwell.quantiles import student_quantile
 from askwell.store import SqliteStore
@@ -47,9 +47,9 @@ from askwell.train_job import Figures
 from askwell.train_job import figures as figures_of
 
 METHODS: dict[str, dict[str, Any]] = {
-    "askwell": {"preset": "askwell"},
-    "paper": {"preset": "paper"},
-    "paper-score": {"preset": "paper", "reward": "accuracy"},
+    "askwell": {"method": "askwell"},
+    "paper": {"method": "qpo"},
+    "paper-score": {"method": "qpo", "reward": "accuracy"},
 }
 """What each method has in [policy]."""
 LOOPS = 3
@@ -107,9 +107,9 @@ def config_of(plan: Plan, name: str, seed: int, **more: Any) -> Config:  # noqa:
         "prompt": pocket.initial_prompt(BUNDLE),
         "task": {"data": f"pocket:{BUNDLE}"},
         "target": {"model": "pocket"},
-        "optimizer": {"model": "editor"},
+        "optimizer_model": {"model": "editor"},
         "split": {"train": 180, "dev": 60, "test": 300, "seed": seed},
-        "search": {"preset": "gpo"},
+        "optimizer": {"name": "gpo"},
         "run": {"steps": 9, "seed": seed, "folder": str(plan.folder), "name": name},
         **more,
     })  # fmt: skip
@@ -129,12 +129,12 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
         return found
     policy: dict[str, Any] = {
         **METHODS[method],
-        "collect": plan.calls,
+        "acquire": plan.calls,
         "loops": LOOPS,
         "patience": 0,
         "force": True,
     }
-    if policy["preset"] == "paper" and plan.paper_epochs:
+    if policy["method"] == "qpo" and plan.paper_epochs:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, place.name, seed, policy=policy, budget={"max_calls": plan.calls})
     outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / runs.LOG)])

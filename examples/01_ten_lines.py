@@ -8,7 +8,7 @@ result = askwell.optimize(
     prompt=pocket.initial_prompt(task),
     data={split: pocket.examples(task, split, 32) for split in ("train", "dev", "test")},
     target="pocket",
-    optimizer="editor",
+    optimizer_model="editor",
     metric="number",
     loop=askwell.LoopSettings(steps=4, seed=0),
 )

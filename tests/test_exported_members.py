@@ -26,5 +26,5 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_functions_are_not_hidden_by_modules_of_the_same_name() -> None:
-    code = "import askwell, askwell.evaluation, askwell.api, askwell.commands; assert callable(askwell.evaluate)"
+    code = "import askwell, askwell.evaluation, askwell.api, askwell.cli.main; assert callable(askwell.evaluate)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -34,24 +34,7 @@ LAYERS = (
         "export",
         "pages",
     },
-    {
-        "progress",
-        "tables",
-        "commands",
-        "demo_commands",
-        "data_commands",
-        "plan_commands",
-        "query_commands",
-        "compare_commands",
-        "compare_tables",
-        "estimate_commands",
-        "serve_commands",
-        "train_commands",
-        "policy_tables",
-        "run_commands",
-        "log_commands",
-    },
-    {"cli", "cli_flags", "cli_query_level", "cli_runs", "cli_log", "__main__"},
+    {"cli", "__main__"},
 )
 """A name is a module or a folder of modules; `askwell` itself (the lazy names, the version) may be imported by all."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -28,7 +28,7 @@ def scores(server: ChatServer, run: Path) -> None:
         prompt="Answer.",
         data=DATA,
         target=OpenAIModel("tiny", base_url=server.base_url),
-        optimizer="editor",
+        optimizer_model="editor",
         metric="number",
         loop=askwell.LoopSettings(steps=0),
         run=run,
@@ -76,7 +76,7 @@ def test_another_address_is_asked_anew(tmp_path: Path) -> None:
 def test_show_tells_it(tmp_path: Path, form: str) -> None:
     from click.testing import CliRunner
 
-    from askwell.cli import main
+    from askwell.cli.main import main
 
     with chat_server(transform=strict) as server:
         scores(server, run := tmp_path / "run")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from askwell.api.build_jobs import configured_search
+from askwell.api.build_jobs import configured_optimizer
+from askwell.api.config import OptimizerConfig
 from askwell.errors import ConfigError
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import INGREDIENTS
@@ -28,7 +29,7 @@ def parts() -> OptimizerParts:
 def test_every_preset_makes_an_optimizer_that_says_its_demand(name: str) -> None:
     chosen = configure(name, {})
     assert chosen.optimizer(parts()).demand(1).proposals >= 1
-    assert chosen.identity()["preset"] == name
+    assert chosen.identity()["name"] == name
     assert "\n" not in PRESETS[name].summary
 
 
@@ -39,7 +40,7 @@ def test_gpo_presets_are_all_there() -> None:
 @pytest.mark.parametrize(
     ("preset", "changes", "words"),
     [
-        ("gppo", {}, "unknown preset 'gppo'; did you mean 'gpo'"),
+        ("gppo", {}, "unknown optimizer 'gppo'; did you mean 'gpo'"),
         ("gpo", {"candidate": 3}, "no setting 'candidate'; did you mean 'candidates'"),
         ("gpo", {"candidates": "many"}, "candidates = 'many': expected a int"),
         ("gpo", {"candidates": True}, "candidates = True"),
@@ -104,8 +105,8 @@ def test_a_whole_number_does_for_a_setting_with_a_fraction() -> None:
 
 
 def test_what_the_run_says_fills_in_and_the_section_wins() -> None:
-    found = configured_search({"preset": "opro", "total_steps": 3}, steps=7, temperature=0.5)
+    found = configured_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
     assert isinstance(found.settings, GPOSettings)
     assert (found.settings.momentum, found.settings.total_steps, found.settings.temperature) == ("importance", 3, 0.5)
-    assert configured_search({}, steps=7, temperature=None).settings.total_steps == 7
+    assert configured_optimizer(OptimizerConfig(), steps=7, temperature=None).settings.total_steps == 7
     assert {field.name for field in fields(GPOSettings)} <= set(found.identity())

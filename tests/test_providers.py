@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from askwell.api.build_models import build_model, speaks_openai, upstream_of
 from askwell.api.config import ModelConfig
+from askwell.cli.serve import build_app
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Gates
@@ -18,7 +19,6 @@ from askwell.models.openai import OpenAIModel
 from askwell.models.providers import PROVIDERS
 from askwell.models.wrappers import Coalesced, Metered, Retrying, unwrapped
 from askwell.policy import FixedPolicy
-from askwell.serve_commands import app_of
 from askwell.types import Prompt
 from tests.asks import ask
 from tests.models.wire_servers import KEY, anthropic_server, azure_server, gemini_server
@@ -74,8 +74,8 @@ def test_servers_on_this_machine_need_no_key(name: str, address: str) -> None:
 def test_azure_needs_an_address() -> None:
     with pytest.raises(ConfigError, match=r"no address for 'azure:gpt'.*openai\.azure\.com, with --base-url"):
         made("azure:gpt")
-    with pytest.raises(ConfigError, match="--optimizer-base-url"):
-        build_model(ModelConfig(model="azure:gpt"), flag="--optimizer")
+    with pytest.raises(ConfigError, match="--optimizer-model-base-url"):
+        build_model(ModelConfig(model="azure:gpt"), flag="--optimizer-model")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_serving_in_front_of_claude(monkeypatch: pytest.MonkeyPatch, tmp_p
     policy = FixedPolicy(prompt=Prompt(instruction="Be brief."))
     with anthropic_server() as upstream:
         given = {"target.model": "anthropic:tiny", "target.base_url": upstream.base_url}
-        async with TestServer(app_of("brief", tmp_path, overrides=given, policy=policy)) as server:
+        async with TestServer(build_app("brief", tmp_path, overrides=given, policy=policy)) as server:
             model = OpenAIModel("brief", base_url=str(server.make_url("/v1")))
             got = await model.complete(ask("hello there"))
             await model.aclose()

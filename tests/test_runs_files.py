@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.api.build_training import PAPER_LOOPS, loops_settings
+from askwell.api.build_training import policy_settings
 from askwell.api.config_file import read_config
+from askwell.qpo.settings import QPO_LOOPS
 from askwell.tasks.catalog import benchmark
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -31,8 +32,9 @@ def test_a_file_is_read_and_names_a_benchmark(path: Path) -> None:
 def test_a_qpo_file_is_the_papers_setting(path: Path) -> None:
     config = read_config(path, {})
     assert config.policy.shots == (6 if path.stem.endswith("_fewshot") else 0)
-    assert loops_settings(config.policy, seed=0).collecting == PAPER_LOOPS.collecting
-    assert config.policy.base == "gpt2"
+    settings = policy_settings(config.policy, seed=0)
+    assert (settings.loops.acquire, settings.loops.prompts) == (QPO_LOOPS.acquire, QPO_LOOPS.prompts)
+    assert settings.model.base == "gpt2"
     assert (config.split.train or 0) >= 600
-    ours = read_config(path, {"policy.preset": "askwell"})
-    assert loops_settings(ours.policy, seed=0).guarded
+    ours = read_config(path, {"policy.method": "askwell"})
+    assert policy_settings(ours.policy, seed=0).loops.fallback

@@ -3,7 +3,7 @@
     import askwell
 
     result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:gpt-4.1-mini",
-                              optimizer="openai:gpt-4.1", metric="number")
+                              optimizer_model="openai:gpt-4.1", metric="number")
     print(result.prompt, result.interval, result.diff())
 
 Names are loaded when first used: importing askwell costs neither an HTTP library nor torch.

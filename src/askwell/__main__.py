@@ -1,5 +1,5 @@
 """`python -m askwell` is the command line."""
 
-from askwell.cli import main
+from askwell.cli.main import main
 
 main()

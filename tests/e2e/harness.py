@@ -16,7 +16,7 @@ from typing import Any, cast
 from click.testing import CliRunner
 
 from askwell import records, views
-from askwell.cli import main
+from askwell.cli.main import main
 from askwell.store import SqliteStore
 from askwell.tasks.load import load
 from askwell.tasks.render import Placed
@@ -106,8 +106,8 @@ def optimize_flags(server: ChatServer, data: Path = SUMS, *, optimizer: str = "e
         "--base-url",
         server.base_url,
     ]
-    flags += ["--optimizer", optimizer, *SMALL]
-    return [*flags, "--optimizer-base-url", server.base_url] if optimizer.startswith("openai:") else flags
+    flags += ["--optimizer-model", optimizer, *SMALL]
+    return [*flags, "--optimizer-model-base-url", server.base_url] if optimizer.startswith("openai:") else flags
 
 
 @dataclass(slots=True)

@@ -183,7 +183,7 @@ def _resume(server: ChatServer, folder: Path, name: str, *, begun: bool, moves: 
     url = server.base_url
     if moves and begun:
         url = f"http://localhost:{urlsplit(url).port}/v1"
-    flags = ["--base-url", url, "--optimizer-base-url", url]
+    flags = ["--base-url", url, "--optimizer-model-base-url", url]
     again = ["--resume", name] if begun else [*_flags(server), *more, "--run", name]
     ended = askwell("optimize", *again, *flags, cwd=folder)
     return "" if ended.status == 0 else f"exit status {ended.status}: {ended.err}"

@@ -34,7 +34,7 @@ def config(folder: Path, server: BatchServer, *more: str) -> Path:
         "\n".join([
             'prompt = "Let\'s think step by step."',
             f'task = {{ data = {json.dumps(str(SUMS))}, metric = "number" }}',
-            'search = { preset = "askwell" }',
+            'optimizer = { name = "askwell" }',
             "[target]",
             'model = "openai:tiny"',
             f"base_url = {json.dumps(server.base_url)}",

@@ -175,7 +175,7 @@ def test_resuming_a_finished_run_prints_it_again_and_calls_nobody(server: ChatSe
 def test_demonstrations_are_chosen_by_flag_and_sent_with_every_question(
     choice: str, server: ChatServer, tmp_path: Path
 ) -> None:
-    flags = [*optimize_flags(server), "--preset", "gpo", "--demos", choice, "--demos-count", "2"]
+    flags = [*optimize_flags(server), "--optimizer", "gpo", "--demos", choice, "--demos-count", "2"]
     done = invoke("optimize", *flags, "--run", "r", "--runs", tmp_path)
     assert done.status == 0, done.err
     asked = [body["messages"] for body in server.bodies]
@@ -190,7 +190,7 @@ def test_demonstrations_are_chosen_by_flag_and_sent_with_every_question(
 def test_nearest_demonstrations_are_chosen_anew_for_each_query_by_the_runs_policy(
     server: ChatServer, tmp_path: Path
 ) -> None:
-    flags = [*optimize_flags(server), "--preset", "gpo", "--demos", "nearest", "--demos-count", "2"]
+    flags = [*optimize_flags(server), "--optimizer", "gpo", "--demos", "nearest", "--demos-count", "2"]
     assert invoke("optimize", *flags, "--run", "r", "--runs", tmp_path).status == 0
     policy = load_policy(tmp_path / "r")
     one, other = policy.prompts_for(["I have two apples. How many fruits do I have?", "Seven drums?"])

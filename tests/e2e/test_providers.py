@@ -35,7 +35,12 @@ def test_optimizing_claude_with_gemini(tmp_path: Path) -> None:
         gemini_server(reply=rewrite) as optimizer,
     ):
         run = optimize(
-            tmp_path, target.base_url, "--optimizer", "gemini:tiny", "--optimizer-base-url", optimizer.base_url
+            tmp_path,
+            target.base_url,
+            "--optimizer-model",
+            "gemini:tiny",
+            "--optimizer-model-base-url",
+            optimizer.base_url,
         )
     assert run.status == 0, run.err
     log = events(tmp_path / "r" / "log.db")

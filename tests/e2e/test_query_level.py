@@ -10,16 +10,16 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from click.testing import CliRunner
 
-from askwell.cli import main
-from askwell.serve_commands import app_of
+from askwell.cli.main import main
+from askwell.cli.serve import build_app
 
 CONFIG = """
 prompt = "Do the task."
 task = {data = "pocket:numbers_max+words_first+review_sentiment"}
 split = {train = 30, dev = 24, test = 24}
 target = {model = "pocket"}
-optimizer = {model = "editor"}
-search = {preset = "gpo", candidates = 3}
+optimizer_model = {model = "editor"}
+optimizer = {name = "gpo", candidates = 3}
 run = {steps = 1}
 [policy]
 base = "pocket"
@@ -52,7 +52,7 @@ async def test_experiences_headroom_compare_train_prompt_and_serve(
     queries = ["3, 8, 1", "plum, cat"]
     sent = [row["prompt"] for row in call("policy", "prompt", "policy", *queries)]
     assert len(sent) == 2
-    app = app_of("policy", Path("runs"), overrides={})
+    app = build_app("policy", Path("runs"), overrides={})
     async with TestClient(TestServer(app)) as client:
         body = {"model": "policy", "messages": [{"role": "user", "content": queries[0]}]}
         answer = await client.post("/v1/chat/completions", json=body)

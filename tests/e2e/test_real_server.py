@@ -94,7 +94,20 @@ def test_evaluating_on_transformers_serve(served: str, checkpoint: Path, tmp_pat
 @pytest.mark.slow
 def test_optimizing_on_transformers_serve(served: str, checkpoint: Path, tmp_path: Path) -> None:
     flags = [CONFIG, "--data", SUMS, "--metric", "number", "--target", f"openai:{checkpoint}", "--base-url", served]
-    flags += ["--optimizer", "editor", "--train", "4", "--dev", "3", "--test", "3", "--steps", "1", "--candidates", "2"]
+    flags += [
+        "--optimizer-model",
+        "editor",
+        "--train",
+        "4",
+        "--dev",
+        "3",
+        "--test",
+        "3",
+        "--steps",
+        "1",
+        "--candidates",
+        "2",
+    ]
     run = invoke("optimize", *flags, "--max-tokens", "8", "--concurrency", "2", "--run", "r", "--runs", tmp_path)
     assert run.status == 0, run.err
     assert "held-out test" in run.out

@@ -26,7 +26,7 @@ def gaps(body: str, _repeat: int) -> Fault | None:
 
 def begin(server: ChatServer, folder: Path, *more: str, toml: str = "") -> Ended:
     config = folder / "gaps.toml"
-    text = f'[search]\npreset = "gpo"\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n{toml}'
+    text = f'[optimizer]\nname = "gpo"\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n{toml}'
     config.write_text(text, encoding="utf-8")
     flags = [str(config), *optimize_flags(server)[1:], "--max-attempts", "1", "--steps", "1", *more]
     return invoke("optimize", *flags, "--run", "r", "--runs", folder, env=ENV)
@@ -42,7 +42,7 @@ def test_retry_fills_what_is_missing_and_says_so(server: ChatServer, tmp_path: P
     server.faults = gaps
     run = begin(server, tmp_path)
     assert run.status == 0, run.err
-    found = re.search(r"Missing: (\d+) cells, in no score", run.out)
+    found = re.search(r"Missing: (\d+) calls, which no score includes", run.out)
     assert found
     assert int(found[1]) > 0
     assert invoke("show", "r", "--runs", tmp_path, "--json").json["missing"] == int(found[1])
@@ -51,7 +51,7 @@ def test_retry_fills_what_is_missing_and_says_so(server: ChatServer, tmp_path: P
     before, asked = events(tmp_path / "r" / "log.db"), server.total_requests
     retried = invoke("retry", "r", "--runs", tmp_path, env=ENV)
     assert retried.status == 0, retried.err
-    filled = re.match(r"(\d+) of (\d+) missing cells filled", retried.out)
+    filled = re.match(r"(\d+) of (\d+) missing calls answered", retried.out)
     assert filled
     assert filled[1] == filled[2] == str(server.total_requests - asked)
     log = events(tmp_path / "r" / "log.db")
@@ -63,30 +63,30 @@ def test_retry_fills_what_is_missing_and_says_so(server: ChatServer, tmp_path: P
 
 def test_a_cell_shows_the_request_as_it_was_sent(server: ChatServer, tmp_path: Path) -> None:
     assert begin(server, tmp_path).status == 0
-    listed = invoke("show", "r", "--runs", tmp_path, "--cells", "--json").json
+    listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--json").json
     assert [one["score"] for one in listed] == sorted(one["score"] for one in listed)
-    [cell] = invoke("show", "r", "--runs", tmp_path, "--cell", listed[0]["cell"], "--json").json
+    [cell] = invoke("show", "r", "--runs", tmp_path, "--call", listed[0]["cell"], "--json").json
     assert cell["request_is_exact"] is True
     request = request_of(cell["request"])
     keys = {event.key for event in events(tmp_path / "r" / "log.db")}
     assert request_key("openai:tiny", request) in keys
     sent = {body["messages"][-1]["content"] for body in server.bodies}
     assert request.messages[-1].content in sent
-    page = invoke("show", "r", "--runs", tmp_path, "--cell", f"best:{cell['example']}").out
+    page = invoke("show", "r", "--runs", tmp_path, "--call", f"best:{cell['example']}").out
     for part in ("as sent", cell["response"], "expected", "temperature 0"):
         assert part in page
-    assert "Cells of the best prompt" in invoke("show", "r", "--runs", tmp_path, "--cells").out
+    assert "Calls of the best prompt" in invoke("show", "r", "--runs", tmp_path, "--calls").out
 
 
 def test_a_missing_cell_tells_the_providers_words_and_no_key(tmp_path: Path) -> None:
     with serving(faults=gaps) as server:
         assert begin(server, tmp_path).status == 0
-    listed = invoke("show", "r", "--runs", tmp_path, "--cells", "--json").json
+    listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--json").json
     assert listed[0]["score"] is None
-    page = invoke("show", "r", "--runs", tmp_path, "--cell", listed[0]["cell"])
+    page = invoke("show", "r", "--runs", tmp_path, "--call", listed[0]["cell"])
     assert "Score: missing" in page.out
     assert "Error (server)" in page.out
-    assert KEY not in page.out + invoke("show", "r", "--runs", tmp_path, "--cells", "--json").out
+    assert KEY not in page.out + invoke("show", "r", "--runs", tmp_path, "--calls", "--json").out
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_missing_cell_tells_the_providers_words_and_no_key(tmp_path: Path) -> 
 )
 def test_a_wrong_place_is_told_with_what_there_is(server: ChatServer, tmp_path: Path, cell: str, said: str) -> None:
     assert begin(server, tmp_path).status == 0
-    run = invoke("show", "r", "--runs", tmp_path, "--cell", cell)
+    run = invoke("show", "r", "--runs", tmp_path, "--call", cell)
     assert run.status == 2
     assert said in run.err
 
@@ -117,7 +117,7 @@ def test_demonstrations_chosen_for_each_question_are_shown_as_sent_and_not_expor
     server: ChatServer, tmp_path: Path
 ) -> None:
     assert begin(server, tmp_path, toml='[demos]\nchoice = "nearest"\ncount = 2\n').status == 0
-    listed = invoke("show", "r", "--runs", tmp_path, "--cells", "--json").json
+    listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--json").json
     assert {(one["request_is_exact"], len(one["request"]["messages"])) for one in listed} == {(True, 5)}
     refused = invoke("export", "r", "--runs", tmp_path, "--format", "promptfoo")
     assert (refused.status, "chosen for each question" in refused.err) == (2, True)

@@ -39,10 +39,10 @@ def optimize_job(config: Config) -> OptimizeJob:
         config.optimizer_model, flag="--optimizer-model", trace=config.run.trace, gates=gates
     )
     side = target_side(config, replace(task, render=demos.around(task.render, train)), gates)
-    identity = run_identity(config, side, ("prompt", "task", "split", "target", "optimizer_model", "demos", "run"))
+    identity = run_identity(config, side, ("task", "split", "target", "optimizer_model", "demos", "run"))
     if config.objects.optimizer_model is not None:
         identity["optimizer_model"]["model"] = optimizer_model.name
-    identity |= {"optimizer": optimizer.identity(), "racing": asdict(racing)}
+    identity |= {"prompt": config.prompt.strip(), "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
         header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
         initial=[demos.start_from(config.prompt.strip(), train)],
@@ -92,7 +92,7 @@ def run_identity(config: Config, side: TargetSide, sections: Iterable[str]) -> d
 
     A run that was begun from Python and one that was begun from a file have the same identity where they do the same.
     """
-    identity = {**config.identity(sections), "name": side.task.name}
+    identity: dict[str, Any] = {**config.identity(sections), "name": side.task.name}
     objects, where = config.objects, placed(config.task)
     metric = answer_type(config.task) if objects.metric is None else objects.metric
     identity["task"] |= {

@@ -48,7 +48,7 @@ def evaluation_task(config: Config) -> Task:
     data = config.objects.data
     if isinstance(data, Mapping):
         raise ConfigError(
-            f"data has the splits {sorted(data)}; an evaluation is of one set of examples, give only that"
+            f"data has the splits {sorted(map(str, data))}; an evaluation is of one set of examples, give only that"
         )
     if data is not None:
         return _task(config, {"test": load(data)})

@@ -42,7 +42,7 @@ class CellView:
 
     @property
     def place(self) -> str:
-        """What to give to `--cell` to see this one."""
+        """The value of `--call` that shows this one."""
         return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.draw}" if self.draw else "")
 
 
@@ -67,7 +67,7 @@ def find(store: RunStore, place: str) -> list[CellView]:
     wanted = {"prompt": prompt_id(prompt), "example": example} | ({} if draw is None else {"draw": draw})
     found = list(_views(store, prompts, examples, wanted))
     if not found:
-        raise ConfigError(f"no cell {place!r}: this prompt was not tried on this example; --cells lists what was")
+        raise ConfigError(f"no call {place!r}: this prompt was not tried on this example; --calls lists the calls")
     return found
 
 

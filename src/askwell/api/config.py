@@ -23,6 +23,7 @@ from askwell.tasks.base import Metric
 from askwell.tasks.demos import Demos
 from askwell.tasks.load import Source
 
+_NONE: frozenset[str] = frozenset()
 DEFAULT_PROMPT = "Let's think step by step."
 """The paper's initial prompt."""
 
@@ -35,7 +36,7 @@ DataLike: TypeAlias = Source | Mapping[Literal["train", "dev", "test"], Source] 
 class TaskConfig:
     """What is asked, and how an answer is graded."""
 
-    volatile: ClassVar = frozenset({"data", "folder", "train", "dev", "test", "records", "fields", "limit"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"data", "folder", "train", "dev", "test", "records", "fields", "limit"})
     """Keys that say where examples come from: the log itself holds the examples, and a resumed run must have them."""
 
     data: str = ""
@@ -91,7 +92,7 @@ class SplitConfig:
 class ModelConfig:
     """A model and how it is reached."""
 
-    volatile: ClassVar = frozenset({
+    volatile: ClassVar[frozenset[str]] = frozenset({
         "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
         "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s",
     })  # fmt: skip
@@ -194,7 +195,7 @@ class PolicyConfig:
 class RunConfig(LoopSettings):
     """Where the log goes, when to stop, and the seed of everything."""
 
-    volatile: ClassVar = frozenset({"name", "folder", "max_missing", "trace"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"name", "folder", "max_missing", "trace"})
     """Keys that a resumed run may change."""
 
     name: str = ""
@@ -256,7 +257,7 @@ class Config:
         tree = self.tree()
         found: dict[str, Any] = {}
         for name in sections:
-            volatile = cast("frozenset[str]", getattr(getattr(self, name), "volatile", frozenset()))
+            volatile = getattr(getattr(self, name), "volatile", _NONE)
             found[name] = {key: value for key, value in tree[name].items() if key not in volatile}
         return found
 

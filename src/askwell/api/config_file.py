@@ -119,7 +119,7 @@ def _values(table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside:
         hints = {**_hints(kind), **hints}
     if beside is not None:
         hints.pop("seed", None)  # the run's
-    known = set(hints) | (set(_hints(beside)) - {"settings"} if beside else set())
+    known = {*hints, *({} if beside is None else _hints(beside))} - {"settings"}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in hints:
@@ -141,7 +141,9 @@ def _built(kind: type[_Section], values: Mapping[str, Any], at: str) -> _Section
     try:
         return kind(**values)
     except ConfigError as error:
-        raise ConfigError(f"[{at}] {error}") from error
+        message = str(error)
+        is_of_field = message.partition(" ")[0] in {one.name for one in fields(cast("Any", kind))}
+        raise ConfigError(f"{at}.{message}" if is_of_field else f"[{at}] {message}") from error
 
 
 def _unknown(key: str, known: Iterable[str]) -> ConfigError:

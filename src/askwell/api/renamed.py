@@ -1,4 +1,4 @@
-"""Old names of config keys, their values and arguments, each with its new one: an old one is refused with the new."""
+"""Old names (commands, flags, config keys, arguments, values), each with its new one: the old is refused by the new."""
 
 from __future__ import annotations
 
@@ -11,6 +11,25 @@ from askwell.errors import ConfigError
 
 _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
+
+COMMANDS: Mapping[str, str] = MappingProxyType({"presets": "optimizers"})
+"""Command -> its new name."""
+
+FLAGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "--preset": {"optimize": "--optimizer", "plan": "--optimizer", "train": "--method"},
+    "--optimizer-base-url": {"optimize": "--optimizer-model-base-url", "plan": "--optimizer-model-base-url"},
+    "--collect": {"train": "--acquire"},
+    "--choice": {"train": "--acquisition"},
+    "--cells": {"show": "--calls"},
+    "--cell": {"show": "--call"},
+})  # fmt: skip
+"""Flag -> its new name in each command that had it."""
+
+FLAG_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "--method": {"paper": "qpo"},
+    "--acquisition": {"information": "uncertainty"},
+})  # fmt: skip
+"""Flag -> old values with their new names."""
 
 KEYS: Mapping[str, str] = MappingProxyType({
     "search": "optimizer",
@@ -33,6 +52,11 @@ KEY_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
 
 ARGUMENTS: Mapping[str, str] = MappingProxyType({"preset": "optimizer"})
 """Argument of a public function -> its new name."""
+
+
+def flag(command: str, name: str) -> str | None:
+    """Return the new name of a command's flag; None where it was not renamed."""
+    return FLAGS.get(name, {}).get(command)
 
 
 def refuse_key(key: str) -> None:

@@ -1,0 +1,81 @@
+"""`askwell compare`: prompt policies on logged outcomes, with finished trainings beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from askwell import runs, views
+from askwell.cli import tables
+from askwell.cli.compare_tables import Training, comparison_json, comparison_notes, comparison_table
+from askwell.cli.flags import JSON_FLAG, flags, reports_errors
+from askwell.cli.progress import Stages
+from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
+from askwell.offline import is_file, run_log
+from askwell.qpo.compare import SCORERS
+from askwell.qpo.compare import compare as compare_policies
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import dense_part
+from askwell.store import SqliteStore
+from askwell.train_job import figures
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
+@click.option("--scorer", "scorers", multiple=True, metavar="NAME", help="Compare only this scorer; may be repeated.")
+@flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
+@reports_errors
+def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool, **values: Any) -> None:
+    """Compare prompt policies on logged outcomes: baseline prompt, random, oracle, every scorer.
+
+    Cross-validated over queries, with paired intervals; no model is called. A finished training among the RUNs stands
+    for the sources it was trained on, and its test is added to the table.
+    """
+    selected, trainings = _resolve_trainings(outcome_sources(sources, **values))
+    stages = Stages()
+    comparison = compare_policies(
+        dense_part(table_of(selected.read())),
+        seed=selected.seed,
+        scorers=scorers or SCORERS,
+        show=lambda name: stages(f"comparing: {name}", 0, 0),
+    )
+    if as_json:
+        tables.print_json(comparison_json(comparison, trainings))
+        return
+    out = Console()
+    out.print(comparison_table(comparison, trainings))
+    for line in comparison_notes(comparison, trainings):
+        out.print(Text(line))
+
+
+def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[Training]]:
+    """Replace each training by its own sources: the pairs it labelled itself were chosen by its policy."""
+    sources: dict[str, None] = {}
+    trainings: list[Training] = []
+    for source in selected.sources:
+        training = None if is_file(source) else _training(source, selected.folder)
+        if training is None:
+            sources[source] = None
+        else:
+            trainings.append(training)
+            sources |= dict.fromkeys(training.sources)
+    return replace(selected, sources=tuple(sources)), trainings
+
+
+def _training(source: str, folder: Path) -> Training | None:
+    with SqliteStore(run_log(source, folder), read_only=True) as store:
+        header = views.header(store.events(kinds=["run"]))
+        if not runs.is_training(header):
+            return None
+        policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
+        return Training(
+            name=Path(source).name,
+            sources=tuple(cast("Sequence[str]", policy["sources"])),
+            figures=figures(store),
+        )

@@ -1,0 +1,121 @@
+"""`askwell data`: list benchmarks and bundled tasks, show one, and check a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from askwell import pocket
+from askwell.api.build_task import BENCH, BUNDLED, build_task
+from askwell.api.config_file import read_config
+from askwell.cli import tables
+from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, SPLIT_FLAGS, flags, overrides, reports_errors
+from askwell.tasks.base import Task
+from askwell.tasks.catalog import BENCHMARKS, benchmark
+from askwell.tasks.render import render_text
+from askwell.tasks.splits import SPLITS
+from askwell.types import Prompt
+
+_SHOWN = 3
+
+
+@click.group()
+def data() -> None:
+    """List benchmarks and bundled tasks, show one, and check your own data set."""
+
+
+@data.command("list")
+@click.argument("matching", default="")
+@JSON_FLAG
+@reports_errors
+def list_tasks(matching: str, *, as_json: bool) -> None:
+    """List the benchmarks ("bench:…") and bundled tasks ("pocket:…") whose name contains MATCHING."""
+    rows = [
+        {"data": BENCH + name, "sizes": list(entry.sizes), "metric": entry.answer_type, "licence": entry.licence}
+        for name, entry in BENCHMARKS.items()
+        if matching in name
+    ]
+    rows += [
+        {"data": BUNDLED + name, "sizes": [48, 48, 144], "metric": "its own", "licence": "Apache-2.0"}
+        for name in pocket.task_names()
+        if matching in BUNDLED + name
+    ]
+    if as_json:
+        tables.print_json(rows)
+        return
+    table = Table("data", "train/dev/test", "metric", "licence")
+    for row in rows:
+        table.add_row(row["data"], "/".join(map(str, row["sizes"])), row["metric"], row["licence"])  # type: ignore[arg-type]
+    Console().print(table)
+
+
+@data.command("show")
+@click.argument("name")
+@JSON_FLAG
+@reports_errors
+def show_benchmark(name: str, *, as_json: bool) -> None:
+    """Show a benchmark's source, splits and grading."""
+    entry = benchmark(name.removeprefix(BENCH))
+    facts = {
+        "data": BENCH + entry.name,
+        "hub": entry.hub.where,
+        "local files": [source.where for source in entry.local],
+        "train/dev/test": list(entry.sizes),
+        "metric": entry.answer_type,
+        "placement": entry.placement,
+        "licence": entry.licence,
+    }
+    if as_json:
+        tables.print_json(facts)
+        return
+    for label, value in facts.items():
+        Console().print(Text(f"{label:15} {value}"))
+
+
+@data.command("check")
+@click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
+@flags(DATA_FLAGS, SPLIT_FLAGS)
+@click.option("--prompt", help="Show an example with this prompt.")
+@JSON_FLAG
+@reports_errors
+def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
+    """Load, split, grade and render a data set as a run would; no model is called."""
+    config = read_config(path, overrides(values))
+    task = build_task(config)
+    facts = _facts(task)
+    if as_json:
+        tables.print_json(facts)
+        return
+    out = Console()
+    for label, value in facts.items():
+        out.print(Text(f"{label:18} {value}"))
+    shown = task.splits["dev"][0]
+    out.print(Text(f"\nWhat is sent for {shown.id!r} (target {shown.target!r}):\n"))
+    out.print(Text(render_text(task.render, Prompt(instruction=config.prompt.strip()), shown)))
+
+
+def _facts(task: Task) -> dict[str, object]:
+    splits = {name: task.splits.get(name, ()) for name in SPLITS}
+    every = [example for members in splits.values() for example in members]
+    targets = Counter(str(example.target) for example in every)
+    scores = [task.metric(_first(example.target), example).value for example in every]
+    common = ", ".join(f"{target!r} × {count}" for target, count in targets.most_common(_SHOWN))
+    return {
+        "task": task.name,
+        "train/dev/test": [len(members) for members in splits.values()],
+        "longest question": f"{max(len(example.input) for example in every):,} characters",
+        "different targets": len(targets),
+        "most common": common,
+        "always answering the most common one": f"{100 * targets.most_common(1)[0][1] / len(every):.1f} % right",
+        "targets that the metric grades right": f"{sum(value == 1.0 for value in scores)} of {len(scores)}",
+    }
+
+
+def _first(target: str | tuple[str, ...]) -> str:
+    return target if isinstance(target, str) else target[0]

@@ -1,0 +1,77 @@
+"""`askwell evaluate`: score prompts on a data set, without optimizing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.console import Console
+
+from askwell import runs
+from askwell.api.build_jobs import evaluate_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.optimize import execute_evaluation
+from askwell.cli import tables
+from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
+from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
+from askwell.errors import ConfigError
+from askwell.models.meter import Metered
+from askwell.store import MemoryStore, RunStore, SqliteStore
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--prompt", "prompts", multiple=True, help="A prompt to score; may be repeated.")
+@click.option("--prompt-file", "files", multiple=True, type=click.Path(path_type=Path), help="A file with a prompt.")
+@flags(DATA_FLAGS, TARGET_FLAGS)
+@click.option("--run", "run_name", metavar="NAME", help="Name of the folder that keeps the answers.")
+@RUNS_FLAG
+@JSON_FLAG
+@reports_errors
+def evaluate(
+    config: Path | None, *, prompts: tuple[str, ...], files: tuple[Path, ...], as_json: bool, **values: Any
+) -> None:
+    """Score one or several prompts on a data set, with 95 % intervals.
+
+    Prints each prompt's accuracy, and its paired difference to the first prompt.
+    """
+    settings = read_config(config, overrides(values))
+    texts = [*prompts, *(_read_prompt(path) for path in files)] or ([settings.prompt] if config else [])
+    if not texts:
+        raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
+    if settings.target.batch and not settings.run.name:
+        raise ConfigError("--batch needs --run NAME: the run's log is needed to fetch open batches after a restart")
+    _evaluate(settings, texts, as_json=as_json)
+
+
+def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
+    job = evaluate_job(config, prompts)
+    log = runs.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
+    store: RunStore = MemoryStore() if log is None else SqliteStore(log)
+    model = cast("Metered", job.side.model)
+    begun = time.monotonic()
+    advice = "" if log is None else "run it again with the same --run: answered calls are kept"
+    with exported_spans(config), stops_in_order(advice, log), live_progress([model]) as live:
+        evaluations = execute_evaluation(job, store, live)
+    seconds = time.monotonic() - begun
+    if as_json:
+        tables.print_json({
+            "data": config.task.data,
+            "prompts": [tables.evaluation_json(evaluation) for evaluation in evaluations],
+            "calls": model.totals.calls,
+            "seconds": round(seconds, 3),
+        })  # fmt: skip
+        return
+    out = Console()
+    out.print(tables.evaluations(evaluations))
+    print_spending(out, [model], seconds)
+
+
+def _read_prompt(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error

@@ -1,0 +1,70 @@
+"""`askwell experiences`: summarize logged outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from askwell.cli import tables
+from askwell.cli.flags import JSON_FLAG, flags, reports_errors
+from askwell.cli.headroom_tables import worth_json
+from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
+from askwell.errors import DataError
+from askwell.qpo.data import Cells, Summary
+from askwell.qpo.data import summary as summarize
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import Worth, judge
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
+@flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
+@reports_errors
+def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> None:
+    """Summarize logged outcomes: queries, prompts, density, balance, repeats, headroom.
+
+    Sources are runs and files of records (.jsonl, .csv, .parquet, each record a query, a prompt and a score); several
+    are merged.
+    """
+    selected = outcome_sources(sources, **values)
+    outcomes = selected.read()
+    summary = summarize(outcomes)
+    worth, problem = _judge(outcomes, selected.seed)
+    if as_json:
+        headroom = None if worth is None else worth_json(worth)
+        tables.print_json({**asdict(summary), "headroom": headroom, "problem": problem})
+        return
+    out = Console()
+    for label, value in _rows(summary):
+        out.print(Text(f"{label:20} {value}"))
+    for warning in summary.warnings:
+        out.print(Text(f"Note: {warning}."))
+    out.print(Text(worth.verdict if worth is not None else problem))
+
+
+def _judge(outcomes: Cells, seed: int) -> tuple[Worth | None, str]:
+    try:
+        return judge(table_of(outcomes), seed=seed), ""
+    except DataError as error:
+        return None, f"Headroom can't be measured: {error}."
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    merged = f"; {summary.copies:,} copies left out" if summary.copies else ""
+    merged += f", {summary.conflicts:,} of them with another score" if summary.conflicts else ""
+    return [
+        ("target model", ", ".join(repr(name) for name in summary.targets if name) or "not named"),
+        ("queries", f"{summary.queries:,}"),
+        ("prompts", f"{summary.prompts:,}"),
+        (
+            "pairs",
+            f"{summary.cells:,}, {100 * summary.density:.1f} % of all possible; {summary.draws:,} samples{merged}",
+        ),
+        ("repeated pairs", f"{100 * summary.repeated:.1f} %"),
+        ("balance of prompts", f"{summary.balance:.2f} (1 = each tried equally often)"),
+        ("mean score", f"{100 * summary.success:.1f}; {summary.failures:,} pairs never right"),
+    ]

@@ -1,0 +1,36 @@
+"""`askwell headroom`: measure what one prompt per query could gain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from askwell.cli import tables
+from askwell.cli.flags import JSON_FLAG, flags, reports_errors
+from askwell.cli.headroom_tables import headroom_rows, worth_json
+from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import judge
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
+@flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
+@reports_errors
+def headroom(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> None:
+    """Measure how much one prompt per query could gain over the baseline prompt.
+
+    The part of the oracle's gain that is luck is removed.
+    """
+    selected = outcome_sources(sources, **values)
+    worth = judge(table_of(selected.read()), seed=selected.seed)
+    if as_json:
+        tables.print_json(worth_json(worth))
+        return
+    out = Console()
+    for label, value in headroom_rows(worth):
+        out.print(Text(f"{label:34} {value}"))
+    out.print(Text(worth.verdict))

@@ -1,0 +1,72 @@
+"""Headroom as labelled values, and the same for `--json`; several commands print it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+from askwell.qpo.headroom import Headroom
+from askwell.qpo.worth import Worth
+from askwell.report import interval_json
+from askwell.stats import format_interval
+
+
+def headroom_rows(worth: Worth) -> list[tuple[str, str]]:
+    """Return the measurements as labels and values; scores in points of 100."""
+    room, shares = worth.headroom, worth.headroom.shares
+    rows = [
+        ("queries × prompts", f"{room.queries:,} × {room.prompts:,}"),
+        ("baseline prompt", repr(room.static_prompt)),
+        ("its score", format_interval(room.static)),
+        ("naive oracle (inflated by luck)", f"{100 * room.naive_oracle:.1f}"),
+        _corrected(room),
+        (
+            "variance of one score",
+            f"query {_percent(shares.query)}, prompt {_percent(shares.prompt)}, "
+            f"query × prompt {_percent(shares.interaction)}, noise {_percent(shares.noise)}",
+        ),
+    ]
+    if worth.chooser is not None:
+        rows.append(("selector on unseen queries", format_interval(worth.chooser, signed=True)))
+    return rows
+
+
+def worth_json(worth: Worth) -> dict[str, object]:
+    """Return headroom, and the gain of a selector, for `--json`."""
+    return {
+        **headroom_json(worth.headroom),
+        "chooser": interval_json(worth.chooser),
+        "worth_it": worth.worth_it,
+        "verdict": worth.verdict,
+    }
+
+
+def headroom_json(room: Headroom) -> dict[str, object]:
+    """Return headroom for `--json`; a share that is unknown is null."""
+    shares = {name: None if math.isnan(value) else value for name, value in asdict(room.shares).items()}
+    return {
+        "queries": room.queries,
+        "prompts": room.prompts,
+        "static_prompt": room.static_prompt,
+        "static": interval_json(room.static),
+        "naive_oracle": room.naive_oracle,
+        "method": room.method,
+        "gain": asdict(room.gain),
+        "corrected_oracle": room.corrected_oracle,
+        "shares": shares,
+        "worth_it": room.worth_it,
+        "verdict": room.verdict,
+    }
+
+
+def _corrected(room: Headroom) -> tuple[str, str]:
+    if room.gain.kind == "interval":
+        return "oracle, luck removed", f"{100 * room.corrected_oracle:.1f}, a gain of {room.gain}"
+    return "oracle, luck removed", (
+        f"{100 * room.corrected_oracle:.1f} under a model (no repeats); the gain is within "
+        f"[{100 * room.gain.low:.1f}, {100 * room.gain.high:.1f}]"
+    )
+
+
+def _percent(share: float) -> str:
+    return "?" if math.isnan(share) else f"{100 * share:.0f} %"

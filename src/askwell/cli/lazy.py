@@ -1,0 +1,60 @@
+"""A click group whose commands are imported on first use, so that `askwell --help` loads none of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from askwell.api import renamed
+from askwell.errors import AskwellError
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands from a table, in sections, and imports a command when it is called."""
+
+    def __init__(self, *args: Any, package: str, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
+        """Take the commands by section, each with the first line of its help; `package` has a module per command."""
+        super().__init__(*args, **kwargs)
+        self.package = package
+        self.sections = sections
+        self.summaries = {name: summary for commands in sections.values() for name, summary in commands.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.summaries:
+            return None
+        try:
+            return getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
+        except AskwellError as error:  # an optional package that the command needs is not installed
+            click.echo(f"askwell: {error}", err=True)
+            sys.exit(error.exit_status)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.summaries), default=0)
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in renamed.COMMANDS:
+            raise click.UsageError(f"{args[0]} is now {renamed.COMMANDS[args[0]]}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an unknown flag that was renamed is refused with its new name."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            command = "" if error.ctx is None else error.ctx.info_name or ""
+            new = renamed.flag(command, error.option_name)
+            if new is None:
+                raise
+            raise click.UsageError(f"{error.option_name} is now {new}", error.ctx) from error

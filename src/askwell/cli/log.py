@@ -1,0 +1,68 @@
+"""`askwell log`: export a run's log to a file or to MLflow, and import an exported log as a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from askwell import archive
+from askwell.cli.flags import FOLDER_FLAG, reports_errors, runs_flag
+from askwell.errors import ConfigError
+from askwell.mlflow_log import record
+from askwell.runs import find_run, log_path
+from askwell.store import SqliteStore
+
+
+@click.group()
+def log() -> None:
+    """Export a run's log to other tools, and import it again."""
+
+
+@log.command("export")
+@click.argument("run")
+@click.option("--format", "format_name", default="jsonl", metavar="FORMAT", help="jsonl (default) or parquet.")
+@click.option(
+    "--table", default="events", metavar="TABLE", help="events (default), or rollouts: a flat table of calls."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (default: named after the run).")
+@FOLDER_FLAG
+@reports_errors
+def export_log(run: str, *, format_name: str, table: str, output: Path | None, folder: Path) -> None:
+    """Write a run's log to a file: all events (for log import), or its rollouts as a table for analysis."""
+    path = output or Path(f"{run}.{format_name}" if table == "events" else f"{run}-{table}.{format_name}")
+    with SqliteStore(find_run(folder, run), read_only=True) as store:
+        count = archive.write(store, path, form=format_name, table=table)
+    _say(f"{count:,} {table} written to {path}")
+
+
+@log.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--run", "name", required=True, metavar="NAME", help="Name of the new run.")
+@FOLDER_FLAG
+@reports_errors
+def import_log(file: Path, *, name: str, folder: Path) -> None:
+    """Make a run from an exported log; it equals the exported run, event for event."""
+    path = log_path(folder, name)
+    if path.exists():
+        raise ConfigError(f"the run {name!r} exists; choose another --run")
+    count = archive.load(file, path)
+    _say(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
+
+
+@log.command("mlflow")
+@click.argument("run")
+@click.option("--experiment", default="askwell", metavar="NAME", help="MLflow experiment (default askwell).")
+@click.option("--tracking-uri", metavar="URI", help="MLflow server (default: MLFLOW_TRACKING_URI).")
+@FOLDER_FLAG
+@reports_errors
+def log_to_mlflow(run: str, *, experiment: str, tracking_uri: str | None, folder: Path) -> None:
+    """Write a run to MLflow: settings, scores by step, spend, and the prompt as an artifact."""
+    with SqliteStore(find_run(folder, run), read_only=True) as store:
+        run_id = record(store, run, experiment=experiment, tracking_uri=tracking_uri)
+    _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,124 @@
+"""`askwell optimize`: optimize a prompt, or resume a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.console import Console
+
+from askwell import report, runs
+from askwell.api.build_jobs import optimize_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed
+from askwell.api.optimize import Result, execute
+from askwell.cli import tables
+from askwell.cli.flags import (
+    BUDGET_FLAGS,
+    DATA_FLAGS,
+    JSON_FLAG,
+    OPTIMIZER_FLAGS,
+    OPTIMIZER_MODEL_FLAGS,
+    RUNS_FLAG,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    reports_errors,
+    runs_flag,
+)
+from askwell.cli.plan import announce_plan
+from askwell.cli.progress import LiveProgress
+from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
+from askwell.errors import ConfigError, ModelError, RunFailed
+from askwell.job import OptimizeJob
+from askwell.models.meter import Metered
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
+@click.option("--resume", metavar="RUN", help="Resume a run: no answered call is made again.")
+@click.option("--yes", is_flag=True, help="Don't ask before a run that is expected to cost more than $5.")
+@JSON_FLAG
+@reports_errors
+def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: bool, **values: Any) -> None:
+    """Optimize a prompt, configured by a CONFIG file (TOML), by flags, or both (flags win)."""
+    changes = overrides(values)
+    if resume:
+        _optimize(resumed(resume, changes), as_json=as_json)
+    else:
+        _optimize(_new_run(config, changes), as_json=as_json, announce=True, yes=yes)
+
+
+def optimize_named(config: Config) -> str:
+    """Run an optimization under a name (made up if the config has none), print its report, and return the name."""
+    named = _with_name(config)
+    _optimize(named, as_json=False)
+    return named.run.name
+
+
+def resume_command(folder: Path, name: str) -> str:
+    """Return the command that resumes a run."""
+    return f"askwell optimize --resume {name}{runs_flag(folder)}"
+
+
+def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: bool = True) -> None:
+    folder, name = Path(config.run.folder), config.run.name
+    job = optimize_job(config)
+    if announce:
+        announce_plan(config, job, yes=yes)
+    models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
+    begun = time.monotonic()
+    advice = f"go on with: {resume_command(folder, name)}"
+    with (
+        exported_spans(config),
+        stops_in_order(advice, folder / name / runs.LOG),
+        live_progress(models) as live,
+    ):
+        result = _execute(job, folder / name, live)
+    if as_json:
+        tables.print_json({"run": name, "prompt": result.prompt, **report.as_json(result.report)})
+        return
+    out = Console()
+    for part in tables.run_report(result.report):
+        out.print(part, highlight=False)
+    print_spending(out, models, time.monotonic() - begun)
+    flag = runs_flag(folder)
+    out.print(
+        f"Run log: {folder / name / runs.LOG} · askwell show {name}{flag} · as a page: askwell report {name}{flag}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
+    try:
+        return execute(job, folder, live)
+    except (RunFailed, ModelError) as error:
+        command = resume_command(folder.parent, folder.name)
+        more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""
+        raise type(error)(f"{error}\nGo on with: {command}{more}") from error
+
+
+def _new_run(path: Path | None, overrides: dict[str, Any]) -> Config:
+    config = _with_name(read_config(path, overrides))
+    folder, name = Path(config.run.folder), config.run.name
+    if runs.is_begun(folder, name):
+        raise ConfigError(
+            f"the run {name!r} exists; go on with it ({resume_command(folder, name)}) or choose another --run"
+        )
+    return config
+
+
+def _with_name(config: Config) -> Config:
+    """Give the run a name if it has none."""
+    if config.run.name:
+        runs.log_path(Path(config.run.folder), config.run.name)  # refuses a name that can't be a folder's
+        return config
+    task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
+    name = runs.free_name(Path(config.run.folder), task)
+    return replace(config, run=replace(config.run, name=name))

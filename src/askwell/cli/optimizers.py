@@ -1,0 +1,31 @@
+"""`askwell optimizers`: list the algorithms that can propose prompts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from askwell.cli import tables
+from askwell.cli.flags import JSON_FLAG, reports_errors
+from askwell.methods import PRESETS
+
+
+@click.command()
+@JSON_FLAG
+@reports_errors
+def optimizers(*, as_json: bool) -> None:
+    """List the values of --optimizer: published optimizers, references and controls."""
+    if as_json:
+        tables.print_json([
+            {"optimizer": name, "summary": preset.summary, "settings": asdict(preset.settings)}
+            for name, preset in PRESETS.items()
+        ])  # fmt: skip
+        return
+    table = Table("optimizer", "what it does")
+    for name, preset in PRESETS.items():
+        table.add_row(name, Text(preset.summary))
+    Console().print(table)

@@ -1,0 +1,158 @@
+"""`askwell plan`: estimate what a run costs; also the line that `askwell optimize` prints before it begins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from askwell.api.build_jobs import optimize_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.optimize import plan_of
+from askwell.api.plan import Amount, Cut, Plan
+from askwell.cli import tables
+from askwell.cli.flags import (
+    BUDGET_FLAGS,
+    DATA_FLAGS,
+    JSON_FLAG,
+    OPTIMIZER_FLAGS,
+    OPTIMIZER_MODEL_FLAGS,
+    RUNS_FLAG,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    reports_errors,
+)
+from askwell.cli.progress import format_seconds
+from askwell.job import OptimizeJob
+
+CONFIRM_USD = 5.0
+"""Above this expected cost a person at a terminal is asked to confirm."""
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
+@flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
+@click.option("--latency", type=float, metavar="SECONDS", help="Typical duration of a target call (default: a guess).")
+@JSON_FLAG
+@reports_errors
+def plan(path: Path | None, *, latency: float | None, as_json: bool, **values: Any) -> None:
+    """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
+    config = read_config(path, overrides(values))
+    estimate = plan_of(config, optimize_job(config), latency_s=latency)
+    if as_json:
+        tables.print_json(plan_json(estimate))
+        return
+    out = Console()
+    for part in _page(estimate, config):
+        out.print(part, highlight=False, markup=False)
+
+
+def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
+    """Print one line on what the run will cost; ask a person at a terminal if that is much."""
+    estimate = plan_of(config, job)
+    Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    cost = estimate.expected_usd or 0.0
+    if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
+            return
+        sys.exit(_INTERRUPTED)
+
+
+def plan_line(estimate: Plan) -> str:
+    """Format a plan as one line: `about 3,888 + 144 calls, 512,000 tokens, $0.31, 12 min; at most …`."""
+    usual, most = ([getattr(model, case) for model in estimate.models] for case in ("expected", "worst"))
+    text = f"about {_format_amounts(usual, estimate.expected_usd)}, {format_seconds(estimate.expected_seconds)}"
+    cuts = [_cut_text(cut).replace("The", "the", 1) for cut in estimate.cuts if cut.expected > cut.limit]
+    return "; ".join([text, f"at most {_format_amounts(most, estimate.worst_usd)}", *cuts])
+
+
+def plan_json(estimate: Plan) -> dict[str, object]:
+    """Return a plan as JSON-able values."""
+    return {
+        "steps": estimate.steps,
+        "models": [
+            {
+                "role": model.role,
+                "model": model.model,
+                "expected": _amount_json(model.expected),
+                "worst": _amount_json(model.worst),
+            }
+            for model in estimate.models
+        ],
+        "expected_seconds": estimate.expected_seconds,
+        "worst_seconds": estimate.worst_seconds,
+        "expected_usd": estimate.expected_usd,
+        "worst_usd": estimate.worst_usd,
+        "cuts": [
+            {
+                "cap": cut.cap,
+                "limit": cut.limit,
+                "expected": cut.expected,
+                "worst": cut.worst,
+                "last_step": cut.last_step,
+            }
+            for cut in estimate.cuts
+        ],
+    }
+
+
+def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
+    yield f"A run of {estimate.steps} steps: " + ", ".join(f"{one.role} {one.model}" for one in estimate.models)
+    table = Table()
+    for heading in ("", "", "calls", "prompt tokens", "reply tokens", "US$"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for one in estimate.models:
+        table.add_row(one.role, "expected", *_columns(one.expected))
+        table.add_row("", "at most", *_columns(one.worst))
+    yield table
+    slow = "if every batch takes a day" if config.target.batch else "if every call times out"
+    slowest = "" if estimate.worst_seconds is None else f"; {format_seconds(estimate.worst_seconds)} {slow}"
+    if config.target.batch:
+        yield (
+            "The target's calls go in batches, one a step, at half the price (the dearest case is reckoned without). A "
+            "batch takes up to 24 hours; an hour is assumed."
+        )
+    yield f"Time: about {format_seconds(estimate.expected_seconds)}{slowest}."
+    for cut in estimate.cuts:
+        yield f"{_cut_text(cut)}."
+    if estimate.expected_usd is None:
+        yield "No price is known: give target.prices and optimizer_model.prices, or install askwell[prices]."
+    yield (
+        "Tokens are estimates (four characters each), with replies of a quarter of their limit; at most: a byte each, "
+        "replies of full length. Calls that fail are tried again and not counted."
+    )
+
+
+def _cut_text(cut: Cut) -> str:
+    cap = f"The cap of {cut.limit:g} {cut.cap}"
+    if cut.expected > cut.limit:
+        return f"{cap} is expected to end the run after step {cut.last_step}"
+    return f"{cap} may be reached" if cut.worst is None or cut.worst > cut.limit else f"{cap} is never reached"
+
+
+def _format_amounts(amounts: list[Amount], usd: float | None) -> str:
+    calls = " + ".join(f"{one.calls:,}" for one in amounts)
+    money = "" if usd is None else f", ${usd:,.2f}"
+    return f"{calls} calls, {sum(one.tokens for one in amounts):,} tokens{money}"
+
+
+def _columns(amount: Amount) -> list[str]:
+    usd = "unknown" if amount.cost_usd is None else f"{amount.cost_usd:,.4f}"
+    return [f"{amount.calls:,}", f"{amount.prompt_tokens:,}", f"{amount.completion_tokens:,}", usd]
+
+
+def _amount_json(amount: Amount) -> dict[str, object]:
+    return {
+        "calls": amount.calls,
+        "prompt_tokens": amount.prompt_tokens,
+        "completion_tokens": amount.completion_tokens,
+        "cost_usd": amount.cost_usd,
+    }

@@ -1,0 +1,38 @@
+"""`askwell report`: a run or a training as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from askwell.cli.files import write_file
+from askwell.cli.flags import FOLDER_FLAG, reports_errors
+from askwell.pages import page
+from askwell.runs import find_run
+from askwell.store import SqliteStore
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write (default: report.html in the run's folder)."
+)
+@click.option("--format", "format_name", default="html", metavar="FORMAT", help="html (default) or md.")
+@FOLDER_FLAG
+@reports_errors
+def report(run: str, *, output: Path | None, format_name: str, folder: Path) -> None:
+    """Write a report of a run or a training as HTML or Markdown.
+
+    The HTML page shows scores, curve, what changed, examples fixed and broken, the prompts tried, and spend. It is one
+    file that loads nothing and runs no script. Markdown has the verdict, scores, prompt and spend. Works while the run
+    is in progress.
+    """
+    log = find_run(folder, run)
+    with SqliteStore(log, read_only=True) as store:
+        text = page(store, run, format_name)
+    path = output or log.with_name(f"report.{format_name}")
+    write_file(path, text.encode("utf-8"))
+    Console().print(Text(f"Written: {path}"))

@@ -1,0 +1,65 @@
+"""`askwell retry`: call the target again where a run's calls failed permanently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.console import Console
+
+from askwell import report
+from askwell.api.build_jobs import optimize_job
+from askwell.api.logged import resumed
+from askwell.blocking import run_blocking
+from askwell.cli import tables
+from askwell.cli.flags import (
+    BUDGET_FLAGS,
+    CONNECTION_FLAGS,
+    FOLDER_FLAG,
+    JSON_FLAG,
+    flags,
+    overrides,
+    reports_errors,
+)
+from askwell.cli.session import live_progress, stops_in_order
+from askwell.models.meter import Metered
+from askwell.repair import Repaired, fill
+from askwell.runs import find_run
+from askwell.store import SqliteStore
+
+
+@click.command()
+@click.argument("run")
+@flags(CONNECTION_FLAGS, [FOLDER_FLAG], BUDGET_FLAGS)
+@JSON_FLAG
+@reports_errors
+def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
+    """Retry the calls of a run that failed permanently, and update its result.
+
+    No answered call is made again. Works on finished and unfinished runs.
+    """
+    config = resumed(run, overrides({**values, "folder": str(folder)}))
+    job = optimize_job(config)
+    log = find_run(folder, run)
+    models = [cast("Metered", job.side.model)]
+    with SqliteStore(log) as store:
+        with stops_in_order(f"askwell retry {run} goes on from here", log), live_progress(models) as live:
+            repaired = run_blocking(lambda stopper: fill(job, store, stopper, live))
+        updated = report.report(store)
+    assert updated is not None  # fill refuses a run without a scored prompt
+    if as_json:
+        counts = {"run": run, "missing": repaired.missing, "filled": repaired.filled}
+        tables.print_json({**counts, **report.as_json(updated)})
+        return
+    out = Console()
+    out.print(_summary(repaired), highlight=False)
+    if repaired.filled:
+        for part in tables.run_report(updated):
+            out.print(part, highlight=False)
+
+
+def _summary(repaired: Repaired) -> str:
+    if not repaired.missing:
+        return "Nothing is missing: every call has been answered."
+    return f"{repaired.filled} of {repaired.missing} missing calls answered; no answered call was made again."

@@ -1,0 +1,27 @@
+"""`askwell runs`: list the runs in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from askwell.cli import tables
+from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
+from askwell.runs import summaries
+
+
+@click.command()
+@FOLDER_FLAG
+@JSON_FLAG
+@reports_errors
+def runs(*, folder: Path, as_json: bool) -> None:
+    """List the runs in a folder."""
+    rows = summaries(folder)
+    if as_json:
+        tables.print_json([tables.summary_json(row) for row in rows])
+    elif rows:
+        Console().print(tables.summaries(rows))
+    else:
+        Console().print(f"no runs in {str(folder)!r} yet; askwell optimize makes one", highlight=False)

@@ -1,0 +1,65 @@
+"""`askwell serve`: a run's policy in front of a model, as an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+from rich.console import Console
+
+from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.build_task import placed
+from askwell.api.config_file import read_config
+from askwell.api.train import is_logged, load_policy, settings_of_source
+from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
+from askwell.errors import ConfigError
+from askwell.policy import Policy
+from askwell.serve.chat import chat_app
+from askwell.serve.prompting import Prompted, Prompting
+from askwell.serve.proxy import proxy_app
+
+_FLAGS = [
+    click.option("--target", metavar="MODEL", help="Model to serve in front of (default: the run's)."),
+    click.option("--base-url", metavar="URL", help="Its endpoint (http://localhost:8000/v1)."),
+    click.option(
+        "--api-key-env", metavar="VAR", help="Environment variable with the key (default: the provider's own)."
+    ),
+    click.option("--placement", metavar="POSITION", help="Position of the prompt (default: the run's)."),
+]
+
+
+@click.command()
+@click.argument("run")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8018, show_default=True, help="Port to listen on.")
+@flags(_FLAGS, [FOLDER_FLAG])
+@reports_errors
+def serve(run: str, *, folder: Path, host: str, port: int, **values: Any) -> None:
+    """Serve a run's policy as an OpenAI-compatible endpoint in front of its target model.
+
+    The endpoint adds the policy's prompt to each query. Ctrl-C stops it.
+    """
+    app = build_app(run, folder, overrides=overrides(values))
+    Console().print(
+        f"serving {run!r} at http://{host}:{port}/v1 (Ctrl-C stops)", highlight=False, markup=False, soft_wrap=True
+    )
+    web.run_app(app, host=host, port=port, print=None)
+
+
+def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
+    """Build the application: the run's policy and placement, in front of its target (or the flags' target)."""
+    changes = {key: value for key, value in overrides.items() if value is not None}
+    base = {} if "target.model" in changes or not is_logged(name, folder) else settings_of_source([name], folder)
+    tree = {key: value for key, value in base.items() if key in {"task", "target"}}
+    config = read_config(None, changes, base=tree)
+    if not config.target.model:
+        raise ConfigError(
+            "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
+        )
+    prompting = Prompting(policy or load_policy(name, runs_folder=folder), placed(config.task))
+    if speaks_openai(config.target.model):
+        return proxy_app(prompting, upstream_of(config.target), name=name)
+    model = build_model(config.target, flag="--target")
+    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature)

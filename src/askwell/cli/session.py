@@ -1,0 +1,70 @@
+"""What optimize, evaluate and retry share: progress, Ctrl-C and tracing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from askwell import batch_notes
+from askwell.api.config import Config
+from askwell.cli import tables
+from askwell.cli.progress import LiveProgress
+from askwell.models.meter import Metered, Totals
+from askwell.models.traced import Exporting
+from askwell.models.wrappers import batched_in, pool_in
+from askwell.store import SqliteStore
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+
+@contextmanager
+def stops_in_order(advice: str, log: Path | None = None) -> Generator[None]:
+    """Exit with advice instead of a traceback when Ctrl-C has stopped the engine; `log` is read for open batches."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        batches = "" if log is None else _open_batches(log)
+        advice = f"{batches}{advice[:1].upper()}{advice[1:]}"
+        print(f"\naskwell: stopped in order. {advice}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _open_batches(log: Path) -> str:
+    with SqliteStore(log, read_only=True) as store:
+        batches = batch_notes.unfetched(store)
+    if not batches:
+        return ""
+    return f"Batch {', '.join(batches)} goes on at the provider and is fetched when the run goes on. "
+
+
+def live_progress(models: list[Metered]) -> LiveProgress:
+    """Return a watcher that draws progress on standard error."""
+
+    def totals() -> list[Totals]:
+        return [model.totals for model in models]
+
+    live = LiveProgress(Console(stderr=True), totals)
+    for model in models:
+        batched = batched_in(model)
+        if batched is not None:
+            batched.say = live.note
+    return live
+
+
+def exported_spans(config: Config) -> AbstractContextManager[None]:
+    """Send spans to a collector while a traced run is on."""
+    return nullcontext() if config.run.trace == "off" else Exporting(config.run.name)
+
+
+def print_spending(out: Console, models: list[Metered], seconds: float) -> None:
+    """Print what this session spent, and how many calls each member of a pool answered."""
+    out.print(tables.spent([model.totals for model in models], seconds), highlight=False)
+    for model in models:
+        pool = pool_in(model)
+        if pool is not None:
+            out.print(tables.members(pool.totals), highlight=False)

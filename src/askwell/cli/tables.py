@@ -1,0 +1,155 @@
+"""Reports as rich tables for a terminal, and as plain values for `--json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from askwell.api.optimize import Evaluation
+from askwell.cli.progress import format_seconds, spent_line
+from askwell.models.meter import Totals
+from askwell.models.pool import MemberTotals
+from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
+from askwell.runs import RunSummary
+from askwell.stats import Interval, format_interval
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def run_report(scored: Report) -> Iterator[RenderableType]:
+    """Yield the parts of a run's report, top down."""
+    table = Table(title="Scores in points of 100, with 95 % intervals", title_justify="left")
+    table.add_column("")
+    table.add_column("prompt", overflow="fold")
+    table.add_column("dev", justify="right", no_wrap=True)
+    table.add_column("held-out test", justify="right", no_wrap=True)
+    for name, standing in (("initial", scored.initial), ("optimized", scored.best)):
+        table.add_row(name, Text(prompt_text(standing.prompt)), _cell(standing.dev), _cell(standing.test))
+    yield table
+    yield from _verdict(scored)
+    if scored.initial.prompt != scored.best.prompt:
+        yield Text(f"Changed: {prompt_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction)}")
+    if scored.best.prompt.demos:
+        yield Text(f"The optimized prompt is sent with {len(scored.best.prompt.demos)} demonstrations, as shown.")
+    best = [point.best for point in scored.curve]
+    yield Text(f"Best dev score by step: {sparkline(best)}  ({', '.join(f'{100 * value:.0f}' for value in best)})")
+    if scored.raced is not None:
+        raced = scored.raced
+        yield Text(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
+    for role, spent in scored.spend.items():
+        money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
+        failed = f", {spent.failed} failed for good" if spent.failed else ""
+        yield Text(
+            f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
+            f"{money}{failed}"
+        )
+    for quirk in scored.learnt:
+        yield Text(f"Learnt: {quirk}.")
+    if scored.missing:
+        yield Text(f"Missing: {scored.missing} calls, which no score includes. `askwell retry` makes them again.")
+    if scored.reason:
+        yield Text(f"Ended: {scored.reason}.")
+
+
+def _verdict(scored: Report) -> Iterator[Text]:
+    if scored.gain is not None:
+        gain = f"{points(scored.gain)}: {claim(scored.gain)}"
+        yield Text(f"Optimized minus initial on the same {scored.gain.n} test examples: {gain}.")
+    elif scored.finished and scored.initial.prompt == scored.best.prompt:
+        yield Text("No prompt scored better than the initial one on dev: it is kept.")
+    if scored.optimism is not None:
+        yield Text(f"Dev minus test score of the winner (the optimism of selecting on dev): {points(scored.optimism)}.")
+
+
+def evaluations(scored: Sequence[Evaluation]) -> Table:
+    """Return one row per prompt."""
+    table = Table(title=f"Scores on {scored[0].score.n} examples, in points of 100, with 95 % intervals")
+    table.add_column("prompt", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("minus the first", justify="right", no_wrap=True)
+    for evaluation in scored:
+        table.add_row(
+            Text(evaluation.prompt),
+            _cell(evaluation.score),
+            points(evaluation.difference) if evaluation.difference else "",
+        )
+    return table
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
+    """Return one prompt's evaluation for `--json`."""
+    return {
+        "prompt": evaluation.prompt,
+        "score": interval_json(evaluation.score),
+        "difference": interval_json(evaluation.difference),
+    }
+
+
+def summaries(rows: Sequence[RunSummary]) -> Table:
+    """Return one row per run."""
+    table = Table()
+    for heading in ("run", "task", "state", "best dev", "test", "target calls"):
+        table.add_column(heading)
+    for row in rows:
+        state = row.problem or ("finished" if row.finished else f"at step {row.step}")
+        table.add_row(row.name, row.task, state, _percent(row.dev), _percent(row.test), f"{row.target_calls:,}")
+    return table
+
+
+def summary_json(row: RunSummary) -> dict[str, object]:
+    """Return one run's line for `--json`."""
+    return {
+        "run": row.name,
+        "task": row.task,
+        "finished": row.finished,
+        "step": row.step,
+        "dev": row.dev,
+        "test": row.test,
+        "target_calls": row.target_calls,
+        "problem": row.problem,
+    }
+
+
+def spent(totals: list[Totals], seconds: float) -> Text:
+    """Format what this process spent; earlier sessions of a resumed run are not included."""
+    return Text(f"This session: {spent_line(totals)} · {format_seconds(seconds)}")
+
+
+def members(pool: Sequence[MemberTotals]) -> Text:
+    """Format how many calls each member of a pool answered: `http://a:8000/v1 812 calls (3 failed), …`."""
+    parts = [
+        f"{member.label} {member.totals.calls:,} calls"
+        + (f" ({member.totals.failed:,} failed)" if member.totals.failed else "")
+        for member in pool
+    ]
+    return Text(f"Pool: {', '.join(parts)}")
+
+
+def print_json(value: object) -> None:
+    """Write a value for machines to standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw values in 0..1 as one line of blocks, on their own range."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    span = (high - low) or 1.0
+    return "".join(_BLOCKS[min(7, int(8 * (value - low) / span))] for value in values)
+
+
+def _cell(interval: Interval | None) -> str:
+    return "" if interval is None else format_interval(interval).replace("[", "\\[")
+
+
+def points(interval: Interval) -> str:
+    """Write a difference in points of 100, signed, with its interval."""
+    return format_interval(interval, signed=True)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,203 @@
+"""`askwell train`: train a policy that writes one prompt per query."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from askwell import runs
+from askwell.api.build_training import train_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed_training
+from askwell.api.train import choose, execute, settings_of_source
+from askwell.cli import tables
+from askwell.cli.flags import (
+    DATA_FLAGS,
+    JSON_FLAG,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    refuse_old_value,
+    reports_errors,
+    runs_flag,
+)
+from askwell.cli.headroom_tables import headroom_rows, worth_json
+from askwell.cli.progress import Stages
+from askwell.cli.session import INTERRUPTED
+from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
+from askwell.cli.training_tables import selection_sentence, training_json, training_report
+from askwell.errors import ConfigError
+from askwell.qpo.crew import as_one
+from askwell.qpo.guard import guard_body
+from askwell.qpo.table import table_of
+from askwell.qpo.worth import judge
+from askwell.train_job import Trained
+
+_POLICY_FLAGS = [
+    click.option(
+        "--method",
+        metavar="NAME",
+        callback=refuse_old_value,
+        help="askwell (default), or qpo: QPO as published.",
+    ),
+    click.option(
+        "--base", metavar="MODEL", help="Language model to start from: gpt2 (default), pocket, a name, a folder."
+    ),
+    click.option(
+        "--objective", metavar="NAME", help="reward-conditioned, filtered-cloning, advantage-weighted or dpo."
+    ),
+    click.option("--signal", metavar="NAME", help="reward, advantage or group."),
+    click.option(
+        "--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text."
+    ),
+    click.option(
+        "--scorer", metavar="NAME", help="Select among the logged prompts with this scorer; no model is called."
+    ),
+    click.option("--loops", type=int, help="Maximum number of trainings (default 3)."),
+    click.option("--acquire", type=int, metavar="INTEGER", help="New pairs labelled per loop (default 200)."),
+    click.option(
+        "--acquisition",
+        metavar="NAME",
+        callback=refuse_old_value,
+        help="Which queries are labelled next: uniform or uncertainty.",
+    ),
+    click.option("--samples", type=int, help="Prompts ranked per query; 0 sends the greedy one (default 4)."),
+    click.option("--epochs", type=int, help="Maximum number of passes over the data."),
+    click.option("--shots", type=int, help="Demonstrations sent with every prompt (default 0)."),
+    click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain."),
+    click.option("--seed", type=int, help="Random seed (default 0)."),
+    click.option("--run", "run_name", metavar="NAME", help="Name of the training's folder."),
+    click.option("--budget-calls", type=int, help="Maximum number of target calls; the final test is reserved."),
+    click.option("--resume", metavar="RUN", help="Resume a training: no answered call is made again."),
+]
+_KEYS = {
+    "method": "policy.method",
+    "base": "policy.base",
+    "objective": "policy.objective",
+    "signal": "policy.signal",
+    "reward": "policy.reward",
+    "scorer": "policy.scorer",
+    "loops": "policy.loops",
+    "acquire": "policy.acquire",
+    "acquisition": "policy.acquisition",
+    "samples": "policy.samples",
+    "epochs": "policy.epochs",
+    "shots": "policy.shots",
+    "force": "policy.force",
+}
+"""Flag -> config key, for the flags of this command alone."""
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[RUN|FILE]...")
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), help="A config file; sections [task] … and [policy]."
+)
+@flags(DATA_FLAGS, TARGET_FLAGS, _POLICY_FLAGS, SOURCE_FLAGS, [HELD_OUT_FLAG, JSON_FLAG])
+@reports_errors
+def train(sources: tuple[str, ...], *, path: Path | None, resume: str | None, as_json: bool, **values: Any) -> None:
+    """Train a policy that writes one prompt per query, from the outcomes in runs and files.
+
+    Measures headroom first; then runs loops of training and labelling; then one test. New prompts are tried on the
+    task and target of the first run named, or on those of the flags. Keeps the baseline prompt if no gain is proven.
+    """
+    outcomes = outcome_sources(
+        sources, **{name: values.pop(name) for name in ("columns", "target_model", "folder", "held_out")}
+    )
+    train_policy(outcomes, path, resume=resume, as_json=as_json, overrides=overrides(values, _KEYS))
+
+
+def train_policy(
+    outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
+) -> None:
+    """Train a policy on logged outcomes, or resume a training, and print its figures.
+
+    With several processes (`torchrun`), the first one runs everything and prints; the others only help to train.
+    """
+    as_one(lambda: _train(outcomes, path, resume=resume, as_json=as_json, overrides=overrides))
+
+
+def _train(
+    outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
+) -> None:
+    config = resumed_training(resume, outcomes.folder) if resume else _new_training(outcomes, path, overrides)
+    if config.policy.scorer or not (config.task.data or config.task.dev):
+        _select(outcomes, config, as_json=as_json)
+        return
+    training = _run(config, outcomes)
+    name, folder = config.run.name, Path(config.run.folder)
+    if as_json:
+        tables.print_json({"run": name, **training_json(training.figures)})
+        return
+    out = Console()
+    for part in training_report(training.figures):
+        out.print(part, highlight=False)
+    flag = runs_flag(folder)
+    out.print(
+        Text(
+            f'Policy: {folder / name}/policy · askwell policy prompt {name} "…"{flag} · askwell serve {name}{flag} · '
+            f"as a page: askwell report {name}{flag}"
+        )
+    )
+
+
+def _run(config: Config, outcomes: OutcomeSources) -> Trained:
+    """Run a training by its config; Ctrl-C stops it in order."""
+    sources = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
+    job = train_job(config, sources.read())
+    folder = Path(config.run.folder) / config.run.name
+    try:
+        return execute(job, folder, Stages())
+    except KeyboardInterrupt:
+        print(f"\naskwell: stopped in order. Go on with: askwell train --resume {config.run.name}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
+    """Select among the logged prompts, for a named scorer or without a task on which new prompts can be labelled."""
+    outcomes = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
+    folder = Path(config.run.folder) / config.run.name
+    cells = outcomes.read()
+    worth = judge(table_of(cells), seed=config.run.seed)
+    policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
+    if as_json:
+        tables.print_json({
+            "run": config.run.name, "headroom": worth_json(worth), "guard": guard_body(policy.guard),
+        })  # fmt: skip
+        return
+    out = Console()
+    for label, value in headroom_rows(worth):
+        out.print(Text(f"{label:34} {value}"))
+    out.print(Text(worth.verdict))
+    out.print(Text(f"{selection_sentence(policy)} Saved in {folder}/policy."))
+    if not config.policy.scorer:
+        out.print(Text("Writing new prompts needs a target to test them on: give --data and --target, or name a run."))
+
+
+def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[str, Any]) -> Config:
+    if not outcomes.sources and path is None:
+        raise ConfigError("nothing to train on: name runs or files with logged outcomes, or a --config with sources")
+    base = {} if path or overrides.get("policy.scorer") else settings_of_source(outcomes.sources, outcomes.folder)
+    tree = {key: value for key, value in base.items() if key in {"task", "split", "target", "demos"}}
+    changes = {**overrides, "policy.sources": list(outcomes.sources) or None, "run.folder": str(outcomes.folder)}
+    config = read_config(path, changes, base=tree)
+    if not config.policy.sources:
+        raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
+    name = config.run.name
+    if not name:
+        data = (config.task.data or config.task.dev).rpartition(":")[2] or config.policy.sources[0]
+        task = config.task.name or Path(data).stem
+        name = runs.free_name(outcomes.folder, f"{task}-policy")
+    runs.log_path(outcomes.folder, name)  # refuses a name that can't be a folder's
+    if runs.is_begun(outcomes.folder, name):
+        raise ConfigError(
+            f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
+        )
+    return replace(config, run=replace(config.run, name=name))

@@ -1,0 +1,104 @@
+"""A training as text and tables (headroom, each loop's figures, the test), and the same for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from askwell.cli.tables import points
+from askwell.qpo.guard import Guard
+from askwell.qpo.history import LoopResult, loop_body
+from askwell.qpo.loop import Tested
+from askwell.qpo.select import SelectionPolicy
+from askwell.report import claim, interval_json
+from askwell.stats import format_interval
+from askwell.train_job import Figures
+
+
+def training_report(training: Figures) -> Iterator[RenderableType]:
+    """Yield the parts of a training's report, top down."""
+    yield Text(f"Headroom: {training.verdict}")
+    yield Text(f"Baseline prompt: {training.static.instruction!r}")
+    if training.loops:
+        yield loops_table(training.loops)
+        if training.loops[-1].reward:
+            yield Text(f"Reward of the training pairs: {training.loops[-1].reward}.")
+    if training.tested is not None:
+        tested = training.tested
+        yield Text(
+            f"Held-out test ({tested.gain.n} queries): baseline prompt {format_interval(tested.static)}, policy "
+            f"{format_interval(tested.policy)}."
+        )
+        yield Text(
+            f"Policy minus baseline prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
+            f"{100 * tested.switched:.0f} % of them got another prompt."
+        )
+    if training.finished and training.keeps_static:
+        yield Text("Kept: the baseline prompt, for every query.")
+    yield Text(f"Ended: {training.reason}." if training.finished else "Not finished.")
+
+
+def loops_table(loops: tuple[LoopResult, ...]) -> Table:
+    """Return one row per loop: dev figures in points of 100.
+
+    new: pairs labelled for it; single: the baseline prompt's score; own: queries that get another prompt.
+    """
+    title = "On dev queries: points of 100, paired gains with 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    for heading in ("loop", "new", "single", "unguarded gain", "guarded gain", "own", "calls"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for loop in loops:
+        table.add_row(
+            str(loop.loop),
+            f"{loop.collected:,}",
+            f"{100 * loop.static.estimate:.1f}",
+            points(loop.written).replace("[", "\\["),
+            points(loop.guarded).replace("[", "\\["),
+            _switched(loop.guard),
+            f"{loop.target_calls:,}",
+        )
+    return table
+
+
+def training_json(training: Figures) -> dict[str, object]:
+    """Return a training's figures for `--json`."""
+    return {
+        "finished": training.finished,
+        "reason": training.reason,
+        "worth_it": training.worth_it,
+        "verdict": training.verdict,
+        "static_prompt": training.static.instruction,
+        "keeps_static": training.keeps_static,
+        "best_loop": training.best_loop,
+        "loops": [loop_body(loop) for loop in training.loops],
+        "test": tested_json(training.tested),
+    }
+
+
+def tested_json(tested: Tested | None) -> dict[str, object] | None:
+    """Return the test result for `--json`; None if there was no test."""
+    if tested is None:
+        return None
+    return {
+        "static": interval_json(tested.static),
+        "policy": interval_json(tested.policy),
+        "gain": interval_json(tested.gain),
+        "switched": tested.switched,
+    }
+
+
+def _switched(guard: Guard) -> str:
+    return f"{100 * guard.switched:.0f} %"
+
+
+def selection_sentence(policy: SelectionPolicy) -> str:
+    """Describe a policy that selects among logged prompts, and its gain."""
+    guard = policy.guard
+    return (
+        f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
+        f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched."
+    )
