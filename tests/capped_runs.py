@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell import views
-from askwell.api.plan import Amount, Plan, plan
+from askwell.api.plan import Amount, Plan, plan_job
 from askwell.blocking import Stopper
 from askwell.budget import Caps
 from askwell.errors import BudgetExhausted, RunFailed
@@ -109,7 +109,7 @@ def capped_run(seed: int) -> CappedRun:
     """Make up a run from a seed, plan it, run it, and hold it to its caps and its plan."""
     rng = random.Random(seed)
     job, target, optimizer, what = _made_up(rng)
-    reckoned = plan(job)
+    reckoned = plan_job(job)
     job = _with_caps(job, _caps(rng, reckoned, job))
     store = MemoryStore()
     try:

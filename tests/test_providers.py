@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from askwell.api.build_models import build_model, speaks_openai, upstream_of
 from askwell.api.config import ModelConfig
+from askwell.api.config_file import parse_config
 from askwell.cli.serve import build_app
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
@@ -34,7 +35,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(model: str, **more: object) -> ChatModel:
-    return build_model(ModelConfig.model_validate({"model": model, **more}), flag="--target")
+    return build_model(parse_config({"target": {"model": model, **more}}).target, flag="--target")
 
 
 HOSTED = [name for name, provider in PROVIDERS.items() if provider.needs_key and provider.base_url]
@@ -109,7 +110,9 @@ def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.Mo
     gates = Gates()
 
     def gate_of(**more: str) -> Gate:
-        model = build_model(ModelConfig.model_validate({"model": "anthropic:m", **more}), flag="--target", gates=gates)
+        model = build_model(
+            parse_config({"target": {"model": "anthropic:m", **more}}).target, flag="--target", gates=gates
+        )
         inner: ChatModel = model
         while isinstance(inner, Metered | Retrying | Coalesced):
             inner = inner.inner

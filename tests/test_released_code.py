@@ -12,7 +12,7 @@ import pytest
 from askwell import views
 from askwell.api.build_models import build_model
 from askwell.api.config import ModelConfig
-from askwell.api.plan import plan
+from askwell.api.plan import plan_job
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.job import OptimizeJob, TargetSide, header_body
@@ -98,7 +98,7 @@ def test_a_sentence_that_begins_with_yes_is_a_yes(reply: str) -> None:
 
 def test_a_bbh_task_costs_what_the_paper_describes_and_no_more() -> None:
     # the released code: 19,680 target calls (28 % of them on test, step by step) and 1,152 completions of the optimizer
-    target, optimizer = plan(bbh_job()).models
+    target, optimizer = plan_job(bbh_job()).models
     assert optimizer.worst.calls == 8 * 18
     assert target.worst.calls == 48 + 8 * 18 * 48 + 2 * 144
     assert target.worst.calls < 0.4 * 19_680

@@ -47,9 +47,8 @@ def evaluation_task(config: Config) -> Task:
     """Load all of a data set, as a task whose test split it is; of a benchmark or bundled task, its test split."""
     data = config.objects.data
     if isinstance(data, Mapping):
-        raise ConfigError(
-            f"data has the splits {sorted(map(str, data))}; an evaluation is of one set of examples, give only that"
-        )
+        names = sorted(cast("Mapping[str, object]", data))
+        raise ConfigError(f"data has the splits {names}; an evaluation takes one set of examples, so give one of them")
     if data is not None:
         return _task(config, {"test": load(data)})
     if not config.task.data:

@@ -51,7 +51,7 @@ def train_job(config: Config, cells: Cells, *, read_writer: Callable[[Path], Wri
         **run_identity(config, side, ("task", "split", "target")),
         "kind": "policy",
         "seed": config.run.seed,
-        "policy": _policy_identity(policy, settings),
+        "policy": _policy_identity(policy, None if trainer is not None else settings, settings.loops),
         "outcomes": digest(cells),
     }
     return TrainJob(
@@ -87,11 +87,12 @@ def policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
     )
 
 
-def _policy_identity(policy: PolicyConfig, settings: PolicySettings) -> dict[str, object]:
-    own = {key: value for key, value in asdict(policy).items() if key != "settings"}
-    tree = json.loads(json.dumps({**own, **asdict(settings)}))  # as it is read back: lists
-    del tree["model"]["device"]  # where it runs, not what it finds
-    return tree
+def _policy_identity(policy: PolicyConfig, settings: PolicySettings | None, loops: LoopsSettings) -> dict[str, object]:
+    """Return what decides how a policy is trained; `settings` is None for a trainer of the caller's own."""
+    tree = {key: value for key, value in asdict(policy).items() if key != "settings"}
+    tree |= {"loops": asdict(loops)} if settings is None else asdict(settings)
+    tree.get("model", {}).pop("device", None)  # where it runs, not what it finds
+    return json.loads(json.dumps(tree))  # as it is read back: lists
 
 
 def with_base(policy: PolicyConfig, *, target: str) -> PolicyConfig:

@@ -36,7 +36,9 @@ DataLike: TypeAlias = Source | Mapping[Literal["train", "dev", "test"], Source] 
 class TaskConfig:
     """What is asked, and how an answer is graded."""
 
-    volatile: ClassVar[frozenset[str]] = frozenset({"data", "folder", "train", "dev", "test", "records", "fields", "limit"})
+    volatile: ClassVar[frozenset[str]] = frozenset({
+        "data", "folder", "train", "dev", "test", "records", "fields", "limit",
+    })  # fmt: skip
     """Keys that say where examples come from: the log itself holds the examples, and a resumed run must have them."""
 
     data: str = ""

@@ -14,6 +14,7 @@ from rich.table import Table
 from askwell.api.build_jobs import optimize_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
+from askwell.api.logged import resumed
 from askwell.api.optimize import plan_of
 from askwell.api.plan import Amount, Cut, Plan
 from askwell.cli import tables
@@ -41,11 +42,13 @@ _INTERRUPTED = 130
 @click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
 @click.option("--latency", type=float, metavar="SECONDS", help="Typical duration of a target call (default: a guess).")
+@click.option("--resume", metavar="RUN", help="Plan a run with the settings in its log, from its first step.")
 @JSON_FLAG
 @reports_errors
-def plan(path: Path | None, *, latency: float | None, as_json: bool, **values: Any) -> None:
+def plan(path: Path | None, *, latency: float | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
-    config = read_config(path, overrides(values))
+    changes = overrides(values)
+    config = resumed(resume, changes) if resume else read_config(path, changes)
     estimate = plan_of(config, optimize_job(config), latency_s=latency)
     if as_json:
         tables.print_json(plan_json(estimate))
