@@ -84,7 +84,7 @@ def test_a_run_begun_by_the_command_line_goes_on_from_python(
     server.answered.clear()
     begin = [*flags(server, tmp_path / "c.toml"), "--run", "r", "--runs", str(tmp_path)]
     with monkeypatch.context() as dying:
-        dying.setattr(LiveProgress, "__call__", lambda _, progress: stop_after_a_step(progress))
+        dying.setattr(LiveProgress, "__call__", staticmethod(stop_after_a_step))
         with pytest.raises(Stopped):
             invoke("optimize", *begin, env=ENV)
 
@@ -125,6 +125,10 @@ def split_files(folder: Path, size: int = 60) -> dict[str, Path]:
         rows = ({"input": f"{number} is question {number} of {name}", "target": str(number)} for number in range(size))
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return files
+
+
+def always(_: str) -> str:
+    return "1"
 
 
 @pytest.mark.parametrize("verb", ["optimize", "plan"])
@@ -176,7 +180,7 @@ def test_a_training_begun_from_python_with_an_object_is_told(tmp_path: Path) -> 
     ]
     log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     askwell.train(
-        str(log), data=data, target=lambda _: "1", metric="number", policy={"loops": 1}, run=tmp_path / "t",
+        str(log), data=data, target=always, metric="number", policy={"loops": 1}, run=tmp_path / "t",
         trainer=TableTrainer(), read_writer=read_table,
     )  # fmt: skip
     refused = invoke("train", "--resume", "t", "--runs", tmp_path)

@@ -27,7 +27,7 @@ loops = 1
 epochs = 1
 samples = 0
 force = true
-guard = false
+fallback = false
 """
 
 
