@@ -93,6 +93,8 @@ _KEYS = {
     "force": "policy.force",
 }
 """Flag -> config key, for the flags of this command alone."""
+_OF_THE_SOURCE = frozenset({"prompt", "task", "split", "target", "demos", "policy"})
+"""Sections that a training takes from the first run it learns from."""
 
 
 @click.command()
@@ -185,7 +187,7 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
     if not outcomes.sources and path is None:
         raise ConfigError("nothing to train on: name runs or files with logged outcomes, or a --config with sources")
     base = {} if path or overrides.get("policy.scorer") else settings_of_source(outcomes.sources, outcomes.folder)
-    tree = {key: value for key, value in base.items() if key in {"task", "split", "target", "demos"}}
+    tree = {key: value for key, value in base.items() if key in _OF_THE_SOURCE}
     changes = {**overrides, "policy.sources": list(outcomes.sources) or None, "run.folder": str(outcomes.folder)}
     config = read_config(path, changes, base=tree)
     if not config.policy.sources:
