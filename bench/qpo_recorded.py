@@ -9,8 +9,8 @@ The same on a fifth of all unique questions, held out at random, for so many see
 
     python bench/qpo_recorded.py --splits 5 [--share 0.5] [--dataset D]
 
-Scorers of a pool side by side, by nested cross-validation over unique questions (static prompt, scorer and margin are
-chosen inside each outer fold; seed 0, 5 folds):
+Scorers of a pool side by side, askwell's own and those of scorers.py, by nested cross-validation over unique questions
+(static prompt, scorer and margin are chosen inside each outer fold; seed 0, 5 folds):
 
     python bench/qpo_recorded.py [--data ../shared/data/recorded/math_prompts_llama2_7b_chat.parquet] [--dataset D]
         [--policies multitask,knn,…] [--max-queries N]
@@ -36,7 +36,6 @@ import numpy as np
 from askwell.qpo.data import Cells, only, without
 from askwell.qpo.guard import choose
 from askwell.qpo.headroom import headroom
-from askwell.qpo.scorer import fitter
 from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.qpo.table import Table, static_prompt, table_of
 from recorded import (
@@ -56,18 +55,9 @@ from recorded import (
     spelt,
     split_rows,
 )
+from scorers import all_fitters
 
-POLICIES = (
-    "multitask",
-    "kernel-ridge",
-    "linear",
-    "trees",
-    "reward-model",
-    "knn",
-    "cluster",
-    "ensemble",
-    "embedding-ridge",
-)
+POLICIES = tuple(all_fitters())
 FOLDS = 5
 
 
@@ -179,7 +169,7 @@ def _folds(rows: Sequence[Row], dataset: str, own: Cells) -> Iterator[Fold]:
 
 def _unguarded(name: str) -> Callable[[Fold], np.ndarray]:
     def picks(fold: Fold) -> np.ndarray:
-        scorer = fitter(name)(fold.learnt, static=fold.static, seed=SEED)
+        scorer = all_fitters()[name](fold.learnt, static=fold.static, seed=SEED)
         return choose(scorer.advantages(fold.test.queries), static=fold.static, margin=0.0)
 
     return picks

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "askwell"
 LAYERS = (
-    {"types", "errors", "checks", "edits", "fastjson", "quantiles"},
+    {"types", "errors", "checks", "text_similarity", "fastjson", "quantiles"},
     {"trajectory", "policy", "records", "store", "models", "tasks", "pocket", "store_file"},
     {"views", "journal", "evaluation", "learnt"}
     | {"feed", "order", "racing", "lookahead", "race", "belief", "stats", "budget", "columns", "batch_notes"},

@@ -15,10 +15,9 @@ from askwell.cli.serve import build_app
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Gates
-from askwell.models.limit import Limited
 from askwell.models.openai import OpenAIModel
+from askwell.models.parts import parts_of
 from askwell.models.providers import PROVIDERS
-from askwell.models.wrappers import Coalesced, Metered, Retrying, unwrapped
 from askwell.policy import FixedPolicy
 from askwell.types import Prompt
 from tests.asks import ask
@@ -38,6 +37,12 @@ def made(model: str, **more: object) -> ChatModel:
     return build_model(parse_config({"target": {"model": model, **more}}).target, flag="--target")
 
 
+def served_as(model: ChatModel) -> str:
+    """Return the name of the model at its server, with the server's address."""
+    [server] = parts_of(model).negotiating
+    return server.name
+
+
 HOSTED = [name for name, provider in PROVIDERS.items() if provider.needs_key and provider.base_url]
 
 
@@ -49,7 +54,7 @@ def test_each_provider_has_an_address_and_a_key_of_its_own(name: str, monkeypatc
     monkeypatch.setenv(provider.key_env, KEY)
     model = made(f"{name}:m")
     assert model.name == f"{name}:m"
-    assert unwrapped(model).name == f"{provider.format}:m@{provider.base_url}"
+    assert served_as(model) == f"{provider.format}:m@{provider.base_url}"
     monkeypatch.delenv(provider.key_env)
     monkeypatch.setenv("MY_KEY", KEY)
     assert made(f"{name}:m", api_key_env="MY_KEY").name == f"{name}:m"
@@ -68,8 +73,8 @@ def test_each_provider_has_an_address_and_a_key_of_its_own(name: str, monkeypatc
 def test_servers_on_this_machine_need_no_key(name: str, address: str) -> None:
     model = made(name)
     assert model.name == name
-    assert unwrapped(model).name == f"openai:{name.partition(':')[2]}@{address}"
-    assert unwrapped(made(name, base_url="http://gpu:1/v1")).name.endswith("@http://gpu:1/v1")
+    assert served_as(model) == f"openai:{name.partition(':')[2]}@{address}"
+    assert served_as(made(name, base_url="http://gpu:1/v1")).endswith("@http://gpu:1/v1")
 
 
 def test_azure_needs_an_address() -> None:
@@ -105,19 +110,26 @@ async def test_a_name_and_an_address_are_all_it_takes(monkeypatch: pytest.Monkey
         assert got.usage.cost_usd
 
 
+class RecordedGates(Gates):
+    """Gates that record which of them a model was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Gate] = []
+
+    def of(self, *key: str) -> Gate:
+        self.given.append(super().of(*key))
+        return self.given[-1]
+
+
 def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    gates = Gates()
+    gates = RecordedGates()
 
     def gate_of(**more: str) -> Gate:
-        model = build_model(
-            parse_config({"target": {"model": "anthropic:m", **more}}).target, flag="--target", gates=gates
-        )
-        inner: ChatModel = model
-        while isinstance(inner, Metered | Retrying | Coalesced):
-            inner = inner.inner
-        assert isinstance(inner, Limited)
-        return inner.gate
+        target = parse_config({"target": {"model": "anthropic:m", **more}}).target
+        build_model(target, flag="--target", gates=gates)
+        return gates.given[-1]
 
     assert gate_of() is gate_of(api_key_env="ANTHROPIC_API_KEY", base_url="https://api.anthropic.com/v1")
     assert gate_of() is not gate_of(base_url="http://localhost:1")

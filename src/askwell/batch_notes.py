@@ -8,9 +8,8 @@ from typing import cast
 from askwell.errors import ConfigError
 from askwell.journal import Journal
 from askwell.models.base import ChatModel
-from askwell.models.batch import Batched
 from askwell.models.batch_ledger import Submission
-from askwell.models.wrappers import batched_in
+from askwell.models.parts import Batches, parts_of
 from askwell.records import Body
 from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
 from askwell.types import Event
@@ -59,15 +58,15 @@ def unfetched(store: RunStore) -> list[str]:
     return [one.id for one in submissions(store) if one.id and any(store.find(key) is None for key in one.keys)]
 
 
-def attach(model: ChatModel, journal: Journal) -> Batched | None:
+def attach(model: ChatModel, journal: Journal) -> Batches | None:
     """Let a model's batches, if it is asked in any, be remembered in a run's log; return what has to be settled.
 
     Raises `ConfigError` where batches are on and the model is not asked in batches: their answers would be paid again.
     """
-    batched, notes = batched_in(model), BatchNotes(journal)
-    if batched is not None:
-        batched.ledger = notes
-        return batched
+    batches = parts_of(model).batches
+    if batches is not None:
+        batches.ledger = BatchNotes(journal)
+        return batches
     left = unfetched(journal.store)
     if left:
         raise ConfigError(

@@ -19,7 +19,7 @@ from askwell.journal import Journal, Journaled
 from askwell.learnt import remember
 from askwell.loop import LoopSettings, Optimizer, Progress, Watch, begin, run
 from askwell.models.base import ChatModel
-from askwell.models.wrappers import batched_in
+from askwell.models.parts import parts_of
 from askwell.race import RaceSettings
 from askwell.store import RunStore
 from askwell.tasks.base import Task
@@ -90,7 +90,7 @@ async def open_run(
             caps or Caps(),
             spent=views.summed(store.usage()).values(),
             keep_back=keep_back,
-            reckon_ahead=batched_in(side.model) is not None,
+            reckon_ahead=parts_of(side.model).batches is not None,
         )
         evaluator = _stoppable(side.evaluator(journal, None if caps is None else purse), stopper)
         await begin(journal, header=header, task=side.task)
@@ -184,15 +184,15 @@ def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
 
 async def _remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
     """Keep a model's batches, if it is asked in any, in the run's log; Ctrl-C waits for none of them."""
-    batched = batch_notes.attach(model, journal)
-    if batched is None:
+    batches = batch_notes.attach(model, journal)
+    if batches is None:
         return
-    stack.push_async_callback(batched.settle)
+    stack.push_async_callback(batches.settle)
     finish = stopper.on_stop
 
     def stop() -> None:
         finish()
-        batched.stop()
+        batches.stop()
 
     stopper.on_stop = stop
 

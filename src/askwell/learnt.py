@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from askwell.journal import Journal
 from askwell.models.base import ChatModel
 from askwell.models.negotiation import Negotiating
+from askwell.models.parts import parts_of
 from askwell.models.quirks import Quirk
-from askwell.models.wrappers import leaves
 from askwell.records import Body
 from askwell.store import ASIDE, BEFORE_ASIDE, RunStore
 from askwell.types import Event
@@ -21,9 +21,8 @@ def remember(journal: Journal, model: ChatModel) -> None:
     What was learnt of one address is not held against another: the run may go on elsewhere.
     """
     known = _known(journal.store)
-    for base in leaves(model):
-        if isinstance(base, Negotiating):
-            _remember(journal, base, known)
+    for base in parts_of(model).negotiating:
+        _remember(journal, base, known)
 
 
 def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> None:

@@ -32,6 +32,11 @@ from askwell.store import RunStore
 from askwell.types import Event, Example, Prompt, Split
 
 LOOPS = "loops"
+FIT = "fit"
+"""Beside the loops' writers: the state of a fit on several processes, while it runs."""
+
+TrainerFactory = Callable[[Path, Callable[[], bool], Show], Trainer]
+"""Makes the trainer of a run, from a folder for its state, whether the run is to stop, and a display."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,7 @@ class TrainJob:
     """Body of the run's first event; its config holds a digest of the outcomes, so that they can't change under it."""
     cells: Cells
     side: TargetSide
-    trainer: Trainer
+    trainer_in: TrainerFactory
     read_writer: Callable[[Path], Writer]
     settings: LoopsSettings = field(default_factory=LoopsSettings)
     shares: Shares = field(default_factory=Shares)
@@ -144,7 +149,7 @@ class TrainJob:
         return MultiLoop(
             parts=parts,
             static=static,
-            trainer=self.trainer,
+            trainer=self.trainer_in(folder / LOOPS / FIT, lambda: opened.evaluator.stopping, show),
             evaluator=opened.evaluator,
             settings=self.settings,
             keep=Kept(folder=folder / LOOPS, read_writer=self.read_writer),

@@ -22,7 +22,7 @@ def flat(result: Result) -> str:
 
 
 def test_one_table_by_one_command(tmp_path: Path) -> None:
-    shown = call("compare", records(tmp_path / "a.jsonl"), "--scorer", "knn", "--scorer", "reward-model")
+    shown = call("compare", records(tmp_path / "a.jsonl"), "--scorer", "knn", "--scorer", "trees")
     assert shown.exit_code == 0, shown.output
     for words in ("best static prompt", "random prompt", "naive oracle", "oracle less luck", "knn", "guarded"):
         assert words in flat(shown)
@@ -53,7 +53,7 @@ def test_a_training_stands_for_its_sources_and_its_test_joins_the_table(tmp_path
 
 def test_a_training_that_kept_the_single_prompt_says_so(tmp_path: Path) -> None:
     trained(logged(tmp_path / "log.jsonl", plain), tmp_path / "runs" / "policy", target=plain)
-    shown = call("compare", "policy", "--runs", tmp_path / "runs", "--scorer", "cluster")
+    shown = call("compare", "policy", "--runs", tmp_path / "runs", "--scorer", "knn")
     assert shown.exit_code == 0, shown.output
     assert "policy keeps the baseline prompt for every query" in flat(shown)
     assert "not a proven gain" in flat(shown)

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from askwell.api import renamed
-from askwell.cli.lazy import LazyGroup
 from askwell.cli.main import main
 
 HEAVY = ("torch", "transformers", "aiohttp", "pydantic", "pyarrow", "rich", "numpy", "sqlite3", "asyncio")
@@ -57,9 +56,8 @@ def test_help_takes_less_than_a_quarter_of_a_second_and_loads_nothing_heavy() ->
     assert results[0][1] == []
 
 
-@pytest.mark.parametrize("name", list(main.summaries) if isinstance(main, LazyGroup) else [])
+@pytest.mark.parametrize("name", list(main.summaries))
 def test_the_table_says_the_first_line_of_the_commands_own_help(name: str) -> None:
-    assert isinstance(main, LazyGroup)
     command = main.get_command(click.Context(main), name)
     assert command is not None
     assert command.name == name
@@ -94,6 +92,14 @@ def test_an_old_or_wrong_name_is_a_usage_error_that_names_the_new_one(arguments:
     status, shown = run(*arguments)
     assert status == 2
     assert words in shown
+
+
+def test_a_command_whose_package_is_not_installed_says_what_to_install() -> None:
+    code = "import sys; sys.modules['numpy'] = None; from askwell.cli.main import main; main(['headroom', 'a.jsonl'])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("askwell: ")
+    assert "pip install 'askwell[select]'" in ended.stderr
 
 
 def test_no_old_name_is_in_use_and_every_new_one_is() -> None:

@@ -72,6 +72,13 @@ def test_without_a_task_a_policy_chooses_among_the_logged_prompts(tmp_path: Path
     assert len(set(asked.output.splitlines())) == 2
 
 
+def test_method_and_acquisition_are_taken_by_their_new_names(tmp_path: Path) -> None:
+    source, runs = records(tmp_path / "a.jsonl", n=120), tmp_path / "runs"
+    shown = call("train", source, "--runs", runs, "--method", "qpo", "--acquisition", "uncertainty", "--acquire", 9)
+    assert shown.exit_code == 0, shown.output
+    assert call("train", source, "--runs", runs, "--method", "gpo").exit_code == 2
+
+
 def test_a_scorer_may_be_named_and_what_it_learnt_is_served(tmp_path: Path) -> None:
     source, runs = records(tmp_path / "sums.jsonl", n=120), tmp_path / "runs"
     shown = call("train", source, "--runs", runs, "--scorer", "trees")

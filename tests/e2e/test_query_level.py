@@ -46,7 +46,7 @@ async def test_experiences_headroom_compare_train_prompt_and_serve(
     found = call("train", "mixed", "--run", "policy")
     assert found["finished"]
     assert found["test"]["gain"]["n"] == 24
-    table = call("compare", "policy", "--scorer", "cluster")
+    table = call("compare", "policy", "--scorer", "knn")
     assert table["queries"] == 24
     assert table["trainings"][0]["test"] == found["test"]
     queries = ["3, 8, 1", "plum, cat"]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.edits import edit_distance, words
 from askwell.errors import ConfigError
 from askwell.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
 from askwell.models.fakes import ScriptedModel
+from askwell.text_similarity import edit_distance, words
 from askwell.types import Example, Prompt
 from tests.gpo.test_optimizer import gpo, history, numbered, sent
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from askwell.edits import edit_distance
 from askwell.errors import ConfigError, ModelError, RunFailed
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.models.fakes import ScriptedModel
+from askwell.text_similarity import edit_distance
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
 from tests.gpo.simulation import NUMBERS, q_end

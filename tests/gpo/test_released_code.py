@@ -6,11 +6,11 @@ loop's, the tasks' and the models': see `tests/test_released_code.py`.
 
 import re
 
-from askwell.edits import edit_distance
 from askwell.gpo.optimizer import GPO
 from askwell.gpo.presets import preset
 from askwell.gpo.schedule import budget_words, steps_per_epoch
 from askwell.models.fakes import ScriptedModel
+from askwell.text_similarity import edit_distance
 from askwell.types import Completion, Request
 from tests.gpo.simulation import NUMBERS, WORDS, q_end
 from tests.gpo.test_optimizer import START, gpo, history, numbered, sent

@@ -3,8 +3,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.gpo.embed import LexicalEmbedder
 from askwell.gpo.retrieve import RETRIEVERS
+from askwell.models.embedder import LexicalEmbedder
 from askwell.types import Candidate, Prompt
 
 

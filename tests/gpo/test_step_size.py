@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.edits import edit_distance
 from askwell.errors import ConfigError
 from askwell.gpo.presets import preset
 from askwell.gpo.step_size import RESTART, STRIDES, TrustRegion, radius
 from askwell.models.fakes import ScriptedModel
+from askwell.text_similarity import edit_distance
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Prompt
 from tests.gpo.test_optimizer import gpo, history, sent

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askwell.baselines.metaprompt import crossover_request, differential_request, mutation_request
-from askwell.edits import edit_distance
 from askwell.gpo.contrast import Contrast, contrast_request
 from askwell.gpo.metaprompt import Exemplar, Memory, Situation, meta_prompt, reflection_request, summary_request
 from askwell.gpo.parse import parse_prompt
@@ -17,6 +16,7 @@ from askwell.models.base import ChatModel
 from askwell.models.editor import EditorModel
 from askwell.models.editor_bank import bank, split_phrases, weights
 from askwell.models.editor_reading import read
+from askwell.text_similarity import edit_distance
 from askwell.types import Candidate, Completion, Message, Prompt, Request, Rollout
 
 PHRASES = [phrase for section in bank() for phrase in section.phrases]

@@ -18,7 +18,7 @@ from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel, SlowModel
 from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Limited, Metered, Pool, Retrying, leaves, unwrapped
+from askwell.models.wrappers import Limited, Metered, Pool, Retrying
 from askwell.types import Completion, Fault, Request
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
@@ -203,8 +203,6 @@ def test_the_name_is_the_models_whatever_the_members() -> None:
     members = [OpenAIModel("tiny", base_url=f"http://127.0.0.1:{port}/v1") for port in (8001, 8002)]
     assert Pool(members).name == Pool(members[:1]).name == "openai:tiny"
     assert Pool(members, name="mine").name == "mine"
-    assert unwrapped(Metered(Pool(members))) is members[0]
-    assert leaves(Retrying(Pool(members))) == members
 
 
 def test_mistakes_are_told() -> None:

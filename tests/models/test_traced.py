@@ -14,7 +14,7 @@ from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel
 from askwell.models.named import Named
 from askwell.models.traced import Traced
-from askwell.models.wrappers import Retrying, unwrapped
+from askwell.models.wrappers import Retrying
 from askwell.types import Completion, Message, Request, Usage
 from tests.conformance.chat_model import ChatModelContract
 from tests.e2e.conftest import serving
@@ -104,11 +104,6 @@ def test_every_attempt_is_a_span_and_a_failed_one_says_so(spans: Any) -> None:
     assert {span.attributes["error.type"] for span in failed} == {"server"}
     assert not last.status.description
     assert all(span.status.description == "injected fault server" for span in failed)
-
-
-def test_it_is_a_wrapper_like_the_others() -> None:
-    inner = ScriptedModel([])
-    assert unwrapped(Traced(inner)) is inner
 
 
 class TestTracedContract(ChatModelContract):

@@ -12,7 +12,7 @@ from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.fakes import FlakyModel, ScriptedModel, SlowModel
 from askwell.models.openai import OpenAIModel
-from askwell.models.wrappers import Limited, Metered, Retrying, unwrapped
+from askwell.models.wrappers import Limited, Metered, Retrying
 from askwell.types import FINAL_FAULTS, Completion, Fault, Request, Usage
 from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
@@ -195,13 +195,6 @@ async def test_calls_in_flight_are_counted_also_when_they_are_cancelled() -> Non
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
     assert (model.totals.in_flight, model.totals.calls) == (0, 0)
-
-
-def test_wrappers_can_be_taken_off() -> None:
-    bare = echo()
-    wrapped = Metered(Retrying(Limited(bare, max_concurrency=1)))
-    assert unwrapped(wrapped) is bare
-    assert wrapped.name == bare.name
 
 
 # --- fakes ----------------------------------------------------------------------------------------------------------

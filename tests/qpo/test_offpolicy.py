@@ -28,7 +28,7 @@ def test_estimates_are_near_the_truth_and_doubly_robust_covers_it() -> None:
     trials = 12
     for seed in range(trials):
         data, _ = logged(80, seed)
-        found = off_policy(data, fitting(data.queries), seed=seed, scorer="cluster")
+        found = off_policy(data, fitting(data.queries), seed=seed, scorer="knn")
         assert found.ips is not None
         covered += found.doubly_robust.low <= 0.8 <= found.doubly_robust.high
         misses += (found.doubly_robust.value - 0.8) / trials
@@ -40,7 +40,7 @@ def test_a_bad_model_is_corrected_by_the_log() -> None:
     """The model has seen another world, so direct is wrong; doubly robust and IPS are not."""
     data, _ = logged(300, seed=3)
     always_third = [PROMPTS[2]] * 300
-    found = off_policy(data, always_third, seed=0, scorer="cluster")
+    found = off_policy(data, always_third, seed=0, scorer="knn")
     assert found.doubly_robust.value == pytest.approx(0.1, abs=0.06)
     assert found.ips is not None
     assert found.ips.value == pytest.approx(0.1, abs=0.06)
@@ -51,7 +51,7 @@ def test_the_direct_method_is_set_right_where_log_and_policy_agree() -> None:
     covered, misses = 0, 0.0
     for seed in range(12):
         data, _ = logged(60, seed)
-        found = off_policy(data, fitting(data.queries), seed=seed, scorer="cluster").direct
+        found = off_policy(data, fitting(data.queries), seed=seed, scorer="knn").direct
         covered += found.low <= 0.8 <= found.high
         misses += (found.value - 0.8) / 12
     assert covered >= 10
@@ -63,7 +63,7 @@ def test_where_every_logged_answer_is_right_intervals_stay_open_below_and_reach_
     shown = np.argsort(np.random.default_rng(0).random(rates.shape), axis=1) < 2
     right = np.array([[prompt == best for prompt in PROMPTS] for best in fitting(queries)]) * shown
     data = Table(queries=queries, prompts=PROMPTS, totals=right.astype(np.float64), draws=shown.astype(np.float64))
-    found = off_policy(data, fitting(queries), seed=0, scorer="cluster")
+    found = off_policy(data, fitting(queries), seed=0, scorer="knn")
     assert found.ips is not None
     for one in (found.direct, found.ips):
         assert one.high == 1.0
@@ -76,7 +76,7 @@ def test_without_a_logged_answer_to_the_policys_prompts_nothing_is_known() -> No
     draws = data.draws.copy()
     draws[:, 2] = 0
     none = Table(queries=data.queries, prompts=PROMPTS, totals=data.totals * (draws > 0), draws=draws)
-    found = off_policy(none, [PROMPTS[2]] * 60, seed=0, scorer="cluster")
+    found = off_policy(none, [PROMPTS[2]] * 60, seed=0, scorer="knn")
     assert found.matched == 0.0
     for one in (found.direct, found.doubly_robust):
         assert (one.low, one.high) == (0.0, 1.0)
@@ -94,8 +94,8 @@ def test_given_propensities_undo_a_log_that_preferred_what_works() -> None:
     truth = float(rates[:, 0].mean())
     rows = data.tried.any(axis=1)
     kept = data.rows(np.flatnonzero(rows))
-    plain = off_policy(kept, always[: len(kept.queries)], seed=0, scorer="cluster")
-    given = off_policy(data, always, seed=0, scorer="cluster", propensities=chance)
+    plain = off_policy(kept, always[: len(kept.queries)], seed=0, scorer="knn")
+    given = off_policy(data, always, seed=0, scorer="knn", propensities=chance)
     assert plain.ips is not None
     assert given.ips is not None
     assert plain.ips.value - truth > 0.05
@@ -108,7 +108,7 @@ def test_where_log_and_policy_hardly_agree_only_the_model_speaks() -> None:
     draws = data.draws.copy()
     draws[5:, 2] = 0
     few = Table(queries=data.queries, prompts=PROMPTS, totals=data.totals * (draws > 0), draws=draws)
-    found = off_policy(few, [PROMPTS[2]] * 60, seed=0, scorer="cluster")
+    found = off_policy(few, [PROMPTS[2]] * 60, seed=0, scorer="knn")
     assert found.ips is None
     assert found.matched < 0.1
 
@@ -120,7 +120,7 @@ def test_prompts_that_were_never_logged_can_not_be_estimated() -> None:
     with pytest.raises(DataError, match="expected one each"):
         off_policy(data, [PROMPTS[0]], seed=0)
     with pytest.raises(DataError, match="propensity"):
-        off_policy(data, [PROMPTS[0]] * 30, seed=0, propensities=np.zeros((30, 3)), scorer="cluster")
+        off_policy(data, [PROMPTS[0]] * 30, seed=0, propensities=np.zeros((30, 3)), scorer="knn")
 
 
 def test_same_seed_same_estimates() -> None:

@@ -12,10 +12,10 @@ from askwell.api.config import Config, OptimizerConfig, TargetConfig
 from askwell.api.endpoints import shown_all
 from askwell.errors import ConfigError
 from askwell.evaluation import Sampling
-from askwell.gpo.embed import default_embedder
 from askwell.job import EvaluateJob, OptimizeJob, TargetSide, header_body
 from askwell.loop import LoopSettings
 from askwell.methods import ConfiguredOptimizer, configure
+from askwell.models.embedder import default_embedder
 from askwell.models.gate import Gates
 from askwell.race import RaceSettings
 from askwell.tasks.base import Task

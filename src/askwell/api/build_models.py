@@ -15,7 +15,7 @@ from askwell.models.gate import Gates
 from askwell.models.http_model import HttpModel
 from askwell.models.named import Named
 from askwell.models.providers import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced, unwrapped
+from askwell.models.wrappers import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced
 
 if TYPE_CHECKING:
     from askwell.serve.proxy import Upstream
@@ -45,7 +45,7 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
     if len(places(config)) > 1:
         _check_pool(config)
     gates = gates or Gates()
-    members = [_limited(kind, name, place, trace, gates, flag) for place in places(config)]
+    members = [_limited(_bare_model(kind, name, place, flag), place, trace, gates, flag) for place in places(config)]
     asked = members[0] if len(members) == 1 else Pool(members, labels=labels(config))
     retrying = Retrying(asked, max_attempts=config.max_attempts)
     provider = provider_of(config.model)
@@ -61,11 +61,10 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
         )
     if provider_of(config.model) is None:
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    kind, _, name = config.model.partition(":")
-    direct = _limited(kind, name, config, trace, gates or Gates(), flag)
-    bare = unwrapped(direct)
+    bare = _served(config, flag)
     if not isinstance(bare, HttpModel):
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
+    direct = _limited(Named(bare, name=config.model), config, trace, gates or Gates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
 
@@ -80,9 +79,8 @@ def _check_pool(config: ModelConfig) -> None:
         raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
 
 
-def _limited(kind: str, name: str, config: ModelConfig, trace: Trace, gates: Gates, flag: str) -> Limited:
+def _limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: Gates, flag: str) -> Limited:
     """Return the model at one place, within its limits."""
-    bare = _bare_model(kind, name, config, flag)
     return Limited(
         bare if trace == "off" else Traced(bare, detail=trace),
         max_concurrency=_at_one_place(config),
@@ -148,11 +146,14 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         from askwell.models.local import LocalModel
 
         return LocalModel(name, batch_size=config.batch_size)
+    return Named(_served(config, flag), name=config.model)  # without the endpoint: a run may go on at another address
+
+
+def _served(config: ModelConfig, flag: str) -> ChatModel:
     from askwell.models.served import served_model
 
     prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    model = served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)
-    return Named(model, name=config.model)  # without the endpoint: a run may go on at another address
+    return served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)
 
 
 def speaks_openai(model: str) -> bool:

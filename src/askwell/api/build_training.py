@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from askwell.api.build_jobs import resumable, run_identity, target_side
 from askwell.api.build_task import build_task
@@ -15,11 +16,15 @@ from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.errors import ConfigError
 from askwell.job import header_body
+from askwell.qpo.asking import Show
 from askwell.qpo.data import Cells
 from askwell.qpo.parts import Shares
 from askwell.qpo.settings import METHODS, LoopsSettings, ModelSettings, TrainSettings
 from askwell.qpo.writing import Trainer, Writer
-from askwell.train_job import TrainJob
+from askwell.train_job import TrainerFactory, TrainJob
+
+if TYPE_CHECKING:
+    from askwell.qpo.train import Epoch, LanguageModelTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +63,7 @@ def train_job(config: Config, cells: Cells, *, read_writer: Callable[[Path], Wri
         header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
         cells=cells,
         side=side,
-        trainer=trainer or language_trainer(settings),
+        trainer_in=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),
         read_writer=read_writer or language_writer,
         settings=settings.loops,
         shares=Shares(),
@@ -89,7 +94,7 @@ def policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
 
 def _policy_identity(policy: PolicyConfig, settings: PolicySettings | None, loops: LoopsSettings) -> dict[str, object]:
     """Return what decides how a policy is trained; `settings` is None for a trainer of the caller's own."""
-    tree = {key: value for key, value in asdict(policy).items() if key != "settings"}
+    tree = {key: value for key, value in asdict(policy).items() if key not in {"settings", *PolicyConfig.volatile}}
     tree |= {"loops": asdict(loops)} if settings is None else asdict(settings)
     tree.get("model", {}).pop("device", None)  # where it runs, not what it finds
     return json.loads(json.dumps(tree))  # as it is read back: lists
@@ -120,7 +125,46 @@ def _is_at_hand(base: str) -> bool:
     return True
 
 
-def language_trainer(settings: PolicySettings) -> Trainer:
+def trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
+    """Return what makes the trainer of a language model, on so many processes.
+
+    Raises `ConfigError` where PyTorch is missing, or where the trainer can't run on so many processes.
+    """
+    trainer = language_trainer(settings)
+    if processes == 1:
+        return lambda folder, is_stopping, show: trainer
+    from askwell.qpo.launch import MultiProcessTrainer, check_processes
+
+    check_processes(trainer, processes)
+
+    def trainer_in(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
+        def show_epoch(epoch: Epoch) -> None:
+            show(_describe_epoch(epoch), 0, 0)
+
+        return MultiProcessTrainer(
+            trainer=replace(trainer, on_epoch=show_epoch),
+            processes=processes,
+            folder=folder,
+            is_stopping=is_stopping,
+        )
+
+    return trainer_in
+
+
+def _describe_epoch(epoch: Epoch) -> str:
+    dev = "" if epoch.dev is None else f", dev loss {epoch.dev.total:.3f}"
+    return f"epoch {epoch.number + 1}: training loss {epoch.train.total:.3f}{dev}"
+
+
+def _given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
+    if policy.processes > 1:
+        raise ConfigError(
+            f"processes={policy.processes!r} is for the language model's trainer; leave it out with trainer="
+        )
+    return lambda folder, is_stopping, show: trainer
+
+
+def language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.qpo.train import LanguageModelTrainer
 

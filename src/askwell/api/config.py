@@ -176,12 +176,17 @@ class PolicyConfig:
     Other keys are settings of its method: those of `LoopsSettings`, `ModelSettings` and `TrainSettings`.
     """
 
+    volatile: ClassVar[frozenset[str]] = frozenset({"processes"})
+    """Keys that a resumed training may change."""
+
     sources: tuple[str, ...] = ()
     """Where outcomes were logged: names of runs, and files of records."""
     method: Literal["askwell", "qpo"] = "askwell"
     """`qpo`: QPO as published (greedy, no fallback, reward-conditioned, one new prompt per query)."""
     scorer: str = ""
-    """Select among the logged prompts by this scorer (multitask, trees, knn): no prompt is written, no call is paid."""
+    """Select among the logged prompts by this scorer (multitask, trees or knn): nothing is written, no call is paid."""
+    processes: int = 1
+    """Processes of this machine that each training runs on (on GPUs: one per GPU), with the results of one."""
     shots: int = 0
     """Demonstrations, from the train split, that go with every prompt."""
     force: bool = False
@@ -190,6 +195,7 @@ class PolicyConfig:
     """Settings of the method that differ from its own; in a file they stand beside `method`."""
 
     def __post_init__(self) -> None:
+        at_least("processes", self.processes, 1)
         at_least("shots", self.shots, 0)
 
 

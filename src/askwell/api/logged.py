@@ -39,13 +39,19 @@ def resumed(name: str, overrides: Mapping[str, Any]) -> Config:
     return _parsed(tree, folder, name)
 
 
-def resumed_training(name: str, folder: Path) -> Config:
-    """Read a training's own settings from its log. Raises `ConfigError` as `resumed` does."""
+def resumed_training(name: str, folder: Path, *, processes: int | None = None) -> Config:
+    """Read a training's own settings from its log; it may go on with another number of processes.
+
+    Raises `ConfigError` as `resumed` does.
+    """
     header = _header(folder, name)
     if not runs.is_training(header):
         raise ConfigError(f"the run {name!r} is no training; go on with it by askwell optimize --resume {name}")
     advice = f"call askwell.train again with the same arguments and run={str(folder / name)!r}"
-    return _parsed(named_settings(header, name, advice=f"{advice}, and nothing is paid for twice"), folder, name)
+    tree = named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
+    if processes is not None:
+        tree["policy"]["processes"] = processes
+    return _parsed(tree, folder, name)
 
 
 def named_settings(

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from askwell.api.plan_sizes import Sizes, Stage, stages
 from askwell.budget import Caps
 from askwell.job import OptimizeJob
-from askwell.models.prices import Priced, PriceOf
-from askwell.models.wrappers import batched_in, unwrapped
+from askwell.models.parts import parts_of
+from askwell.models.prices import PriceOf
 from askwell.types import ModelRole
 
 ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
@@ -110,8 +110,8 @@ def plan_job(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | 
     """
     paces = (target or Pace(concurrency=job.side.concurrency), optimizer or Pace())
     models = (job.side.model, job.optimizer_model)
-    usual = tuple(_price(batched_in(model) or unwrapped(model)) for model in models)
-    dearest = tuple(_price(unwrapped(model)) for model in models)  # of batches: what is too little for one
+    usual = tuple(parts_of(model).price for model in models)
+    dearest = tuple(parts_of(model).direct_price for model in models)  # of batches: what is too little for one
     found = list(stages(job))
     expected, worst = ([stage.usual for stage in found], [stage.most for stage in found])
     rows = tuple(
@@ -212,10 +212,6 @@ def _amount(sizes: Sequence[Sizes], price: PriceOf) -> Amount:
         each = price(math.ceil(prompt / calls), 0, math.ceil(completion / calls))
         cost = None if each is None else each * calls
     return Amount(calls=calls, prompt_tokens=prompt, completion_tokens=completion, cost_usd=cost)
-
-
-def _price(model: object) -> PriceOf:
-    return model.price if isinstance(model, Priced) else lambda _prompt, _cached, _completion: None
 
 
 def _sum_known(costs: Sequence[float | None]) -> float | None:

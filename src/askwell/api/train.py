@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,17 +22,15 @@ from askwell.offline import is_file, read_offline, run_log
 from askwell.policy import FixedPolicy, NearestDemos, Policy
 from askwell.qpo import policy as policies
 from askwell.qpo.asking import Show
-from askwell.qpo.crew import as_one, shared
 from askwell.qpo.data import Cells
 from askwell.qpo.learnt import digest_of, keep_learnt, read_learnt
-from askwell.qpo.ranks import ranks
 from askwell.qpo.select import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import dense_part
 from askwell.qpo.writing import Trainer, Writer
 from askwell.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
-from askwell.train_job import Trained, TrainJob, trained
+from askwell.train_job import Trained, TrainJob
 
 
 @refuses_old_arguments
@@ -60,8 +59,7 @@ def train(
     the policy; if it holds an unfinished training of the same outcomes and settings, that one goes on. `trainer` (with
     `read_writer`, which loads what it saved) stands in for the language model.
 
-    Started several times at once (`torchrun`, `accelerate launch`), the first process asks, logs and saves; the others
-    take part in its trainings, and read what it found from `run`, which must then be given.
+    {"processes": 4} in `policy` trains on four processes of this machine, which are started for each fit.
 
     Raises as `optimize` does.
     """
@@ -75,31 +73,30 @@ def train(
         },
     )  # fmt: skip
     config = replace(config, objects=replace(config.objects, trainer=trainer))
-    if ranks().size > 1 and run is None:
-        raise ConfigError("run=None, with several processes: give a folder that all of them see, as run=")
-
-    def work() -> Trained:
-        job = train_job(config, read_offline(names), read_writer=read_writer)
-        name = f"{job.side.task.name}-policy"
-        folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
-        return execute(job, folder, show)
-
-    found = as_one(work)
-    if found is None:
-        folder = Path(run or "")
-        with SqliteStore(folder / runs.LOG, read_only=True) as store:
-            found = trained(store, folder, read_writer=read_writer or language_writer)
-    return found
+    job = train_job(config, read_offline(names), read_writer=read_writer)
+    name = f"{job.side.task.name}-policy"
+    folder = Path("runs") / runs.free_name(Path("runs"), name) if run is None else Path(run)
+    return execute(job, folder, show)
 
 
 def execute(job: TrainJob, folder: Path, show: Show) -> Trained:
     """Run a training in a folder (a new one, or one it was begun in)."""
-    job = replace(job, trainer=shared(job.trainer))
+    _check_single_process()
     store = SqliteStore(folder / runs.LOG)
     try:
         return run_blocking(lambda stopper: job.execute(store, folder, stopper, show))
     finally:
         store.close()
+
+
+def _check_single_process() -> None:
+    """Refuse to run as one of several ranks: each of them would pay for the same calls."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    if "RANK" in os.environ and size != "1":
+        raise ConfigError(
+            f"the training was started as {size} processes (WORLD_SIZE={size!r}, set by torchrun or the like); start "
+            f"it once, with --processes {size} (processes = {size} in [policy])"
+        )
 
 
 def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:

@@ -32,13 +32,13 @@ from askwell.baselines.population import distinct, fittest, shown_examples, word
 from askwell.baselines.trials import judged
 from askwell.budget import Demand
 from askwell.checks import at_least
-from askwell.edits import words
 from askwell.errors import RunFailed
 from askwell.gpo.asking import Asker
 from askwell.gpo.direction import Judge
 from askwell.gpo.metaprompt import Exemplar
 from askwell.models.base import ChatModel
 from askwell.tasks.base import Render
+from askwell.text_similarity import words
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, Prompt, Proposal, Rollout
 

@@ -28,7 +28,13 @@ from askwell.train_job import figures
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...")
-@click.option("--scorer", "scorers", multiple=True, metavar="NAME", help="Compare only this scorer; may be repeated.")
+@click.option(
+    "--scorer",
+    "scorers",
+    multiple=True,
+    metavar="NAME",
+    help="Compare only this scorer (multitask, trees or knn); may be repeated.",
+)
 @flags(SOURCE_FLAGS, [HELD_OUT_FLAG, SEED_FLAG, JSON_FLAG])
 @reports_errors
 def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool, **values: Any) -> None:

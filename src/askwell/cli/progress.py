@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from askwell.loop import Progress
-from askwell.models.meter import Totals
+from askwell.models.totals import Totals
 
 _REFRESH_S = 0.25
 _NOTE_S = 300.0

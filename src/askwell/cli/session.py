@@ -14,8 +14,8 @@ from askwell.api.config import Config
 from askwell.cli import tables
 from askwell.cli.progress import LiveProgress
 from askwell.models.meter import Metered, Totals
+from askwell.models.parts import parts_of
 from askwell.models.traced import Exporting
-from askwell.models.wrappers import batched_in, pool_in
 from askwell.store import SqliteStore
 
 INTERRUPTED = 130
@@ -50,9 +50,9 @@ def live_progress(models: list[Metered]) -> LiveProgress:
 
     live = LiveProgress(Console(stderr=True), totals)
     for model in models:
-        batched = batched_in(model)
-        if batched is not None:
-            batched.say = live.note
+        batches = parts_of(model).batches
+        if batches is not None:
+            batches.say = live.note
     return live
 
 
@@ -65,6 +65,6 @@ def print_spending(out: Console, models: list[Metered], seconds: float) -> None:
     """Print what this session spent, and how many calls each member of a pool answered."""
     out.print(tables.spent([model.totals for model in models], seconds), highlight=False)
     for model in models:
-        pool = pool_in(model)
-        if pool is not None:
-            out.print(tables.members(pool.totals), highlight=False)
+        members = parts_of(model).members
+        if members is not None:
+            out.print(tables.members(members()), highlight=False)

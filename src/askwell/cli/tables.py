@@ -12,8 +12,7 @@ from rich.text import Text
 
 from askwell.api.optimize import Evaluation
 from askwell.cli.progress import format_seconds, spent_line
-from askwell.models.meter import Totals
-from askwell.models.pool import MemberTotals
+from askwell.models.totals import MemberTotals, Totals
 from askwell.report import Report, claim, interval_json, prompt_diff, prompt_text
 from askwell.runs import RunSummary
 from askwell.stats import Interval, format_interval

@@ -34,7 +34,6 @@ from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.errors import ConfigError
-from askwell.qpo.crew import as_one
 from askwell.qpo.guard import guard_body
 from askwell.qpo.table import table_of
 from askwell.qpo.worth import judge
@@ -58,7 +57,9 @@ _POLICY_FLAGS = [
         "--reward", metavar="NAME", help="accuracy, or a formula of the paper: choice, few-shot or free-text."
     ),
     click.option(
-        "--scorer", metavar="NAME", help="Select among the logged prompts with this scorer; no model is called."
+        "--scorer",
+        metavar="NAME",
+        help="Select among the logged prompts with this scorer (multitask, trees or knn); no model is called.",
     ),
     click.option("--loops", type=int, help="Maximum number of trainings (default 3)."),
     click.option("--acquire", type=int, metavar="INTEGER", help="New pairs labelled per loop (default 200)."),
@@ -70,6 +71,7 @@ _POLICY_FLAGS = [
     ),
     click.option("--samples", type=int, help="Prompts ranked per query; 0 sends the greedy one (default 4)."),
     click.option("--epochs", type=int, help="Maximum number of passes over the data."),
+    click.option("--processes", type=int, help="Train on this number of processes of this machine (default 1)."),
     click.option("--shots", type=int, help="Demonstrations sent with every prompt (default 0)."),
     click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain."),
     click.option("--seed", type=int, help="Random seed (default 0)."),
@@ -89,6 +91,7 @@ _KEYS = {
     "acquisition": "policy.acquisition",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
+    "processes": "policy.processes",
     "shots": "policy.shots",
     "force": "policy.force",
 }
@@ -119,17 +122,12 @@ def train(sources: tuple[str, ...], *, path: Path | None, resume: str | None, as
 def train_policy(
     outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
 ) -> None:
-    """Train a policy on logged outcomes, or resume a training, and print its figures.
-
-    With several processes (`torchrun`), the first one runs everything and prints; the others only help to train.
-    """
-    as_one(lambda: _train(outcomes, path, resume=resume, as_json=as_json, overrides=overrides))
-
-
-def _train(
-    outcomes: OutcomeSources, path: Path | None, *, resume: str | None, as_json: bool, overrides: dict[str, Any]
-) -> None:
-    config = resumed_training(resume, outcomes.folder) if resume else _new_training(outcomes, path, overrides)
+    """Train a policy on logged outcomes, or resume a training, and print its figures."""
+    config = (
+        resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        if resume
+        else _new_training(outcomes, path, overrides)
+    )
     if config.policy.scorer or not (config.task.data or config.task.dev):
         _select(outcomes, config, as_json=as_json)
         return

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from askwell.edits import edit_distance, words
 from askwell.errors import ConfigError
+from askwell.text_similarity import edit_distance, word_runs, words
 from askwell.trajectory import Trajectory
 from askwell.types import Example, Prompt
 
@@ -86,8 +86,8 @@ def length(attempt: Attempt) -> str:
 def copying(attempt: Attempt) -> str:
     """No training example's text in it, but for what the initial prompt says too."""
     for size, runs in _copies(tuple(attempt.train), attempt.limits.copied_words).items():
-        own = set(_runs(words(attempt.initial), size))
-        for run in _runs(words(attempt.text), size):
+        own = set(word_runs(words(attempt.initial), size))
+        for run in word_runs(words(attempt.text), size):
             if run in runs and run not in own:
                 return f"copies {' '.join(run)!r} from a training example"
     return ""
@@ -137,12 +137,8 @@ def _copies(train: tuple[Example, ...], most: int) -> Mapping[int, frozenset[tup
         question = words(example.input)
         if len(question) >= _SHORTEST_COPY:
             size = min(most, len(question))
-            found.setdefault(size, set()).update(_runs(question, size))
+            found.setdefault(size, set()).update(word_runs(question, size))
         answers = [example.target] if isinstance(example.target, str) else example.target
         for answer in answers:
-            found.setdefault(most, set()).update(_runs(words(answer), most))
+            found.setdefault(most, set()).update(word_runs(words(answer), most))
     return {size: frozenset(runs) for size, runs in found.items()}
-
-
-def _runs(said: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(said[place : place + size]) for place in range(len(said) - size + 1)]

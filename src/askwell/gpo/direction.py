@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from askwell.gpo.contrast import Contrast, contrast_request, delta
-from askwell.gpo.embed import Embedder
 from askwell.gpo.metaprompt import Memory, exemplar, reflection_request, summary_request
 from askwell.gpo.retrieve import RETRIEVERS, Retriever
+from askwell.models.embedder import Embedder
 from askwell.tasks.base import Render
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, Prompt, Rollout

@@ -28,13 +28,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell.budget import Demand
-from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.asking import Asker
 from askwell.gpo.constraints import CONSTRAINTS, Attempt, budget, check_frozen, reason_against, required_placeholders
 from askwell.gpo.contrast import rival_of, verified_lessons
 from askwell.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judge, Judged, Moment, contrast, reflect
-from askwell.gpo.embed import embedder_named
 from askwell.gpo.joint import varied, varies_demos
 from askwell.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
 from askwell.gpo.population import PARENTS, at_plateau, idle_steps
@@ -42,8 +40,10 @@ from askwell.gpo.schedule import train_batch
 from askwell.gpo.settings import GPOSettings
 from askwell.gpo.step_size import RESTART, STRIDES
 from askwell.models.base import ChatModel
+from askwell.models.embedder import embedder_named
 from askwell.tasks.base import Render
 from askwell.tasks.render import shown_target
+from askwell.text_similarity import words
 from askwell.trajectory import Trajectory
 from askwell.types import Candidate, Example, Prompt, Proposal
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from askwell.gpo.embed import Embedder
+from askwell.models.embedder import Embedder
 from askwell.types import Candidate
 
 Retrieve = Callable[[Sequence[Candidate], Candidate, int, Embedder, int], list[Candidate]]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from askwell.edits import words
 from askwell.errors import ConfigError
 from askwell.gpo.schedule import SCHEDULES, budget_words, warmup_steps
+from askwell.text_similarity import words
 from askwell.trajectory import Trajectory, merit
 from askwell.types import Candidate
 

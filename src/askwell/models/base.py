@@ -19,6 +19,9 @@ class ChatModel(Protocol):
     `failed` with its fault class and the provider's own words (no key in them). It may be called from hundreds of
     tasks at once on one event loop. `name` is stable and part of the cache key: two models that may answer
     differently have different names. `aclose` frees sockets and threads; calling it twice is harmless.
+
+    A model that wraps another one also passes its `parts` on (the optional protocol `models.parts.Composed`): without
+    them a run knows no price, and does not keep what the server refused.
     """
 
     @property

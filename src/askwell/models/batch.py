@@ -17,6 +17,7 @@ from askwell.models.batch_desk import Answer, Desk
 from askwell.models.batch_ledger import Ledger, NoLedger
 from askwell.models.batch_openai import OpenAIBatches, boundary
 from askwell.models.http_model import HttpModel
+from askwell.models.parts import ModelParts
 from askwell.models.perloop import PerLoop
 from askwell.models.quirks import Body
 from askwell.types import FINAL_FAULTS, Completion, Request
@@ -90,6 +91,7 @@ class Batched:
         self._name = name or model.name
         self._poll_s, self._least = poll_s, least
         self._gatherings = PerLoop(self._gathering)
+        self.parts = ModelParts(negotiating=(model,), batches=self, price=self.price, direct_price=model.price)
 
     @property
     def name(self) -> str:

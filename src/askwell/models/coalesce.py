@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from askwell.models.base import ChatModel
+from askwell.models.parts import parts_of
 from askwell.models.perloop import PerLoop
 from askwell.types import Completion, Request
 
@@ -42,6 +43,7 @@ class Coalesced:
 
     def __init__(self, model: ChatModel) -> None:
         self.inner = model
+        self.parts = parts_of(model)
         self._most = _MOST_SAMPLES
         self._turns = PerLoop(_Turn)
 

@@ -14,12 +14,12 @@ import hashlib
 import random
 import re
 
-from askwell.edits import words
 from askwell.models.editor_bank import best_section, split_phrases
 from askwell.models.editor_forms import Form, filled, sort_of
 from askwell.models.editor_lessons import feedback_on
 from askwell.models.editor_reading import Reading, read
 from askwell.models.editor_search import best_of, credits_of, rewrite
+from askwell.text_similarity import words
 from askwell.types import Completion, Request, Usage
 
 _REMEMBERED = 5

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from askwell.edits import edit_distance
 from askwell.models.editor_bank import bank, split_phrases, weights, words_of
 from askwell.models.editor_reading import Reading, Tried
+from askwell.text_similarity import edit_distance
 
 MOST_PHRASES = 5
 """Longest prompt written, in phrases: longer ones say too many things at once to learn anything from their score."""

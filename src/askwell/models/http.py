@@ -7,41 +7,43 @@ the prompts elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from askwell.errors import ConfigError
 from askwell.models.endpoint import Endpoint
 from askwell.models.perloop import PerLoop
-from askwell.models.transport import HttpAnswer, Line, NotConnected, NotConnectedInTime, Transport
 from askwell.types import Completion, Fault
 
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
 _CONNECT_S = 10.0
+_KEEP_ALIVE_S = 30.0  # how long an idle connection is kept for the next request
 _SECRET_CHARS = 4  # a shorter "key" is a placeholder for a local server, and removing it would spoil every message
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
 
-def quickest(line: Line) -> Transport:
-    """Open the direct transport where the `speed` extra is installed and no proxy stands between, else aiohttp's."""
-    from askwell.models.transport_direct import DirectTransport, parser_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """One HTTP response, read to its end and decompressed. Look header names up in lower case."""
 
-    parser = None if line.proxy else parser_type()
-    if parser is not None:
-        return DirectTransport(line, parser)
-    from askwell.models.transport_aiohttp import AiohttpTransport
-
-    return AiohttpTransport(line)
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class HttpClient:
-    """Asks one server, over as many connections as calls are under way; one pool for each event loop.
+    """Asks one server, over as many connections as calls are under way; one aiohttp session for each event loop.
 
     `headers` go with every request. `timeout_s` bounds a whole exchange, connecting included (that alone at most 10 s).
     Proxies named by the environment are used as by every other client, except for this machine's own addresses;
     `use_proxy=False` ignores them. `key` is what `without_secrets` removes besides secrets of the URL and the proxy.
-    `open_transport` is called once for each event loop.
+    A cancelled request frees its connection.
     """
 
     def __init__(
@@ -52,18 +54,15 @@ class HttpClient:
         headers: Mapping[str, str] = _NOTHING,
         key: str | None = None,
         use_proxy: bool = True,
-        open_transport: Callable[[Line], Transport] = quickest,
     ) -> None:
         self.endpoint = endpoint
-        self._line = line = Line(
-            headers={"User-Agent": "askwell", "Content-Type": "application/json", **headers},
-            timeout_s=timeout_s,
-            connect_s=min(_CONNECT_S, timeout_s),
-            proxy=endpoint.proxy() if use_proxy else None,
-        )
-        secrets = (key or "", *endpoint.secrets(), (urlsplit(line.proxy).password if line.proxy else "") or "")
+        self._headers = {"User-Agent": "askwell", "Content-Type": "application/json", **headers}
+        self._timeout_s, self._connect_s = timeout_s, min(_CONNECT_S, timeout_s)
+        self._proxy = endpoint.proxy() if use_proxy else None
+        proxy_password = urlsplit(self._proxy).password if self._proxy else None
+        secrets = (key or "", *endpoint.secrets(), proxy_password or "")
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
-        self._transports = PerLoop(lambda: open_transport(line))
+        self._sessions = PerLoop(self._open_session)
 
     async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
         """Send one request; what kept it from an answer comes back as a failed completion."""
@@ -81,22 +80,39 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later request opens new ones."""
-        transport = self._transports.pop()
-        if transport is not None:
-            await transport.aclose()
+        session = self._sessions.pop()
+        if session is not None:
+            await session.close()
+
+    def _open_session(self) -> ClientSession:
+        import aiohttp  # not above: reading a config or a log must not load an HTTP library
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
     async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
+        import aiohttp
+
         shown = self.endpoint.shown
         try:
-            return await self._transports.get().exchange(method, url, data)
-        except NotConnectedInTime:
-            return failed("connection", f"no connection to {shown} within {self._line.connect_s:g} s; {CHECK_URL}")
+            async with self._sessions.get().request(
+                method, url, data=data, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                body = await response.read()
+                return HttpAnswer(status=response.status, headers=response.headers, body=body)
+        except aiohttp.ConnectionTimeoutError:  # before TimeoutError, which it is as well
+            return failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
         except TimeoutError:
-            return failed("timeout", f"no answer from {shown} within timeout_s={self._line.timeout_s:g}")
-        except NotConnected as problem:
+            return failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+        except aiohttp.ClientConnectorError as problem:
             return failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
-        except OSError as problem:
-            return failed("connection", f"the connection to {shown} broke: {problem}")
+        except (aiohttp.ClientError, OSError) as problem:
+            reason = str(problem) or type(problem).__name__
+            return failed("connection", f"the connection to {shown} broke: {reason}")
 
 
 def failed(fault: Fault, error: str) -> Completion:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.gate import Gate, Queue
+from askwell.models.parts import parts_of
 from askwell.models.perloop import PerLoop
 from askwell.types import Completion, Request
 
@@ -41,6 +42,7 @@ class Limited:
             if value is not None and value <= 0:
                 raise ConfigError(f"{what}={value!r} must be above 0")
         self.inner = model
+        self.parts = parts_of(model)
         self.max_concurrency = max_concurrency
         self.gate = gate or Gate()
         self._queue = PerLoop(lambda: Queue(max_concurrency))

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from askwell.models.base import ChatModel
+from askwell.models.parts import parts_of
+from askwell.models.totals import Totals
 from askwell.types import Completion, Fault, Request, Usage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Running totals of a model. `usage.cost_usd` adds up the calls whose price is known, None if there is none."""
-
-    calls: int = 0
-    """Finished calls, failed ones included."""
-    failed: int = 0
-    faults: Mapping[Fault, int] = field(default_factory=dict[Fault, int])
-    """Failed calls by fault class."""
-    in_flight: int = 0
-    usage: Usage = field(default_factory=Usage)
-    unpriced_calls: int = 0
-    """Calls that used tokens at an unknown price: above 0, `usage.cost_usd` is a lower bound."""
 
 
 class Metered:
@@ -30,6 +15,7 @@ class Metered:
 
     def __init__(self, model: ChatModel) -> None:
         self.inner = model
+        self.parts = parts_of(model)
         self._calls = self._in_flight = self._unpriced_calls = 0
         self._prompt_tokens = self._completion_tokens = 0
         self._cost_usd: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from askwell.models.base import ChatModel
+from askwell.models.parts import parts_of
 from askwell.types import Completion, Request
 
 
@@ -14,6 +15,7 @@ class Named:
 
     def __init__(self, model: ChatModel, *, name: str) -> None:
         self.inner = model
+        self.parts = parts_of(model)
         self._name = name
 
     @property

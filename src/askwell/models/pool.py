@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
 from askwell.models.limit import Limited
-from askwell.models.meter import Totals
+from askwell.models.parts import ModelParts, parts_of
 from askwell.models.perloop import PerLoop
 from askwell.models.pool_member import MISPLACED, Member
+from askwell.models.totals import MemberTotals
 from askwell.types import Completion, Request
 
 _LOG = logging.getLogger(__name__)
@@ -26,14 +27,6 @@ _AT_HOME = 0.75  # how much sooner a server is taken to answer what begins as so
 _SOONEST_S = 0.0005
 _LOOK_AGAIN_S = 0.1  # another model of the same server may have made room
 _REMEMBERED = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberTotals:
-    """What went through one member of a pool."""
-
-    label: str
-    totals: Totals
 
 
 @dataclass(slots=True, eq=False)
@@ -87,20 +80,17 @@ class Pool:
         self._members = [Member(one, label=label) for one, label in zip(limited, labels, strict=True)]
         self._waiting = PerLoop(_Waiting)
         self._failed_at: dict[Request, set[Member]] = {}
+        parts = [parts_of(member.model) for member in self._members]
+        self.parts = ModelParts(
+            negotiating=tuple(model for each in parts for model in each.negotiating),
+            members=lambda: self.totals,
+            price=parts[0].price,  # all members are the same model
+            direct_price=parts[0].direct_price,
+        )
 
     @property
     def name(self) -> str:
         return self._name
-
-    @property
-    def inner(self) -> ChatModel:
-        """The first member, to ask for prices and abilities: all are the same model."""
-        return self._members[0].model
-
-    @property
-    def members(self) -> list[ChatModel]:
-        """The members, each within its limits."""
-        return [one.model for one in self._members]
 
     @property
     def totals(self) -> list[MemberTotals]:

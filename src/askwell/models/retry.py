@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
+from askwell.models.parts import parts_of
 from askwell.types import FINAL_FAULTS, Completion, Request
 
 _NEVER_ANSWERED_ATTEMPTS = 3
@@ -59,6 +60,7 @@ class Retrying:
         if max_attempts < 1:
             raise ConfigError(f"max_attempts={max_attempts!r} must be at least 1 (1: no retries)")
         self.inner = model
+        self.parts = parts_of(model)
         self._max_attempts = max_attempts
         self._base_s = base_s
         self._cap_s = cap_s

@@ -48,7 +48,8 @@ def quota(headers: Mapping[str, str], *, tokens: int) -> Quota | None:
     """Return what a response says is left, the scarcer of requests and tokens; `tokens` is what this call used."""
     found: list[Quota] = []
     for remaining, reset, unit in _QUOTAS:
-        if _NUMBER.fullmatch(left := headers.get(remaining, "")):
+        left = headers.get(remaining)
+        if left and _NUMBER.fullmatch(left):  # most servers send none of these headers: no pattern is tried then
             size = 1 if unit == "requests" else max(1, tokens)
             found.append(Quota(left=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers)))
     return min(found, key=lambda one: one.left, default=None)

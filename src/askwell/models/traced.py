@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from askwell.errors import ConfigError
 from askwell.models.base import ChatModel
+from askwell.models.parts import parts_of
 from askwell.types import Completion, Message, Outcome, Request
 
 Detail = Literal["calls", "content"]
@@ -27,6 +28,7 @@ class Traced:
 
     def __init__(self, model: ChatModel, *, detail: Detail = "calls") -> None:
         self.inner = model
+        self.parts = parts_of(model)
         self._detail: Detail = detail
         self._trace = _otel("opentelemetry.trace")
         self._tracer = self._trace.get_tracer("askwell")

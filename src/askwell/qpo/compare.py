@@ -24,9 +24,8 @@ from askwell.qpo.select import DEFAULT_SCORER, MIN_QUERIES, fit_selection
 from askwell.qpo.table import Table, static_prompt
 from askwell.stats import Interval, mean_interval, paired_difference
 
-SCORERS = ("multitask", "kernel-ridge", "linear", "trees", "reward-model", "knn", "cluster")
-"""Scorers that are compared unless others are named; `reward-model` is Prompt-OIRL's form: best of N by a reward model
-that reads query and prompt."""
+SCORERS = ("multitask", "trees", "knn")
+"""Scorers that are compared unless others are named."""
 
 STATIC = "best static prompt"
 RANDOM = "random prompt"

@@ -1,7 +1,7 @@
-"""Several training processes as one: sums over them, by whatever started them (`torchrun`, `accelerate launch`).
+"""Data-parallel training: the collectives of one fit, over `torch.distributed`.
 
-Each process takes its share of every global batch and gradients are summed, so that n processes take the same steps
-as one. In a process that was started alone everything here does nothing.
+Each rank takes its share of every global batch, and gradients are summed over the ranks, so that n ranks take the same
+steps as one process. Without an initialised process group everything here does nothing.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportPossiblyUnboundVariable=false
@@ -9,6 +9,7 @@ as one. In a process that was started alone everything here does nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,60 +18,64 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from askwell.qpo.ranks import ranks
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
-    """Where this process stands among `size`."""
+class ProcessGroup:
+    """The rank of this process among `world_size` processes."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files and messages."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and reports progress."""
         return self.rank == 0
 
-    def total(self, values: Tensor) -> Tensor:
-        """Sum over all processes."""
-        if self.size > 1:
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """Sum over all ranks, in place."""
+        if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
-    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Replace each gradient by its sum over all processes, in one exchange."""
-        if self.size == 1:
+    def all_reduce_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Replace each gradient by its sum over all ranks, in one exchange."""
+        if self.world_size == 1:
             return
         trained = list(parameters)
-        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in trained]
+        # A rank whose share of the batch is empty has no gradients, but must take part in the exchange.
+        gradients = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in trained]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         for parameter, part in zip(trained, flat.split([one.numel() for one in trained]), strict=True):
             parameter.grad = part.view_as(parameter)
 
-    def gathered(self, value: Tensor) -> list[Tensor]:
-        """Return every process's value, by rank."""
-        if self.size == 1:
+    def all_gather(self, value: Tensor) -> list[Tensor]:
+        """Return every rank's value, by rank."""
+        if self.world_size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
-    def agree(self, parameters: Iterable[Tensor]) -> None:
-        """Give all processes the first one's parameters."""
-        if self.size > 1:
+    def broadcast(self, parameters: Iterable[Tensor]) -> None:
+        """Copy rank 0's parameters to all ranks."""
+        if self.world_size > 1:
             for parameter in parameters:
                 dist.broadcast(parameter.data, src=0)
 
 
-def team() -> Team:
-    """Join the processes this one was started with; a process started alone is a team of one."""
-    place = ranks()
-    if place.size == 1:
-        return Team()
+def process_group() -> ProcessGroup:
+    """Return the initialised process group; a group of one where there is none."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return ProcessGroup()
+    return ProcessGroup(rank=dist.get_rank(), world_size=dist.get_world_size())
+
+
+def init_process_group() -> ProcessGroup:
+    """Join the ranks that the launcher started; where there are GPUs, each rank takes its own."""
     if torch.cuda.is_available():
-        torch.cuda.set_device(place.local)
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", rank=place.rank, world_size=place.size)
-    return Team(rank=dist.get_rank(), size=dist.get_world_size())
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("cpu:gloo,cuda:nccl")  # both, because a fit may be set to train on the CPU
+    else:
+        dist.init_process_group("gloo")
+    return process_group()

@@ -1,4 +1,4 @@
-"""Scorers of the form kernel x coefficients: what kernel ridge and its multitask form have in common."""
+"""Scorers of the form kernel x coefficients, as kernel ridge gives them."""
 
 from __future__ import annotations
 

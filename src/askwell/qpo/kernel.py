@@ -70,25 +70,27 @@ class TextKernel:
 def fit_kernel(terms: Sequence[Term], texts: Sequence[str]) -> TextKernel:
     """Fit the features of each term on the texts."""
     features = {name: fit_features(name, texts) for name in dict.fromkeys(term.features for term in terms)}
-    return _kernel(tuple(terms), features, tuple(texts))
+    return build_kernel(terms, features, texts)
 
 
 def restore_kernel(state: Mapping[str, object]) -> TextKernel:
     """Build a kernel from what `state()` gave."""
-    spelt = cast("list[tuple[str, float, float, bool]]", state["terms"])
+    terms = cast("list[tuple[str, float, float, bool]]", state["terms"])
     features = cast("Mapping[str, Mapping[str, object]]", state["features"])
-    return _kernel(
-        tuple(
+    return build_kernel(
+        [
             Term(features=name, width=width, weight=weight, multiplies=multiplies)
-            for name, width, weight, multiplies in spelt
-        ),
+            for name, width, weight, multiplies in terms
+        ],
         {name: restore_features(spec) for name, spec in features.items()},
-        tuple(cast("list[str]", state["texts"])),
+        cast("list[str]", state["texts"]),
     )
 
 
-def _kernel(terms: tuple[Term, ...], features: Mapping[str, Features], texts: tuple[str, ...]) -> TextKernel:
-    return TextKernel(terms, features, texts, {name: fitted.rows(texts) for name, fitted in features.items()})
+def build_kernel(terms: Sequence[Term], features: Mapping[str, Features], texts: Sequence[str]) -> TextKernel:
+    """Build a kernel from fitted features."""
+    rows = {name: fitted.rows(texts) for name, fitted in features.items()}
+    return TextKernel(tuple(terms), features, tuple(texts), rows)
 
 
 def _similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types

@@ -183,3 +183,9 @@ def filled(table: Table) -> Floats:
         weights = np.linalg.solve(covariance[np.ix_(known, known)], covariance[np.ix_(known, unknown)])
         centred[np.ix_(rows, unknown)] = centred[np.ix_(rows, known)] @ weights
     return centred
+
+
+def centre_by_query(table: Table) -> Floats:
+    """Deviation of each rate from its prompt's mean, less the query's mean deviation: takes its difficulty out."""
+    deviations = filled(table)
+    return deviations - deviations.mean(axis=1, keepdims=True)

@@ -1,4 +1,7 @@
-"""Scorers: predict how well each prompt would do on a query. The contract, the registry, and how they are kept."""
+"""Scorers predict how well each prompt would do on a query: the contract, the registry, and saved scorers.
+
+To add a scorer, write a `Fit` and what restores it from its `State`, and give both a line in the tables below.
+"""
 
 from __future__ import annotations
 
@@ -39,19 +42,13 @@ class Fit(Protocol):
 
 
 def fitters() -> dict[str, Fit]:
-    """Every way to score, by name."""
-    from askwell.qpo import linear, multitask, neighbours, trees
+    """Return every scorer's fit, by name."""
+    from askwell.qpo import multitask, neighbours, trees
 
     return {
         "multitask": multitask.fit_multitask,
-        "kernel-ridge": linear.fit_kernel_ridge,
-        "embedding-ridge": linear.fit_embedding_ridge,
-        "linear": linear.fit_linear,
         "trees": trees.fit_trees,
-        "reward-model": trees.fit_reward_model,
         "knn": neighbours.fit_neighbours,
-        "cluster": neighbours.fit_clusters,
-        "ensemble": fit_ensemble,
     }
 
 
@@ -70,52 +67,10 @@ def restore_scorer(state: State) -> Scorer:
     known: dict[str, Callable[[State], Scorer]] = {
         "dual": dual.restore,
         "trees": trees.restore,
-        "knn": neighbours.restore_neighbours,
-        "cluster": neighbours.restore_clusters,
-        "ensemble": _restore_ensemble,
+        "knn": neighbours.restore,
     }
     if state.kind not in known:
-        raise DataError(f"a saved scorer of kind {state.kind!r}; this version knows {sorted(known)}")
-    return known[state.kind](state)
-
-
-ENSEMBLE = ("multitask", "trees")
-"""What the ensemble averages: the two differ most in what they get wrong."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ensemble:
-    """Mean of several scorers' advantages."""
-
-    members: tuple[Scorer, ...]
-
-    def advantages(self, queries: Sequence[str]) -> Floats:
-        total = self.members[0].advantages(queries)
-        for member in self.members[1:]:
-            total = total + member.advantages(queries)
-        return total / len(self.members)
-
-    def state(self) -> State:
-        states = [member.state() for member in self.members]
-        return State(
-            kind="ensemble",
-            values={"members": [{"kind": state.kind, "values": state.values} for state in states]},
-            arrays={
-                f"{place}.{name}": array for place, state in enumerate(states) for name, array in state.arrays.items()
-            },
+        raise DataError(
+            f"a saved scorer of kind {state.kind!r}; expected one of {sorted(known)}; train the policy again"
         )
-
-
-def fit_ensemble(table: Table, *, static: int, seed: int) -> Ensemble:
-    """Average the scorers named in `ENSEMBLE`."""
-    return Ensemble(tuple(fitter(name)(table, static=static, seed=seed) for name in ENSEMBLE))
-
-
-def _restore_ensemble(state: State) -> Ensemble:
-    spelt: object = state.values["members"]
-    assert isinstance(spelt, list)
-    members: list[Scorer] = []
-    for place, member in enumerate(spelt):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        arrays = {name.split(".", 1)[1]: array for name, array in state.arrays.items() if name.startswith(f"{place}.")}
-        members.append(restore_scorer(State(kind=member["kind"], values=member["values"], arrays=arrays)))  # pyright: ignore[reportUnknownArgumentType]
-    return Ensemble(tuple(members))
+    return known[state.kind](state)

@@ -1,7 +1,7 @@
-"""Query texts as vectors: TF-IDF of words, templates and characters, surface facts, embeddings.
+"""Query texts as vectors: TF-IDF of words and templates, and surface facts.
 
-Numbers become `#` (`#2` by their size, for characters), so that "had 42 lives" and "had 71 lives" are one phrase.
-`template` also blanks every word that few queries share: names and things go, the phrasing stays.
+Numbers become `#`, so that "had 42 lives" and "had 71 lives" are one phrase. `template` also blanks every word that few
+queries share: names and things go, the phrasing stays.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -21,14 +21,14 @@ from askwell.errors import ConfigError, nearest
 from askwell.qpo.arrays import Floats, np
 from askwell.qpo.facts import NUMBER, surface_facts
 
-View = Literal["word", "template", "char"]
+View = Literal["word", "template"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|#|[$%]")
 
 TEMPLATE_SHARE = 0.03
 """A word stays in a template if at least this share of the queries holds it (and two of them)."""
 
-NGRAMS: Mapping[View, tuple[int, int]] = MappingProxyType({"word": (1, 2), "template": (1, 3), "char": (2, 5)})
+NGRAMS: Mapping[View, tuple[int, int]] = MappingProxyType({"word": (1, 2), "template": (1, 3)})
 
 
 class Features(Protocol):
@@ -103,9 +103,7 @@ def fit_features(name: str, texts: Sequence[str]) -> Features:
     fitters: dict[str, Callable[[], Features]] = {
         "word": lambda: fit_tfidf("word", texts),
         "template": lambda: fit_tfidf("template", texts),
-        "char": lambda: fit_tfidf("char", texts),
         "surface": lambda: fit_surface(texts),
-        "embedding": _embedding,
     }
     if name not in fitters:
         raise ConfigError(f"unknown features {name!r}; {nearest(name, fitters)}")
@@ -116,10 +114,6 @@ def restore_features(state: Mapping[str, object]) -> Features:
     """Build features from what `state()` gave."""
     if state["kind"] == "surface":
         return SurfaceFeatures(np.array(state["means"], dtype=float), np.array(state["spreads"], dtype=float))
-    if state["kind"] == "embedding":
-        from askwell.qpo.embed import SentenceFeatures
-
-        return SentenceFeatures(model=cast("str", state["model"]))
     view = cast("View", state["view"])
     vectorizer = _vectorizer(view, min_df=1)
     vectorizer.vocabulary = cast("list[str]", state["terms"])
@@ -132,24 +126,11 @@ def blank_numbers(text: str) -> str:
     return NUMBER.sub(" # ", text.lower())
 
 
-def size_numbers(text: str) -> str:
-    """Lower case, with each number written as `#` and its digits before the point (and `.` where it has a fraction)."""
-    return NUMBER.sub(_spelt, text.lower())
-
-
 def seen_as(text: str, view: View, kept: frozenset[str]) -> str:
     """Return the text as a view's vectorizer reads it."""
-    if view == "char":
-        return size_numbers(text)
     if view == "word":
         return blank_numbers(text)
     return " ".join(word if word in kept else "*" for word in _TOKEN.findall(blank_numbers(text)))
-
-
-def _spelt(found: re.Match[str]) -> str:
-    digits = found.group().replace(",", "")
-    whole, _, fraction = digits.partition(".")
-    return f" #{len(whole)}{'.' if fraction.strip('0') else ''} "
 
 
 def _vectorizer(view: View, *, min_df: int) -> Any:  # noqa: ANN401
@@ -157,13 +138,11 @@ def _vectorizer(view: View, *, min_df: int) -> Any:  # noqa: ANN401
         from sklearn.feature_extraction.text import TfidfVectorizer
     except ImportError as error:
         raise ConfigError("selection policies need scikit-learn: pip install 'askwell[select]'") from error
-    shared: dict[str, Any] = {"ngram_range": NGRAMS[view], "sublinear_tf": True, "min_df": min_df, "lowercase": False}
-    if view == "char":
-        return TfidfVectorizer(analyzer="char_wb", **shared)
-    return TfidfVectorizer(tokenizer=str.split, token_pattern=cast("str", None), **shared)  # None: its own is unused
-
-
-def _embedding() -> Features:
-    from askwell.qpo.embed import SentenceFeatures
-
-    return SentenceFeatures()
+    return TfidfVectorizer(
+        tokenizer=str.split,
+        token_pattern=cast("str", None),  # unused beside a tokenizer; any other value is warned about
+        ngram_range=NGRAMS[view],
+        sublinear_tf=True,
+        min_df=min_df,
+        lowercase=False,
+    )

@@ -43,7 +43,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from askwell.errors import ConfigError
-from askwell.qpo.distributed import team
+from askwell.qpo.distributed import process_group
 from askwell.qpo.generate import Sampling
 from askwell.qpo.model import build
 from askwell.qpo.packed import Group, Tail
@@ -124,7 +124,6 @@ class LanguageModelTrainer:
     ) -> LanguageModelWriter:
         if self.settings.objective == "dpo":
             return self._preferring(train, dev, start, seed)
-        team()  # before anything is put on a device: it says which one is this process's
         check_disjoint_queries(train, dev)
         if start is not None and not isinstance(start, LanguageModelWriter):
             raise ConfigError(f"start is a {type(start).__name__}; expected a writer this trainer made, or None")
@@ -133,19 +132,10 @@ class LanguageModelTrainer:
         writer.texts.tell_cuts()
         return _Training(self, writer, samples[0], samples[1], is_later=start is not None, seed=seed).run()
 
-    def join(self, train: Sequence[Experience], dev: Sequence[Experience], *, start: Scale | None, seed: int) -> None:
-        """Take part in another process's `fit`. `start` is its earlier writer's scale; the weights come from there."""
-        writer = None
-        if start is not None:
-            team()
-            model, tokenizer = build(self.model, seed=seed)
-            writer = LanguageModelWriter(model, Texts(tokenizer, self.model), scale=start, sampling=self.sampling)
-        self.fit(train, dev, start=writer, seed=seed)
-
     def _preferring(
         self, train: Sequence[Experience], dev: Sequence[Experience], start: Writer | None, seed: int
     ) -> LanguageModelWriter:
-        if team().size > 1:
+        if process_group().world_size > 1:
             raise ConfigError("objective='dpo' trains in one process: start it alone, or take another objective")
         if self.model.lora_rank:
             raise ConfigError("objective='dpo' trains the whole model: set lora_rank=0, or take another objective")
@@ -191,12 +181,12 @@ class _Training:
         seed: int,
     ) -> None:
         self.trainer, self.settings, self.writer = trainer, trainer.settings, writer
-        self.model, self.team, self.seed = writer.model, team(), seed
+        self.model, self.ranks, self.seed = writer.model, process_group(), seed
         self.train, self.dev = by_query(train), by_query(dev)
         self.first_rate = self.settings.later_learning_rate if is_later else self.settings.learning_rate
         self.epochs = self.settings.later_epochs if is_later else self.settings.epochs
         self.trained = [one for one in self.model.parameters() if one.requires_grad]
-        self.team.agree(self.trained)
+        self.ranks.broadcast(self.trained)
         self.optimizer = torch.optim.AdamW(
             self.trained, lr=self.first_rate, weight_decay=self.settings.weight_decay, betas=(0.9, 0.999)
         )
@@ -211,8 +201,8 @@ class _Training:
 
     def run(self) -> LanguageModelWriter:
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed + 7919 * self.team.rank)  # dropout; a resumed training restores the state
-            self.state.resume(self.team.rank)
+            torch.manual_seed(self.seed + 7919 * self.ranks.rank)  # dropout; a resumed training restores the state
+            self.state.resume(self.ranks.rank)
             while self.state.epoch < self.epochs and not self._is_over():
                 self._one_epoch()
         self.state.restore_best()
@@ -240,22 +230,22 @@ class _Training:
             or dev.total < self.state.best_loss * (1 - self.settings.least_gain)
         ):
             self.state.keep_best(math.inf if dev is None else dev.total)
-        dice = self.team.gathered(self.state.dice())
-        if self.team.leads:
+        dice = self.ranks.all_gather(self.state.dice())
+        if self.ranks.is_main:
             self.state.save(dice)
             self.trainer.on_epoch(Epoch(number=number, learning_rate=rate, train=train, dev=dev))
 
     def _step(self, batch: Sequence[Sequence[Lesson]]) -> Tensor:
         """One optimizer step on a global batch, of which this process takes its share; returns the sums behind it."""
-        sums = self._sums(batch[self.team.rank :: self.team.size])
-        totals = self.team.total(sums.detach().clone())
+        sums = self._sums(batch[self.ranks.rank :: self.ranks.world_size])
+        totals = self.ranks.all_reduce(sums.detach().clone())
         wording, weight, squares, judged = sums[0], totals[1], sums[2], totals[3]
         mse = totals[2] / judged.clamp(min=1)
         loss = wording / weight.clamp(min=1e-9) + self._value_weight(float(mse)) * squares / judged.clamp(min=1)
         self.optimizer.zero_grad()
         if loss.requires_grad:
             loss.backward()
-        self.team.sum_gradients(self.trained)
+        self.ranks.all_reduce_gradients(self.trained)
         torch.nn.utils.clip_grad_norm_(self.trained, self.settings.clip)
         self.optimizer.step()
         return totals
@@ -313,11 +303,11 @@ class _Training:
         for hidden in (False, True) if known else (True,):
             chunks = [[self._lesson(one, hidden) for one in group] for group in self.dev]
             for batch in _filled(chunks, 2 * self.settings.batch_pairs):
-                found = self._sums(batch[self.team.rank :: self.team.size])
+                found = self._sums(batch[self.ranks.rank :: self.ranks.world_size])
                 if known and hidden:
                     found[:2] = 0.0
                 sums += found
-        return self._losses(self.team.total(sums))
+        return self._losses(self.ranks.all_reduce(sums))
 
     def _losses(self, sums: Tensor) -> Losses:
         wording, weight, squares, judged = sums.tolist()

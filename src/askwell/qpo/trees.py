@@ -1,4 +1,4 @@
-"""Boosted trees: on the multitask directions (advantage), or as one reward model of query and prompt (Prompt-OIRL).
+"""Boosted trees on the multitask directions: they predict the advantage, with the query's difficulty taken out.
 
 Trees read a dense summary of the query (a truncated SVD of TF-IDF, and surface facts). They are fitted by scikit-learn
 and kept as plain arrays, so a saved policy needs no pickle.
@@ -71,12 +71,12 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreeScorer:
-    """One forest a direction, mapped back to prompts; or one forest over (query, prompt) rows."""
+    """One forest per direction, mapped back to prompts."""
 
     reader: Reader
     forests: tuple[Forest, ...]
     to_prompts: Floats
-    """(directions, prompts); empty for the joint form."""
+    """(directions, prompts)."""
     offsets: Floats
     static: int
 
@@ -84,13 +84,7 @@ class TreeScorer:
         if not queries:
             return np.zeros((0, len(self.offsets)))
         rows = self.reader.rows(queries)
-        if self.to_prompts.size:
-            rates = np.column_stack([forest.predict(rows) for forest in self.forests]) @ self.to_prompts
-        else:
-            rates = np.column_stack(
-                [self.forests[0].predict(_with_prompt(rows, j, len(self.offsets))) for j in range(len(self.offsets))]
-            )
-        rates = rates + self.offsets
+        rates = np.column_stack([forest.predict(rows) for forest in self.forests]) @ self.to_prompts + self.offsets
         return rates - rates[:, self.static : self.static + 1]
 
     def state(self) -> State:
@@ -112,29 +106,14 @@ def fit_trees(table: Table, *, static: int, seed: int, trees: int = 60) -> TreeS
     centred = filled(table)
     to_directions, strengths = directions(*covariances(fit_kernel(TERMS, table.queries).among(), centred))
     used = np.flatnonzero(strengths > MIN_SIGNAL)
-    reader = _fit_reader(table.queries, seed)
+    reader = fit_reader(table.queries, seed)
     rows, targets = reader.rows(table.queries), centred @ to_directions
-    forests = tuple(_boost(rows, targets[:, place], trees, 0.5, seed) for place in used.tolist())
+    forests = tuple(boost(rows, targets[:, place], trees, 0.5, seed) for place in used.tolist())
     to_prompts: Floats = np.linalg.inv(to_directions)[used].astype(np.float64)
     if not forests:
         to_prompts = np.zeros((1, len(table.prompts)))
-        forests = (_boost(rows, np.zeros(len(rows)), 1, 1.0, seed),)
+        forests = (boost(rows, np.zeros(len(rows)), 1, 1.0, seed),)
     return TreeScorer(reader, forests, to_prompts, table.prompt_means(), static)
-
-
-def fit_reward_model(table: Table, *, static: int, seed: int, trees: int = 150) -> TreeScorer:
-    """Boost the absolute reward over (query, prompt) rows, then pick the best of N: the published baseline's form.
-
-    Query difficulty is most of what it learns, which is why it is a baseline and not the default.
-    """
-    reader = _fit_reader(table.queries, seed)
-    rows, tried, rates = reader.rows(table.queries), table.tried, np.nan_to_num(table.rates())
-    columns = len(table.prompts)
-    stacked = np.vstack([_with_prompt(rows[tried[:, j]], j, columns) for j in range(columns)])
-    targets = np.concatenate([rates[tried[:, j], j] for j in range(columns)])
-    mean = float(targets.mean())
-    forest = _boost(stacked, targets - mean, trees, min(1.0, 4_000 / len(targets)), seed)
-    return TreeScorer(reader, (forest,), np.zeros((0, 0)), np.full(columns, mean), static)
 
 
 def restore(state: State) -> TreeScorer:
@@ -151,7 +130,8 @@ def restore(state: State) -> TreeScorer:
     )
 
 
-def _fit_reader(texts: Sequence[str], seed: int) -> Reader:
+def fit_reader(texts: Sequence[str], seed: int) -> Reader:
+    """Fit the features and their SVD axes on the texts."""
     try:
         from sklearn.decomposition import TruncatedSVD
     except ImportError as error:
@@ -169,7 +149,8 @@ def _fit_reader(texts: Sequence[str], seed: int) -> Reader:
     return Reader(features, axes)
 
 
-def _boost(rows: Floats, targets: Floats, trees: int, subsample: float, seed: int) -> Forest:
+def boost(rows: Floats, targets: Floats, trees: int, subsample: float, seed: int) -> Forest:
+    """Grow boosted regression trees; `subsample` is the share of the rows that each tree is grown on."""
     try:
         from sklearn.ensemble import GradientBoostingRegressor
     except ImportError as error:
@@ -206,9 +187,3 @@ def _forest(grown: Sequence[Any], rate: float) -> Forest:
         value=np.concatenate([tree.value[:, 0, 0] for tree in grown]).astype(float) * rate,
         roots=starts,
     )
-
-
-def _with_prompt(rows: Floats, place: int, columns: int) -> Floats:
-    prompt = np.zeros((len(rows), columns))
-    prompt[:, place] = 1.0
-    return np.hstack([rows, prompt])

@@ -7,19 +7,17 @@ and give it a line in `CHOICES`.
 
 from __future__ import annotations
 
-import math
 import random
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
-from askwell.edits import words
 from askwell.errors import ConfigError, nearest
 from askwell.tasks.base import Render
+from askwell.text_similarity import cosine, term_rarities, tfidf, words
 from askwell.types import Example, Message, Prompt
 
 Choose = Callable[[Sequence[Example], int, random.Random], list[Example]]
@@ -133,33 +131,21 @@ def nearest_to(query: str, train: tuple[Example, ...], count: int) -> tuple[Exam
     Cosine of word counts weighted by rarity in `train` (tf-idf; numbers count by what they look like too, so that
     short lists of numbers are alike); of equals the later.
     """
-    others = [example for example in train if _same(example.input) != _same(query)]
-    rarity = _rarities(train)
-    asked = _vector(query, rarity)
-    ranked = sorted(range(len(others)), key=lambda place: (_cosine(asked, _vector(others[place].input, rarity)), place))
+    own = words(query)
+    others = [example for example in train if words(example.input) != own]
+    rarities = _rarities(train)
+    asked = tfidf(_terms(query), rarities)
+    alike = [cosine(asked, tfidf(_terms(other.input), rarities)) for other in others]
+    ranked = sorted(range(len(others)), key=lambda place: (alike[place], place))
     return tuple(others[place] for place in ranked[max(0, len(others) - count) :])
-
-
-def _same(text: str) -> tuple[str, ...]:
-    return tuple(words(text))
 
 
 @lru_cache(maxsize=16)
 def _rarities(train: tuple[Example, ...]) -> Mapping[str, float]:
-    counts = Counter(term for example in train for term in set(_terms(example.input)))
-    return {term: math.log((1 + len(train)) / count) for term, count in counts.items()}
+    return term_rarities([_terms(example.input) for example in train])
 
 
 def _terms(text: str) -> list[str]:
-    found = words(text)
-    shapes = [re.sub(r"\d", "0", term) for term in found if term[:1].isdigit()]
-    return [*found, *shapes, f"about {len(found).bit_length()} long"]
-
-
-def _vector(text: str, rarity: Mapping[str, float]) -> dict[str, float]:
-    return {term: count * rarity.get(term, 0.0) for term, count in Counter(_terms(text)).items()}
-
-
-def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
-    norms = math.sqrt(sum(v * v for v in left.values()) * sum(v * v for v in right.values()))
-    return sum(value * right.get(term, 0.0) for term, value in left.items()) / norms if norms else 0.0
+    tokens = words(text)
+    shapes = [re.sub(r"\d", "0", token) for token in tokens if token[:1].isdigit()]
+    return [*tokens, *shapes, f"about {len(tokens).bit_length()} long"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.errors import ConfigError
-from askwell.gpo.embed import LexicalEmbedder, SentenceEmbedder, default_embedder, embedder_named
+from askwell.models.embedder import LexicalEmbedder, SentenceEmbedder, default_embedder, embedder_named
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
@@ -26,7 +26,7 @@ def test_wordings_of_one_thing_are_more_alike_than_different_things():
 
 def test_lexical_numbers_are_the_same_in_every_process():
     code = (
-        "from askwell.gpo.embed import LexicalEmbedder as L;"
+        "from askwell.models.embedder import LexicalEmbedder as L;"
         "print(L().similarities('Count the even numbers.', ['even numbers', 'odd words', '数']))"
     )
     runs = {
@@ -87,6 +87,7 @@ def test_a_sentence_model_is_loaded_once_and_each_text_embedded_once():
     assert embedder.similarities("long text", ["a", "another", "a"]) == [0.0, 1.0, 0.0]
     assert embedder.similarities("another", ["a", "new text"]) == [0.0, 1.0]
     assert loaded == ["some/model"]
+    assert embedder.vectors(["a", "another", "a"]) == [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
     assert encoder.asked == [["long text", "a", "another"], ["new text"]]
 
 

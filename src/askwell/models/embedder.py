@@ -1,6 +1,7 @@
-"""Embedders: how similar two prompts are, for retrieval by relevance.
+"""Embedders: how similar texts are, and their vectors, by word counts or by a sentence-transformers model.
 
-The paper uses BGE. `lexical` needs nothing but the standard library and gives the same numbers in every process.
+The GPO paper retrieves past prompts by BGE. `lexical` needs nothing but the standard library and gives the same numbers
+in every process.
 """
 
 from __future__ import annotations
@@ -8,14 +9,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
-import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
 
-from askwell.edits import words
 from askwell.errors import ConfigError
+from askwell.text_similarity import cosine, hashed_counts
 
 DEFAULT_SENTENCE_MODEL = "BAAI/bge-small-en-v1.5"
 _PREFIX = "sentence-transformers:"
@@ -24,7 +23,7 @@ _PREFIX = "sentence-transformers:"
 class Embedder(Protocol):
     """Say how similar texts are to one text.
 
-    Contract: one number a text, in their order, higher is more alike, at most 1 (equal texts get 1 up to rounding);
+    Contract: one number per text, in their order, higher is more alike, at most 1 (equal texts get 1 up to rounding);
     pure: the same texts give the same numbers.
     """
 
@@ -35,12 +34,12 @@ class LexicalEmbedder:
     """Cosine of hashed word and character-trigram counts."""
 
     def similarities(self, text: str, others: Sequence[str]) -> list[float]:
-        query = _features(text)
-        return [_cosine(query, _features(other)) for other in others]
+        query = hashed_counts(text)
+        return [cosine(query, hashed_counts(other)) for other in others]
 
 
 class SentenceEmbedder:
-    """Cosine of a sentence-transformers model's embeddings. The model is loaded once, at the first comparison."""
+    """Embeddings of a sentence-transformers model, and their cosine. The model is loaded once, at the first text."""
 
     def __init__(self, model: str = DEFAULT_SENTENCE_MODEL, *, load: Callable[[str], Encoder] | None = None) -> None:
         self._model = model
@@ -49,20 +48,21 @@ class SentenceEmbedder:
         self._vectors: dict[str, Sequence[float]] = {}
 
     def similarities(self, text: str, others: Sequence[str]) -> list[float]:
-        self._remember([text, *others])
-        query = self._vectors[text]
-        return [math.fsum(a * b for a, b in zip(query, self._vectors[other], strict=True)) for other in others]
+        query, *rest = self.vectors([text, *others])
+        return [math.fsum(a * b for a, b in zip(query, vector, strict=True)) for vector in rest]
 
-    def _remember(self, texts: Sequence[str]) -> None:
+    def vectors(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        """Return the unit-length embedding of each text, in order. Each distinct text is encoded once."""
         unseen = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if unseen:
             self._encoder = self._encoder or self._load(self._model)
-            vectors = self._encoder.encode(unseen, normalize_embeddings=True, show_progress_bar=False)
-            self._vectors.update(zip(unseen, vectors.tolist(), strict=True))
+            encoded = self._encoder.encode(unseen, normalize_embeddings=True, show_progress_bar=False)
+            self._vectors.update(zip(unseen, encoded.tolist(), strict=True))
+        return [self._vectors[text] for text in texts]
 
 
-class Vectors(Protocol):
-    """An array of one row a text."""
+class Array(Protocol):
+    """An array with one row per text."""
 
     def tolist(self) -> list[list[float]]: ...
 
@@ -70,7 +70,7 @@ class Vectors(Protocol):
 class Encoder(Protocol):
     """The one method of a sentence-transformers model that is used here."""
 
-    def encode(self, texts: list[str], *, normalize_embeddings: bool, show_progress_bar: bool) -> Vectors: ...
+    def encode(self, texts: list[str], *, normalize_embeddings: bool, show_progress_bar: bool) -> Array: ...
 
 
 def _load_encoder(model: str) -> Encoder:
@@ -91,16 +91,16 @@ def _load_encoder(model: str) -> Encoder:
 
 
 def default_embedder() -> str:
-    """Name the embedder that "auto" stands for here: a logged config holds this name, never "auto".
+    """Return the name of the embedder that "auto" means here: a logged config holds this name, never "auto".
 
-    The paper's, where sentence-transformers is installed and the model is on this machine; else "lexical". No download
-    is started that nobody asked for: name the model to have it fetched.
+    It is the paper's, where sentence-transformers is installed and the model is in the local cache; else "lexical".
+    Nothing is downloaded unless the user names a model.
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         return "lexical"
     hub = importlib.import_module("huggingface_hub")  # a dependency of sentence-transformers
-    here = isinstance(hub.try_to_load_from_cache(DEFAULT_SENTENCE_MODEL, "config.json"), str)
-    return _PREFIX + DEFAULT_SENTENCE_MODEL if here else "lexical"
+    cached = isinstance(hub.try_to_load_from_cache(DEFAULT_SENTENCE_MODEL, "config.json"), str)
+    return _PREFIX + DEFAULT_SENTENCE_MODEL if cached else "lexical"
 
 
 @cache
@@ -113,21 +113,3 @@ def embedder_named(name: str) -> Embedder:
     if name.startswith(_PREFIX) and len(name) > len(_PREFIX):
         return SentenceEmbedder(name.removeprefix(_PREFIX))
     raise ConfigError(f"unknown embedder {name!r}; choose 'lexical', 'auto' or '{_PREFIX}MODEL_OR_PATH'")
-
-
-@cache
-def _features(text: str) -> Counter[int]:
-    # crc32, not hash(): the built-in one differs from process to process
-    found: Counter[int] = Counter()
-    for word in words(text):
-        found[zlib.crc32(word.encode("utf-8", "surrogatepass"))] += 2
-        padded = f" {word} "
-        found.update(zlib.crc32(padded[i : i + 3].encode("utf-8", "surrogatepass")) for i in range(len(padded) - 2))
-    return found
-
-
-def _cosine(left: Counter[int], right: Counter[int]) -> float:
-    if not left or not right:
-        return float(left == right)
-    dot = sum(count * right[key] for key, count in left.items() if key in right)
-    return dot / math.sqrt(sum(c * c for c in left.values()) * sum(c * c for c in right.values()))

@@ -1,0 +1,236 @@
+"""Scorers that only the benches compare with askwell's own: published forms and plainer models.
+
+| name | what it is |
+|---|---|
+| `kernel-ridge` | kernel ridge on the default scorer's kernel, one ridge for all prompts |
+| `linear` | ridge, linear in TF-IDF of words and characters and in surface facts |
+| `embedding-ridge` | kernel ridge on sentence embeddings; needs askwell[embed] and the model, a download at first |
+| `cluster` | mean advantage within the query's cluster: between one prompt per task and one per query |
+| `reward-model` | Prompt-OIRL's form: best of N by a reward model that reads query and prompt |
+| `ensemble` | mean of `multitask` and `trees` |
+
+The ridges are fitted to rates centred by query (each prompt against the query's own mean), which takes the query's
+difficulty out and leaves what prompts do to it. The static prompt's prediction is subtracted afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from askwell.models.embedder import SentenceEmbedder
+from askwell.qpo import multitask, neighbours
+from askwell.qpo.dual import DualScorer, relative
+from askwell.qpo.facts import NUMBER
+from askwell.qpo.kernel import Term, TextKernel, build_kernel, fit_kernel
+from askwell.qpo.multitask import centre_by_query
+from askwell.qpo.scorer import fitters
+from askwell.qpo.table import Table
+from askwell.qpo.text import fit_features
+from askwell.qpo.trees import Forest, Reader, boost, fit_reader
+
+RIDGES = (3.0, 10.0, 30.0, 100.0)
+"""Tried in turn; the one with the least leave-one-out error is kept."""
+
+SENTENCE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+ENSEMBLE = ("multitask", "trees")
+"""What the ensemble averages: the two differ most in what they get wrong."""
+QUERIES_PER_CLUSTER = 60
+LEADING = 50
+"""Directions of the kernel that k-means looks at."""
+REWARD_TREES = 150
+REWARD_ROWS = 4_000
+"""Rows that each tree of the reward model is grown on, at the most."""
+
+
+class Predictor(Protocol):
+    """Predict advantages over the static prompt, (queries, prompts), as `askwell.qpo.scorer.Scorer`; never saved."""
+
+    def advantages(self, queries: Sequence[str]) -> np.ndarray: ...
+
+
+class Fit(Protocol):
+    """Learn a predictor from a table of outcomes; same table and seed, same predictor."""
+
+    def __call__(self, table: Table, *, static: int, seed: int) -> Predictor: ...
+
+
+def all_fitters() -> dict[str, Fit]:
+    """Return the fit of every scorer that can be compared, by name: askwell's own and those of this module."""
+    return {
+        **fitters(),
+        "kernel-ridge": fit_kernel_ridge,
+        "linear": fit_linear,
+        "cluster": fit_clusters,
+        "reward-model": fit_reward_model,
+        "ensemble": fit_ensemble,
+        "embedding-ridge": fit_embedding_ridge,  # last: without its model the others' figures are there already
+    }
+
+
+def fit_kernel_ridge(table: Table, *, static: int, seed: int) -> DualScorer:
+    """Kernel ridge on the default scorer's kernel. `seed` is not needed."""
+    del seed
+    return _fit_ridge(fit_kernel(multitask.TERMS, table.queries), table, static)
+
+
+def fit_linear(table: Table, *, static: int, seed: int) -> DualScorer:
+    """Ridge, linear in its features. `seed` is not needed."""
+    del seed
+    features = {
+        "word": fit_features("word", table.queries),
+        "char": fit_character_features(table.queries),
+        "surface": fit_features("surface", table.queries),
+    }
+    return _fit_ridge(build_kernel([Term(features=name) for name in features], features, table.queries), table, static)
+
+
+def fit_embedding_ridge(table: Table, *, static: int, seed: int) -> DualScorer:
+    """Kernel ridge on sentence embeddings. `seed` is not needed."""
+    del seed
+    features = {"embedding": FunctionFeatures(lambda texts: np.array(sentence_embedder().vectors(texts)))}
+    kernel = build_kernel([Term(features="embedding", width=0.5)], features, table.queries)
+    return _fit_ridge(kernel, table, static)
+
+
+@cache
+def sentence_embedder() -> SentenceEmbedder:
+    """Return the one embedder of this process: every fold has the same texts, and each is encoded once."""
+    return SentenceEmbedder(SENTENCE_MODEL)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionFeatures:
+    """Features by a function. Unlike `askwell.qpo.text.Features` they have no state: a bench saves no scorer."""
+
+    function: Callable[[Sequence[str]], Any]
+
+    def rows(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - scipy's sparse matrices have no types
+        return self.function(texts)
+
+
+def fit_character_features(texts: Sequence[str]) -> FunctionFeatures:
+    """TF-IDF of runs of 2 to 5 characters; a number is read as `#` and the count of its digits."""
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2 if len(texts) > 20 else 1, lowercase=False
+    )
+    vectorizer.fit([_size_numbers(text) for text in texts])
+    return FunctionFeatures(lambda unseen: vectorizer.transform([_size_numbers(text) for text in unseen]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterScorer:
+    """Mean advantage within the nearest cluster, shrunken to the overall one."""
+
+    kernel: TextKernel
+    membership: np.ndarray
+    """(training queries, clusters): 1/size where the query belongs."""
+    by_cluster: np.ndarray
+    """(clusters, prompts)."""
+
+    def advantages(self, queries: Sequence[str]) -> np.ndarray:
+        return self.by_cluster[(self.kernel.to_fitted(queries) @ self.membership).argmax(axis=1)]
+
+
+def fit_clusters(table: Table, *, static: int, seed: int) -> ClusterScorer:
+    """Cluster the queries by k-means on the kernel's leading directions, then average within clusters."""
+    targets, offsets = neighbours.relative_outcomes(table, static)
+    kernel = fit_kernel(neighbours.TERMS, table.queries)
+    values, vectors = np.linalg.eigh(kernel.among())
+    leading = vectors[:, -LEADING:] * np.sqrt(np.maximum(values[-LEADING:], 0.0))
+    clusters = max(1, len(table.queries) // QUERIES_PER_CLUSTER)
+    labels = KMeans(n_clusters=clusters, n_init=1, random_state=seed).fit_predict(leading)
+    members = (labels[:, None] == np.arange(clusters)).astype(float)
+    sizes = np.maximum(members.sum(axis=0), 1.0)
+    by_cluster = (members.T @ targets) / (sizes + neighbours.PRIOR_QUERIES)[:, None] + offsets
+    return ClusterScorer(kernel, members / sizes, by_cluster)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RewardModel:
+    """Boosted trees over (query, prompt) rows: the absolute reward, so difficulty is most of what they learn."""
+
+    reader: Reader
+    forest: Forest
+    mean: float
+    """Of the training rewards, which the forest's are relative to."""
+    prompts: int
+    static: int
+
+    def advantages(self, queries: Sequence[str]) -> np.ndarray:
+        rows = self.reader.rows(queries)
+        rewards = [self.forest.predict(_with_prompt(rows, column, self.prompts)) for column in range(self.prompts)]
+        rates = np.column_stack(rewards) + self.mean
+        return rates - rates[:, self.static : self.static + 1]
+
+
+def fit_reward_model(table: Table, *, static: int, seed: int) -> RewardModel:
+    """Boost the absolute reward over (query, prompt) rows."""
+    reader = fit_reader(table.queries, seed)
+    rows, tried, rates = reader.rows(table.queries), table.tried, np.nan_to_num(table.rates())
+    columns = range(len(table.prompts))
+    stacked = np.vstack([_with_prompt(rows[tried[:, column]], column, len(columns)) for column in columns])
+    targets = np.concatenate([rates[tried[:, column], column] for column in columns])
+    mean, share = float(targets.mean()), min(1.0, REWARD_ROWS / len(targets))
+    forest = boost(stacked, targets - mean, REWARD_TREES, share, seed)
+    return RewardModel(reader, forest, mean, len(columns), static)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ensemble:
+    """Mean of several scorers' advantages."""
+
+    members: Sequence[Predictor]
+
+    def advantages(self, queries: Sequence[str]) -> np.ndarray:
+        return np.mean([member.advantages(queries) for member in self.members], axis=0)
+
+
+def fit_ensemble(table: Table, *, static: int, seed: int) -> Ensemble:
+    """Fit the scorers named in `ENSEMBLE`."""
+    known: Mapping[str, Fit] = fitters()
+    return Ensemble([known[name](table, static=static, seed=seed) for name in ENSEMBLE])
+
+
+def _fit_ridge(kernel: TextKernel, table: Table, static: int) -> DualScorer:
+    """Kernel ridge, one ridge for all prompts."""
+    targets = centre_by_query(table)
+    values, vectors = np.linalg.eigh(kernel.among())
+    values, turned = np.maximum(values, 0.0), vectors.T @ targets
+    best = min(RIDGES, key=lambda ridge: _left_out_error(values, vectors, turned, targets, ridge))
+    coefficients = vectors @ (turned / (values + best)[:, None])
+    return relative(kernel, coefficients, table.prompt_means(), static)
+
+
+def _left_out_error(
+    values: np.ndarray, vectors: np.ndarray, turned: np.ndarray, targets: np.ndarray, ridge: float
+) -> float:
+    """Mean squared leave-one-out error, in closed form: residual / (1 - leverage)."""
+    shrink = values / (values + ridge)
+    leverage = (vectors**2) @ shrink
+    residuals = targets - vectors @ (shrink[:, None] * turned)
+    return float(np.mean((residuals / np.maximum(1.0 - leverage, 1e-6)[:, None]) ** 2))
+
+
+def _size_numbers(text: str) -> str:
+    """Lower case; each number becomes `#` and its count of digits before the point, and `.` if it has a fraction."""
+    return NUMBER.sub(_size_number, text.lower())
+
+
+def _size_number(match: re.Match[str]) -> str:
+    whole, _, fraction = match.group().replace(",", "").partition(".")
+    return f" #{len(whole)}{'.' if fraction.strip('0') else ''} "
+
+
+def _with_prompt(rows: np.ndarray, column: int, columns: int) -> np.ndarray:
+    """Append the prompt, one-hot, to each query's row."""
+    prompt = np.zeros((len(rows), columns))
+    prompt[:, column] = 1.0
+    return np.hstack([rows, prompt])
