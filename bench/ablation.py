@@ -33,7 +33,7 @@ from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.models.request_key import request_key
 from askwell.optimizers.gpo.presets import INGREDIENTS
-from askwell.optimizers.presets import Search, search
+from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.runlog.fold import fold, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks import bundled
@@ -63,16 +63,16 @@ class Remembered:
         return
 
 
-def variants() -> dict[str, Search]:
+def variants() -> dict[str, ConfiguredOptimizer]:
     """Return the whole preset, the preset without each ingredient, and the paper's."""
-    off = {f"without {name}": search(WHOLE, {"without": [name]}, defaults=DEFAULTS) for name in INGREDIENTS}
-    return {WHOLE: search(WHOLE, {}, defaults=DEFAULTS), **off, "gpo": search("gpo", {}, defaults=DEFAULTS)}
+    off = {f"without {name}": configure(WHOLE, {"without": [name]}, defaults=DEFAULTS) for name in INGREDIENTS}
+    return {WHOLE: configure(WHOLE, {}, defaults=DEFAULTS), **off, "gpo": configure("gpo", {}, defaults=DEFAULTS)}
 
 
 DEFAULTS: Mapping[str, Any] = {"total_steps": 9}
 
 
-def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed: int) -> dict[str, object]:
+def optimized(task: Task, side: TargetSide, chosen: ConfiguredOptimizer, *, calls: int, seed: int) -> dict[str, object]:
     """Run one variant to its cap and return what its final prompt scores on the test split."""
     store = MemoryStore()
 
@@ -82,7 +82,8 @@ def optimized(task: Task, side: TargetSide, chosen: Search, *, calls: int, seed:
         side=side,
         optimizer_model=EditorModel(seed),
         make_optimizer=chosen.maker(task),
-        settings=LoopSettings(steps=STEPS, seed=seed, racing=chosen.racing),
+        settings=LoopSettings(steps=STEPS, seed=seed),
+        racing=chosen.racing,
         caps=Caps(max_calls=calls + side.test_calls),
     )
     history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askwell.build_task import answer_type_of
+from askwell.api.build_task import answer_type_of
 from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Prompt, Request, Split
@@ -39,7 +39,7 @@ from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.models.request_key import request_key
-from askwell.optimizers.presets import search
+from askwell.optimizers.presets import configure
 from askwell.runlog.codec import decode_prompt, prompt_id
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore, RunStore
@@ -119,7 +119,7 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
 
     def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
         steps = max(1, round(max(budgets) / (8 * len(task.splits["dev"]))))
-        chosen = search(name, changes, defaults={"total_steps": steps})
+        chosen = configure(name, changes, defaults={"total_steps": steps})
         store = MemoryStore()
 
         sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
@@ -129,7 +129,8 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
             side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
             make_optimizer=chosen.maker(task),
-            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed, racing=chosen.racing),
+            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
+            racing=chosen.racing,
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
         spent = read_spend(store)

@@ -32,11 +32,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from askwell.api import execute as optimize
-from askwell.build import optimize_job
-from askwell.build_policy import train_job
+from askwell.api.build_jobs import optimize_job
+from askwell.api.build_training import train_job
+from askwell.api.config import Config
+from askwell.api.config_file import parse_config
+from askwell.api.optimize import execute as optimize
+from askwell.api.train import execute as train
 from askwell.cli.demo import BUNDLE
-from askwell.config import Config, parse_config
 from askwell.core.quantiles import student_quantile
 from askwell.policies.data.offline import read_offline
 from askwell.policies.train_job import Figures
@@ -44,12 +46,11 @@ from askwell.policies.train_job import figures as figures_of
 from askwell.runlog import folders
 from askwell.runlog.store import SqliteStore
 from askwell.tasks import bundled
-from askwell.training import execute as train
 
 METHODS: dict[str, dict[str, Any]] = {
-    "askwell": {"preset": "askwell"},
-    "paper": {"preset": "paper"},
-    "paper-score": {"preset": "paper", "reward": "accuracy"},
+    "askwell": {"method": "askwell"},
+    "paper": {"method": "qpo"},
+    "paper-score": {"method": "qpo", "reward": "accuracy"},
 }
 """What each method has in [policy]."""
 LOOPS = 3
@@ -107,9 +108,9 @@ def config_of(plan: Plan, name: str, seed: int, **more: Any) -> Config:  # noqa:
         "prompt": bundled.initial_prompt(BUNDLE),
         "task": {"data": f"pocket:{BUNDLE}"},
         "target": {"model": "pocket"},
-        "optimizer": {"model": "editor"},
+        "optimizer_model": {"model": "editor"},
         "split": {"train": 180, "dev": 60, "test": 300, "seed": seed},
-        "search": {"preset": "gpo"},
+        "optimizer": {"name": "gpo"},
         "run": {"steps": 9, "seed": seed, "folder": str(plan.folder), "name": name},
         **more,
     })  # fmt: skip
@@ -129,12 +130,12 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
         return found
     policy: dict[str, Any] = {
         **METHODS[method],
-        "collect": plan.calls,
+        "acquire": plan.calls,
         "loops": LOOPS,
         "patience": 0,
         "force": True,
     }
-    if policy["preset"] == "paper" and plan.paper_epochs:
+    if policy["method"] == "qpo" and plan.paper_epochs:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, place.name, seed, policy=policy, budget={"max_calls": plan.calls})
     outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / folders.LOG)])

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from askwell.build_task import build_task
-from askwell.config import parse_config
+from askwell.api.build_task import build_task
+from askwell.api.config_file import parse_config
 from askwell.core.stats import format_interval, mean_interval
 from askwell.core.types import Prompt
 from askwell.engine.evaluator import Sampling

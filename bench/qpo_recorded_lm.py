@@ -30,10 +30,10 @@ from askwell.core.types import Experience
 from askwell.policies.data.outcomes import Cells, merge, without
 from askwell.policies.data.table import Table, static_prompt, table_of
 from askwell.policies.lm.dpo import Preferences
-from askwell.policies.lm.model import ModelSettings
 from askwell.policies.lm.shared_prefix import Group, Tail
-from askwell.policies.lm.train import PAPER, LanguageModelTrainer, Objective, TrainSettings
+from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.lm.writer import LanguageModelWriter
+from askwell.policies.settings import QPO_TRAINING, ModelSettings, Objective, TrainSettings
 from recorded import Row, again, cells_of, datasets, sampled, scored, spelt
 
 MODEL = ModelSettings(base="pocket", max_prompt_tokens=96)
@@ -79,7 +79,7 @@ def objectives(epochs: int) -> dict[str, TrainSettings]:
     names: tuple[Objective, ...] = ("reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo")
     ours = {str(name): TrainSettings(objective=name, epochs=epochs, batch_pairs=BATCH_PAIRS) for name in names}
     return ours | {
-        "QPO as published": replace(PAPER, epochs=epochs, batch_pairs=BATCH_PAIRS, packed=True, most_shared=32)
+        "QPO as published": replace(QPO_TRAINING, epochs=epochs, batch_pairs=BATCH_PAIRS, packed=True, most_shared=32)
     }
 
 

@@ -37,10 +37,11 @@ from torch.nn.functional import cross_entropy
 
 from askwell.core.types import Experience
 from askwell.models.bundled import CHECKPOINT
-from askwell.policies.lm.model import ModelSettings, PolicyModel, build
+from askwell.policies.lm.model import PolicyModel, build
 from askwell.policies.lm.shared_prefix import Group, Tail
 from askwell.policies.lm.tokenization import Texts
-from askwell.policies.lm.train import LanguageModelTrainer, Lesson, Sample, TrainSettings, batches, by_query
+from askwell.policies.lm.train import LanguageModelTrainer, Lesson, Sample, batches, by_query
+from askwell.policies.settings import ModelSettings, TrainSettings
 from askwell.tasks import bundled
 
 KINDS = ("packed", "plain", "trl")

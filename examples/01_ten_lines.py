@@ -8,7 +8,7 @@ result = askwell.optimize(
     prompt=bundled.initial_prompt(task),
     data={split: bundled.examples(task, split, 32) for split in ("train", "dev", "test")},
     target="pocket",
-    optimizer="editor",
+    optimizer_model="editor",
     metric="number",
     loop=askwell.LoopSettings(steps=4, seed=0),
 )

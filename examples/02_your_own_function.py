@@ -22,7 +22,7 @@ result = askwell.optimize(
     data=data,
     target=target,
     metric=metric,
-    preset="gpo",
+    optimizer="gpo",
     settings={"candidates": 8},
     loop=askwell.LoopSettings(steps=12, seed=1),
 )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from askwell.api.plan import Amount, Plan, plan_job
 from askwell.core.errors import BudgetExhausted, RunFailed
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel
@@ -18,8 +19,7 @@ from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.wrappers.unwrap import Retrying
-from askwell.optimizers.presets import PRESETS, search
-from askwell.planning import Amount, Plan, plan
+from askwell.optimizers.presets import PRESETS, configure
 from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.demos import Demos
@@ -109,7 +109,7 @@ def capped_run(seed: int) -> CappedRun:
     """Make up a run from a seed, plan it, run it, and hold it to its caps and its plan."""
     rng = random.Random(seed)
     job, target, optimizer, what = _made_up(rng)
-    reckoned = plan(job)
+    reckoned = plan_job(job)
     job = _with_caps(job, _caps(rng, reckoned, job))
     store = MemoryStore()
     try:
@@ -146,7 +146,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         "exemplars": rng.randint(0, 3),
         "budget_mode": rng.choice(("ask", "enforce")),
     }
-    chosen = search(name, {}, defaults=drawn)
+    chosen = configure(name, {}, defaults=drawn)
     task = _task(rng)
     demos = Demos(choice=rng.choice(("none", "none", "nearest", "random")), count=rng.randint(1, 3))
     width = rng.randint(2, 3)
@@ -168,7 +168,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         side=TargetSide(
             task=replace(task, render=demos.around(task.render, task.splits["train"])),
             model=target,
-            sampling=Sampling(draws=draws, temperature=0.5, max_tokens=rng.choice((4, 32, 128))),
+            sampling=Sampling(repeats=draws, temperature=0.5, max_tokens=rng.choice((4, 32, 128))),
             concurrency=rng.choice((1, 4, 16, 40)),
             max_missing=1.0,
         ),
@@ -177,8 +177,8 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
         settings=LoopSettings(
             steps=steps,
             seed=rng.randint(0, 9),
-            racing=rng.choice((None, chosen.racing, RaceSettings(method="askwell", block=3))),
         ),
+        racing=rng.choice((None, chosen.racing, RaceSettings(method="askwell", block=3))),
     )
     return job, target, optimizer, f"{name}, {steps} steps, {draws} draws, faults {rate}"
 
@@ -210,7 +210,7 @@ def _suggest(request: Request, rng: random.Random) -> str:
 
 def _caps(rng: random.Random, reckoned: Plan, job: OptimizeJob) -> Caps:
     """Draw caps from far too small to never reached; one, several or none."""
-    least = len(job.side.task.splits["dev"]) * job.side.sampling.draws + job.side.test_calls
+    least = len(job.side.task.splits["dev"]) * job.side.sampling.repeats + job.side.test_calls
     calls, tokens, usd = _totals(reckoned)
     share = rng.uniform(0.02, 1.2)
     return Caps(

@@ -33,10 +33,10 @@ def optimize(folder: Path, **more: object) -> askwell.Result:
         prompt="Think.",
         data=DATA,
         target=target,
-        optimizer=optimizer,
+        optimizer_model=optimizer,
         metric="number",
         run=folder,
-        preset="gpo",
+        optimizer="gpo",
         settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(**settings),  # type: ignore[arg-type]
         **more,  # type: ignore[arg-type]
@@ -71,10 +71,10 @@ def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
         prompt="Think.",
         data=DATA,
         target=never,
-        optimizer=optimizer,
+        optimizer_model=optimizer,
         metric="number",
         run=tmp_path / "run",
-        preset="gpo",
+        optimizer="gpo",
         settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=2, seed=0),
     )
@@ -102,7 +102,7 @@ def test_metrics_may_be_functions_with_feedback(tmp_path: Path) -> None:
         prompt="Think.",
         data=DATA,
         target=target,
-        optimizer=optimizer,
+        optimizer_model=optimizer,
         metric=judge,
         run=tmp_path / "run",
         settings={"embedder": "lexical"},
@@ -124,7 +124,7 @@ def optimize_splits(folder: Path, parts: dict[str, list[dict[str, str]]]) -> ask
     return askwell.optimize(
         data=parts,  # type: ignore[arg-type]
         target=target,
-        optimizer=optimizer,
+        optimizer_model=optimizer,
         metric="number",
         run=folder,
         settings={"embedder": "lexical"},
@@ -187,7 +187,7 @@ def few_shot(folder: Path, **more: object) -> askwell.Result:
         prompt="Think.",
         data=DATA,
         target=Learns(),
-        optimizer=optimizer,
+        optimizer_model=optimizer,
         metric="number",
         run=folder,
         loop=askwell.LoopSettings(steps=4, seed=0),
@@ -196,7 +196,7 @@ def few_shot(folder: Path, **more: object) -> askwell.Result:
 
 
 def test_demonstrations_are_searched_with_the_instruction_and_come_with_the_result(tmp_path: Path) -> None:
-    result = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice="joint", count=3))
+    result = few_shot(tmp_path / "run", optimizer="gpo", demos=askwell.Demos(choice="joint", count=3))
     assert (result.score, result.prompt) == (1.0, "Think.")
     assert result.demos
     saved = result.save(tmp_path / "prompt.txt").read_text(encoding="utf-8")
@@ -204,13 +204,13 @@ def test_demonstrations_are_searched_with_the_instruction_and_come_with_the_resu
     assert f"{result.demos[0].input}\n{result.demos[0].target}" in saved
     body = json.loads(result.save(tmp_path / "prompt.json").read_text(encoding="utf-8"))
     assert len(body["best"]["demos"]) == len(result.demos)
-    again = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice="joint", count=3))
+    again = few_shot(tmp_path / "run", optimizer="gpo", demos=askwell.Demos(choice="joint", count=3))
     assert again.demos == result.demos
 
 
 @pytest.mark.parametrize("choice", ["random", "per-class", "nearest"])
 def test_demonstrations_chosen_ahead_are_in_every_request(choice: str, tmp_path: Path) -> None:
-    result = few_shot(tmp_path / "run", preset="gpo", demos=askwell.Demos(choice=choice, count=2))
+    result = few_shot(tmp_path / "run", optimizer="gpo", demos=askwell.Demos(choice=choice, count=2))
     assert result.score == 1.0
     assert result.gain is None  # the initial prompt had them too
     assert len(result.demos) == (0 if choice == "nearest" else 2)
@@ -226,7 +226,7 @@ def test_a_function_is_shown_demonstrations_only_where_that_is_asked_for(tmp_pat
     for folder, demos in (("plain", None), ("shown", askwell.Demos(choice="random", count=1))):
         seen.clear()
         askwell.optimize(
-            data=DATA, target=listening, optimizer=optimizer, metric="number", run=tmp_path / folder, demos=demos,
+            data=DATA, target=listening, optimizer_model=optimizer, metric="number", run=tmp_path / folder, demos=demos,
             loop=askwell.LoopSettings(steps=1),
         )  # fmt: skip
         assert any("Assistant:" in text for text in seen) == (demos is not None)
@@ -234,4 +234,4 @@ def test_a_function_is_shown_demonstrations_only_where_that_is_asked_for(tmp_pat
 
 def test_a_search_that_cannot_vary_demonstrations_says_so(tmp_path: Path) -> None:
     with pytest.raises(askwell.ConfigError, match="no setting 'joint_demos'"):
-        few_shot(tmp_path / "run", preset="gepa", demos=askwell.Demos(choice="joint"))
+        few_shot(tmp_path / "run", optimizer="gepa", demos=askwell.Demos(choice="joint"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
-from askwell.optimizers.presets import PRESETS, Parts, search
+from askwell.optimizers.presets import PRESETS, OptimizerParts, configure
 from tests.conformance.optimizer import TASK, Make, OptimizerContract
 
 REFERENCES = ("cot", "empty")
@@ -13,11 +13,11 @@ PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 
 
 def maker(preset: str) -> Make:
-    chosen = search(preset, {}, defaults={"total_steps": 3})
+    chosen = configure(preset, {}, defaults={"total_steps": 3})
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
         return chosen.optimizer(
-            Parts(
+            OptimizerParts(
                 model=model,
                 train=TASK.splits["train"],
                 dev=TASK.splits["dev"],

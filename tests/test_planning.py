@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from askwell.api.plan import Pace, plan_job
+from askwell.api.plan_sizes import most_tokens, usual_tokens
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Message, Prompt
@@ -15,12 +17,10 @@ from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
-from askwell.estimate import most_tokens, usual_tokens
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.unwrap import Metered, Named
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
-from askwell.planning import Pace, plan
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
@@ -53,7 +53,7 @@ def job(
         side=TargetSide(
             task=TASK,
             model=target or ScriptedModel(answer),
-            sampling=Sampling(max_tokens=64, draws=draws),
+            sampling=Sampling(max_tokens=64, repeats=draws),
             concurrency=4,
         ),
         optimizer_model=optimizer or ScriptedModel(lambda _: f"<START>add {next(numbers)}<END>"),
@@ -74,7 +74,7 @@ def run(planned: OptimizeJob) -> MemoryStore:
 def test_a_run_that_writes_no_prompt_twice_takes_the_calls_that_were_planned(reflecting: bool, draws: int) -> None:
     """Dev cells once, test cells once, one request a candidate."""
     planned = job(reflecting=reflecting, draws=draws)
-    target, optimizer = plan(planned).models
+    target, optimizer = plan_job(planned).models
     spent = read_spend(run(planned))
     scoring = draws * (10 + 3 * 4 * 10 + 2 * 12)
     train = 3 * 4 if reflecting else 0  # the batch of eight is all four training examples
@@ -99,14 +99,14 @@ def test_no_run_exceeds_a_cap_or_its_plan(seed: int) -> None:
 
 def test_a_plan_asks_nobody() -> None:
     target, optimizer = ScriptedModel(answer), ScriptedModel([])
-    plan(job(target=target, optimizer=optimizer, reflecting=True))
+    plan_job(job(target=target, optimizer=optimizer, reflecting=True))
     assert target.requests == optimizer.requests == []
 
 
 def test_money_comes_from_the_price_table_and_is_unknown_where_it_has_no_price() -> None:
     pytest.importorskip("genai_prices")
     known = Metered(Named(OpenAIModel("gpt-4.1-mini", api_key="sk-test"), name="openai:gpt-4.1-mini"))
-    found = plan(job(target=known))
+    found = plan_job(job(target=known))
     target, optimizer = found.models
     assert target.worst.cost_usd == pytest.approx(  # $0.40 and $1.60 a million tokens
         0.4e-6 * target.worst.prompt_tokens + 1.6e-6 * target.worst.completion_tokens, rel=0.01
@@ -117,28 +117,28 @@ def test_money_comes_from_the_price_table_and_is_unknown_where_it_has_no_price()
 
 def test_own_prices_win() -> None:
     priced = OpenAIModel("x", api_key="k" * 9, prices={"input_per_mtok": 0, "output_per_mtok": 1_000_000})
-    [_, optimizer] = plan(job(optimizer=priced, steps=2, candidates=1)).models
+    [_, optimizer] = plan_job(job(optimizer=priced, steps=2, candidates=1)).models
     assert optimizer.worst.cost_usd == optimizer.worst.completion_tokens == 2 * 512
 
 
 def test_time_is_held_by_whichever_limit_is_slowest() -> None:
-    free = plan(job(), target=Pace(concurrency=4, latency_s=1.0), optimizer=Pace(concurrency=4, latency_s=0.0))
+    free = plan_job(job(), target=Pace(concurrency=4, latency_s=1.0), optimizer=Pace(concurrency=4, latency_s=0.0))
     assert free.expected_seconds == pytest.approx(3 + 3 * 10 + 6)  # ⌈10/4⌉, three times ⌈40/4⌉, ⌈24/4⌉
     assert free.worst_seconds is None
-    slow = plan(job(), target=Pace(requests_per_minute=10), optimizer=Pace(latency_s=0.0))
+    slow = plan_job(job(), target=Pace(requests_per_minute=10), optimizer=Pace(latency_s=0.0))
     assert slow.expected_seconds == pytest.approx(6 * (10 + 120 + 24))
-    bounded = plan(job(), target=Pace(concurrency=4, timeout_s=60.0), optimizer=Pace(timeout_s=30.0))
+    bounded = plan_job(job(), target=Pace(concurrency=4, timeout_s=60.0), optimizer=Pace(timeout_s=30.0))
     assert bounded.worst_seconds == pytest.approx(60 * (3 + 30 + 6) + 30 * 3)
 
 
 def test_cuts_say_how_far_a_cap_lets_the_run_get() -> None:
-    assert plan(job()).cuts == ()
-    [cut] = plan(job(caps=Caps(max_calls=100))).cuts
+    assert plan_job(job()).cuts == ()
+    [cut] = plan_job(job(caps=Caps(max_calls=100))).cuts
     assert (cut.cap, cut.limit, cut.expected, cut.worst) == ("calls", 100, 166, 166)
     assert cut.last_step == 1  # 10 + 44 + 44 calls and 24 kept back are too many
-    [wide] = plan(job(caps=Caps(max_calls=166))).cuts
+    [wide] = plan_job(job(caps=Caps(max_calls=166))).cuts
     assert wide.last_step is None
-    assert [one.cap for one in plan(job(caps=Caps(max_tokens=10, max_usd=1.0, max_minutes=5))).cuts] == [
+    assert [one.cap for one in plan_job(job(caps=Caps(max_tokens=10, max_usd=1.0, max_minutes=5))).cuts] == [
         "tokens",
         "dollars",
         "minutes",
@@ -148,9 +148,9 @@ def test_cuts_say_how_far_a_cap_lets_the_run_get() -> None:
 def test_a_longer_initial_prompt_and_a_longer_reply_cost_more() -> None:
     plain = job()
     long = replace(plain, initial=[Prompt(instruction="think " * 3000)])
-    assert plan(long).models[0].worst.prompt_tokens > plan(plain).models[0].worst.prompt_tokens
+    assert plan_job(long).models[0].worst.prompt_tokens > plan_job(plain).models[0].worst.prompt_tokens
     wordy = replace(plain, side=replace(plain.side, sampling=Sampling(max_tokens=65)))
-    assert plan(wordy).models[0].worst.completion_tokens == 65 * 154
+    assert plan_job(wordy).models[0].worst.completion_tokens == 65 * 154
 
 
 @pytest.mark.parametrize("text", ["", "plain English words", "naïve — ≤ 🙂", "答えだけを書いてください", "\ud800"])

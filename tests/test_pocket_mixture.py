@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from askwell.build_task import build_task
-from askwell.config import parse_config
+from askwell.api.build_task import build_task
+from askwell.api.config_file import parse_config
 from askwell.core.errors import ConfigError
 from askwell.tasks import bundled
 from askwell.tasks.splits import normalise

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.config import ModelConfig
+from askwell.api.config_file import parse_config
 from askwell.cli.serve import build_app
-from askwell.config import ModelConfig
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Prompt
@@ -33,7 +34,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(model: str, **more: object) -> ChatModel:
-    return build_model(ModelConfig.model_validate({"model": model, **more}), flag="--target")
+    return build_model(parse_config({"target": {"model": model, **more}}).target, flag="--target")
 
 
 def served_as(model: ChatModel) -> str:
@@ -126,7 +127,8 @@ def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.Mo
     gates = RecordedGates()
 
     def gate_of(**more: str) -> Gate:
-        build_model(ModelConfig.model_validate({"model": "anthropic:m", **more}), flag="--target", gates=gates)
+        target = parse_config({"target": {"model": "anthropic:m", **more}}).target
+        build_model(target, flag="--target", gates=gates)
         return gates.given[-1]
 
     assert gate_of() is gate_of(api_key_env="ANTHROPIC_API_KEY", base_url="https://api.anthropic.com/v1")

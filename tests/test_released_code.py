@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from askwell.build_models import build_model
-from askwell.config import ModelConfig
+from askwell.api.build_models import build_model
+from askwell.api.config import ModelConfig
+from askwell.api.plan import plan_job
 from askwell.core.types import Example, Message, Prompt, Request, Score, Split
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
-from askwell.planning import plan
 from askwell.report.run_report import report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
@@ -100,7 +100,7 @@ def test_a_sentence_that_begins_with_yes_is_a_yes(reply: str) -> None:
 
 def test_a_bbh_task_costs_what_the_paper_describes_and_no_more() -> None:
     # the released code: 19,680 target calls (28 % of them on test, step by step) and 1,152 completions of the optimizer
-    target, optimizer = plan(bbh_job()).models
+    target, optimizer = plan_job(bbh_job()).models
     assert optimizer.worst.calls == 8 * 18
     assert target.worst.calls == 48 + 8 * 18 * 48 + 2 * 144
     assert target.worst.calls < 0.4 * 19_680

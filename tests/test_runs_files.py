@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from askwell.build_policy import PAPER_LOOPS, loops_settings
-from askwell.config import read_config
+from askwell.api.build_training import policy_settings
+from askwell.api.config_file import read_config
+from askwell.policies.settings import QPO_LOOPS
 from askwell.tasks.catalog import benchmark
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -30,11 +31,12 @@ def test_a_file_is_read_and_names_a_benchmark(path: Path) -> None:
 def test_a_qpo_file_is_the_papers_setting(path: Path) -> None:
     config = read_config(path, {})
     assert config.policy.shots == 0
-    assert loops_settings(config.policy, seed=0).collecting == PAPER_LOOPS.collecting
-    assert config.policy.base == "gpt2"
+    settings = policy_settings(config.policy, seed=0)
+    assert (settings.loops.acquire, settings.loops.prompts) == (QPO_LOOPS.acquire, QPO_LOOPS.prompts)
+    assert settings.model.base == "gpt2"
     assert (config.split.train or 0) >= 600
-    ours = read_config(path, {"policy.preset": "askwell"})
-    assert loops_settings(ours.policy, seed=0).guarded
+    ours = read_config(path, {"policy.method": "askwell"})
+    assert policy_settings(ours.policy, seed=0).loops.fallback
 
 
 @pytest.mark.parametrize("path", sorted(RUNS.glob("qpo_*.toml")), ids=lambda path: path.stem)
@@ -44,4 +46,4 @@ def test_the_flags_that_a_qpo_file_names_give_the_papers_few_shot_setting(path: 
     overrides = {"policy.shots": flags[0], "policy.reward": flags[2] if flags[1:2] == ["--reward"] else None}
     policy = read_config(path, overrides).policy
     assert policy.shots == 6
-    assert loops_settings(policy, seed=0).reward == "few-shot"
+    assert policy_settings(policy, seed=0).loops.reward == "few-shot"

@@ -44,7 +44,7 @@ def logged(path: Path, answer: object = target) -> str:
 
 
 def train(source: str, folder: Path, **more: object) -> askwell.Trained:
-    given: dict[str, object] = {"target": target, "data": SPLITS, "policy": {"loops": 2, "collect": 30}, **more}
+    given: dict[str, object] = {"target": target, "data": SPLITS, "policy": {"loops": 2, "acquire": 30}, **more}
     return askwell.train(source, run=folder, trainer=TableTrainer(), read_writer=read_table, **given)  # type: ignore[arg-type]
 
 
@@ -91,7 +91,7 @@ def test_where_one_prompt_is_enough_it_says_so_trains_nothing_and_asks_nothing(t
 
 
 def test_it_may_be_forced_and_then_the_guard_keeps_the_static_prompt(tmp_path: Path) -> None:
-    policy = {"loops": 2, "collect": 20, "force": True}
+    policy = {"loops": 2, "acquire": 20, "force": True}
     found = train(logged(tmp_path / "log.jsonl", plain), tmp_path / "run", target=plain, policy=policy)
     assert [one.loop for one in found.figures.loops] == [0, 1, 2]
     assert found.figures.keeps_static
@@ -100,7 +100,7 @@ def test_it_may_be_forced_and_then_the_guard_keeps_the_static_prompt(tmp_path: P
 
 def test_the_papers_reward_is_learnt_from_and_told(tmp_path: Path) -> None:
     found = train(
-        logged(tmp_path / "log.jsonl"), tmp_path / "run", policy={"loops": 2, "collect": 30, "reward": "choice"}
+        logged(tmp_path / "log.jsonl"), tmp_path / "run", policy={"loops": 2, "acquire": 30, "reward": "choice"}
     )
     assert found.figures.loops[-1].reward == (
         "10·right + 10·accuracy of the prompt; the term of log-probabilities is left out, as not all pairs have one"
@@ -134,7 +134,7 @@ def test_demonstrations_go_with_every_prompt_and_are_asked_nothing_themselves(tm
         assert len(request.messages) == 5
         return target(request.messages[-1].content)
 
-    policy = {"loops": 2, "collect": 12, "shots": 2, "prompts": 2}
+    policy = {"loops": 2, "acquire": 12, "shots": 2, "prompts": 2}
     found = train(logged(tmp_path / "log.jsonl"), tmp_path / "run", target=shown, policy=policy)
     demos = [row["input"] for row in SPLITS["train"][:2]]
     prompts = askwell.load_policy(tmp_path / "run", read_writer=read_table).prompts_for(["Suppose that 3 pens?"])
@@ -149,7 +149,7 @@ def test_an_optimization_is_a_fixed_policy(tmp_path: Path) -> None:
         prompt=PROMPTS[2],
         data=SPLITS,  # type: ignore[arg-type]
         target=plain,
-        optimizer=lambda _: f"<START>{PROMPTS[0]}<END>",  # type: ignore[arg-type,return-value]
+        optimizer_model=lambda _: f"<START>{PROMPTS[0]}<END>",  # type: ignore[arg-type,return-value]
         run=tmp_path / "gpo",
         settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=1),

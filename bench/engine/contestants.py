@@ -55,8 +55,8 @@ Ask = Callable[[str, str], Awaitable[object]]
 
 def askwell(job: Job) -> None:
     """Evaluate as the command line does: the log is a file on the disk that holds the temporary folder."""
-    from askwell.build_models import build_model
-    from askwell.config import ModelConfig
+    from askwell.api.build_models import build_model
+    from askwell.api.config import ModelConfig
     from askwell.core.event_loop import run_blocking
     from askwell.core.types import Example, Prompt
     from askwell.engine.evaluator import Sampling

@@ -26,8 +26,8 @@ BOUND_BYTES = 400
 
 async def evaluate(base_url: str, cells: int, log: Path) -> int:
     """Stream the rollouts of this many cells and keep none; return how many were scored."""
-    from askwell.build_models import build_model
-    from askwell.config import ModelConfig
+    from askwell.api.build_models import build_model
+    from askwell.api.config import ModelConfig
     from askwell.core.types import Example, Prompt
     from askwell.engine.evaluator import Evaluator, Sampling
     from askwell.runlog.store import SqliteStore
@@ -51,7 +51,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
                 task=task,
                 target=model,
                 journal=journal,
-                sampling=Sampling(draws=cells // (len(examples) * len(prompts))),
+                sampling=Sampling(repeats=cells // (len(examples) * len(prompts))),
                 concurrency=config.concurrency,
             )
             async for rollout in evaluator.rollouts(evaluator.slots(prompts, split="dev", step=1)):

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from bench.engine.server import BenchServer, bench_server
 
-from askwell.build_models import build_model
-from askwell.config import ModelConfig
+from askwell.api.build_models import build_model
+from askwell.api.config import ModelConfig
 from askwell.core.types import Example, Prompt
 from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.rollout_queue import closed_queue

@@ -3,7 +3,7 @@
     import askwell
 
     result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:gpt-4.1-mini",
-                              optimizer="openai:gpt-4.1", metric="number")
+                              optimizer_model="openai:gpt-4.1", metric="number")
     print(result.prompt, result.interval, result.diff())
 
 Names are loaded when first used: importing askwell costs neither an HTTP library nor torch.
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from askwell.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from askwell.api import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.optimize import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.plan import Plan
+    from askwell.api.train import load_policy, train
     from askwell.core.errors import (
         AskwellError,
         BudgetExhausted,
@@ -33,28 +35,26 @@ if TYPE_CHECKING:
     from askwell.engine.evaluator import Sampling
     from askwell.engine.loop import LoopSettings
     from askwell.engine.race import RaceSettings
-    from askwell.planning import Plan
     from askwell.policies.train_job import Trained
     from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
-    from askwell.training import load_policy, train
 
 _HOMES = {
     "askwell.engine.budget": ("Caps",),
-    "askwell.api": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
+    "askwell.api.optimize": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
     "askwell.core.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
     "askwell.engine.evaluator": ("Sampling",),
     "askwell.engine.loop": ("LoopSettings",),
     "askwell.models.request_key": ("ChatModel",),
-    "askwell.planning": ("Plan",),
+    "askwell.api.plan": ("Plan",),
     "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
     "askwell.policies.train_job": ("Trained",),
-    "askwell.training": ("load_policy", "train"),
+    "askwell.api.train": ("load_policy", "train"),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.core.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip

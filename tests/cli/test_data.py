@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from askwell.build_task import answer_type_of, build_task, evaluation_task
+from askwell.api.build_task import answer_type_of, build_task, evaluation_task
+from askwell.api.config_file import parse_config
 from askwell.cli.main import main
-from askwell.config import parse_config
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
 

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from askwell import renamed
+from askwell.api import renamed
 from askwell.cli.main import main
 
 HEAVY = ("torch", "transformers", "aiohttp", "pydantic", "pyarrow", "rich", "numpy", "sqlite3", "asyncio")

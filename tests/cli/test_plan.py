@@ -97,7 +97,7 @@ def test_from_python() -> None:
         data=[{"input": f"{i}", "target": "yes"} for i in range(50)],
         target=str.upper,
         loop=askwell.LoopSettings(steps=1),
-        preset="gpo",
+        optimizer="gpo",
         settings={"candidates": 2, "embedder": "lexical"},
         caps=askwell.Caps(max_usd=1.0),
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from askwell.build_policy import PAPER_LOOPS, loops_settings, with_base
+from askwell.api.build_training import PolicySettings, policy_settings, with_base
+from askwell.api.config_file import parse_config
 from askwell.cli.main import main
 from askwell.cli.serve import build_app
-from askwell.config import parse_config
+from askwell.policies.settings import QPO_LOOPS, QPO_TRAINING
 from askwell.tasks import bundled
 from tests.cli.test_headroom import records
 
@@ -131,24 +133,25 @@ def test_what_can_not_be_trained_is_refused(
 
 
 def test_presets_and_changes() -> None:
-    paper = parse_config({"policy": {"preset": "paper", "loops": 2}}).policy
-    assert loops_settings(paper, seed=3).collecting == PAPER_LOOPS.collecting
-    assert loops_settings(paper, seed=3).loops == 2
-    assert loops_settings(paper, seed=3).reward == "choice"
-    assert loops_settings(paper.model_copy(update={"shots": 6}), seed=3).reward == "few-shot"
-    assert loops_settings(paper.model_copy(update={"reward": "accuracy"}), seed=3).reward is None
-    assert loops_settings(parse_config({}).policy, seed=3).reward is None
-    assert (PAPER_LOOPS.choosing, PAPER_LOOPS.patience) == (False, 0)
-    own = parse_config({"policy": {"choice": "information", "guard": False, "collect": 7}}).policy
-    found = loops_settings(own, seed=0)
-    assert (found.collecting.choice, found.collecting.pairs, found.guarded) == ("information", 7, False)
-    assert (found.choosing, found.patience) == (True, 1)
+    def settings(**policy: object) -> PolicySettings:
+        return policy_settings(parse_config({"policy": policy}).policy, seed=3)
+
+    paper = {"method": "qpo", "loops": 2}
+    assert settings(**paper).loops == replace(QPO_LOOPS, loops=2, seed=3)
+    assert settings(**paper).training == QPO_TRAINING
+    assert settings(**paper, shots=6).loops.reward == "few-shot"
+    assert settings(**paper, shots=6, reward="accuracy").loops.reward == "accuracy"
+    assert settings().loops.reward == "accuracy"
+    own = settings(acquisition="uncertainty", fallback=False, acquire=7, epochs=5, lora_rank=4)
+    assert (own.loops.acquisition, own.loops.acquire, own.loops.fallback) == ("uncertainty", 7, False)
+    assert (own.loops.selector_first, own.loops.patience) == (True, 1)
+    assert (own.training.epochs, own.training.later_epochs, own.model.lora_rank) == (5, 5, 4)
 
 
 def test_the_bundled_target_is_learnt_for_by_the_bundled_model() -> None:
-    policy = parse_config({}).policy
-    assert with_base(policy, target="pocket#123").base == "pocket"
-    assert with_base(policy.model_copy(update={"base": "mine"}), target="pocket#123").base == "mine"
+    assert with_base(parse_config({}).policy, target="pocket#123").settings["base"] == "pocket"
+    mine = parse_config({"policy": {"base": "mine"}}).policy
+    assert with_base(mine, target="pocket#123").settings["base"] == "mine"
 
 
 @pytest.mark.long

@@ -34,7 +34,7 @@ def config(folder: Path, server: BatchServer, *more: str) -> Path:
         "\n".join([
             'prompt = "Let\'s think step by step."',
             f'task = {{ data = {json.dumps(str(SUMS))}, metric = "number" }}',
-            'search = { preset = "askwell" }',
+            'optimizer = { name = "askwell" }',
             "[target]",
             'model = "openai:tiny"',
             f"base_url = {json.dumps(server.base_url)}",
@@ -207,5 +207,5 @@ def test_what_cannot_be_asked_in_batches_is_told(server: BatchServer, tmp_path: 
     assert (several.status, "one endpoint" in several.err) == (2, True)
     local = invoke("optimize", path, *SMALL, "--target", "pocket")
     assert (local.status, "no batches for 'pocket'" in local.err) == (2, True)
-    theirs = invoke("optimize", config(tmp_path, server, "[optimizer]", 'model = "editor"', "batch = true"), *SMALL)
-    assert (theirs.status, "optimizer.batch" in theirs.err) == (2, True)
+    theirs = invoke("optimize", config(tmp_path, server, "[optimizer_model]", "batch = true"), *SMALL)
+    assert (theirs.status, "optimizer_model.batch" in theirs.err) == (2, True)

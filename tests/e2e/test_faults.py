@@ -86,7 +86,7 @@ def test_a_single_call_that_never_succeeds_stops_the_run(tmp_path: Path) -> None
 def test_a_failing_optimizer_stops_the_run_and_says_which_model(server: ChatServer, tmp_path: Path) -> None:
     server.faults = lambda body, _repeat: "500" if OPTIMIZER in body else None
     config = tmp_path / "impatient.toml"
-    config.write_text('optimizer.max_attempts = 1\nsearch.embedder = "lexical"\n')
+    config.write_text('optimizer_model.max_attempts = 1\noptimizer.embedder = "lexical"\n')
     run = invoke("optimize", config, *_flags(server)[1:], "--run", "r", "--runs", tmp_path)
     assert run.status == 1
     assert f"openai:{OPTIMIZER}" in run.err

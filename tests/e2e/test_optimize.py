@@ -125,7 +125,7 @@ def test_a_config_file_and_flags_make_the_same_run_as_flags_alone(server: ChatSe
         [target]
         model = "openai:tiny"
         base_url = {server.base_url!r}
-        [search]
+        [optimizer]
         candidates = 5
         embedder = "lexical"
         [run]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from askwell.build_models import pace
-from askwell.config import ModelConfig
+from askwell.api.build_models import pace
+from askwell.api.config import ModelConfig
 from askwell.core.types import Event
 from tests.e2e.conftest import serving
 from tests.e2e.harness import (

@@ -18,8 +18,8 @@ prompt = "Do the task."
 task = {data = "pocket:numbers_max+words_first+review_sentiment"}
 split = {train = 30, dev = 24, test = 24}
 target = {model = "pocket"}
-optimizer = {model = "editor"}
-search = {preset = "gpo", candidates = 3}
+optimizer_model = {model = "editor"}
+optimizer = {name = "gpo", candidates = 3}
 run = {steps = 1}
 [policy]
 base = "pocket"
@@ -27,7 +27,7 @@ loops = 1
 epochs = 1
 samples = 0
 force = true
-guard = false
+fallback = false
 """
 
 

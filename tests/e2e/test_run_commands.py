@@ -26,7 +26,7 @@ def gaps(body: str, _repeat: int) -> Fault | None:
 
 def begin(server: ChatServer, folder: Path, *more: str, toml: str = "") -> Ended:
     config = folder / "gaps.toml"
-    text = f'[search]\npreset = "gpo"\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n{toml}'
+    text = f'[optimizer]\nname = "gpo"\nembedder = "lexical"\n[run]\nmax_missing = 0.9\n{toml}'
     config.write_text(text, encoding="utf-8")
     flags = [str(config), *optimize_flags(server)[1:], "--max-attempts", "1", "--steps", "1", *more]
     return invoke("optimize", *flags, "--run", "r", "--runs", folder, env=ENV)

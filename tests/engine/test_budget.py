@@ -171,7 +171,7 @@ def test_from_python_a_capped_run_ends_with_its_best_so_far(tmp_path: Path) -> N
     result = askwell.optimize(
         data=[{"input": f"{i}", "target": "yes"} for i in range(50)],
         target=is_odd,
-        optimizer=try_anything,
+        optimizer_model=try_anything,
         settings={"embedder": "lexical"},
         caps=askwell.Caps(max_calls=90),
         run=tmp_path / "run",

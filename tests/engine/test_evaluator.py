@@ -58,7 +58,7 @@ async def collect(
             task=task(n),
             target=model,
             journal=journal,
-            sampling=Sampling(draws=draws),
+            sampling=Sampling(repeats=draws),
             concurrency=concurrency,
             max_missing=max_missing,
         )

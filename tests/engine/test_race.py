@@ -117,7 +117,7 @@ async def play(
             task=task(dev),
             target=BudgetLimited(model, budget) if budget else model,
             journal=journal,
-            sampling=Sampling(draws=draws),
+            sampling=Sampling(repeats=draws),
             concurrency=concurrency,
             max_missing=max_missing,
             budget=budget,
@@ -132,7 +132,8 @@ async def play(
             initial=[Prompt(instruction="start")],
             optimizer=Proposer(),
             evaluator=evaluator,
-            settings=LoopSettings(steps=steps, seed=seed, racing=racing),
+            settings=LoopSettings(steps=steps, seed=seed),
+            racing=racing,
             watch=watch,
         )
 

@@ -32,7 +32,7 @@ def job(target: ScriptedModel, *, steps: int = 3, draws: int = 1, caps: Caps | N
         header=header_body({}, seed=0, settings=None),
         initial=[Prompt(instruction="think")],
         side=TargetSide(
-            task=TASK, model=target, sampling=Sampling(draws=draws, temperature=0.5), concurrency=4, max_missing=0.9
+            task=TASK, model=target, sampling=Sampling(repeats=draws, temperature=0.5), concurrency=4, max_missing=0.9
         ),
         optimizer_model=ScriptedModel(suggest),
         make_optimizer=lambda model, _: WordSearch(model),

@@ -63,8 +63,8 @@ def test_examples_that_a_prompt_mended_are_shown_but_never_one_of_the_test_split
     starts = {"train": 10, "dev": 20, "test": 30}
     splits = {split: sums_from(low) for split, low in starts.items()}
     askwell.optimize(
-        prompt="Think.", data=splits, target=sums, optimizer=optimizer, metric="number", run=tmp_path / "run",
-        preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
+        prompt="Think.", data=splits, target=sums, optimizer_model=optimizer, metric="number", run=tmp_path / "run",
+        optimizer="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
     )  # fmt: skip
     found = seen(tmp_path / "run")
     assert "Better:" in found.text
@@ -89,8 +89,8 @@ def hostile(text: str) -> str:
 def test_nothing_in_a_run_can_break_its_page(tmp_path: Path) -> None:
     rows = [{"input": f"{HOSTILE} {place}", "target": "7"} for place in range(40)]
     askwell.optimize(
-        prompt=HOSTILE, data=rows, target=hostile, optimizer=optimizer, metric="number", run=tmp_path / "run",
-        preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
+        prompt=HOSTILE, data=rows, target=hostile, optimizer_model=optimizer, metric="number", run=tmp_path / "run",
+        optimizer="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
     )  # fmt: skip
     found = seen(tmp_path / "run")
     assert "Better:" in found.text
@@ -123,8 +123,8 @@ def test_where_one_prompt_is_enough_the_page_says_so(tmp_path: Path) -> None:
 
 def test_a_prompt_that_was_kept_and_a_run_that_is_still_on(tmp_path: Path) -> None:
     askwell.optimize(
-        prompt="Add them.", data=DATA, target=sums, optimizer=optimizer, metric="number", run=tmp_path / "run",
-        preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=1, seed=0),
+        prompt="Add them.", data=DATA, target=sums, optimizer_model=optimizer, metric="number", run=tmp_path / "run",
+        optimizer="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=1, seed=0),
     )  # fmt: skip
     found = seen(tmp_path / "run")
     assert "it is kept" in found.text
@@ -150,8 +150,8 @@ def broken(text: str) -> str:
 
 def test_half_a_surrogate_pair_in_a_reply_does_not_keep_a_page_from_being_written(tmp_path: Path) -> None:
     result = askwell.optimize(
-        prompt="Think.", data=DATA, target=broken, optimizer=optimizer, metric="number", run=tmp_path / "run",
-        preset="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
+        prompt="Think.", data=DATA, target=broken, optimizer_model=optimizer, metric="number", run=tmp_path / "run",
+        optimizer="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=2, seed=0),
     )  # fmt: skip
     assert "\ufffd The answer is" in result.save(tmp_path / "a.html").read_text(encoding="utf-8")
     assert call("report", "run", "--runs", tmp_path).exit_code == 0
@@ -200,8 +200,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 def test_a_real_browser_shows_it_and_runs_nothing(tmp_path: Path) -> None:
     rows = [{"input": f"{HOSTILE} {place}", "target": "7"} for place in range(40)]
     askwell.optimize(
-        prompt=HOSTILE, data=rows, target=hostile, optimizer=optimizer,
-        metric="number", run=tmp_path / "run", preset="gpo", settings={"embedder": "lexical"},
+        prompt=HOSTILE, data=rows, target=hostile, optimizer_model=optimizer,
+        metric="number", run=tmp_path / "run", optimizer="gpo", settings={"embedder": "lexical"},
         loop=askwell.LoopSettings(steps=2, seed=0),
     )  # fmt: skip
     assert call("report", "run", "--runs", tmp_path).exit_code == 0

@@ -6,8 +6,7 @@ from pathlib import Path
 from random import Random
 
 from askwell.core.types import Experience
-from askwell.policies.lm.model import ModelSettings
-from askwell.policies.lm.train import TrainSettings
+from askwell.policies.settings import ModelSettings, TrainSettings
 from tests.checkpoints import make_checkpoint
 
 GOOD = {"sum": "add", "word": "spell"}

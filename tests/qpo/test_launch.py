@@ -17,16 +17,17 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from askwell.build_policy import trainer_factory  # noqa: E402
-from askwell.cli import main  # noqa: E402
-from askwell.config import parse_config  # noqa: E402
+from askwell.api.build_training import policy_settings, trainer_factory  # noqa: E402
+from askwell.api.config import PolicyConfig  # noqa: E402
+from askwell.api.config_file import parse_config  # noqa: E402
+from askwell.cli.main import main  # noqa: E402
 from askwell.core.errors import ConfigError, DataError, RunFailed  # noqa: E402
 from askwell.engine.evaluator import Interrupted  # noqa: E402
 from askwell.policies.lm.fit_job import EpochReader, FitJob, write_job  # noqa: E402
 from askwell.policies.lm.generate import Sampling  # noqa: E402
 from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
-from askwell.policies.lm.model import ModelSettings  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
+from askwell.policies.settings import ModelSettings  # noqa: E402
 from askwell.runlog import folders  # noqa: E402
 from askwell.runlog.fold import read_spend  # noqa: E402
 from askwell.runlog.store import SqliteStore  # noqa: E402
@@ -108,12 +109,12 @@ def test_askwell_train_with_two_processes(tmp_path: Path, monkeypatch: pytest.Mo
         [policy]
         base = "pocket"
         loops = 2
-        collect = 6
+        acquire = 6
         prompts = 1
         samples = 0
         epochs = 1
         force = true
-        guard = false
+        fallback = false
     """
     (tmp_path / "config.toml").write_text(config, encoding="utf-8")
     with chat_server(reply=answer, lifetime_s=600) as server:
@@ -161,7 +162,7 @@ def test_what_several_processes_can_not_do_is_refused_before_they_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="objective='dpo' trains in one process"):
-        trainer_factory(parse_config({"policy": {"objective": "dpo", "processes": 2}}).policy)
+        trainer_factory(policy_settings(PolicyConfig(settings={"objective": "dpo"}), seed=0), 2)
     with pytest.raises(DataError, match="dev queries are in the training data too"):
         MultiProcessTrainer(trainer=TRAINER, processes=2, folder=tmp_path).fit(world(2, seed=0), world(2, seed=0))
     source = logged(tmp_path / "log.jsonl")
@@ -174,5 +175,5 @@ def test_what_several_processes_can_not_do_is_refused_before_they_start(
 
 
 def test_a_training_may_be_resumed_on_another_number_of_processes() -> None:
-    one, two = (parse_config({"policy": {"processes": processes}}).policy for processes in (1, 2))
-    assert one.identity() == two.identity()
+    one, two = (parse_config({"policy": {"processes": processes}}) for processes in (1, 2))
+    assert one.identity(["policy"]) == two.identity(["policy"])

@@ -14,17 +14,18 @@ from askwell.core.types import Completion, Example, Experience, Prompt, Request,
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
-from askwell.policies.acquisition import Collecting, to_label
+from askwell.policies.acquisition import to_label
 from askwell.policies.checkpoints import Kept
 from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, merge
 from askwell.policies.data.subsample import thinned
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import GuardedPolicy
 from askwell.policies.loop_records import choices, loops
-from askwell.policies.multi_loop import Learnt, LoopsSettings, MultiLoop
+from askwell.policies.multi_loop import Learnt, MultiLoop
 from askwell.policies.protocols import Trainer
 from askwell.policies.query_splits import Parts, part
 from askwell.policies.selection_writer import Chooser
+from askwell.policies.settings import LoopsSettings
 from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.runlog.writer import Journal
@@ -116,7 +117,7 @@ async def multi(
             static=STATIC,
             trainer=trainer or TableTrainer(),
             evaluator=evaluator,
-            settings=settings or LoopsSettings(loops=2, collecting=Collecting(pairs=60), choosing=False),
+            settings=settings or LoopsSettings(loops=2, acquire=60, selector_first=False),
             keep=keep or Kept(),
             calls_left=lambda: math.inf if most is None else most - budget.calls - budget.reserve,
             show=show,
@@ -164,7 +165,7 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
 
 def test_no_pair_is_asked_twice() -> None:
     world = World()
-    run(world, settings=LoopsSettings(loops=3, collecting=Collecting(pairs=40), choosing=False))
+    run(world, settings=LoopsSettings(loops=3, acquire=40, selector_first=False))
     assert len(world.asked) == len(set(world.asked))
 
 
@@ -205,7 +206,7 @@ def test_a_cap_that_allows_no_second_loop_says_so() -> None:
 
 def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_nothing_is_not_deployed() -> None:
     store = MemoryStore()
-    learnt = run(World(), store, settings=LoopsSettings(loops=2, collecting=Collecting(pairs=60)))
+    learnt = run(World(), store, settings=LoopsSettings(loops=2, acquire=60))
     assert [one.loop for one in learnt.loops][:2] == [0, 1]
     assert learnt.loops[0].collected == 0
     assert learnt.loops[0].guarded.low > 0
@@ -218,7 +219,7 @@ def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_no
 
 
 def test_patience_says_how_many_loops_may_bring_nothing() -> None:
-    settings = LoopsSettings(loops=4, collecting=Collecting(pairs=20), choosing=False)
+    settings = LoopsSettings(loops=4, acquire=20, selector_first=False)
     for patience, most in ((1, 2), (2, 3), (0, 4)):
         learnt = run(World(suits=False), settings=replace(settings, patience=patience))
         assert len(learnt.loops) == most
@@ -227,7 +228,7 @@ def test_patience_says_how_many_loops_may_bring_nothing() -> None:
 def test_a_cap_is_spread_evenly_over_the_loops_that_are_left() -> None:
     world = World()
     dev = len(parts(world).dev_examples)
-    settings = LoopsSettings(loops=3, collecting=Collecting(pairs=1_000), choosing=False, patience=0)
+    settings = LoopsSettings(loops=3, acquire=1_000, selector_first=False, patience=0)
     learnt = run(world, settings=settings, caps=Caps(max_calls=120 + 4 * dev + 60))
     assert len(learnt.loops) == 3
     assert 20 <= learnt.loops[1].collected <= 30 + dev
@@ -239,10 +240,11 @@ def test_what_the_paper_sends_is_sent_without_a_guard() -> None:
     paper = LoopsSettings(
         loops=1,
         samples=0,
-        guarded=False,
-        collecting=Collecting(prompts=1, with_static=False),
+        fallback=False,
+        prompts=1,
+        label_baseline=False,
         most_prompts=0,
-        choosing=False,
+        selector_first=False,
     )
     learnt = run(World(), settings=paper)
     assert learnt.loops[0].written == learnt.loops[0].guarded
@@ -280,7 +282,7 @@ def test_logged_test_queries_are_refused() -> None:
         part(world.logged(examples(30, seed=99, split="dev")), TASK.splits)
 
 
-def test_information_prefers_pairs_whose_outcome_is_open() -> None:
+def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
     @dataclass(frozen=True, slots=True)
     class Sure:
         def write(self, queries: object, *, samples: int = 0, seed: int = 0) -> list[list[str]]:
@@ -291,12 +293,15 @@ def test_information_prefers_pairs_whose_outcome_is_open() -> None:
 
         def save(self, folder: Path) -> None: ...
 
-    few = Collecting(pairs=10, prompts=1, choice="information")
-    pairs = to_label(Sure(), TASK.splits["train"], collecting=few, known=set(), seed=0)
+    def few(known: set[tuple[str, str]]) -> list[tuple[Example, str]]:
+        examples = TASK.splits["train"]
+        return to_label(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", known=known, seed=0)
+
+    pairs = few(set())
     assert [text for _, text in pairs] == ["b"] * 10
     assert len({example.id for example, _ in pairs}) == 10
     known = {(example.input, "b") for example in TASK.splits["train"]}
-    assert "b" not in {text for _, text in to_label(Sure(), TASK.splits["train"], collecting=few, known=known, seed=0)}
+    assert "b" not in {text for _, text in few(known)}
 
 
 def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:

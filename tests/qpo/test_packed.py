@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - after the skip
 from torch.nn.functional import cross_entropy  # noqa: E402
 
-from askwell.policies.lm.model import ModelSettings, PolicyModel, assemble, build  # noqa: E402
+from askwell.policies.lm.model import PolicyModel, assemble, build  # noqa: E402
 from askwell.policies.lm.shared_prefix import Group, Tail, lay_packed, lay_plain  # noqa: E402
 from askwell.policies.lm.tokenization import Texts  # noqa: E402
+from askwell.policies.settings import ModelSettings  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 
 QUERIES = ("7, 12, 3", "We tried the soup. It was superb.", "a")

@@ -18,11 +18,12 @@ torch = pytest.importorskip("torch")
 
 from askwell.core.stats import mean_interval  # noqa: E402
 from askwell.core.types import Experience  # noqa: E402
-from askwell.policies.lm.model import ModelSettings, build  # noqa: E402 - after the skip
+from askwell.policies.lm.model import build  # noqa: E402 - after the skip
 from askwell.policies.lm.shared_prefix import Group, Tail  # noqa: E402
 from askwell.policies.lm.tokenization import Texts  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter  # noqa: E402
+from askwell.policies.settings import ModelSettings  # noqa: E402 - after the skip
 from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world  # noqa: E402
 

@@ -15,8 +15,9 @@ from torch import Tensor  # noqa: E402 - after the skip
 
 from askwell.core.errors import ConfigError, DataError  # noqa: E402
 from askwell.core.types import Experience  # noqa: E402
-from askwell.policies.lm.train import PAPER, Epoch, LanguageModelTrainer  # noqa: E402
+from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
+from askwell.policies.settings import QPO_TRAINING  # noqa: E402
 from tests.checkpoints import make_checkpoint  # noqa: E402
 from tests.qpo.policies import BAD, GOOD, QUICK, queries, tiny, world  # noqa: E402
 
@@ -157,10 +158,21 @@ def test_the_best_epoch_is_kept_and_training_stops_when_dev_gets_worse(base: Pat
 
 
 def test_the_papers_numbers() -> None:
-    assert (PAPER.learning_rate, PAPER.epochs, PAPER.later_learning_rate, PAPER.later_epochs) == (1e-3, 100, 1e-4, 20)
-    assert (PAPER.decay, PAPER.decay_every, PAPER.batch_pairs, PAPER.clip) == (0.65, 20, 128, 0.25)
-    assert (PAPER.weight_decay, PAPER.value_weight, PAPER.aim) == (1e-4, None, 1.0)
-    assert (PAPER.signal, PAPER.most_shared, PAPER.patience) == ("reward", 1, 0)
+    paper = QPO_TRAINING
+    assert (
+        paper.learning_rate,
+        paper.epochs,
+        paper.later_learning_rate,
+        paper.later_epochs,
+    ) == (1e-3, 100, 1e-4, 20)
+    assert (paper.decay, paper.decay_every, paper.batch_pairs, paper.clip) == (
+        0.65,
+        20,
+        128,
+        0.25,
+    )
+    assert (paper.weight_decay, paper.value_weight, paper.aim) == (1e-4, None, 1.0)
+    assert (paper.signal, paper.most_shared, paper.patience) == ("reward", 1, 0)
 
 
 def test_advantages_must_be_known_for_most(base: Path) -> None:

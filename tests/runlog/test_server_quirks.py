@@ -28,7 +28,7 @@ def scores(server: ChatServer, run: Path) -> None:
         prompt="Answer.",
         data=DATA,
         target=OpenAIModel("tiny", base_url=server.base_url),
-        optimizer="editor",
+        optimizer_model="editor",
         metric="number",
         loop=askwell.LoopSettings(steps=0),
         run=run,

@@ -10,13 +10,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell import config as configs
+from askwell.api.config import Config
+from askwell.api.config_file import parse_config
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.headroom_tables import headroom_rows
 from askwell.cli.optimize import optimize_named
 from askwell.cli.sources import outcome_sources
 from askwell.cli.train import train_policy
-from askwell.config import Config
 from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import judge
 from askwell.tasks import bundled
@@ -24,7 +24,7 @@ from askwell.tasks import bundled
 TASK = "numbers_even"
 STEPS = 9
 BUNDLE = "numbers_max+words_first+review_sentiment"
-POLICY: dict[str, Any] = {"loops": 3, "collect": 60, "epochs": 8, "most_prompts": 12}
+POLICY: dict[str, Any] = {"loops": 3, "acquire": 60, "epochs": 8, "most_prompts": 12}
 """Small enough for two cores and three minutes; the defaults take longer and are for real targets."""
 
 
@@ -65,7 +65,7 @@ def train_prompts_per_query(*, steps: int, seed: int, folder: Path) -> None:
         "on the log of this run."
     )
     sizes = {"train": 180, "dev": 60, "test": 300}
-    config = _config(BUNDLE, sizes, steps, seed, folder, {"preset": "gpo"})
+    config = _config(BUNDLE, sizes, steps, seed, folder, {"name": "gpo"})
     name = optimize_named(config)
     _say(f"\nWhat is logged in {name}, and is one prompt per query worth it?")
     outcomes = outcome_sources((name,), folder=folder, seed=seed)
@@ -75,14 +75,14 @@ def train_prompts_per_query(*, steps: int, seed: int, folder: Path) -> None:
     train_policy(outcomes, None, resume=None, as_json=False, overrides=overrides)
 
 
-def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Path, search: dict[str, Any]) -> Config:
-    return configs.parse_config({
+def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Path, optimizer: dict[str, Any]) -> Config:
+    return parse_config({
         "prompt": bundled.initial_prompt(task),
         "task": {"data": f"pocket:{task}"},
         "target": {"model": "pocket"},
-        "optimizer": {"model": "editor"},
+        "optimizer_model": {"model": "editor"},
         "split": sizes,
-        "search": search,
+        "optimizer": optimizer,
         "run": {"steps": steps, "seed": seed, "folder": str(folder)},
     })  # fmt: skip
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from askwell.api.train import learnt_from, load_policy
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
@@ -24,7 +25,6 @@ from askwell.policies.data.training_queries import digest_of
 from askwell.policies.guarded import GuardedPolicy
 from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicy, off_policy
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
-from askwell.training import learnt_from, load_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell import api
-from askwell import config as configs
-from askwell.build import evaluate_job
+from askwell.api.build_jobs import evaluate_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.optimize import execute_evaluation
 from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
 from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
-from askwell.config import Config
 from askwell.core.errors import ConfigError
 from askwell.models.wrappers.meter import Metered
 from askwell.runlog import folders
@@ -38,7 +38,7 @@ def evaluate(
 
     Prints each prompt's accuracy, and its paired difference to the first prompt.
     """
-    settings = configs.read_config(config, overrides(values))
+    settings = read_config(config, overrides(values))
     texts = [*prompts, *(_read_prompt(path) for path in files)] or ([settings.prompt] if config else [])
     if not texts:
         raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
@@ -55,7 +55,7 @@ def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
     begun = time.monotonic()
     advice = "" if log is None else "run it again with the same --run: answered calls are kept"
     with exported_spans(config), stops_in_order(advice, log), live_progress([model]) as live:
-        evaluations = api.execute_evaluation(job, store, live)
+        evaluations = execute_evaluation(job, store, live)
     seconds = time.monotonic() - begun
     if as_json:
         tables.print_json({

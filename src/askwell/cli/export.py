@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from askwell import cells
+from askwell.api import call_view as cells
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.show import read_report

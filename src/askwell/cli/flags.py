@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from askwell import renamed
+from askwell.api import renamed
 from askwell.core.errors import AskwellError, ConfigError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ def _refuse_model(_context: click.Context, _option: click.Parameter, value: str 
 def refuse_old_value(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Refuse a flag's value that was renamed, with its new name."""
     flag = option.opts[0]
-    new = renamed.VALUES.get(flag, {}).get(value or "")
+    new = renamed.FLAG_VALUES.get(flag, {}).get(value or "")
     if new is not None:
         raise click.BadParameter(f"{value!r} is now {new!r}: give {flag} {new}.")
     return value
@@ -192,8 +192,8 @@ def _configure_logging(level: str, *, all_libraries: bool) -> None:
 
 _KEYS = {
     "prompt": "prompt",
-    "optimizer_model": "optimizer.model",
-    "optimizer_model_base_url": "optimizer.base_url",
+    "optimizer_model": "optimizer_model.model",
+    "optimizer_model_base_url": "optimizer_model.base_url",
     "data": "task.data",
     "records": "task.records",
     "fields": "task.fields",
@@ -213,11 +213,11 @@ _KEYS = {
     "train_size": "split.train",
     "dev_size": "split.dev",
     "test_size": "split.test",
-    "optimizer": "search.preset",
+    "optimizer": "optimizer.name",
     "demos": "demos.choice",
     "demos_count": "demos.count",
     "racing": "racing.method",
-    "candidates": "search.candidates",
+    "candidates": "optimizer.candidates",
     "steps": "run.steps",
     "patience": "run.patience",
     "seed": "run.seed",

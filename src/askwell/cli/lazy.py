@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from askwell import renamed
+from askwell.api import renamed
 from askwell.core.errors import AskwellError
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
 from rich.console import Console
 
-from askwell import api
-from askwell import config as configs
-from askwell.build import optimize_job
+from askwell.api.build_jobs import optimize_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed
+from askwell.api.optimize import Result, execute
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -28,8 +31,7 @@ from askwell.cli.flags import (
 )
 from askwell.cli.plan import announce_plan
 from askwell.cli.progress import LiveProgress
-from askwell.cli.session import exported_spans, live_progress, print_spending, resumed_config, stops_in_order
-from askwell.config import Config
+from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
@@ -48,7 +50,7 @@ def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: boo
     """Optimize a prompt, configured by a CONFIG file (TOML), by flags, or both (flags win)."""
     changes = overrides(values)
     if resume:
-        _optimize(resumed_config(resume, changes), as_json=as_json)
+        _optimize(resumed(resume, changes), as_json=as_json)
     else:
         _optimize(_new_run(config, changes), as_json=as_json, announce=True, yes=yes)
 
@@ -94,9 +96,9 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
     )
 
 
-def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
+def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
-        return api.execute(job, folder, live)
+        return execute(job, folder, live)
     except (RunFailed, ModelError) as error:
         command = resume_command(folder.parent, folder.name)
         more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""
@@ -104,7 +106,7 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> api.Result:
 
 
 def _new_run(path: Path | None, overrides: dict[str, Any]) -> Config:
-    config = _with_name(configs.read_config(path, overrides))
+    config = _with_name(read_config(path, overrides))
     folder, name = Path(config.run.folder), config.run.name
     if folders.is_begun(folder, name):
         raise ConfigError(
@@ -120,4 +122,4 @@ def _with_name(config: Config) -> Config:
         return config
     task = config.task.name or Path((config.task.data or config.task.dev).rpartition(":")[2]).stem
     name = folders.free_name(Path(config.run.folder), task)
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+    return replace(config, run=replace(config.run, name=name))

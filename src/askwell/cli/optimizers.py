@@ -21,7 +21,7 @@ def optimizers(*, as_json: bool) -> None:
     """List the values of --optimizer: published optimizers, references and controls."""
     if as_json:
         tables.print_json([
-            {"preset": name, "summary": preset.summary, "settings": asdict(preset.settings)}
+            {"optimizer": name, "summary": preset.summary, "settings": asdict(preset.settings)}
             for name, preset in PRESETS.items()
         ])  # fmt: skip
         return

@@ -11,9 +11,12 @@ import click
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from askwell import config as configs
-from askwell.build import optimize_job
-from askwell.build_models import pace
+from askwell.api.build_jobs import optimize_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed
+from askwell.api.optimize import plan_of
+from askwell.api.plan import Amount, Cut, Plan
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -28,10 +31,7 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.progress import format_seconds
-from askwell.config import Config
 from askwell.engine.jobs import OptimizeJob
-from askwell.planning import Amount, Cut, Plan
-from askwell.planning import plan as plan_job
 
 CONFIRM_USD = 5.0
 """Above this expected cost a person at a terminal is asked to confirm."""
@@ -42,12 +42,14 @@ _INTERRUPTED = 130
 @click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
 @click.option("--latency", type=float, metavar="SECONDS", help="Typical duration of a target call (default: a guess).")
+@click.option("--resume", metavar="RUN", help="Plan a run with the settings in its log, from its first step.")
 @JSON_FLAG
 @reports_errors
-def plan(path: Path | None, *, latency: float | None, as_json: bool, **values: Any) -> None:
+def plan(path: Path | None, *, latency: float | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
-    config = configs.read_config(path, overrides(values))
-    estimate = _plan(config, optimize_job(config), latency_s=latency)
+    changes = overrides(values)
+    config = resumed(resume, changes) if resume else read_config(path, changes)
+    estimate = plan_of(config, optimize_job(config), latency_s=latency)
     if as_json:
         tables.print_json(plan_json(estimate))
         return
@@ -58,7 +60,7 @@ def plan(path: Path | None, *, latency: float | None, as_json: bool, **values: A
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Print one line on what the run will cost; ask a person at a terminal if that is much."""
-    estimate = _plan(config, job)
+    estimate = plan_of(config, job)
     Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
     cost = estimate.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -105,10 +107,6 @@ def plan_json(estimate: Plan) -> dict[str, object]:
     }
 
 
-def _plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
-    return plan_job(job, target=pace(config.target, latency_s=latency_s), optimizer=pace(config.optimizer))
-
-
 def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
     yield f"A run of {estimate.steps} steps: " + ", ".join(f"{one.role} {one.model}" for one in estimate.models)
     table = Table()
@@ -129,7 +127,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
     for cut in estimate.cuts:
         yield f"{_cut_text(cut)}."
     if estimate.expected_usd is None:
-        yield "No price is known: give target.prices and optimizer.prices, or install askwell[prices]."
+        yield "No price is known: give target.prices and optimizer_model.prices, or install askwell[prices]."
     yield (
         "Tokens are estimates (four characters each), with replies of a quarter of their limit; at most: a byte each, "
         "replies of full length. Calls that fail are tried again and not counted."

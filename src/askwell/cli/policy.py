@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from askwell.api.train import is_logged, load_policy
 from askwell.cli import tables
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
@@ -21,7 +22,6 @@ from askwell.policies.train_job import figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
-from askwell.training import is_logged, load_policy
 
 
 @click.group()

@@ -8,7 +8,8 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell.build import optimize_job
+from askwell.api.build_jobs import optimize_job
+from askwell.api.logged import resumed
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -19,7 +20,7 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.session import live_progress, resumed_config, stops_in_order
+from askwell.cli.session import live_progress, stops_in_order
 from askwell.core.event_loop import run_blocking
 from askwell.engine.retry import RetryResult, retry_missing
 from askwell.models.wrappers.meter import Metered
@@ -38,7 +39,7 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
 
     No answered call is made again. Works on finished and unfinished runs.
     """
-    config = resumed_config(run, overrides({**values, "folder": str(folder)}))
+    config = resumed(run, overrides({**values, "folder": str(folder)}))
     job = optimize_job(config)
     log = find_run(folder, run)
     models = [cast("Metered", job.side.model)]

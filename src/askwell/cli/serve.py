@@ -9,16 +9,16 @@ import click
 from aiohttp import web
 from rich.console import Console
 
-from askwell import config as configs
-from askwell.build_models import build_model, speaks_openai, upstream_of
-from askwell.build_task import placed
+from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.build_task import placed
+from askwell.api.config_file import read_config
+from askwell.api.train import is_logged, load_policy, settings_of_source
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import Policy
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app
-from askwell.training import config_of, is_logged, load_policy
 
 _FLAGS = [
     click.option("--target", metavar="MODEL", help="Model to serve in front of (default: the run's)."),
@@ -51,9 +51,9 @@ def serve(run: str, *, folder: Path, host: str, port: int, **values: Any) -> Non
 def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
     """Build the application: the run's policy and placement, in front of its target (or the flags' target)."""
     changes = {key: value for key, value in overrides.items() if value is not None}
-    base = {} if "target.model" in changes or not is_logged(name, folder) else config_of([name], folder)
+    base = {} if "target.model" in changes or not is_logged(name, folder) else settings_of_source([name], folder)
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
-    config = configs.read_config(None, changes, base=tree)
+    config = read_config(None, changes, base=tree)
     if not config.target.model:
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
@@ -62,4 +62,4 @@ def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Pol
     if speaks_openai(config.target.model):
         return proxy_app(prompting, upstream_of(config.target), name=name)
     model = build_model(config.target, flag="--target")
-    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature or 0.0)
+    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature)

@@ -1,57 +1,25 @@
-"""What optimize, evaluate and retry share: progress, Ctrl-C, tracing, the config of a resumed run."""
+"""What optimize, evaluate and retry share: progress, Ctrl-C and tracing."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from askwell import config as configs
+from askwell.api.config import Config
 from askwell.cli import tables
-from askwell.cli.flags import DEFAULT_FOLDER
 from askwell.cli.progress import LiveProgress
-from askwell.config import Config
-from askwell.core.errors import ConfigError
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered, Totals
 from askwell.models.wrappers.traced import Exporting
-from askwell.runlog import batches, folders
+from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
-
-
-def resumed_config(name: str, overrides: dict[str, Any]) -> Config:
-    """Read a run's own settings from its log; flags may only change how fast and where it runs."""
-    changes = {key: value for key, value in overrides.items() if value is not None}
-    folder = Path(changes.pop("run.folder", DEFAULT_FOLDER))
-    for key, value in changes.items():
-        section, _, field = key.partition(".")
-        is_volatile = section in {"target", "optimizer"} and field in configs.ModelConfig.volatile
-        if not is_volatile and section != "budget" and key != "run.trace":
-            raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
-    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
-    if header is None:
-        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
-    settings = header.body["settings"]
-    if settings is None:
-        raise ConfigError(
-            f"the run {name!r} is an evaluation, or was started from Python; give the same command or call again "
-            f"(with run={str(folder / name)!r} in Python), and nothing is paid for twice"
-        )
-    tree = json.loads(json.dumps(settings))
-    for key, value in changes.items():
-        section, _, field = key.partition(".")
-        tree[section][field] = value
-    tree["run"] |= {"name": name, "folder": str(folder)}
-    return configs.parse_config(tree, source=f"the log of run {name!r}")
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell import cells
-from askwell.cells import CellView
+from askwell.api import call_view as cells
+from askwell.api.call_view import CellView
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell import config as configs
-from askwell.build_policy import train_job
+from askwell.api.build_training import train_job
+from askwell.api.config import Config
+from askwell.api.config_file import read_config
+from askwell.api.logged import resumed_training
+from askwell.api.train import choose, execute, settings_of_source
 from askwell.cli import tables
 from askwell.cli.flags import (
     DATA_FLAGS,
@@ -30,16 +32,12 @@ from askwell.cli.progress import Stages
 from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
-from askwell.config import Config
 from askwell.core.errors import ConfigError
 from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import judge
 from askwell.policies.selection.guard import guard_body
 from askwell.policies.train_job import Trained
 from askwell.runlog import folders
-from askwell.runlog.fold import read_header
-from askwell.runlog.store import SqliteStore
-from askwell.training import choose, config_of, execute
 
 _POLICY_FLAGS = [
     click.option(
@@ -82,15 +80,15 @@ _POLICY_FLAGS = [
     click.option("--resume", metavar="RUN", help="Resume a training: no answered call is made again."),
 ]
 _KEYS = {
-    "method": "policy.preset",
+    "method": "policy.method",
     "base": "policy.base",
     "objective": "policy.objective",
     "signal": "policy.signal",
     "reward": "policy.reward",
     "scorer": "policy.scorer",
     "loops": "policy.loops",
-    "acquire": "policy.collect",
-    "acquisition": "policy.choice",
+    "acquire": "policy.acquire",
+    "acquisition": "policy.acquisition",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
     "processes": "policy.processes",
@@ -98,8 +96,8 @@ _KEYS = {
     "force": "policy.force",
 }
 """Flag -> config key, for the flags of this command alone."""
-_VALUES = {"qpo": "paper", "uncertainty": "information"}
-"""Value of --method and --acquisition -> the config's value."""
+_OF_THE_SOURCE = frozenset({"prompt", "task", "split", "target", "demos", "policy"})
+"""Sections that a training takes from the first run it learns from."""
 
 
 @click.command()
@@ -118,8 +116,6 @@ def train(sources: tuple[str, ...], *, path: Path | None, resume: str | None, as
     outcomes = outcome_sources(
         sources, **{name: values.pop(name) for name in ("columns", "target_model", "folder", "held_out")}
     )
-    for name in ("method", "acquisition"):
-        values[name] = _VALUES.get(values[name], values[name])
     train_policy(outcomes, path, resume=resume, as_json=as_json, overrides=overrides(values, _KEYS))
 
 
@@ -128,7 +124,7 @@ def train_policy(
 ) -> None:
     """Train a policy on logged outcomes, or resume a training, and print its figures."""
     config = (
-        _resumed_config(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
         if resume
         else _new_training(outcomes, path, overrides)
     )
@@ -188,10 +184,10 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
 def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not outcomes.sources and path is None:
         raise ConfigError("nothing to train on: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path or overrides.get("policy.scorer") else config_of(outcomes.sources, outcomes.folder)
-    tree = {key: value for key, value in base.items() if key not in {"search", "budget", "run", "optimizer"}}
+    base = {} if path or overrides.get("policy.scorer") else settings_of_source(outcomes.sources, outcomes.folder)
+    tree = {key: value for key, value in base.items() if key in _OF_THE_SOURCE}
     changes = {**overrides, "policy.sources": list(outcomes.sources) or None, "run.folder": str(outcomes.folder)}
-    config = configs.read_config(path, changes, base=tree)
+    config = read_config(path, changes, base=tree)
     if not config.policy.sources:
         raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
     name = config.run.name
@@ -204,20 +200,4 @@ def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[s
         raise ConfigError(
             f"the run {name!r} exists; go on with it (askwell train --resume {name}) or choose another --run"
         )
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
-
-
-def _resumed_config(name: str, folder: Path, *, processes: int | None) -> Config:
-    """Read a training's own settings from its log; it may continue on another number of processes."""
-    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = read_header(store)
-    if not folders.is_training(header) or header["settings"] is None:
-        raise ConfigError(
-            f"the run {name!r} was not begun by this command; resume it as it was begun (askwell optimize "
-            "--resume, or the same call in Python)"
-        )
-    tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
-    tree["run"] |= {"name": name, "folder": str(folder)}
-    if processes is not None:
-        tree["policy"]["processes"] = processes
-    return configs.parse_config(tree, source=f"the log of run {name!r}")
+    return replace(config, run=replace(config.run, name=name))

@@ -17,3 +17,9 @@ def at_least(field: str, value: float, least: float) -> None:
     """Raise `ConfigError` where `value` is too small."""
     if value < least:
         raise ConfigError(f"{field} is {value!r}; expected at least {least}")
+
+
+def positive(field: str, value: float | None) -> None:
+    """Raise `ConfigError` unless `value` is above 0, or None."""
+    if value is not None and value <= 0:
+        raise ConfigError(f"{field} is {value!r}; expected more than 0, or nothing")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
+from askwell.core.validation import positive
 from askwell.runlog.fold import Spend
 
 
@@ -28,6 +29,10 @@ class Caps:
     """US dollars. Calls of unknown price count as nothing, so this cap needs prices."""
     max_minutes: float | None = None
     """Minutes of this process: a resumed run starts its clock anew."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_calls", "max_tokens", "max_usd", "max_minutes"):
+            positive(name, getattr(self, name))
 
 
 class BudgetTracker:

@@ -15,6 +15,7 @@ from functools import partial
 from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
+from askwell.core.validation import at_least
 from askwell.engine.budget import BudgetTracker
 from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
@@ -31,9 +32,16 @@ class Sampling:
 
     temperature: float = 0.0
     max_tokens: int = 512
+    """Longest reply, in tokens; the bundled model pocket is asked for 64 at most."""
     seed: int | None = None
-    draws: int = 1
+    """Sent to the endpoint with each request, if it takes one."""
+    repeats: int = 1
     """Calls per (prompt, example) pair; more than one only makes sense at a temperature above 0."""
+
+    def __post_init__(self) -> None:
+        at_least("temperature", self.temperature, 0)
+        at_least("max_tokens", self.max_tokens, 1)
+        at_least("repeats", self.repeats, 1)
 
 
 class Interrupted(Exception):
@@ -80,7 +88,7 @@ class Evaluator:
             (prompt, example, sample_index)
             for prompt in prompts
             for example in self.task.splits.get(split, ())
-            for sample_index in range(self.sampling.draws)
+            for sample_index in range(self.sampling.repeats)
         ]
         first = self.journal.reserve(len(layout))
         return [
@@ -141,11 +149,11 @@ class Evaluator:
         Yields each slot once its rollout is durable or has failed (`score` None; not logged, not tried again here).
         """
         arrived = _Arrivals()
-        workers_needed = max(1, self.concurrency // self.sampling.draws)
+        workers_needed = max(1, self.concurrency // self.sampling.repeats)
         if queue.most is not None:
             workers_needed = min(workers_needed, queue.most)
         # A slow reader makes the workers wait instead of filling memory; the factor of two leaves slack for bursts.
-        unread = Backpressure(2 * max(self.concurrency, self.sampling.draws))
+        unread = Backpressure(2 * max(self.concurrency, self.sampling.repeats))
         workers = [asyncio.create_task(self._work(queue, arrived, unread)) for _ in range(workers_needed)]
         for worker in workers:
             worker.add_done_callback(arrived.put_nowait)
@@ -173,7 +181,7 @@ class Evaluator:
         """Run slot after slot: the next request is sent while the last rollout is still being written to disk."""
         last_write: asyncio.Future[None] | None = None
         await unread.acquire()
-        while draws := await queue.take(self.sampling.draws):
+        while draws := await queue.take(self.sampling.repeats):
             if self.stopping or self.exhausted:
                 break
             for _ in draws[1:]:

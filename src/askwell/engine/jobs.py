@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from askwell.core.errors import ConfigError
@@ -17,6 +17,7 @@ from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.progress import Progress, Watch, with_progress
+from askwell.engine.race import RaceSettings
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
@@ -40,7 +41,6 @@ class TargetSide:
     max_missing: float = 0.02
 
     def evaluator(self, journal: Journal, budget: BudgetTracker | None = None) -> Evaluator:
-        remember(journal, self.model)
         return Evaluator(
             task=self.task,
             target=self.model if budget is None else BudgetLimited(self.model, budget),
@@ -54,7 +54,53 @@ class TargetSide:
     @property
     def test_calls(self) -> int:
         """Calls of the final test, which runs the initial prompt and the winner."""
-        return 2 * len(self.task.splits.get("test", ())) * self.sampling.draws
+        return 2 * len(self.task.splits.get("test", ())) * self.sampling.repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A run whose log is open, whose settings and data are those it began with, and whose models may be called."""
+
+    journal: Journal
+    budget: BudgetTracker
+    evaluator: Evaluator
+
+
+@asynccontextmanager
+async def open_run(
+    store: RunStore,
+    stopper: Stopper,
+    *,
+    header: Mapping[str, object],
+    side: TargetSide,
+    optimizer_model: ChatModel | None = None,
+    caps: Caps | None = None,
+    reserve: int = 0,
+) -> AsyncGenerator[OpenRun]:
+    """Open a new or begun run over this store: the preamble of every job. Closes the log, then the models.
+
+    Without `caps` the target's calls are not limited. `reserve` calls are left for the final test. What the log knows
+    of the models' servers (parameters they refuse, open batches) is handed to the models. Ctrl-C stops the evaluator in
+    order. Raises `StoreError` if the run began with other settings or data, `ConfigError` if its batches would be paid
+    for again.
+    """
+    models = [side.model] if optimizer_model is None else [side.model, optimizer_model]
+    async with AsyncExitStack() as stack:
+        for model in models:
+            stack.push_async_callback(model.aclose)
+        journal = await stack.enter_async_context(Journal(store))
+        budget = BudgetTracker(
+            caps or Caps(),
+            spent=read_spend(store).values(),
+            reserve=reserve,
+            count_in_flight=parts_of(side.model).batches is not None,
+        )
+        evaluator = _stoppable(side.evaluator(journal, None if caps is None else budget), stopper)
+        await begin(journal, header=header, task=side.task)
+        for model in models:
+            remember(journal, model)
+        await _remember_batches(side.model, journal, stopper, stack)
+        yield OpenRun(journal=journal, budget=budget, evaluator=evaluator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,38 +115,35 @@ class OptimizeJob:
     make_optimizer: Callable[[ChatModel, PromptRunner], Optimizer]
     """Builds the optimizer from the optimizer model (its calls are logged) and a runner for training examples."""
     settings: LoopSettings = field(default_factory=LoopSettings)
+    racing: RaceSettings | None = None
+    """How a step's candidates are scored on dev; None scores all of them on all of it."""
     caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
         """Run to the end over this store, whatever it already holds. Raises `ConfigError` if a cap is too low."""
         self._check_caps()
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            stack.push_async_callback(self.optimizer_model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            spent = read_spend(store)
-            budget = BudgetTracker(
-                self.caps,
-                spent=spent.values(),
-                reserve=self.side.test_calls,
-                count_in_flight=parts_of(self.side.model).batches is not None,
-            )
-            evaluator = stoppable(self.side.evaluator(journal, budget), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
-            remember(journal, self.optimizer_model)
-            await remember_batches(self.side.model, journal, stopper, stack)
-            model = Journaled(BudgetLimited(self.optimizer_model, budget), journal, role="optimizer")
+        async with open_run(
+            store,
+            stopper,
+            header=self.header,
+            side=self.side,
+            optimizer_model=self.optimizer_model,
+            caps=self.caps,
+            reserve=self.side.test_calls,
+        ) as opened:
+            model = Journaled(BudgetLimited(self.optimizer_model, opened.budget), opened.journal, role="optimizer")
             return await run(
                 initial=self.initial,
-                optimizer=self.make_optimizer(model, _prompt_runner(evaluator)),
-                evaluator=evaluator,
+                optimizer=self.make_optimizer(model, _prompt_runner(opened.evaluator)),
+                evaluator=opened.evaluator,
                 settings=self.settings,
+                racing=self.racing,
                 watch=watch,
             )
 
     def _check_caps(self) -> None:
         side = self.side
-        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.draws
+        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.repeats
         if self.caps.max_calls is not None and self.caps.max_calls < first + side.test_calls:
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
@@ -118,12 +161,8 @@ class EvaluateJob:
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
         """Return prompt -> example id -> score; calls that the store already holds cost nothing."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            evaluator = stoppable(self.side.evaluator(journal), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
-            await remember_batches(self.side.model, journal, stopper, stack)
+        async with open_run(store, stopper, header=self.header, side=self.side) as opened:
+            journal, evaluator = opened.journal, opened.evaluator
             await journal.write(*journal.prompt_events(self.prompts))
             slots = evaluator.slots(list(self.prompts), split="test", step=0)
             rollouts = with_progress(evaluator.rollouts(slots), lambda: watch(_progress(evaluator, slots)))
@@ -141,7 +180,7 @@ def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[st
     }
 
 
-def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
+def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
     """Make Ctrl-C stop this evaluator in order."""
 
     def stop() -> None:
@@ -151,7 +190,7 @@ def stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
     return evaluator
 
 
-async def remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
+async def _remember_batches(model: ChatModel, journal: Journal, stopper: Stopper, stack: AsyncExitStack) -> None:
     """Record a model's provider batches (if it uses any) in the run's log; Ctrl-C doesn't wait for them."""
     batched = batches.attach(model, journal)
     if batched is None:

@@ -7,7 +7,7 @@ answered from the log. The test split is used once, after the last step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,6 +15,7 @@ from askwell.core.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.core.protocols import Optimizer
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
+from askwell.core.validation import at_least
 from askwell.engine.evaluator import Evaluator, Interrupted
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
@@ -35,9 +36,11 @@ class LoopSettings:
     patience: int = 0
     """Stop after this many steps without a better dev score; 0 runs all steps."""
     seed: int = 0
-    racing: RaceSettings | None = None
-    """How a step's candidates are scored on dev. None: as the preset says, or else each of them on the whole split. The
-    initial prompts are always scored on the whole split."""
+    """Seed of everything: same seed, same log."""
+
+    def __post_init__(self) -> None:
+        at_least("steps", self.steps, 0)
+        at_least("patience", self.patience, 0)
 
 
 async def run(
@@ -46,9 +49,14 @@ async def run(
     optimizer: Optimizer,
     evaluator: Evaluator,
     settings: LoopSettings,
+    racing: RaceSettings | None = None,
     watch: Watch = lambda _: None,
 ) -> Trajectory:
-    """Run (or resume) the loop over the evaluator's log, test the winner, and return the history."""
+    """Run (or resume) the loop over the evaluator's log, test the winner, and return the history.
+
+    `racing` says how a step's candidates are scored on dev; None scores each of them on the whole split. The initial
+    prompts are always scored on the whole split.
+    """
     store = evaluator.journal.store
     history = fold(store).trajectory
     if read_result(store) is not None:
@@ -56,7 +64,7 @@ async def run(
     resume = find_resume_point(store)
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
-    driver = _Driver(evaluator=evaluator, settings=settings, watch=watch)
+    driver = _Driver(evaluator=evaluator, settings=settings, racing=racing, watch=watch)
     reason = ""
     while not len(history) or not (reason := driver.stop_reason(history)):
         try:
@@ -83,6 +91,7 @@ async def run(
 class _Driver:
     evaluator: Evaluator
     settings: LoopSettings
+    racing: RaceSettings | None
     watch: Watch
 
     async def propose(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
@@ -115,7 +124,7 @@ class _Driver:
         stage = f"step {step}: scoring {len(to_score)} prompts"
         body: dict[str, object] = {"step": step}
         partial: set[Prompt] = set()
-        racing = self.settings.racing
+        racing = self.racing
         # The initial prompts (step 0) have nothing to race against.
         if step and racing is not None and racing.method != "full":
             race = self._race(racing, history, proposals, slots)
@@ -281,8 +290,17 @@ def _candidate(
 
 
 def _refuse_other_settings(begun: Mapping[str, object], given: Mapping[str, object]) -> None:
-    before, now = (cast("Mapping[str, object]", header["config"]) for header in (begun, given))
+    before, now = (dict(_flat(cast("Mapping[str, object]", header["config"]))) for header in (begun, given))
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
         changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed)
         raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each setting of nested sections with its dotted name."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(cast("Mapping[str, object]", value), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

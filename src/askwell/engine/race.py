@@ -157,7 +157,7 @@ class Race:
             scores,
             survivors=min(settings.survivors, len(layout.candidates)),
             lookahead=settings.lookahead,
-            calls_per_example=self._evaluator.sampling.draws,
+            calls_per_example=self._evaluator.sampling.repeats,
             excluded=excluded,
         )
 

@@ -8,7 +8,6 @@ again from the completed dev scores, tested if it wasn't yet, and a new `result`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -16,17 +15,15 @@ from askwell.core.errors import StoreError
 from askwell.core.event_loop import Stopper
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, Prompt, Split
-from askwell.engine.budget import BudgetTracker
 from askwell.engine.evaluator import Evaluator
-from askwell.engine.jobs import OptimizeJob, remember_batches, stoppable
-from askwell.engine.loop import begin, result_body
+from askwell.engine.jobs import OptimizeJob, open_run
+from askwell.engine.loop import result_body
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
 from askwell.runlog.codec import Body, prompt_id
-from askwell.runlog.fold import RunFold, SlotKey, fold, missing_slots, read_result, read_spend
+from askwell.runlog.fold import RunFold, SlotKey, fold, missing_slots, read_result
 from askwell.runlog.store import UNORDERED, RunStore
-from askwell.runlog.writer import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +40,12 @@ async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, wat
 
     Raises `StoreError` if the run has scored nothing yet, `RunFailed` if no call of a prompt can be answered.
     """
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(job.side.model.aclose)
-        stack.push_async_callback(job.optimizer_model.aclose)
-        journal = await stack.enter_async_context(Journal(store))
-        budget = BudgetTracker(job.caps, spent=read_spend(store).values())
-        # Whatever is still missing was missing before: no share of it is a reason to stop.
-        evaluator = stoppable(replace(job.side, max_missing=1.0).evaluator(journal, budget), stopper)
-        await begin(journal, header=job.header, task=job.side.task)
-        await remember_batches(job.side.model, journal, stopper, stack)
+    # Whatever is still missing was missing before: no share of it is a reason to stop.
+    side = replace(job.side, max_missing=1.0)
+    async with open_run(
+        store, stopper, header=job.header, side=side, optimizer_model=job.optimizer_model, caps=job.caps
+    ) as opened:
+        journal, evaluator = opened.journal, opened.evaluator
         logged = fold(store)
         if not len(logged.trajectory):
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
@@ -105,7 +99,7 @@ class _Retry:
         lost_race = split == "dev" and all(candidate.partial for candidate in candidates)
         step = max((candidate.step for candidate in candidates), default=0)
         for example in self.evaluator.task.splits.get(split, ()):
-            for sample_index in range(self.evaluator.sampling.draws):
+            for sample_index in range(self.evaluator.sampling.repeats):
                 if (example.id, sample_index) in failed_here or (example.id not in scored and not lost_race):
                     yield RolloutSlot(
                         position=UNORDERED,

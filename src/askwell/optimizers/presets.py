@@ -1,6 +1,6 @@
-"""Every way to search, by name: the one table that `[search] preset`, `--optimizer` and `optimize(preset=…)` look in.
+"""Every optimizer by name: the table that `[optimizer] name`, `--optimizer` and `optimize(optimizer=…)` look in.
 
-A preset is a method (an optimizer and the settings it takes) with its settings filled in. Any of them may be changed.
+A preset is an algorithm with its settings filled in. Any of them may be changed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from askwell.optimizers.gpo.settings import GPOSettings
 from askwell.tasks.task import Task
 
 log = logging.getLogger(__name__)
-DEFAULT_PRESET = "askwell"
+DEFAULT_OPTIMIZER = "askwell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class OptimizerParts:
     """What every optimizer is made of, beside its settings."""
 
     model: ChatModel
@@ -58,11 +58,11 @@ def _askwell_race(_settings: object) -> RaceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named search: what it does in one line, its settings (a frozen dataclass), and who is made from them."""
+    """A named optimizer: what it does in one line, its settings (a frozen dataclass), and what makes it from them."""
 
     summary: str
     settings: Any
-    make: Callable[[Parts, Any], Optimizer]
+    make: Callable[[OptimizerParts, Any], Optimizer]
     most_steps: int | None = None
     """Steps after which the method has nothing more to propose; None for one that goes on."""
     racing: Callable[[Any], RaceSettings] = _everybody
@@ -72,12 +72,12 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class ConfiguredOptimizer:
     """A preset with its settings as this run has them."""
 
-    preset: str
+    name: str
     settings: Any
-    make: Callable[[Parts, Any], Optimizer]
+    make: Callable[[OptimizerParts, Any], Optimizer]
     most_steps: int | None = None
     racing: RaceSettings = field(default_factory=RaceSettings)
     """How candidates are scored where the run does not say."""
@@ -90,39 +90,44 @@ class Search:
         """Return who makes the optimizer of a run on this task, once its model and its prompt runner are there."""
         train, dev = task.splits.get("train", ()), task.splits["dev"]
         return lambda model, run_prompt: self.optimizer(
-            Parts(model=model, train=train, dev=dev, render=task.render, run_prompt=run_prompt)
+            OptimizerParts(model=model, train=train, dev=dev, render=task.render, run_prompt=run_prompt)
         )
 
-    def optimizer(self, parts: Parts) -> Optimizer:
+    def optimizer(self, parts: OptimizerParts) -> Optimizer:
         """Make who proposes. Raises `ConfigError` where the parts don't do (reflection without a train split)."""
         return self.make(parts, self.settings)
 
     def identity(self) -> dict[str, object]:
-        """Return what decides the search, as it stands in the log."""
-        return {"preset": self.preset, **json.loads(json.dumps(asdict(self.settings)))}  # as it is read back: lists
+        """Return what decides the proposals, as it stands in the log."""
+        return {"name": self.name, **json.loads(json.dumps(asdict(self.settings)))}  # as it is read back: lists
 
 
-def search(preset: str, changes: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None) -> Search:
-    """Return a preset with settings changed. `defaults` are what the run as a whole says, where the preset has them.
+def configure(
+    name: str, changes: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None
+) -> ConfiguredOptimizer:
+    """Return an optimizer with some of its settings changed.
 
-    Raises `ConfigError` with the nearest match of an unknown preset or setting.
+    `defaults` are values of the run as a whole, used where the optimizer has such a setting. Raises `ConfigError` with
+    the nearest match of an unknown optimizer or setting.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
-    found = PRESETS[preset]
-    without, changes = _without(found, changes)
-    settings = gpo_presets.switched_off(found.settings, without)
+    if name not in PRESETS:
+        raise ConfigError(f"unknown optimizer {name!r}; {nearest(name, PRESETS)}")
+    preset = PRESETS[name]
+    without, changes = _without(preset, changes)
+    settings = gpo_presets.switched_off(preset.settings, without)
     known = {field.name for field in fields(settings)}
     given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
-    settings = _changed(replace(settings, **given), changes, preset)
-    racing = RaceSettings() if "racing" in without else found.racing(settings)
-    return Search(preset=preset, settings=settings, make=found.make, most_steps=found.most_steps, racing=racing)
+    settings = _changed(replace(settings, **given), changes, name)
+    racing = RaceSettings() if "racing" in without else preset.racing(settings)
+    return ConfiguredOptimizer(
+        name=name, settings=settings, make=preset.make, most_steps=preset.most_steps, racing=racing
+    )
 
 
-def _without(found: Preset, changes: Mapping[str, Any]) -> tuple[Sequence[str], Mapping[str, Any]]:
+def _without(preset: Preset, changes: Mapping[str, Any]) -> tuple[Sequence[str], Mapping[str, Any]]:
     """Return which ingredients to switch off, and the other changes."""
     rest = dict(changes)
-    without = rest.pop("without", ()) if found.ingredients else ()
+    without = rest.pop("without", ()) if preset.ingredients else ()
     _check_type("without", without, like=())
     return without, rest
 
@@ -133,7 +138,7 @@ def _changed(settings: Any, changes: Mapping[str, Any], owner: str) -> Any:  # n
     given: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            raise ConfigError(f"the preset {owner!r} has no setting {name!r}; {nearest(name, known)}")
+            raise ConfigError(f"the optimizer {owner!r} has no setting {name!r}; {nearest(name, known)}")
         like = getattr(settings, name)
         _check_type(name, value, like=like)
         given[name] = _changed(like, value, f"{owner}.{name}") if is_dataclass(like) else value
@@ -144,7 +149,9 @@ def _check_type(name: str, value: object, *, like: object) -> None:
     """Refuse a value of another type than the preset's own: TOML and Python callers may give anything."""
     expected = _types_like(like)
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(like, bool):
-        raise ConfigError(f"{name} = {value!r}: expected a {expected[-1].__name__}, such as the preset's own {like!r}")
+        raise ConfigError(
+            f"{name} = {value!r}: expected a {expected[-1].__name__}, such as the optimizer's own {like!r}"
+        )
 
 
 def _types_like(like: object) -> tuple[type, ...]:
@@ -156,21 +163,21 @@ def _types_like(like: object) -> tuple[type, ...]:
     return (list, tuple) if kind is tuple else (kind,)
 
 
-def _askwell(parts: Parts, settings: GPOSettings) -> GPO:
+def _askwell(parts: OptimizerParts, settings: GPOSettings) -> GPO:
     if not parts.train:
         log.warning("no training examples: no contrast, no demonstrations, and no examples for the optimizer model")
         settings = gpo_presets.switched_off(settings, ("contrast", "demos", "restarts"))
     return _gpo(parts, settings)
 
 
-def _gpo(parts: Parts, settings: GPOSettings) -> GPO:
+def _gpo(parts: OptimizerParts, settings: GPOSettings) -> GPO:
     return GPO(
         model=parts.model, train=parts.train, render=parts.render, settings=settings, run_prompt=parts.run_prompt
     )
 
 
-def _peer(search: PeerSearch, origin: str) -> Callable[[Parts, PeerSettings], Peer]:
-    def make(parts: Parts, settings: PeerSettings) -> Peer:
+def _peer(search: PeerSearch, origin: str) -> Callable[[OptimizerParts, PeerSettings], Peer]:
+    def make(parts: OptimizerParts, settings: PeerSettings) -> Peer:
         return Peer(
             search=search,
             origin=origin,
@@ -191,17 +198,17 @@ _PEERS: Mapping[str, tuple[PeerSearch, str]] = {
 }
 
 
-def _protegi(parts: Parts, settings: ProTeGiSettings) -> ProTeGi:
+def _protegi(parts: OptimizerParts, settings: ProTeGiSettings) -> ProTeGi:
     return ProTeGi(
         model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
     )
 
 
-def _evoprompt(parts: Parts, settings: EvoPromptSettings) -> EvoPrompt:
+def _evoprompt(parts: OptimizerParts, settings: EvoPromptSettings) -> EvoPrompt:
     return EvoPrompt(model=parts.model, train=parts.train, render=parts.render, settings=settings)
 
 
-def _capo(parts: Parts, settings: CAPOSettings) -> CAPO:
+def _capo(parts: OptimizerParts, settings: CAPOSettings) -> CAPO:
     return CAPO(
         model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
     )
@@ -213,7 +220,7 @@ def _capo_race(settings: CAPOSettings) -> RaceSettings:
     return RaceSettings(method="capo-paired-t", block=30, survivors=size, incumbents=size)
 
 
-def _reference(_parts: Parts, settings: ReferenceSettings) -> Reference:
+def _reference(_parts: OptimizerParts, settings: ReferenceSettings) -> Reference:
     return Reference(settings=settings)
 
 
@@ -267,4 +274,4 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
     | _BASELINES
 )
-"""Add a method here. `askwell optimizers` lists them."""
+"""Add an optimizer here. `askwell optimizers` lists them."""

@@ -1,6 +1,6 @@
 """Which (query, prompt) pairs to label next: what the policy would try, on queries it has not been shown.
 
-`uniform` (the paper) takes queries at random and the policy's own samples. `information` draws more than it may label
+`uniform` (the paper) takes queries at random and the policy's own samples. `uncertainty` draws more than it may label
 and keeps, query by query, the pairs whose outcome is least certain by the value head: a pair that surely works or
 surely fails teaches nothing.
 """
@@ -9,53 +9,39 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from askwell.core.types import Example, Prompt
 from askwell.policies.protocols import Pair, Writer
-
-Choice = Literal["uniform", "information"]
+from askwell.policies.settings import Acquisition
 
 DRAWN_PER_KEPT = 4
-"""`information` draws this many times the samples it may keep."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collecting:
-    """How much to label in a loop, and how it is chosen."""
-
-    pairs: int = 200
-    """New (query, prompt) pairs a loop; the paper's 1,000 are for targets that answer for free."""
-    prompts: int = 3
-    """Different prompts of one query at the most; the paper takes one."""
-    choice: Choice = "uniform"
-    with_static: bool = True
-    """Label the static prompt on each of these queries too: without it a pair has no advantage."""
+"""`uncertainty` draws this many times the samples it may keep."""
 
 
 def to_label(
     writer: Writer,
     examples: Sequence[Example],
     *,
-    collecting: Collecting,
+    pairs: int,
+    prompts: int,
+    acquisition: Acquisition,
     known: Collection[Pair],
     seed: int,
 ) -> list[tuple[Example, str]]:
-    """Return pairs that were not labelled yet, at most `collecting.pairs`, queries in random order."""
+    """Return pairs that were not labelled yet, at most `pairs`, queries in random order."""
     order = random.Random(seed).sample(list(examples), k=len(examples))
-    if collecting.choice == "uniform":
-        order = order[: -(-collecting.pairs // collecting.prompts) * 2]  # some samples are known already, or twice
-    wide = DRAWN_PER_KEPT if collecting.choice == "information" else 2
-    drawn = writer.write([one.input for one in order], samples=wide * collecting.prompts, seed=seed)
+    if acquisition == "uniform":
+        order = order[: -(-pairs // prompts) * 2]  # some samples are known already, or twice
+    wide = DRAWN_PER_KEPT if acquisition == "uncertainty" else 2
+    drawn = writer.write([one.input for one in order], samples=wide * prompts, seed=seed)
     options = [
         [text for text in dict.fromkeys(texts) if (example.input, text) not in known]
         for example, texts in zip(order, drawn, strict=True)
     ]
-    if collecting.choice == "information":
-        return _least_certain(writer, order, options, collecting)
-    pairs = [(one, text) for one, texts in zip(order, options, strict=True) for text in texts[: collecting.prompts]]
-    return pairs[: collecting.pairs]
+    if acquisition == "uncertainty":
+        return _least_certain(writer, order, options, most=pairs, per_query=prompts)
+    chosen = [(one, text) for one, texts in zip(order, options, strict=True) for text in texts[:prompts]]
+    return chosen[:pairs]
 
 
 def within(
@@ -78,7 +64,7 @@ def within(
 
 
 def _least_certain(
-    writer: Writer, examples: Sequence[Example], options: Sequence[Sequence[str]], collecting: Collecting
+    writer: Writer, examples: Sequence[Example], options: Sequence[Sequence[str]], *, most: int, per_query: int
 ) -> list[tuple[Example, str]]:
     """Rank pairs by how near their value is to the middle of all values: for 0/1 outcomes, by their variance."""
     pairs = [(one, text) for one, texts in zip(examples, options, strict=True) for text in texts]
@@ -90,7 +76,7 @@ def _least_certain(
     taken: dict[str, int] = {}
     for place in sorted(range(len(pairs)), key=lambda place: (abs(values[place] - middle), place)):
         one, _ = pairs[place]
-        if taken.get(one.id, 0) < collecting.prompts and len(kept) < collecting.pairs:
+        if taken.get(one.id, 0) < per_query and len(kept) < most:
             taken[one.id] = taken.get(one.id, 0) + 1
             kept.append(pairs[place])
     return kept

@@ -113,7 +113,7 @@ class Asker:
         return [rollout async for rollout in with_progress(self.evaluator.rollouts(cells), see)]
 
     def _cells(self, pairs: Sequence[tuple[str, Prompt]], loop: int, purpose: Purpose) -> list[RolloutSlot]:
-        draws = self.evaluator.sampling.draws
+        draws = self.evaluator.sampling.repeats
         first = self.evaluator.journal.reserve(len(pairs) * draws)
         return [
             RolloutSlot(

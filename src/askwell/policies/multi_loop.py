@@ -6,7 +6,7 @@
     ends when a loop brings nothing, calls run out, or all loops are done; then one test of the best loop's policy
 
 Deviations from the paper: a dev split that nothing is trained on decides which loop's policy is kept; several prompts
-a query are labelled, with the static one beside them (`Collecting`); duplicates are never asked twice.
+per query are labelled, and the baseline prompt beside them (`label_baseline`); duplicates are never asked twice.
 
 Everything asked is fixed in the log before it is asked, and every answer comes through the evaluator: a killed run goes
 on where it was, and pays for nothing twice.
@@ -17,14 +17,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from askwell.core.errors import BudgetExhausted
 from askwell.core.protocols import Policy
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
 from askwell.engine.evaluator import Evaluator, Interrupted
-from askwell.policies.acquisition import Collecting, to_label, within
+from askwell.policies.acquisition import to_label, within
 from askwell.policies.checkpoints import Kept
 from askwell.policies.data.outcomes import Cells, Outcomes, experiences, merge
 from askwell.policies.data.subsample import thinned
@@ -34,33 +34,10 @@ from askwell.policies.labelling import Asker, Show
 from askwell.policies.loop_records import Chosen, LoopResult, choices, loop_body
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.query_splits import Parts
-from askwell.policies.rewards import Formula, rewarded
+from askwell.policies.rewards import rewarded
 from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
 from askwell.policies.selection_writer import fit_chooser
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopsSettings:
-    """How many loops, what each may label, and what is deployed."""
-
-    loops: int = 3
-    """Trainings at the most; the first needs no target call."""
-    collecting: Collecting = field(default_factory=Collecting)
-    samples: int = 4
-    """Prompts sampled a query and ranked by the value head; 0 sends the greedy one (the paper)."""
-    guarded: bool = True
-    """Keep the static prompt where no gain is in sight; False sends whatever is written (the paper)."""
-    most_prompts: int = 24
-    """Logged prompts of a query that are trained on: all that were labelled in loops, and so many others; 0 is all."""
-    reward: Formula | None = None
-    """What a pair is worth: one of the paper's formulas, or (None) its score."""
-    min_max: bool = False
-    """Map the formula's rewards to 0..100."""
-    choosing: bool = True
-    """Begin with choosing among the logged prompts, as loop 0 (one dev figure more to pay); False: the paper."""
-    patience: int = 1
-    """Loops in a row that may bring nothing until it ends; 0: it goes on to the last (the paper)."""
-    seed: int = 0
+from askwell.policies.settings import LoopsSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +127,7 @@ class MultiLoop:
 
     async def _chosen(self) -> list[_Done]:
         """Loop 0: what choosing among the logged prompts does; nothing where it can't be learnt."""
-        if not self.settings.choosing:
+        if not self.settings.selector_first:
             return []
         static, seed = self.static.instruction, self.settings.seed
         chooser = await asyncio.to_thread(lambda: fit_chooser(self.parts.train, static=static, seed=seed))
@@ -170,24 +147,26 @@ class MultiLoop:
         return [_outcome(rollout) for rollout in found if rollout.score is not None]
 
     def _new_pairs(self, number: int, writer: Writer) -> Chosen:
-        collecting = self.settings.collecting
+        settings = self.settings
         room = self._affordable(number)
         past = [pair for chosen in self._asker.known.values() for pair in chosen.pairs]
         found = to_label(
             writer,
             self.parts.collection,
-            collecting=replace(collecting, pairs=int(min(collecting.pairs, room))),
+            pairs=int(min(settings.acquire, room)),
+            prompts=settings.prompts,
+            acquisition=settings.acquisition,
             known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
-            seed=self.settings.seed + number,
+            seed=settings.seed + number,
         )
         written = [(example.id, replace(self.static, instruction=text)) for example, text in found]
         tried = {one for one, prompt in past if prompt == self.static}
-        static = self.static if collecting.with_static else None
+        static = self.static if settings.label_baseline else None
         return Chosen(loop=number, purpose="collect", pairs=within(written, static=static, tried=tried, room=room))
 
     def _affordable(self, number: int) -> float:
         """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
-        share = self.calls_left() / self.evaluator.sampling.draws / (self.settings.loops - number + 1)
+        share = self.calls_left() / self.evaluator.sampling.repeats / (self.settings.loops - number + 1)
         return max(0.0, share - len(self.parts.dev_examples))
 
     async def _trained(self, number: int, cells: Cells, start: Writer | None) -> Writer:
@@ -208,7 +187,7 @@ class MultiLoop:
     def _worth(self, cells: Cells) -> tuple[list[Experience], list[Experience], str]:
         """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
         static, settings = self.static.instruction, self.settings
-        if settings.reward is None:
+        if settings.reward == "accuracy":
             return experiences(cells, static=static), experiences(self.parts.dev, static=static), ""
         return rewarded(
             cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, static=static,
@@ -216,7 +195,7 @@ class MultiLoop:
         )  # fmt: skip
 
     async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int, *, samples: int) -> _Done:
-        guarded, seed = self.settings.guarded, self.settings.seed
+        guarded, seed = self.settings.fallback, self.settings.seed
         policy = GuardedPolicy(
             writer=writer,
             static=self.static,

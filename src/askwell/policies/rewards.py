@@ -19,14 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
 from askwell.policies.data.outcomes import Cell, Cells
 from askwell.policies.data.shrinkage import fit_prior
-
-Formula = Literal["choice", "few-shot", "free-text"]
+from askwell.policies.settings import Formula
 
 TASK_TERM = "10·right + 10·accuracy of the prompt"
 

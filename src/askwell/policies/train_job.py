@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -12,10 +11,8 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
 from askwell.core.types import Event, Example, Prompt, Split
-from askwell.engine.budget import BudgetTracker, Caps
-from askwell.engine.evaluator import Evaluator
-from askwell.engine.jobs import TargetSide, stoppable
-from askwell.engine.loop import begin
+from askwell.engine.budget import Caps
+from askwell.engine.jobs import OpenRun, TargetSide, open_run
 from askwell.policies.checkpoints import Kept
 from askwell.policies.data.outcomes import Cells
 from askwell.policies.data.table import static_prompt, table_of
@@ -24,12 +21,13 @@ from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import load_policy, save_policy
 from askwell.policies.labelling import Show
 from askwell.policies.loop_records import LoopResult, choices, interval_body, interval_of, loops
-from askwell.policies.multi_loop import Learnt, LoopsSettings, MultiLoop, Tested
+from askwell.policies.multi_loop import Learnt, MultiLoop, Tested
 from askwell.policies.offline_eval.train_or_not import judge
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.query_splits import Parts, Shares, part
+from askwell.policies.settings import LoopsSettings
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
-from askwell.runlog.fold import read_result, read_spend
+from askwell.runlog.fold import read_result
 from askwell.runlog.folders import LOOPS, POLICY
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
@@ -97,20 +95,17 @@ class TrainJob:
         }
         parts = part(self.cells, splits, shares=self.shares, seed=self.settings.seed)
         self._check_caps(parts)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.side.model.aclose)
-            journal = await stack.enter_async_context(Journal(store))
-            spent = read_spend(store)
-            kept_back = 2 * len(parts.test) * self.side.sampling.draws
-            budget = BudgetTracker(self.caps, spent=spent.values(), reserve=kept_back)
-            evaluator = stoppable(self.side.evaluator(journal, budget), stopper)
-            await begin(journal, header=self.header, task=self.side.task)
+        async with open_run(
+            store, stopper, header=self.header, side=self.side, caps=self.caps,
+            reserve=2 * len(parts.test) * self.side.sampling.repeats,
+        ) as opened:  # fmt: skip
+            journal = opened.journal
             if read_result(store) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.static)
             if found.worth_it or self.force:
-                learnt = await self._multi(parts, found.static, evaluator, budget, folder, show).run()
+                learnt = await self._multi(parts, found.static, opened, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
             keep_learnt(folder / POLICY, self._learnt(store, parts))
@@ -142,21 +137,20 @@ class TrainJob:
         self,
         parts: Parts,
         static: Prompt,
-        evaluator: Evaluator,
-        budget: BudgetTracker,
+        opened: OpenRun,
         folder: Path,
         show: Show,
     ) -> MultiLoop:
         most = self.caps.max_calls
 
         def calls_left() -> float:
-            return float("inf") if most is None else most - budget.calls - budget.reserve
+            return float("inf") if most is None else most - opened.budget.calls - opened.budget.reserve
 
         return MultiLoop(
             parts=parts,
             static=static,
-            trainer=self.trainer_in(folder / LOOPS / FIT, lambda: evaluator.stopping, show),
-            evaluator=evaluator,
+            trainer=self.trainer_in(folder / LOOPS / FIT, lambda: opened.evaluator.stopping, show),
+            evaluator=opened.evaluator,
             settings=self.settings,
             keep=Kept(folder=folder / LOOPS, read_writer=self.read_writer),
             calls_left=calls_left,
@@ -177,9 +171,9 @@ class TrainJob:
         return tuple(train[: self.shots])
 
     def _check_caps(self, parts: Parts) -> None:
-        draws = self.side.sampling.draws
+        draws = self.side.sampling.repeats
         test = 2 * len(parts.test) * draws
-        dev = (2 + self.settings.choosing) * len(parts.dev_examples) * draws
+        dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: the first dev figures take {dev} calls and the "

@@ -23,10 +23,11 @@ import torch
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
-from askwell.policies.lm.reward_signals import Signal, with_signal
+from askwell.policies.lm.reward_signals import with_signal
 from askwell.policies.lm.shared_prefix import ATTENTION
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.lm.writer import LanguageModelWriter
+from askwell.policies.settings import Signal
 
 RIDGE = 1.0
 

@@ -32,10 +32,10 @@ from askwell.core.errors import AskwellError
 from askwell.core.types import Experience
 from askwell.policies.lm.distributed import init_process_group
 from askwell.policies.lm.generate import Sampling
-from askwell.policies.lm.model import ModelSettings
-from askwell.policies.lm.train import Epoch, LanguageModelTrainer, TrainSettings
+from askwell.policies.lm.train import Epoch, LanguageModelTrainer
 from askwell.policies.lm.training_state import fingerprint
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer
+from askwell.policies.settings import ModelSettings, TrainSettings
 
 _JOB: Final = "job.json"
 _START: Final = "start"

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from askwell.core.errors import ConfigError
 from askwell.models.bundled import CHECKPOINT
 from askwell.models.local import load_checkpoint
+from askwell.policies.settings import ModelSettings
 
 try:
     import torch
@@ -38,27 +38,9 @@ from askwell.policies.lm.shared_prefix import ATTENTION, Group, Laid, Tail, lay_
 
 _LOG = logging.getLogger(__name__)
 
-Conditioning = Literal["embedding", "tokens"]
-
 WORDS = ("worst", "poor", "middling", "good", "best")
 """Rewards as words, by fifths of the training data; `UNKNOWN` says nothing."""
 UNKNOWN = "any"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSettings:
-    """What the policy is made of."""
-
-    base: str = "gpt2"
-    """`pocket` (bundled), a folder made by `save_pretrained`, or a hub name."""
-    conditioning: Conditioning = "embedding"
-    lora_rank: int = 0
-    """Above 0: the base is frozen and learns through adapters of this rank (peft); 0 trains all of it."""
-    max_query_tokens: int = 256
-    """Longer queries lose their middle: counted, and told. The released code cut at 40."""
-    max_prompt_tokens: int = 64
-    device: str = ""
-    """PyTorch's name; by default a GPU if there is one."""
 
 
 class PolicyModel(nn.Module):

@@ -6,19 +6,14 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
 from askwell.policies.lm.tokenization import word_of
+from askwell.policies.settings import Signal
 from askwell.tasks.splits import normalise
 
 _LOG = logging.getLogger(__name__)
-
-Signal = Literal["reward", "advantage", "group"]
-"""`reward`: as logged (the paper). `advantage`: over the static prompt on the same query; where that prompt is best
-none is above 0, so aiming high asks for what was never seen. `group`: the reward minus its query's mean over its
-query's standard deviation, so that every query shows what is good for it."""
 
 PRIOR = 1.0
 """`group`: weight of the whole data's mean and variance beside a query's own, in prompts tried. So a query with one

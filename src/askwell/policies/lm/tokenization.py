@@ -13,7 +13,8 @@ from typing import Any
 
 from askwell.core.errors import ConfigError
 from askwell.models.conversation import valid_unicode
-from askwell.policies.lm.model import UNKNOWN, WORDS, ModelSettings
+from askwell.policies.lm.model import UNKNOWN, WORDS
+from askwell.policies.settings import ModelSettings
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@
     writer = trainer.fit(train, dev, seed=0)
     writer.write(["How many apples are there in all?"])
 
-Deviations from the paper (arXiv 2408.10504); all but 1, 2, 3 and 8 can be set back (`PAPER`):
+Deviations from the paper (arXiv 2408.10504); all but 1, 2, 3 and 8 can be set back (`QPO_TRAINING` of `settings.py`):
 
  1. The condition stands after the query, not before it: only so can a query be shared by its prompts (`packed.py`).
  2. The value is read at the last prompt token with the condition hidden; the paper predicts the reward from its own
@@ -37,7 +37,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -48,75 +47,14 @@ from askwell.core.types import Experience
 from askwell.policies.lm.distributed import process_group
 from askwell.policies.lm.dpo import Preferences, prefer
 from askwell.policies.lm.generate import Sampling
-from askwell.policies.lm.model import ModelSettings, build
-from askwell.policies.lm.reward_signals import Scale, Signal, check_disjoint_queries, scale_of, with_signal
+from askwell.policies.lm.model import build
+from askwell.policies.lm.reward_signals import Scale, check_disjoint_queries, scale_of, with_signal
 from askwell.policies.lm.shared_prefix import Group, Tail
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.lm.training_state import TrainingState, fingerprint
 from askwell.policies.lm.writer import LanguageModelWriter, copied
 from askwell.policies.protocols import Writer
-
-Objective = Literal["reward-conditioned", "filtered-cloning", "advantage-weighted", "dpo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """How a policy is trained; the defaults are ours, `PAPER` has the paper's."""
-
-    objective: Objective = "reward-conditioned"
-    signal: Signal = "group"
-    standardise: bool = True
-    """Signal minus its mean over its standard deviation, for condition and value."""
-    aim: float = 0.9
-    """Quantile of the training signals that writing is conditioned on; 1 is the paper's top reward, which few queries
-    can bring."""
-    hidden_share: float = 0.25
-    """Share of the pairs whose condition is hidden in an epoch: the value learns from these alone."""
-    value_weight: float | None = None
-    """λ of the value's MSE; None is the paper's rule: 0.5 where the MSE is below 10, else 0.1."""
-    kept_share: float = 0.25
-    """filtered-cloning: the best share of the pairs, ties included."""
-    weight_temperature: float = 0.5
-    """advantage-weighted: exp(standardised signal / this), at most 20."""
-    epochs: int = 20
-    later_epochs: int = 8
-    """Going on from an earlier loop's writer."""
-    learning_rate: float = 1e-3
-    later_learning_rate: float = 3e-4
-    decay: float = 0.65
-    decay_every: int = 20
-    """Epochs after which the learning rate is multiplied by `decay`."""
-    batch_pairs: int = 128
-    most_shared: int = 32
-    """Most prompts of a query in one batch; 1 draws pairs one by one, as the paper does."""
-    weight_decay: float = 1e-4
-    clip: float = 1.0
-    patience: int = 3
-    """Epochs without a better dev loss until training stops; 0: never, and the last epoch is kept (the dev loss is then
-    measured after that one only)."""
-    least_gain: float = 0.002
-    """Share by which a dev loss must fall below the best one to be better."""
-    packed: bool = True
-    """Encode each query once for its prompts; False: one padded row a pair. Same losses either way."""
-    bf16: bool = True
-    """On a GPU, matrix products in bfloat16. Weights stay float32."""
-
-
-PAPER = TrainSettings(
-    signal="reward",
-    standardise=False,
-    aim=1.0,
-    epochs=100,
-    later_epochs=20,
-    learning_rate=1e-3,
-    later_learning_rate=1e-4,
-    most_shared=1,
-    clip=0.25,
-    patience=0,
-)
-"""The paper's training (section 3 of the specification), but for deviations 1, 2, 3 and 8 of this file's header. Pairs
-are drawn one by one; those of a batch that have a query in common are still encoded together (`packed`), as that
-changes no loss."""
+from askwell.policies.settings import ModelSettings, Signal, TrainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

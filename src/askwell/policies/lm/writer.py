@@ -19,11 +19,12 @@ from safetensors.torch import load_file, save_file
 from askwell.core.errors import ConfigError, DataError
 from askwell.models.local import load_checkpoint, without_bars
 from askwell.policies.lm.generate import Bans, Opening, Sampling, generate
-from askwell.policies.lm.model import ModelSettings, PolicyModel, assemble, build
+from askwell.policies.lm.model import PolicyModel, assemble, build
 from askwell.policies.lm.reward_signals import Scale
 from askwell.policies.lm.shared_prefix import Group, Tail
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.protocols import Pair
+from askwell.policies.settings import ModelSettings
 
 FORMAT = 1
 BATCH_ROWS = 64

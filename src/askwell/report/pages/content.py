@@ -18,8 +18,13 @@ from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
 from askwell.runlog.store import RunStore
 
-_TRAINING = (("target", "model"), ("policy", "preset"), ("policy", "base"))
-_OPTIMIZATION = (("target", "model"), ("optimizer", "model"), ("search", "preset"))
+_TRAINING = {"target": ("target", "model"), "method": ("policy", "method"), "base": ("policy", "model", "base")}
+_OPTIMIZATION = {
+    "target": ("target", "model"),
+    "optimizer model": ("optimizer_model", "model"),
+    "optimizer": ("optimizer", "name"),
+}
+"""Label on a page -> key in the settings of a log."""
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Examples listed on each side: made right, made wrong."""
@@ -191,9 +196,10 @@ def names_of(header: Body) -> Iterable[tuple[str, str]]:
     places = _TRAINING if is_training(header) else _OPTIMIZATION
     if config.get("name"):
         yield "task", str(config["name"])
-    for part, name in places:
-        found = config.get(part)
-        value = cast("Body", found).get(name) if isinstance(found, dict) else found
+    for label, (section, *keys) in places.items():
+        value = config.get(section)
+        for key in keys:
+            value = cast("Body", value).get(key) if isinstance(value, Mapping) else None
         if value:
-            yield part if name == "model" else name, str(value)
+            yield label, str(value)
     yield "seed", str(header.get("seed", ""))

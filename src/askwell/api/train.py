@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
-from askwell.api import DataLike, MetricLike, ModelLike, as_task, side_config, side_of
-from askwell.build_policy import job_of, language_writer, with_base
-from askwell.config import parse_config
+from askwell.api.arguments import MetricLike, ModelLike, config_of
+from askwell.api.build_training import language_writer, train_job
+from askwell.api.config import DataLike
+from askwell.api.logged import named_settings
+from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import Policy
@@ -34,13 +36,14 @@ from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, demos_of
 
 
+@refuses_old_arguments
 def train(
     sources: str | Sequence[str],
     *,
     data: DataLike,
     target: ModelLike,
-    metric: MetricLike = "exact",
-    placement: str = "Q_end",
+    metric: MetricLike = "",
+    placement: str = "",
     policy: Mapping[str, Any] | None = None,
     sampling: Sampling | None = None,
     concurrency: int = 16,
@@ -64,16 +67,18 @@ def train(
     Raises as `optimize` does.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
-    config = parse_config({"policy": {**(policy or {}), "sources": names}}, source="policy=").policy
-    task = as_task(data, metric=metric, placement=placement)
-    side = side_of(task, target, sampling, concurrency)
-    based = with_base(config, target=side.model.name) if trainer is None else config
-    identity = {"name": task.name, "policy": based.identity(), **side_config(side, metric, placement)}
-    job = job_of(
-        read_offline(names), side, based, identity=identity, settings=None, seed=seed, caps=caps or Caps(),
-        trainer=trainer, read_writer=read_writer,
+    config = config_of(
+        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency,
+        sections={
+            "policy": {**(policy or {}), "sources": names},
+            "run": {"seed": seed},
+            **({} if caps is None else {"budget": asdict(caps)}),
+        },
     )  # fmt: skip
-    folder = Path("runs") / folders.free_name(Path("runs"), f"{task.name}-policy") if run is None else Path(run)
+    config = replace(config, objects=replace(config.objects, trainer=trainer))
+    job = train_job(config, read_offline(names), read_writer=read_writer)
+    name = f"{job.side.task.name}-policy"
+    folder = Path("runs") / folders.free_name(Path("runs"), name) if run is None else Path(run)
     return execute(job, folder, show)
 
 
@@ -155,19 +160,15 @@ def policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 
-def config_of(sources: Sequence[str], folder: Path) -> dict[str, Any]:
+def settings_of_source(sources: Sequence[str], folder: Path) -> dict[str, Any]:
     """Return the settings of the first run among the sources: its task and target are what a training labels on.
 
-    Empty where all sources are files. Raises `ConfigError` for a run that was started from Python.
+    Empty where all sources are files. Raises `ConfigError` for a run whose task or target has no name.
     """
     named = [source for source in sources if not is_file(source)]
     if not named:
         return {}
     with SqliteStore(run_log(named[0], folder), read_only=True) as store:
         header = read_header(store)
-    if header["settings"] is None:
-        raise ConfigError(
-            f"the run {named[0]!r} was started from Python, so its data and metric are not in its log: call "
-            "askwell.train from Python too, or name them with --config or --data"
-        )
-    return cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
+    advice = "call askwell.train from Python, or name them with --config or with --data, --metric and --target"
+    return named_settings(header, named[0], parts=("data", "metric", "target"), advice=advice)

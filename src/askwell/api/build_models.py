@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from askwell.config import ModelConfig, Trace
+from askwell.api.config import ModelConfig, Trace
+from askwell.api.endpoints import labels, only, places
+from askwell.api.plan import Pace
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
 from askwell.models.http.endpoint import Endpoint
@@ -14,14 +16,13 @@ from askwell.models.providers.registry import PROVIDERS, Place, place_of, provid
 from askwell.models.wrappers.renamed import Named
 from askwell.models.wrappers.shared_gate import Gates
 from askwell.models.wrappers.unwrap import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced
-from askwell.places import labels, only, places
-from askwell.planning import Pace
 
 if TYPE_CHECKING:
     from askwell.serve.proxy import Upstream
 
 KINDS = (*PROVIDERS, "local", "pocket", "editor")
 _EXPECTED = "PROVIDER:NAME (openai:NAME, anthropic:NAME, gemini:NAME, …), local:PATH, pocket or editor"
+_USUAL_CALL_S = 2.0
 _USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
 """Seconds a request waits for its answer, in full batches."""
 _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
@@ -102,8 +103,13 @@ def _at_one_place(config: ModelConfig) -> int:
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
-def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
-    """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take."""
+def pace(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> Pace:
+    """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take.
+
+    `is_served` is False for a model object: nobody knows how long its calls may take.
+    """
+    if not is_served:
+        return Pace(concurrency=config.concurrency, latency_s=latency_s or _USUAL_CALL_S)
     kind, members = _kind(config.model), len(places(config))
     batch_s, slowest_batch_s = (_USUAL_BATCH_S, _SLOWEST_BATCH_S) if config.batch else (None, None)
     requests, tokens = config.requests_per_minute, config.tokens_per_minute
@@ -111,20 +117,20 @@ def pace(config: ModelConfig, *, latency_s: float | None = None) -> Pace:
         concurrency=in_flight(config),
         requests_per_minute=requests and requests * members,
         tokens_per_minute=tokens and tokens * members,
-        latency_s=latency_s or _USUAL_LATENCY_S.get(kind, 2.0),
+        latency_s=latency_s or _USUAL_LATENCY_S.get(kind, _USUAL_CALL_S),
         timeout_s=_SLOWEST_S.get(kind, config.timeout_s),
         batch_s=batch_s,
         slowest_batch_s=slowest_batch_s,
     )
 
 
-def default_max_tokens(model: str) -> int:
-    """Return the longest reply asked for when nobody said: 512, or what the bundled model was trained for."""
+def reply_limit(model: str, wanted: int) -> int:
+    """Return the longest reply to ask a model for: as wanted, but no more than the bundled model was trained for."""
     if model != "pocket":
-        return 512
+        return wanted
     from askwell.models.bundled import MAX_REPLY_TOKENS
 
-    return MAX_REPLY_TOKENS
+    return min(wanted, MAX_REPLY_TOKENS)
 
 
 def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:

@@ -7,12 +7,9 @@ example and the run's settings, and the digest in the log tells whether that is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
-from askwell.build_models import default_max_tokens
-from askwell.build_task import placed
-from askwell.config import ModelConfig, TaskConfig
 from askwell.core.errors import ConfigError, StoreError, nearest
 from askwell.core.protocols import Render
 from askwell.core.types import Completion, Event, Example, Prompt, Request, Score, Split
@@ -132,20 +129,11 @@ def _is_exact(event: Event, target: str, request: Request) -> bool | None:
 
 def _asked(store: RunStore) -> _Asked:
     config = cast("Mapping[str, Any]", read_header(store)["config"])
-    if "task" in config:
-        target = ModelConfig.model_validate(config["target"])
-        render, name = placed(TaskConfig.model_validate(config["task"])), target.model
-        sampling = Sampling(
-            temperature=target.temperature or 0.0,
-            max_tokens=target.max_tokens or default_max_tokens(target.model),
-            seed=target.seed,
-            draws=target.draws,
-        )
-    elif "placement" in config:
-        render, name = Placed(placement=config["placement"]), config["target"]
-        sampling = Sampling(**config["sampling"])
-    else:
+    if "task" not in config:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
+    task, target = config["task"], config["target"]
+    render, name = Placed(placement=task["placement"], labels=task["labels"]), target["model"]
+    sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
     if config.get("demos"):
         train = read_examples(store).get("train", ())
         return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)

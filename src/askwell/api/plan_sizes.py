@@ -151,7 +151,7 @@ class _Reckoner:
 
     @property
     def _raced_share(self) -> float:
-        racing = self.job.settings.racing
+        racing = self.job.racing
         return 1.0 if racing is None or racing.method == "full" else _USUAL_RACED_SHARE
 
     def _train_cells(self, count: int) -> tuple[Sizes, Sizes]:
@@ -196,7 +196,7 @@ class _Reckoner:
         return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
 
     def _drawn(self, sizes: Sizes, draws: int | None) -> Sizes:
-        times = self.job.side.sampling.draws if draws is None else draws
+        times = self.job.side.sampling.repeats if draws is None else draws
         return Sizes(
             calls=times * sizes.calls,
             prompt_tokens=times * sizes.prompt_tokens,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from askwell.config import ModelConfig
+from dataclasses import replace
+
+from askwell.api.config import ModelConfig
 from askwell.core.errors import ConfigError
 from askwell.models.http.endpoint import Endpoint
 
@@ -21,7 +23,7 @@ def places(config: ModelConfig) -> list[ModelConfig]:
         )
     members = max(len(urls), len(keys))
     pairs = list(zip(urls * (members // len(urls)), keys * (members // len(keys)), strict=True))
-    return [config.model_copy(update={"base_url": url, "api_key_env": key}) for url, key in dict.fromkeys(pairs)]
+    return [replace(config, base_url=url, api_key_env=key) for url, key in dict.fromkeys(pairs)]
 
 
 def labels(config: ModelConfig) -> list[str]:

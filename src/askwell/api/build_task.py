@@ -1,15 +1,17 @@
-"""The data section of a config -> a `Task`: from a file, files per split, a benchmark or a bundled task."""
+"""The data section of a config -> a `Task`: from a file, files per split, a benchmark, a bundled task or objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from askwell.config import Config, TaskConfig
+from askwell.api.config import Config, DataLike, TaskConfig
 from askwell.core.errors import ConfigError, DataError
+from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
 from askwell.tasks.catalog import benchmark, load_benchmark
-from askwell.tasks.load import load
+from askwell.tasks.load import Source, load
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import Placed
 from askwell.tasks.splits import SPLITS, join_splits, split
@@ -25,28 +27,36 @@ Splits = Mapping[Split, tuple[Example, ...]]
 def build_task(config: Config) -> Task:
     """Load and split the data. Raises `DataError` for overlap, emptiness, unknown fields and the like."""
     task = config.task
+    if config.objects.data is not None:
+        return _task(config, _split_objects(config, config.objects.data))
     separate = {name: source for name in SPLITS if (source := getattr(task, name))}
     if task.data and separate:
         raise ConfigError(f"both task.data and task.{next(iter(separate))} are given; give one file, or one per split")
     if separate:
         if "dev" not in separate:
             raise ConfigError("task.dev is missing: every candidate prompt is scored on it; name a file for it")
-        return _task(task, join_splits(**{name: _examples(task, source) for name, source in separate.items()}))
+        return _task(config, join_splits(**{name: _examples(task, source) for name, source in separate.items()}))
     if not task.data:
         raise ConfigError(_NO_DATA)
     splits = _special(config) or _split_file(config)
     if not splits["dev"]:
         raise DataError("the dev split is empty: every candidate prompt is scored on it; give it some examples")
-    return _task(task, splits)
+    return _task(config, splits)
 
 
 def evaluation_task(config: Config) -> Task:
     """Load all of a data set, as a task whose test split it is; of a benchmark or bundled task, its test split."""
+    data = config.objects.data
+    if isinstance(data, Mapping):
+        names = sorted(cast("Mapping[str, object]", data))
+        raise ConfigError(f"data has the splits {names}; an evaluation takes one set of examples, so give one of them")
+    if data is not None:
+        return _task(config, {"test": load(data)})
     if not config.task.data:
         raise ConfigError(_NO_DATA)
     special = _special(config)
-    found = _examples(config.task, config.task.data) if special is None else special["test"][: config.task.limit]
-    return _task(config.task, {"test": found})
+    examples = _examples(config.task, config.task.data) if special is None else special["test"][: config.task.limit]
+    return _task(config, {"test": examples})
 
 
 def answer_type_of(examples: Sequence[Example]) -> str:
@@ -84,10 +94,23 @@ def _special(config: Config) -> Splits | None:
     return None
 
 
+def _split_objects(config: Config, data: DataLike) -> Splits:
+    if not isinstance(data, Mapping):
+        return _split(config, load(data))
+    parts = {name: load(source) for name, source in cast("Mapping[str, Source]", data).items()}
+    if not parts.get("dev"):
+        raise DataError(f"data has the splits {sorted(parts)}; 'dev' is needed: candidates are scored on it")
+    return join_splits(**parts)
+
+
 def _split_file(config: Config) -> Splits:
+    return _split(config, _examples(config.task, config.task.data))
+
+
+def _split(config: Config, examples: Sequence[Example]) -> Splits:
     sizes = config.split
     return split(
-        _examples(config.task, config.task.data),
+        examples,
         train=_size(sizes.train),
         dev=_size(sizes.dev),
         test=_size(sizes.test),
@@ -99,22 +122,30 @@ def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
     return load(source, fields=task.fields or None, records=task.records or None, limit=task.limit)
 
 
-def _task(config: TaskConfig, splits: Splits) -> Task:
-    source, grading = config.data or config.dev, config.metric or "exact"
-    if config.data.startswith(BENCH):
-        grading = config.metric or benchmark(config.data.removeprefix(BENCH)).answer_type
-    elif config.data.startswith(BUNDLED) and not config.metric:
-        return _bundled_task(config, splits)
+def answer_type(task: TaskConfig) -> str:
+    """Return how replies are graded: as asked for, as the benchmark has it, else exact.
+
+    Empty for bundled tasks: each of a bundle's is graded by its own answer type.
+    """
+    if task.metric:
+        return task.metric
+    if task.data.startswith(BENCH):
+        return benchmark(task.data.removeprefix(BENCH)).answer_type
+    return "" if task.data.startswith(BUNDLED) else "exact"
+
+
+def _task(config: Config, splits: Splits) -> Task:
+    task, grading = config.task, answer_type(config.task)
     return Task(
-        name=config.name or Path(source.rpartition(":")[2]).stem or "task",
+        name=task.name or Path((task.data or task.dev).rpartition(":")[2]).stem or "task",
         splits=splits,
-        render=placed(config),
-        metric=metric(grading),
+        render=placed(task),
+        metric=config.objects.metric or (metric(grading) if grading else _by_own_type(splits)),
     )
 
 
-def _bundled_task(config: TaskConfig, splits: Splits) -> Task:
-    """A bundled task, or a bundle of them, each graded by the answer type its own targets call for."""
+def _by_own_type(splits: Splits) -> Metric:
+    """Grade each task of a bundle by the answer type its own targets call for."""
     by_task: dict[str, list[Example]] = {}
     for example in (example for members in splits.values() for example in members):
         by_task.setdefault(example.meta["task"], []).append(example)
@@ -123,12 +154,7 @@ def _bundled_task(config: TaskConfig, splits: Splits) -> Task:
     def by_own_type(reply: str, example: Example) -> Score:
         return metrics[example.meta["task"]](reply, example)
 
-    return Task(
-        name=config.name or config.data.removeprefix(BUNDLED),
-        splits=splits,
-        render=placed(config),
-        metric=by_own_type,
-    )
+    return by_own_type
 
 
 def _count(value: float | None, default: int) -> int:

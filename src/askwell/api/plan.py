@@ -15,10 +15,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from askwell.api.plan_sizes import Sizes, Stage, stages
 from askwell.core.types import ModelRole
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OptimizeJob
-from askwell.estimate import Sizes, Stage, stages
 from askwell.models.parts import parts_of
 from askwell.models.providers.prices import PriceOf
 
@@ -103,8 +103,8 @@ class Plan:
         return _sum_known([one.worst.cost_usd for one in self.models])
 
 
-def plan(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None = None) -> Plan:
-    """Reckon what a job will cost; asks no model, reads no clock, writes nothing.
+def plan_job(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None = None) -> Plan:
+    """Estimate what a job will cost; asks no model, reads no clock, writes nothing.
 
     Without a pace a model is taken to answer in 2 seconds, as many at once as the job allows.
     """

@@ -1,0 +1,282 @@
+"""The settings of a run, as one frozen tree: each section is a dataclass, and so is each key's default and meaning.
+
+Sections that a run uses as they are (`Demos`, `Caps`, `Sampling`, `LoopSettings`, `RaceSettings`, `LoopsSettings`, …)
+stand where they are used. Here are the others, and `Config`, the whole. `config_file` reads one from TOML and flags,
+`arguments` makes one from the arguments of a Python call: both end in the same value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, cast
+
+from askwell.core.errors import ConfigError
+from askwell.core.protocols import ChatModel, Metric
+from askwell.core.validation import at_least, positive
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.loop import LoopSettings
+from askwell.policies.protocols import Trainer
+from askwell.tasks.demos import Demos
+from askwell.tasks.load import Source
+
+_NONE: frozenset[str] = frozenset()
+DEFAULT_PROMPT = "Let's think step by step."
+"""The paper's initial prompt."""
+
+Trace = Literal["off", "calls", "content"]
+DataLike: TypeAlias = Source | Mapping[Literal["train", "dev", "test"], Source] | Mapping[str, Source]
+"""A source of examples to be split, or one source for each split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """What is asked, and how an answer is graded."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({
+        "data", "folder", "train", "dev", "test", "records", "fields", "limit",
+    })  # fmt: skip
+    """Keys that say where examples come from: the log itself holds the examples, and a resumed run must have them."""
+
+    data: str = ""
+    """Examples: a .jsonl, .json, .csv or .parquet file, "hf:owner/name[:config][:split]", a benchmark ("bench:NAME",
+    see `askwell data list`) or a bundled task ("pocket:TASK"); split by `[split]`."""
+    folder: str = ""
+    """Of a benchmark: where its files are, in their source format; from the hub when empty."""
+    train: str = ""
+    """Instead of `data`: a source of its own for each split; overlap is refused."""
+    dev: str = ""
+    """See `train`."""
+    test: str = ""
+    """See `train`."""
+    records: str = ""
+    """Dotted path to the list of records in a JSON file ("examples"); not needed when there is only one list."""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Which record field is the input, the target, the id: {input = "question", target = "answer"}."""
+    limit: int | None = None
+    """Read at most this many examples."""
+    metric: str = ""
+    """How a reply is graded: an answer type (exact, choice, number, …). Default: the benchmark's, else exact."""
+    placement: str = ""
+    """Where the instruction stands: system, before_Q, Q_begin, Q_end (the paper's default) or A_begin."""
+    labels: bool = False
+    """Write "Q:" and "A:" lines."""
+    name: str = ""
+    """Name of the task, for reports; the data's file name when empty."""
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            at_least("limit", self.limit, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How `task.data` is split: counts (48) or shares (0.2)."""
+
+    train: float | None = None
+    """Examples the optimizer may look at. Default: by the paper's ratio 1 : 1 : 3."""
+    dev: float | None = None
+    """Examples every candidate is scored on."""
+    test: float | None = None
+    """Examples used once, at the end."""
+    seed: int = 0
+    """Seed of the shuffle."""
+
+    def __post_init__(self) -> None:
+        for name in ("train", "dev", "test"):
+            at_least(name, getattr(self, name) or 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A model and how it is reached."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({
+        "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
+        "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s",
+    })  # fmt: skip
+    """Keys that change how fast or where a run runs, not what it finds: a resumed run may change them."""
+
+    model: str = ""
+    """PROVIDER:NAME (openai:NAME for any OpenAI-compatible endpoint, anthropic:NAME, gemini:NAME, azure:DEPLOYMENT,
+    ollama:NAME, litellm:PROVIDER/NAME, …), local:PATH (a transformers checkpoint), pocket, or editor."""
+    base_url: str | tuple[str, ...] = ""
+    """Endpoint of a provider's model; its official one when empty. Several are a pool: each call goes to the one that
+    is expected to answer soonest."""
+    api_key_env: str | tuple[str, ...] = ""
+    """Environment variable that holds the key; when empty the provider's usual one (OPENAI_API_KEY,
+    ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Endpoints on this machine need none. Several are a pool, as above: as many as
+    endpoints, or either of them alone."""
+    concurrency: int = 16
+    """Most requests in flight; of a pool, at each member, as the two limits below."""
+    timeout_s: float = 60.0
+    """A request that takes longer has failed, and is retried."""
+    max_attempts: int = 10
+    """Attempts per request before it counts as missing."""
+    requests_per_minute: float | None = None
+    """The provider's limit, if it has one."""
+    tokens_per_minute: float | None = None
+    """The provider's limit, if it has one."""
+    batch_size: int = 64
+    """local: and pocket only: requests answered together."""
+    batch: bool = False
+    """Target only: ask in the provider's batches (openai:, anthropic:): half the price, up to 24 hours a step."""
+    batch_poll_s: float = 30.0
+    """Seconds between two looks at a batch."""
+    prices: Mapping[str, float] = field(default_factory=dict[str, float])
+    """US dollars per million tokens, {input = 0.15, output = 0.6}, where the price list does not know the model."""
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "max_attempts", "batch_size"):
+            at_least(name, getattr(self, name), 1)
+        for name in ("timeout_s", "requests_per_minute", "tokens_per_minute", "batch_poll_s"):
+            positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig(ModelConfig, Sampling):
+    """The model that answers, how it is reached and how it is sampled."""
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        Sampling.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerModelConfig(ModelConfig):
+    """The model that rewrites prompts, and how it is reached."""
+
+    model: str = "editor"
+    """As `target.model`; the default is the bundled rewriter."""
+    temperature: float | None = None
+    """Sampling temperature when it proposes prompts; the optimizer's own (1) when not given."""
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        at_least("temperature", self.temperature or 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """The algorithm that proposes prompts (`askwell optimizers`). Other keys are its settings: {candidates = 4}."""
+
+    name: str = "askwell"
+    """One of `askwell optimizers`."""
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Settings of the algorithm that differ from its own; in a file they stand beside `name`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfig:
+    """A policy that writes a prompt per query (`askwell train`).
+
+    Other keys are settings of its method: those of `LoopsSettings`, `ModelSettings` and `TrainSettings`.
+    """
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"processes"})
+    """Keys that a resumed training may change."""
+
+    sources: tuple[str, ...] = ()
+    """Where outcomes were logged: names of runs, and files of records."""
+    method: Literal["askwell", "qpo"] = "askwell"
+    """`qpo`: QPO as published (greedy, no fallback, reward-conditioned, one new prompt per query)."""
+    scorer: str = ""
+    """Select among the logged prompts by this scorer (multitask, trees or knn): nothing is written, no call is paid."""
+    processes: int = 1
+    """Processes of this machine that each training runs on (on GPUs: one per GPU), with the results of one."""
+    shots: int = 0
+    """Demonstrations, from the train split, that go with every prompt."""
+    force: bool = False
+    """Train although headroom shows nothing to gain."""
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Settings of the method that differ from its own; in a file they stand beside `method`."""
+
+    def __post_init__(self) -> None:
+        at_least("processes", self.processes, 1)
+        at_least("shots", self.shots, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(LoopSettings):
+    """Where the log goes, when to stop, and the seed of everything."""
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"name", "folder", "max_missing", "trace"})
+    """Keys that a resumed run may change."""
+
+    name: str = ""
+    """Folder of the run; made from the task's name when empty."""
+    folder: str = "runs"
+    """The folder that holds run folders."""
+    max_missing: float = 0.02
+    """Share of a step's target calls that may fail for good before the run stops with an error."""
+    trace: Trace = "off"
+    """OpenTelemetry spans (the `otel` extra): off, calls (model, tokens, outcome), or content (the messages too)."""
+
+    def __post_init__(self) -> None:
+        LoopSettings.__post_init__(self)
+        if not 0 <= self.max_missing <= 1:
+            raise ConfigError(f"max_missing is {self.max_missing!r}; expected a share, 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """Parts given from Python that have no name. Each stands in for the section or key of its name."""
+
+    data: DataLike | None = None
+    metric: Metric | None = None
+    target: ChatModel | None = None
+    optimizer_model: ChatModel | None = None
+    trainer: Trainer | None = None
+
+    def unnamed(self) -> dict[str, str]:
+        """Describe each part that is given, for whoever meets the run later and cannot rebuild it."""
+        parts = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: _describe(part) for name, part in parts if part is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a run needs to know."""
+
+    prompt: str = DEFAULT_PROMPT
+    """The instruction to start from."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
+    optimizer_model: OptimizerModelConfig = field(default_factory=OptimizerModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    racing: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """How candidates are scored on dev: what differs from the optimizer's own `RaceSettings`."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    demos: Demos = field(default_factory=Demos)
+    run: RunConfig = field(default_factory=RunConfig)
+    budget: Caps = field(default_factory=Caps)
+    objects: Objects = field(default_factory=Objects)
+
+    def tree(self) -> dict[str, Any]:
+        """Return the sections as they stand in a file, as JSON-able values; `objects` has no place there."""
+        return {one.name: _as_json(getattr(self, one.name)) for one in fields(self) if one.name != "objects"}
+
+    def identity(self, sections: Iterable[str]) -> dict[str, Any]:
+        """Return the settings of these sections that decide what a run finds; a resumed run must have the same."""
+        tree = self.tree()
+        found: dict[str, Any] = {}
+        for name in sections:
+            volatile = getattr(getattr(self, name), "volatile", _NONE)
+            found[name] = {key: value for key, value in tree[name].items() if key not in volatile}
+        return found
+
+
+def _as_json(section: object) -> Any:  # noqa: ANN401 - JSON
+    tree = asdict(section) if is_dataclass(section) and not isinstance(section, type) else section
+    if isinstance(section, OptimizerConfig | PolicyConfig):
+        tree = {**cast("dict[str, Any]", tree)}
+        tree |= tree.pop("settings")
+    return json.loads(json.dumps(tree))
+
+
+def _describe(part: object) -> str:
+    name = getattr(part, "name", None) or getattr(part, "__qualname__", None)
+    return name if isinstance(name, str) else f"a {type(part).__qualname__}"

@@ -1,0 +1,181 @@
+"""A TOML file, flags or a tree of plain values -> a `Config`; a wrong key or value is refused by its name."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from askwell.api.config import Config, Objects, OptimizerConfig, OptimizerModelConfig, PolicyConfig
+from askwell.api.renamed import refuse_key, refuse_value
+from askwell.core.errors import ConfigError, nearest
+from askwell.engine.race import RaceSettings
+from askwell.policies.settings import LoopsSettings, ModelSettings, TrainSettings
+
+_Section = TypeVar("_Section")
+
+POLICY_SETTINGS = (LoopsSettings, ModelSettings, TrainSettings)
+"""Classes whose fields are settings of a policy's method; of a name that two have, the first is meant."""
+_MODEL_KEYS = frozenset(one.name for one in fields(OptimizerModelConfig)) - {"batch"}  # optimizers have a `batch` too
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mapping[str, Any] | None = None) -> Config:
+    """Read a TOML file (if any) and lay flags over it. Raises `ConfigError` with the key, what was expected, and where.
+
+    `overrides` maps dotted keys ("target.concurrency") to values; a value of None leaves the file's. `base` is a tree
+    to start from where there is no file.
+    """
+    tree: dict[str, Any] = copy.deepcopy(dict(base or {})) if path is None else _read_toml(path)
+    for key, value in overrides.items():
+        if value is None:
+            continue
+        *sections, last = key.split(".")
+        table = tree
+        for section in sections:
+            table = _subtable(table, section, path)
+        table[last] = value
+    return parse_config(tree, source="the flags" if path is None else str(path))
+
+
+def parse_config(tree: Mapping[str, Any], *, source: str = "the config", objects: Objects | None = None) -> Config:
+    """Check a tree of settings. Raises `ConfigError` naming the key and the nearest known one."""
+    try:
+        return _parsed(tree, objects or Objects())
+    except ConfigError as error:
+        raise ConfigError(f"in {source}: {error}") from error
+
+
+def _parsed(tree: Mapping[str, Any], objects: Objects) -> Config:
+    hints = _hints(Config)
+    sections: dict[str, Any] = {"objects": objects}
+    for name, value in tree.items():
+        if name not in hints or name == "objects":
+            raise _unknown(name, hints.keys() - {"objects"})
+        if name == "prompt":
+            sections[name] = _value(hints[name], value, name)
+        elif not isinstance(value, Mapping):
+            raise ConfigError(f"{name} = {value!r} must be a table: [{name}]")
+        else:
+            sections[name] = _section(name, hints[name], cast("Mapping[str, Any]", value))
+    return Config(**sections)
+
+
+def _section(name: str, kind: Any, table: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each section's own class
+    if name == "racing":
+        changes = _values(table, (RaceSettings,), name)
+        _built(RaceSettings, changes, name)
+        return changes
+    if kind is OptimizerConfig:
+        own, settings = _parted(kind, table)
+        _refuse_model(own, settings)
+        return OptimizerConfig(**_values(own, (kind,), name), settings=settings)
+    if kind is PolicyConfig:
+        own, settings = _parted(kind, table)
+        values = _values(settings, POLICY_SETTINGS, name, beside=kind)
+        for part in POLICY_SETTINGS:
+            _built(part, {key: value for key, value in values.items() if key in _hints(part)}, name)
+        return _built(kind, {**_values(own, (kind,), name), "settings": values}, name)
+    return _built(kind, _values(table, (kind,), name), name)
+
+
+def _parted(kind: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part a section's own keys from the settings that stand beside them."""
+    own = _hints(kind).keys() - {"settings"}
+    return {key: one for key, one in table.items() if key in own}, {
+        key: one for key, one in table.items() if key not in own
+    }
+
+
+def _refuse_model(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse what belongs to the optimizer model: its name in place of the optimizer's, or one of its keys."""
+    refuse_model_name(own.get("name"), "optimizer.name")
+    for key in settings:
+        refuse_key(f"optimizer.{key}")
+        if key in _MODEL_KEYS:
+            raise ConfigError(
+                f"optimizer.{key} is a key of the optimizer model: write it as optimizer_model.{key} ([optimizer] is "
+                "the algorithm)"
+            )
+
+
+def refuse_model_name(name: object, key: str) -> None:
+    """Raise `ConfigError` where a model's name was given for the optimizer, which is an algorithm."""
+    if isinstance(name, str) and (":" in name or name in {"editor", "pocket"}):
+        raise ConfigError(
+            f"{key} = {name!r} is a model: give it as optimizer_model (the optimizer is the algorithm: askwell, gpo, …)"
+        )
+
+
+def _values(table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside: type | None = None) -> dict[str, Any]:
+    """Check each value of a table against the field of its name, in the first class that has one."""
+    hints: dict[str, Any] = {}
+    for kind in kinds:
+        hints = {**_hints(kind), **hints}
+    if beside is not None:
+        hints.pop("seed", None)  # the run's
+    known = {*hints, *({} if beside is None else _hints(beside))} - {"settings"}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in hints:
+            raise _unknown(f"{at}.{key}", known)
+        values[key] = _value(hints[key], value, f"{at}.{key}")
+    return values
+
+
+def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the field's own type
+    refuse_value(key, value)
+    try:
+        return _adapter(hint).validate_python(value)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise ConfigError(f"{key} = {value!r}: {message[0].lower()}{message[1:]}") from error
+
+
+def _built(kind: type[_Section], values: Mapping[str, Any], at: str) -> _Section:
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        message = str(error)
+        is_of_field = message.partition(" ")[0] in {one.name for one in fields(cast("Any", kind))}
+        raise ConfigError(f"{at}.{message}" if is_of_field else f"[{at}] {message}") from error
+
+
+def _unknown(key: str, known: Iterable[str]) -> ConfigError:
+    refuse_key(key)
+    return ConfigError(f"unknown key {key!r}; {nearest(key.rpartition('.')[2], known)}")
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the fields of a dataclass with their types."""
+    hints = get_type_hints(kind)
+    return {one.name: hints[one.name] for one in fields(kind)}
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
+    return TypeAdapter(hint)
+
+
+def _subtable(tree: dict[str, Any], section: str, path: Path | None) -> dict[str, Any]:
+    table: object = tree.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"in {path}: {section} = {table!r} must be a table: [{section}]")
+    return cast("dict[str, Any]", table)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no config file {str(path)!r}; give the path of a TOML file, or flags alone") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}") from error

@@ -1,0 +1,92 @@
+"""A run's log -> its settings: what a run was begun with, so that its name is enough to resume, plan or retry it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from askwell.api.config import Config, ModelConfig
+from askwell.api.config_file import parse_config
+from askwell.core.errors import ConfigError
+from askwell.runlog import folders
+from askwell.runlog.codec import Body
+from askwell.runlog.store import SqliteStore
+
+_PARTS = ("data", "metric", "target", "optimizer_model", "trainer")
+
+
+def resumed(name: str, overrides: Mapping[str, Any]) -> Config:
+    """Read a run's own settings from its log; flags may only change how fast and where it runs.
+
+    Raises `ConfigError` for a run that cannot be built again from names, saying which parts have none.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    folder = Path(given.pop("run.folder", "runs"))
+    for key, value in given.items():
+        if not _may_change(key):
+            raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
+    header = _header(folder, name)
+    if folders.is_training(header):
+        raise ConfigError(f"the run {name!r} is a training; go on with it by askwell train --resume {name}")
+    advice = f"call askwell.optimize again with the same arguments and run={str(folder / name)!r}"
+    tree = named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
+    for key, value in given.items():
+        section, _, field = key.partition(".")
+        tree[section][field] = value
+    return _parsed(tree, folder, name)
+
+
+def resumed_training(name: str, folder: Path, *, processes: int | None = None) -> Config:
+    """Read a training's own settings from its log; it may go on with another number of processes.
+
+    Raises `ConfigError` as `resumed` does.
+    """
+    header = _header(folder, name)
+    if not folders.is_training(header):
+        raise ConfigError(f"the run {name!r} is no training; go on with it by askwell optimize --resume {name}")
+    advice = f"call askwell.train again with the same arguments and run={str(folder / name)!r}"
+    tree = named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
+    if processes is not None:
+        tree["policy"]["processes"] = processes
+    return _parsed(tree, folder, name)
+
+
+def named_settings(
+    header: Mapping[str, object], name: str, *, advice: str, parts: Collection[str] = _PARTS
+) -> dict[str, Any]:
+    """Return the settings in a run's first event, as a tree for `parse_config`.
+
+    Raises `ConfigError` where one of these parts was given from Python as an object; `advice` says what to do then.
+    """
+    if header["settings"] is None:
+        raise ConfigError(f"the run {name!r} is an evaluation: give the same command or call again, with the same run")
+    tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
+    unnamed = {part: what for part, what in tree.pop("unnamed", {}).items() if part in parts}
+    if unnamed:
+        listed = ", ".join(f"{part.replace('_', ' ')} ({what})" for part, what in unnamed.items())
+        raise ConfigError(
+            f"the run {name!r} was begun from Python with parts that have no name to find them by: {listed}; {advice}"
+        )
+    return tree
+
+
+def _may_change(key: str) -> bool:
+    section, _, field = key.partition(".")
+    is_volatile = section in {"target", "optimizer_model"} and field in ModelConfig.volatile
+    return is_volatile or section == "budget" or key == "run.trace"
+
+
+def _header(folder: Path, name: str) -> Body:
+    with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
+        header = next(store.events(kinds=["run"]), None)
+    if header is None:
+        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
+    return header.body
+
+
+def _parsed(tree: Mapping[str, Any], folder: Path, name: str) -> Config:
+    config = parse_config(tree, source=f"the log of run {name!r}")
+    return replace(config, run=replace(config.run, name=name, folder=str(folder)))

@@ -1,0 +1,293 @@
+"""The library's front door: ordinary functions over the asynchronous engine.
+
+Everything behind this package takes objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket",
+"editor") or a plain function, a metric a name or a function, and data a file, a list of dicts or examples: `arguments`
+turns them into a config, and the builders turn that into a job, as they do for a config file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from askwell.api.arguments import MetricLike, ModelLike, config_of, refuse_optimizer_model
+from askwell.api.build_jobs import evaluate_job, optimize_job
+from askwell.api.build_models import pace
+from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
+from askwell.api.plan import Plan, plan_job
+from askwell.api.renamed import refuses_old_arguments
+from askwell.core.errors import ConfigError, StoreError
+from askwell.core.event_loop import run_blocking
+from askwell.core.stats import Interval, mean_interval, paired_difference
+from askwell.core.types import Example
+from askwell.engine.budget import Caps
+from askwell.engine.evaluator import Sampling
+from askwell.engine.jobs import EvaluateJob, OptimizeJob
+from askwell.engine.loop import LoopSettings, Watch
+from askwell.engine.race import RaceSettings
+from askwell.optimizers.presets import DEFAULT_OPTIMIZER
+from askwell.report.run_report import run_report as reports
+from askwell.runlog import folders
+from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
+from askwell.tasks.demos import Demos
+from askwell.tasks.load import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What an optimization found."""
+
+    prompt: str
+    """The best instruction: exactly what is sent."""
+    initial_prompt: str
+    score: float
+    """Mean score of `prompt` on the held-out test split (on dev, where there is no test split), 0..1."""
+    interval: Interval
+    """95 % interval of `score`."""
+    gain: Interval | None
+    """`prompt` minus `initial_prompt` on the same test examples; None where the prompt did not change."""
+    report: reports.Report
+    run: Path | None
+    """The run's folder; None for a run kept in memory."""
+    demos: tuple[Example, ...] = ()
+    """Demonstrations that `prompt` was scored with, in their order: send them too."""
+
+    def diff(self) -> str:
+        """Show what changed against the initial prompt, word by word."""
+        return reports.prompt_diff(self.initial_prompt, self.prompt)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the bare prompt, with its demonstrations; to a name that ends in `.json`, all that is known.
+
+        To one that ends in `.html`, the run as a page (`askwell report`); `ConfigError` for a run kept in memory.
+        """
+        place = Path(path)
+        if place.suffix == ".html":
+            text = self._page()
+        elif place.suffix == ".json":
+            body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.as_json(self.report)}
+            text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+        else:
+            text = reports.prompt_text(self.report.best.prompt)
+        place.write_text(text, encoding="utf-8")
+        return place
+
+    def _page(self) -> str:
+        from askwell.report.pages import page
+
+        if self.run is None:
+            raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
+        with SqliteStore(self.run / folders.LOG, read_only=True) as store:
+            return page(store, self.run.name)
+
+
+@refuses_old_arguments
+def optimize(
+    *,
+    data: DataLike,
+    target: ModelLike,
+    prompt: str = DEFAULT_PROMPT,
+    optimizer_model: ModelLike = "editor",
+    optimizer: str = DEFAULT_OPTIMIZER,
+    metric: MetricLike = "",
+    placement: str = "",
+    settings: Mapping[str, Any] | None = None,
+    demos: Demos | None = None,
+    sampling: Sampling | None = None,
+    concurrency: int = 16,
+    loop: LoopSettings | None = None,
+    racing: RaceSettings | None = None,
+    caps: Caps | None = None,
+    run: str | Path | None = None,
+    watch: Watch = lambda _: None,
+) -> Result:
+    """Find a better instruction for a task.
+
+    `optimizer` is the algorithm that proposes prompts (`askwell optimizers` lists them), `settings` changes any of its
+    settings ({"candidates": 4}), and `optimizer_model` is the model that writes them. `demos` says which training
+    examples a prompt shows (a function is shown none unless asked). `loop` sets the number of steps and the seed,
+    `racing` how candidates are scored (default: the optimizer's own way), `caps` the most the run may spend. `run` is a
+    folder for the log; by default a new one under `runs/`. If it holds an unfinished run with the same settings and
+    data, that run is resumed, and no call is paid twice.
+
+    A run whose parts all have names (a data file, model names, an answer type) can be resumed by
+    `askwell optimize --resume` too, and one that was begun on the command line by this function.
+
+    Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
+    `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
+    notebook's running loop.
+    """
+    config = _optimize_config(
+        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
+        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
+        racing=racing, caps=caps,
+    )  # fmt: skip
+    job = optimize_job(config)
+    folder = Path("runs") / folders.free_name(Path("runs"), job.side.task.name) if run is None else Path(run)
+    return execute(job, folder, watch)
+
+
+@refuses_old_arguments
+def plan(
+    *,
+    data: DataLike,
+    target: ModelLike,
+    prompt: str = DEFAULT_PROMPT,
+    optimizer_model: ModelLike = "editor",
+    optimizer: str = DEFAULT_OPTIMIZER,
+    metric: MetricLike = "",
+    placement: str = "",
+    settings: Mapping[str, Any] | None = None,
+    demos: Demos | None = None,
+    sampling: Sampling | None = None,
+    concurrency: int = 16,
+    loop: LoopSettings | None = None,
+    racing: RaceSettings | None = None,
+    caps: Caps | None = None,
+    latency_s: float | None = None,
+) -> Plan:
+    """Estimate what `optimize` with these arguments would cost, expected and at most. No model is asked.
+
+    `latency_s` is how long a target call takes; by default what is usual for a model of its kind. Prices are those of
+    the models: their own, or the price table's.
+    """
+    config = _optimize_config(
+        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
+        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
+        racing=racing, caps=caps,
+    )  # fmt: skip
+    return plan_of(config, optimize_job(config), latency_s=latency_s)
+
+
+def plan_of(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
+    """Estimate what a config's job would cost."""
+    objects = config.objects
+    return plan_job(
+        job,
+        target=pace(config.target, is_served=objects.target is None, latency_s=latency_s),
+        optimizer=pace(config.optimizer_model, is_served=objects.optimizer_model is None),
+    )
+
+
+def _optimize_config(
+    *,
+    data: DataLike,
+    target: ModelLike,
+    prompt: str,
+    optimizer_model: ModelLike,
+    optimizer: str,
+    metric: MetricLike,
+    placement: str,
+    settings: Mapping[str, Any] | None,
+    demos: Demos | None,
+    sampling: Sampling | None,
+    concurrency: int,
+    loop: LoopSettings | None,
+    racing: RaceSettings | None,
+    caps: Caps | None,
+) -> Config:
+    """Make the config of `optimize` and `plan`."""
+    refuse_optimizer_model(optimizer)
+    sections = {
+        "demos": demos, "run": loop, "racing": racing, "budget": caps,
+    }  # fmt: skip
+    return config_of(
+        data=data,
+        target=target,
+        metric=metric,
+        placement=placement,
+        sampling=sampling,
+        concurrency=concurrency,
+        optimizer_model=optimizer_model,
+        sections={
+            "prompt": prompt,
+            "optimizer": {**(settings or {}), "name": optimizer},
+            **{name: asdict(section) for name, section in sections.items() if section is not None},
+        },
+    )
+
+
+def execute(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
+    """Run a job in a folder (a new one, or one it was begun in) and read its result from the log."""
+    store = SqliteStore(folder / folders.LOG)
+    try:
+        run_blocking(lambda stopper: job.execute(store, stopper, watch))
+        return result_of(store, folder)
+    finally:
+        store.close()
+
+
+def result_of(store: RunStore, folder: Path | None) -> Result:
+    """Read a finished run's result from its log. Raises `StoreError` where it has not got that far."""
+    found = reports.report(store)
+    if found is None or not found.finished:
+        raise StoreError(f"the run {str(folder)!r} is not finished; resume it first")
+    best = found.best
+    interval = best.test or best.dev
+    assert interval is not None  # a finished run has scored its winner on dev
+    return Result(
+        prompt=best.prompt.instruction,
+        initial_prompt=found.initial.prompt.instruction,
+        score=interval.estimate,
+        interval=interval,
+        gain=found.gain,
+        report=found,
+        run=folder,
+        demos=best.prompt.demos,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One prompt's accuracy on a data set, and its paired difference to the first prompt of the same call."""
+
+    prompt: str
+    score: Interval
+    difference: Interval | None
+    """None for the first prompt itself."""
+
+
+def evaluate(
+    prompts: str | Sequence[str],
+    *,
+    data: Source,
+    target: ModelLike,
+    metric: MetricLike = "",
+    placement: str = "",
+    sampling: Sampling | None = None,
+    concurrency: int = 16,
+    run: str | Path | None = None,
+) -> list[Evaluation]:
+    """Score one or several prompts on all of a data set, with 95 % intervals. Raises as `optimize` does."""
+    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    if not texts:
+        raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
+    config = config_of(
+        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
+    )
+    job = evaluate_job(config, texts)
+    store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
+    return execute_evaluation(job, store, lambda _: None)
+
+
+def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[Evaluation]:
+    """Run an evaluation over a store, close it, and compare every prompt with the first."""
+    try:
+        scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
+    finally:
+        store.close()
+    first = scores[job.prompts[0]]
+    found: list[Evaluation] = []
+    for index, prompt in enumerate(job.prompts):
+        ours, theirs = reports.paired_scores(scores[prompt], first)
+        found.append(
+            Evaluation(
+                prompt=prompt.instruction,
+                score=mean_interval(list(scores[prompt].values())),
+                difference=paired_difference(ours, theirs) if index else None,
+            )
+        )
+    return found

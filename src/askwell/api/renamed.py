@@ -1,0 +1,87 @@
+"""Old names (commands, flags, config keys, arguments, values), each with its new one: the old is refused by the new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MappingProxyType
+from typing import ParamSpec, TypeVar
+
+from askwell.core.errors import ConfigError
+
+_Given = ParamSpec("_Given")
+_Returned = TypeVar("_Returned")
+
+COMMANDS: Mapping[str, str] = MappingProxyType({"presets": "optimizers"})
+"""Command -> its new name."""
+
+FLAGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "--preset": {"optimize": "--optimizer", "plan": "--optimizer", "train": "--method"},
+    "--optimizer-base-url": {"optimize": "--optimizer-model-base-url", "plan": "--optimizer-model-base-url"},
+    "--collect": {"train": "--acquire"},
+    "--choice": {"train": "--acquisition"},
+    "--cells": {"show": "--calls"},
+    "--cell": {"show": "--call"},
+})  # fmt: skip
+"""Flag -> its new name in each command that had it."""
+
+FLAG_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "--method": {"paper": "qpo"},
+    "--acquisition": {"information": "uncertainty"},
+})  # fmt: skip
+"""Flag -> old values with their new names."""
+
+KEYS: Mapping[str, str] = MappingProxyType({
+    "search": "optimizer",
+    "gpo": "optimizer",
+    "optimizer.preset": "optimizer.name",
+    "target.draws": "target.repeats",
+    "policy.preset": "policy.method",
+    "policy.collect": "policy.acquire",
+    "policy.choice": "policy.acquisition",
+    "policy.choosing": "policy.selector_first",
+    "policy.guard": "policy.fallback",
+})  # fmt: skip
+"""Key of a config -> its new name. A name without a dot is a section."""
+
+KEY_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "policy.method": {"paper": "qpo"},
+    "policy.acquisition": {"information": "uncertainty"},
+})  # fmt: skip
+"""Key of a config -> old values with their new names."""
+
+ARGUMENTS: Mapping[str, str] = MappingProxyType({"preset": "optimizer"})
+"""Argument of a public function -> its new name."""
+
+
+def flag(command: str, name: str) -> str | None:
+    """Return the new name of a command's flag; None where it was not renamed."""
+    return FLAGS.get(name, {}).get(command)
+
+
+def refuse_key(key: str) -> None:
+    """Raise `ConfigError` with the new name where a key of a config was renamed."""
+    new = KEYS.get(key)
+    if new is not None:
+        told = f"[{new}]" if "." not in new else repr(new)
+        raise ConfigError(f"{key!r} is called {told} now; rename it")
+
+
+def refuse_value(key: str, value: object) -> None:
+    """Raise `ConfigError` with the new name where a value of a key was renamed."""
+    new = KEY_VALUES.get(key, {}).get(value) if isinstance(value, str) else None
+    if new is not None:
+        raise ConfigError(f"{key} = {value!r} is called {new!r} now; rename it")
+
+
+def refuses_old_arguments(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
+    """Make a function raise `ConfigError` with the new name for an argument that was renamed."""
+
+    @wraps(function)
+    def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:
+        for name in kwargs:
+            if name in ARGUMENTS:
+                raise ConfigError(f"{name}= is called {ARGUMENTS[name]}= now; rename the argument")
+        return function(*args, **kwargs)
+
+    return checked
