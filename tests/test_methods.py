@@ -22,7 +22,9 @@ from tests.gpo.test_optimizer import JudgeByTable
 
 
 def parts() -> OptimizerParts:
-    return OptimizerParts(model=ScriptedModel(()), train=NUMBERS, dev=NUMBERS, render=q_end, judge=JudgeByTable([]))
+    return OptimizerParts(
+        model=ScriptedModel(()), train=NUMBERS, dev=NUMBERS, render=q_end, run_prompt=JudgeByTable([])
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

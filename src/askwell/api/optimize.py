@@ -29,7 +29,7 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob
 from askwell.engine.loop import LoopSettings, Watch
 from askwell.engine.race import RaceSettings
 from askwell.optimizers.presets import DEFAULT_OPTIMIZER
-from askwell.report.run_report import run_report as reports
+from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.demos import Demos
