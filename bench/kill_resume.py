@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.killing import Interruption, interrupted_run, kill_points, killing_server, uninterrupted_run
+from tests.support.killing import Interruption, interrupted_run, kill_points, killing_server, uninterrupted_run
 
 RUNS = {"plain": (), "racing": ("--racing", "askwell", "--dev", "22", "--candidates", "4")}
 

@@ -28,11 +28,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from askwell.models.embedder import SentenceEmbedder
 from askwell.policies.data.table import Table
 from askwell.policies.selection import multitask, neighbours
-from askwell.policies.selection.base import fitters
 from askwell.policies.selection.features import fit_features
 from askwell.policies.selection.kernel import Term, TextKernel, build_kernel, fit_kernel
 from askwell.policies.selection.kernel_scorer import DualScorer, relative
 from askwell.policies.selection.multitask import centre_by_query
+from askwell.policies.selection.registry import FITS
 from askwell.policies.selection.surface_features import NUMBER
 from askwell.policies.selection.trees import Forest, Reader, boost, fit_reader
 
@@ -51,7 +51,7 @@ REWARD_ROWS = 4_000
 
 
 class Predictor(Protocol):
-    """Predict advantages over the static prompt, (queries, prompts), as `askwell.policies.selection.base.Scorer`; never saved."""
+    """Predict advantages over the baseline prompt, (queries, prompts), as a `Scorer` does; never saved."""
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray: ...
 
@@ -65,7 +65,7 @@ class Fit(Protocol):
 def all_fitters() -> dict[str, Fit]:
     """Return the fit of every scorer that can be compared, by name: askwell's own and those of this module."""
     return {
-        **fitters(),
+        **FITS,
         "kernel-ridge": fit_kernel_ridge,
         "linear": fit_linear,
         "cluster": fit_clusters,
@@ -108,7 +108,7 @@ def sentence_embedder() -> SentenceEmbedder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionFeatures:
-    """Features by a function. Unlike `askwell.policies.selection.features.Features` they have no state: a bench saves no scorer."""
+    """Features by a function. Unlike `selection.features.Features` they have no state: a bench saves no scorer."""
 
     function: Callable[[Sequence[str]], Any]
 
@@ -195,7 +195,7 @@ class Ensemble:
 
 def fit_ensemble(table: Table, *, static: int, seed: int) -> Ensemble:
     """Fit the scorers named in `ENSEMBLE`."""
-    known: Mapping[str, Fit] = fitters()
+    known: Mapping[str, Fit] = FITS
     return Ensemble([known[name](table, static=static, seed=seed) for name in ENSEMBLE])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from askwell.core.types import FINAL_FAULTS
-from tests.servers import FAULT_OUTCOMES
+from tests.support.servers import FAULT_OUTCOMES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

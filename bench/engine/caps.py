@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.capped_runs import CappedRun, capped_run
+from tests.support.capped_runs import CappedRun, capped_run
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers import FAULT_OUTCOMES, Fault, always, chat_server
+from tests.support.servers import FAULT_OUTCOMES, Fault, always, chat_server
 
 from askwell.core.types import FINAL_FAULTS, Completion, Message, Request
 from askwell.models.providers.openai import OpenAIModel

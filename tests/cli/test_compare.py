@@ -8,9 +8,9 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from askwell.cli.main import main
+from tests.api.test_train import logged, plain
+from tests.api.test_train import train as trained
 from tests.cli.test_headroom import records
-from tests.test_training import logged, plain
-from tests.test_training import train as trained
 
 
 def call(*arguments: object) -> Result:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 import askwell
 from askwell.cli.main import main
 from askwell.policies.data.offline import read_offline, run_log
-from tests.qpo.worlds import PROMPTS, phrased, table
+from tests.support.policy_worlds import PROMPTS, phrased, table
 
 DATA = [{"input": f"{a}+{b}", "target": str(a + b)} for a in range(9) for b in range(9)]
 

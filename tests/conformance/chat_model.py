@@ -12,7 +12,7 @@ from typing import get_args
 
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Fault, Outcome
-from tests.asks import ask
+from tests.support.requests import ask
 
 
 class ChatModelContract:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import OPTIMIZER, Answerer
-from tests.servers import ChatServer, chat_server
+from tests.support.harness import OPTIMIZER, Answerer
+from tests.support.servers import ChatServer, chat_server
 
 
 def serving(**options: Any) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import CONFIG, SUMS, Ended, askwell, clean_environment, events, invoke, optimize_flags
-from tests.servers import ChatServer, always
+from tests.support.harness import CONFIG, SUMS, Ended, askwell, clean_environment, events, invoke, optimize_flags
+from tests.support.servers import ChatServer, always
 
 KEY = "sk-very-secret-0123456789abcdef"
 

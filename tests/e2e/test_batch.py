@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from askwell.core.types import Event
-from tests.batch_servers import BatchServer, Fate, OneBatch, batch_server
-from tests.e2e.harness import SUMS, Answerer, askwell, assert_same_events, ended, events, invoke, start
-from tests.servers import ChatServer
+from tests.support.batch_servers import BatchServer, Fate, OneBatch, batch_server
+from tests.support.harness import SUMS, Answerer, askwell, assert_same_events, ended, events, invoke, start
+from tests.support.servers import ChatServer
 
 SMALL = ["--train", "6", "--dev", "12", "--test", "12", "--steps", "2", "--candidates", "4"]
 

@@ -11,9 +11,9 @@ import pytest
 import askwell
 from askwell.cli.progress import LiveProgress
 from askwell.engine.loop import Progress
-from tests.e2e.harness import START, SUMS, events, invoke
-from tests.qpo.fakes import TableTrainer, read_table
-from tests.servers import ChatServer, Fault
+from tests.support.harness import START, SUMS, events, invoke
+from tests.support.prompt_writers import TableTrainer, read_table
+from tests.support.servers import ChatServer, Fault
 
 KEY = "a-key-of-the-test-server"
 ENV = {"OPENAI_API_KEY": KEY}

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from tests.e2e.conftest import serving
-from tests.e2e.harness import OPTIMIZER, SUMS, assert_same_events, events, invoke, kinds, optimize_flags
-from tests.servers import ChatServer, Fault, always, random_faults
+from tests.support.harness import OPTIMIZER, SUMS, assert_same_events, events, invoke, kinds, optimize_flags
+from tests.support.servers import ChatServer, Fault, always, random_faults
 
 NAMED: tuple[Fault, ...] = ("429", "500", "malformed_json", "cut", "hang")
 """The five of the issue: rate limits, server errors, malformed JSON, cut connections, time-outs."""

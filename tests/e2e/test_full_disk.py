@@ -17,7 +17,7 @@ from askwell.runlog import transfer
 from askwell.runlog.fold import fold
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.e2e.conftest import serving
-from tests.e2e.harness import assert_same_events, ended, events, invoke, optimize_flags, start
+from tests.support.harness import assert_same_events, ended, events, invoke, optimize_flags, start
 
 NOBODY = 65534
 FILE_BYTES = 150_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.e2e.killing import interrupted_run, kill_points, killing_server, uninterrupted_run
+from tests.support.killing import interrupted_run, kill_points, killing_server, uninterrupted_run
 
 
 def test_killed_runs_end_like_the_one_left_alone_and_pay_nothing_twice(tmp_path: Path) -> None:

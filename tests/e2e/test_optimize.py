@@ -11,7 +11,7 @@ from askwell import load_policy
 from askwell.core.types import Event
 from askwell.runlog.fold import fold
 from tests.e2e.conftest import serving
-from tests.e2e.harness import (
+from tests.support.harness import (
     BBH,
     OPTIMIZER,
     START,
@@ -27,8 +27,8 @@ from tests.e2e.harness import (
     kinds,
     optimize_flags,
 )
-from tests.logs import stored
-from tests.servers import ChatServer
+from tests.support.logs import stored
+from tests.support.servers import ChatServer
 
 
 @pytest.mark.parametrize("data", [SUMS, BBH], ids=["our file", "BBH"])

@@ -10,7 +10,7 @@ from askwell.api.build_models import pace
 from askwell.api.config import ModelConfig
 from askwell.core.types import Event
 from tests.e2e.conftest import serving
-from tests.e2e.harness import (
+from tests.support.harness import (
     START,
     SUMS,
     assert_same_events,
@@ -18,7 +18,7 @@ from tests.e2e.harness import (
     invoke,
     optimize_flags,
 )
-from tests.servers import ChatServer
+from tests.support.servers import ChatServer
 
 A_KEY, ANOTHER = "sk-the-first-key", "sk-the-second-key"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import CONFIG, SMALL, SUMS, Answerer, Ended, events, invoke, kinds
-from tests.models.wire_servers import KEY, anthropic_error, anthropic_server, gemini_server
-from tests.models.wire_servers import always as always_answered
+from tests.support.harness import CONFIG, SMALL, SUMS, Answerer, Ended, events, invoke, kinds
+from tests.support.wire_servers import KEY, anthropic_error, anthropic_server, gemini_server
+from tests.support.wire_servers import always as always_answered
 
 ENV = {"ANTHROPIC_API_KEY": KEY, "GEMINI_API_KEY": KEY}
 

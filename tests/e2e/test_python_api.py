@@ -10,8 +10,8 @@ import pytest
 import askwell
 from askwell.core.errors import StoreError
 from askwell.models.providers.openai import OpenAIModel
-from tests.e2e.harness import START, SUMS
-from tests.servers import ChatServer
+from tests.support.harness import START, SUMS
+from tests.support.servers import ChatServer
 
 
 def optimize(server: ChatServer, run: Path, *, prompt: str = START) -> askwell.Result:

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from askwell.runlog.fold import read_rollouts
-from tests.e2e.harness import CONFIG, SUMS, events, invoke, kinds
-from tests.logs import stored
-from tests.servers import ChatServer
+from tests.support.harness import CONFIG, SUMS, events, invoke, kinds
+from tests.support.logs import stored
+from tests.support.servers import ChatServer
 
 START_S = 240.0
 
@@ -32,7 +32,7 @@ def installed(*names: str) -> bool:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not installed("torch", "transformers", "fastapi", "uvicorn"):
         pytest.skip("needs transformers serve: pip install 'transformers[serving]' torch")
-    from tests.checkpoints import make_checkpoint
+    from tests.support.checkpoints import make_checkpoint
 
     return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", context=512)
 

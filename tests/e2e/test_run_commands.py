@@ -13,8 +13,8 @@ import pytest
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import decode_request
 from tests.e2e.conftest import serving
-from tests.e2e.harness import Ended, events, invoke, optimize_flags
-from tests.servers import ChatServer, Fault
+from tests.support.harness import Ended, events, invoke, optimize_flags
+from tests.support.servers import ChatServer, Fault
 
 KEY = "sk-secret-0123456789"
 ENV = {"OPENAI_API_KEY": KEY}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from askwell.core.types import Event
-from tests.e2e.harness import (
+from tests.support.harness import (
     OPTIMIZER,
     answered,
     askwell,
@@ -26,7 +26,7 @@ from tests.e2e.harness import (
     optimize_flags,
     start,
 )
-from tests.servers import ChatServer
+from tests.support.servers import ChatServer
 
 SHORT = ("--steps", "2", "--candidates", "3", "--concurrency", "4")
 

@@ -22,7 +22,7 @@ from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal, Journaled
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
-from tests.logs import stored
+from tests.support.logs import stored
 
 WORDS = ["add", "count", "banana", "careful", "even", "please"]
 

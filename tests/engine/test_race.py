@@ -24,7 +24,7 @@ from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
-from tests.logs import stored
+from tests.support.logs import stored
 
 STEPS = 3
 NEW = 8

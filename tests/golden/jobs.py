@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from askwell.core.types import Event
 from tests.e2e.conftest import serving
-from tests.e2e.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags
-from tests.servers import Fault
+from tests.support.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags
+from tests.support.servers import Fault
 
 FOLDER = Path(__file__).parent
 Row = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.e2e.harness import ROOT
+from tests.support.harness import ROOT
 
 PAGE = ROOT / "docs" / "migration.md"
 GONE = "gone"

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import click
 
-from tests.e2e.harness import ROOT, invoke
+from tests.support.harness import ROOT, invoke
 
 SURFACE = Path(__file__).with_name("surface.json")
 TASK = "numbers_max+words_first+review_sentiment"

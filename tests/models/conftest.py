@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import STRICT_TEMPLATE, make_checkpoint
+from tests.support.checkpoints import STRICT_TEMPLATE, make_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,11 @@ from askwell.core.types import Completion, Fault, Message, Outcome, Request
 from askwell.models.providers.anthropic import AnthropicModel
 from askwell.models.wrappers.sample_batching import Coalesced
 from askwell.models.wrappers.unwrap import Limited, Retrying
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.models.wire_servers import (
+from tests.support.requests import ask
+from tests.support.servers import FAULT_OUTCOMES
+from tests.support.servers import Fault as ServerFault
+from tests.support.wire_servers import (
     BREAKS,
     KEY,
     WireServer,
@@ -26,8 +28,6 @@ from tests.models.wire_servers import (
     anthropic_error,
     anthropic_server,
 )
-from tests.servers import FAULT_OUTCOMES
-from tests.servers import Fault as ServerFault
 
 
 def made(server: WireServer, name: str = "tiny", *, api_key: str | None = KEY, **more: Any) -> AnthropicModel:

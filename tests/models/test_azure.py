@@ -10,9 +10,9 @@ from aiohttp import web
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion
 from askwell.models.providers.openai import AzureModel
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.models.wire_servers import KEY, always, azure_server
+from tests.support.requests import ask
+from tests.support.wire_servers import KEY, always, azure_server
 
 
 async def answer(model: ChatModel) -> Completion:

@@ -19,10 +19,10 @@ from askwell.models.providers.gemini import GeminiModel
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.request_key import request_key
 from askwell.models.wrappers.unwrap import Retrying
-from tests.asks import ask
-from tests.batch_servers import BatchServer, Fate, batch_server
 from tests.conformance.chat_model import ChatModelContract
-from tests.servers import ChatServer, error
+from tests.support.batch_servers import BatchServer, Fate, batch_server
+from tests.support.requests import ask
+from tests.support.servers import ChatServer, error
 
 PRICES = {"input_per_mtok": 1e6, "output_per_mtok": 0.0}  # a dollar a prompt token
 

@@ -13,8 +13,8 @@ from askwell.core.errors import ConfigError, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Request, Usage
 from askwell.models.function import FunctionModel
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
+from tests.support.requests import ask
 
 
 def shout(text: str) -> str:

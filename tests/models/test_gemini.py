@@ -15,11 +15,11 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Outcome, Request
 from askwell.models.providers.gemini import GeminiModel
 from askwell.models.wrappers.sample_batching import Coalesced
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.models.wire_servers import BREAKS, KEY, WireServer, always, gemini_error, gemini_server
-from tests.servers import FAULT_OUTCOMES
-from tests.servers import Fault as ServerFault
+from tests.support.requests import ask
+from tests.support.servers import FAULT_OUTCOMES
+from tests.support.servers import Fault as ServerFault
+from tests.support.wire_servers import BREAKS, KEY, WireServer, always, gemini_error, gemini_server
 
 
 def made(server: WireServer, name: str = "tiny", *, api_key: str | None = KEY, **more: Any) -> GeminiModel:

@@ -311,7 +311,7 @@ def test_a_model_works_without_the_speed_extra() -> None:
         "import asyncio\n"
         "from askwell.models.providers.openai import OpenAIModel\n"
         "from askwell.core.types import Message, Request\n"
-        "from tests.servers import chat_server\n"
+        "from tests.support.servers import chat_server\n"
         "async def main(url):\n"
         "    model = OpenAIModel('tiny', base_url=url)\n"
         "    print(await model.complete(Request(messages=(Message(role='user', content='hi'),))))\n"

@@ -14,10 +14,10 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.models.providers.litellm import LiteLLMModel
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.servers import FAULT_OUTCOMES, FAULTS, ChatServer, Messages, always, chat_server, error
-from tests.servers import Fault as ServerFault
+from tests.support.requests import ask
+from tests.support.servers import FAULT_OUTCOMES, FAULTS, ChatServer, Messages, always, chat_server, error
+from tests.support.servers import Fault as ServerFault
 
 KEY = "sk-very-secret-0123456789"
 IS_INSTALLED = importlib.util.find_spec("litellm") is not None

@@ -18,9 +18,9 @@ from askwell.core.protocols import ChatModel, LikelihoodModel
 from askwell.core.types import Completion, Request
 from askwell.models.local import LocalModel
 from askwell.models.micro_batching import MicroBatcher
-from tests.asks import ask
-from tests.checkpoints import make_checkpoint
 from tests.conformance.chat_model import ChatModelContract
+from tests.support.checkpoints import make_checkpoint
+from tests.support.requests import ask
 
 pytest.importorskip("torch")
 

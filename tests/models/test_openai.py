@@ -20,10 +20,10 @@ from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.openai_wire import read_answer
 from askwell.models.providers.rate_headers import retry_after_s
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
-from tests.servers import Fault as ServerFault
+from tests.support.requests import ask
+from tests.support.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
+from tests.support.servers import Fault as ServerFault
 
 KEY = "sk-very-secret-0123456789"
 

@@ -20,10 +20,10 @@ from askwell.core.types import Completion, Fault, Request
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.unwrap import Limited, Metered, Pool, Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.models.rate_servers import FixedWindow
-from tests.servers import always, chat_server, error
+from tests.support.rate_servers import FixedWindow
+from tests.support.requests import ask
+from tests.support.servers import always, chat_server, error
 
 FAULTS: list[Fault] = ["auth", "bad_request", "connection", "malformed", "server", "timeout"]
 

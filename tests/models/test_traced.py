@@ -18,7 +18,7 @@ from askwell.models.wrappers.unwrap import Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.e2e.conftest import serving
-from tests.e2e.harness import askwell, clean_environment, optimize_flags
+from tests.support.harness import askwell, clean_environment, optimize_flags
 
 pytest.importorskip("opentelemetry.sdk")
 QUESTION, REPLY = "a private question", "a private reply"

@@ -17,9 +17,9 @@ from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.pool import Pool
 from askwell.models.wrappers.retry import Retrying
 from askwell.testing.fakes import ScriptedModel, SlowModel
-from tests.asks import ask
-from tests.models.rate_servers import FixedWindow
-from tests.servers import chat_server, completion, error
+from tests.support.rate_servers import FixedWindow
+from tests.support.requests import ask
+from tests.support.servers import chat_server, completion, error
 
 
 def limited(url: str) -> ChatModel:

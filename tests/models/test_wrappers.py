@@ -14,9 +14,9 @@ from askwell.core.types import FINAL_FAULTS, Completion, Fault, Request, Usage
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.unwrap import Limited, Metered, Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
-from tests.asks import ask
 from tests.conformance.chat_model import ChatModelContract
-from tests.servers import chat_server, random_faults
+from tests.support.requests import ask
+from tests.support.servers import chat_server, random_faults
 
 PASSING: list[Fault] = sorted(set(get_args(Fault)) - FINAL_FAULTS - {"", "budget"})
 

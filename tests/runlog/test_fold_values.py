@@ -9,7 +9,7 @@ import pytest
 from askwell.core.types import Completion, Event, Example, Prompt, Rollout, Score, Split, Usage
 from askwell.runlog.codec import encode_completion, encode_example, encode_prompt, encode_rollout, prompt_id
 from askwell.runlog.fold import Spend, fold, read_result, read_spend
-from tests.logs import stored
+from tests.support.logs import stored
 
 A, B = Prompt(instruction="a"), Prompt(instruction="b")
 EXAMPLES = {f"q{i}": Example(id=f"q{i}", input=f"question {i}", target="x") for i in range(3)}

@@ -13,7 +13,7 @@ from askwell.models.providers.openai import OpenAIModel
 from askwell.runlog.folders import LOG
 from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import SqliteStore
-from tests.servers import ChatServer, chat_server, error
+from tests.support.servers import ChatServer, chat_server, error
 
 DATA = [{"input": f"What is {number} + 1?", "target": str(number + 1)} for number in range(12)]
 NO_TEMPERATURE = "Unsupported value: 'temperature' does not support 0 with this model."

@@ -19,7 +19,7 @@ from askwell.runlog.folders import LOG
 from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import SqliteStore
 from askwell.runlog.upgrade import SETTINGS, upgrade_event, upgrade_events
-from tests.e2e.harness import invoke
+from tests.support.harness import invoke
 
 OLD = Path(__file__).parents[1] / "data" / "log_format_1.jsonl"
 """Made by the code before format 2: one step of gpo on a bundled task, each example asked twice."""

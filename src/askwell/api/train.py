@@ -136,7 +136,7 @@ def load_policy(
 
 
 def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
-    """Return the digests (`askwell.policies.data.training_queries`) of the queries that a policy was learnt from; None if nobody kept them.
+    """Return the digests (`policies.data.training_queries`) of the queries a policy was trained on, if they were kept.
 
     `place` as in `load_policy`. Of an optimization they are its train and dev examples.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-import askwell
 from askwell.cli.lazy import LazyGroup
+from askwell.core.version import __version__
 
 SECTIONS = {
     "Optimize": {
@@ -46,7 +46,7 @@ SECTIONS = {
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(askwell.__version__, prog_name="askwell")
+@click.version_option(__version__, prog_name="askwell")
 def main() -> None:
     """Find the prompts that make a language model answer better, learned from your own examples.
 

@@ -1,4 +1,4 @@
-"""`askwell serve`: a run's policy in front of a model, as an OpenAI-compatible endpoint."""
+"""`askwell serve`: a run's policy in front of a model, or the bundled models, as an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from askwell.api.train import is_logged, load_policy, settings_of_source
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import Policy
+from askwell.models.bundled import MAX_REPLY_TOKENS
+from askwell.models.bundled.editor import EditorModel
+from askwell.models.bundled.pocket import pocket_model
 from askwell.serve.chat import chat_app
 from askwell.serve.prompting import Prompted, Prompting
 from askwell.serve.proxy import proxy_app
@@ -31,19 +34,23 @@ _FLAGS = [
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", required=False)
+@click.option("--bundled", is_flag=True, help="Serve the bundled models pocket and editor instead of a run.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8018, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8018, show_default=True, help="Port to listen on; 0 takes a free one.")
 @flags(_FLAGS, [FOLDER_FLAG])
 @reports_errors
-def serve(run: str, *, folder: Path, host: str, port: int, **values: Any) -> None:
+def serve(run: str | None, *, bundled: bool, folder: Path, host: str, port: int, **values: Any) -> None:
     """Serve a run's policy as an OpenAI-compatible endpoint in front of its target model.
 
     The endpoint adds the policy's prompt to each query. Ctrl-C stops it.
     """
-    app = build_app(run, folder, overrides=overrides(values))
+    if bundled == (run is not None):
+        raise click.UsageError("give the name of a RUN, or --bundled")
+    app = build_bundled_app() if run is None else build_app(run, folder, overrides=overrides(values))
+    served = "the bundled models pocket and editor" if run is None else repr(run)
     Console().print(
-        f"serving {run!r} at http://{host}:{port}/v1 (Ctrl-C stops)", highlight=False, markup=False, soft_wrap=True
+        f"serving {served} at http://{host}:{port}/v1 (Ctrl-C stops)", highlight=False, markup=False, soft_wrap=True
     )
     web.run_app(app, host=host, port=port, print=None)
 
@@ -63,3 +70,9 @@ def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Pol
         return proxy_app(prompting, upstream_of(config.target), name=name)
     model = build_model(config.target, flag="--target")
     return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature)
+
+
+def build_bundled_app() -> web.Application:
+    """Build the application that serves the bundled models, each under its own name."""
+    models = {"pocket": pocket_model(), "editor": EditorModel()}
+    return chat_app(models, max_tokens=MAX_REPLY_TOKENS, temperature=0.0)

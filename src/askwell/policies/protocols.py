@@ -1,6 +1,6 @@
 """Writers of prompts: what the multi-loop, the policy and the estimates know of a language model that was trained.
 
-`askwell.policies.lm.train` has the trainer on a `transformers` model; anything else with these verbs may stand in for it.
+`policies.lm.train` has the trainer on a `transformers` model; anything else with these verbs may stand in for it.
 """
 
 from __future__ import annotations

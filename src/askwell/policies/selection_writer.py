@@ -21,8 +21,8 @@ from askwell.policies.data.outcomes import Cells
 from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import CHOOSERS, chooser_gain, dense_part
 from askwell.policies.protocols import Pair
-from askwell.policies.selection.base import fitter
 from askwell.policies.selection.guard import ALWAYS
+from askwell.policies.selection.registry import fit_by_name
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy, load_selection
 
 _LOG = logging.getLogger(__name__)
@@ -73,5 +73,5 @@ def fit_chooser(cells: Cells, *, static: str, seed: int) -> Chooser | None:
         return None
     name = max(CHOOSERS, key=lambda one: chooser_gain(table, seed=seed, scorer=one).low)
     place = table.prompts.index(static)
-    scorer = fitter(name)(table, static=place, seed=seed)
+    scorer = fit_by_name(name)(table, static=place, seed=seed)
     return Chooser(SelectionPolicy(prompts=table.prompts, static=place, scorer=scorer, guard=ALWAYS, name=name))

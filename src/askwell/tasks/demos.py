@@ -1,7 +1,7 @@
 """Demonstrations: which training examples a prompt shows, how many, and in which order.
 
 Chosen once for all questions (random, per-class), anew for each question (nearest), or searched together with the
-instruction (joint: the optimizer's work, see `askwell.optimizers.gpo.demo_search`). To add a choice that is made once, write a function
+instruction (joint: the optimizer's work, see `optimizers.gpo.demo_search`). To add a choice made once, write a function
 and give it a line in `CHOICES`.
 """
 

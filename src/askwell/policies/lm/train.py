@@ -19,7 +19,7 @@ Deviations from the paper (arXiv 2408.10504); all but 1, 2, 3 and 8 can be set b
 
 Departures of the *released code* that are not followed: queries cut to 40 tokens; padding attended to in generation and
 the first prompt token predicted from a pad; no stop at end-of-text; only rows above a minimum reward; no held-out
-selection; 100 test queries. Each has a test of its name (tests/qpo/test_released_code.py).
+selection; 100 test queries. Each has a test of its name (tests/policies/test_released_code.py).
 
 Objectives: `reward-conditioned` (the paper: cross-entropy of prompt and end, plus λ·MSE of the value);
 `filtered-cloning` (the best share of the pairs, no condition); `advantage-weighted` (exp(signal / temperature), no

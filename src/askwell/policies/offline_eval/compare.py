@@ -20,8 +20,8 @@ from askwell.policies.data.arrays import Bools, Floats, Ints, np
 from askwell.policies.data.folds import fold_rows
 from askwell.policies.data.table import Table, static_prompt
 from askwell.policies.offline_eval.headroom import Headroom, headroom
-from askwell.policies.selection.base import fitter
 from askwell.policies.selection.guard import choose
+from askwell.policies.selection.registry import fit_by_name
 from askwell.policies.selection.selection import DEFAULT_SCORER, MIN_QUERIES, fit_selection
 
 SCORERS = ("multitask", "trees", "knn")
@@ -132,7 +132,7 @@ def _held_out(table: Table, folds: int, seed: int) -> _HeldOut:
 
 
 def _scored_by(name: str, seed: int) -> _Picks:
-    fit = fitter(name)
+    fit = fit_by_name(name)
 
     def picks(learnt: Table, static: int, queries: Sequence[str]) -> Ints:
         return choose(fit(learnt, static=static, seed=seed).advantages(queries), static=static, margin=0.0)

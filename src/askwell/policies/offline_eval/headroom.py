@@ -160,7 +160,7 @@ def _bounds(table: Table, best: int, seed: int) -> Gain:
     """Bounds without repeats: from 0 (all of it luck) to the naive gain (none of it luck).
 
     One 0/1 draw a cell can't say more: a rate that varies between queries and a coin's two sides look the same.
-    The estimate is the naive gain less what luck alone would bring under the Rasch model (`askwell.policies.offline_eval.chance_oracle`).
+    The estimate is the naive gain less what luck alone would bring under the Rasch model (`chance_oracle`).
     """
     rates = table.rates()
     static = float(rates[:, best].mean())

@@ -27,7 +27,7 @@ from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, Ints, np
 from askwell.policies.data.folds import fold_rows
 from askwell.policies.data.table import Table, static_prompt
-from askwell.policies.selection.base import fitter
+from askwell.policies.selection.registry import fit_by_name
 
 Estimator = Literal["direct", "ips", "doubly-robust"]
 
@@ -120,7 +120,7 @@ def _picks(table: Table, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
 
 def _modelled(table: Table, *, scorer: str, seed: int, folds: int) -> Floats:
     """Expected score of every pair by a model fitted without its query."""
-    fit, found = fitter(scorer), np.zeros(table.totals.shape)
+    fit, found = fit_by_name(scorer), np.zeros(table.totals.shape)
     for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
         learnt = table.rows(inside)
         static = static_prompt(learnt)

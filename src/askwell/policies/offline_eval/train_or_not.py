@@ -14,8 +14,8 @@ from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.folds import fold_rows
 from askwell.policies.data.table import Table, static_prompt
 from askwell.policies.offline_eval.headroom import WORTH, Headroom, headroom
-from askwell.policies.selection.base import fitter
 from askwell.policies.selection.guard import choose
+from askwell.policies.selection.registry import fit_by_name
 from askwell.policies.selection.selection import MIN_QUERIES
 
 CHOOSERS = ("multitask", "trees")
@@ -60,7 +60,7 @@ def chooser_gain(table: Table, *, seed: int, scorer: str, folds: int = 5, level:
 
     A query where the pick or the static prompt was never tried is left out.
     """
-    fit, rates = fitter(scorer), np.nan_to_num(table.rates())
+    fit, rates = fit_by_name(scorer), np.nan_to_num(table.rates())
     ours, theirs, counted = (np.zeros(len(table.queries)) for _ in range(3))
     for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
         learnt = table.rows(inside)

@@ -1,15 +1,14 @@
-"""Scorers predict how well each prompt would do on a query: the contract, the registry, and saved scorers.
+"""The contract of a scorer, which predicts how well each prompt would do on a query.
 
-To add a scorer, write a `Fit` and what restores it from its `State`, and give both a line in the tables below.
+To add a scorer, write a `Fit` and a function that restores it from its `State`; register both in `registry`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.policies.data.arrays import Floats
 from askwell.policies.data.table import Table
 
@@ -39,38 +38,3 @@ class Fit(Protocol):
     """Learn a scorer from a table of outcomes, failures included; same table and seed, same scorer."""
 
     def __call__(self, table: Table, *, static: int, seed: int) -> Scorer: ...
-
-
-def fitters() -> dict[str, Fit]:
-    """Return every scorer's fit, by name."""
-    from askwell.policies.selection import multitask, neighbours, trees
-
-    return {
-        "multitask": multitask.fit_multitask,
-        "trees": trees.fit_trees,
-        "knn": neighbours.fit_neighbours,
-    }
-
-
-def fitter(name: str) -> Fit:
-    """Look a scorer up; raises `ConfigError` for an unknown name."""
-    known = fitters()
-    if name not in known:
-        raise ConfigError(f"unknown scorer {name!r}; {nearest(name, known)}")
-    return known[name]
-
-
-def restore_scorer(state: State) -> Scorer:
-    """Build a fitted scorer from its state; raises `DataError` for a kind this version doesn't know."""
-    from askwell.policies.selection import kernel_scorer, neighbours, trees
-
-    known: dict[str, Callable[[State], Scorer]] = {
-        "dual": kernel_scorer.restore,
-        "trees": trees.restore,
-        "knn": neighbours.restore,
-    }
-    if state.kind not in known:
-        raise DataError(
-            f"a saved scorer of kind {state.kind!r}; expected one of {sorted(known)}; train the policy again"
-        )
-    return known[state.kind](state)

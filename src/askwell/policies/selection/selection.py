@@ -21,9 +21,10 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.table import Table, static_prompt
-from askwell.policies.selection.base import Scorer, State, fitter, restore_scorer
+from askwell.policies.selection.base import Scorer, State
 from askwell.policies.selection.guard import Guard, choose, guard_body, guard_of, never, out_of_fold, tune_guard
 from askwell.policies.selection.multitask import cross_fit_multitask
+from askwell.policies.selection.registry import fit_by_name, restore_scorer
 from askwell.tasks.splits import normalise
 
 DEFAULT_SCORER = "multitask"
@@ -94,7 +95,7 @@ def fit_selection(
     `static` overrides which prompt counts as the best single one. Raises `DataError` where dev shares a query with the
     training table or has other prompts, `ConfigError` for an unknown scorer.
     """
-    fit = fitter(scorer)
+    fit = fit_by_name(scorer)
     best = static_prompt(table) if static is None else static
     if dev is not None:
         _check_dev(table, dev)
@@ -136,7 +137,7 @@ def load_selection(folder: Path) -> SelectionPolicy:
 def _cross_fitted(scorer: str, table: Table, static: int, seed: int, folds: int) -> list[Floats]:
     if scorer == "multitask":  # its kernel is most of the cost and serves all folds, so several draws of them are cheap
         return cross_fit_multitask(table, static=static, seed=seed, folds=folds)
-    return [out_of_fold(fitter(scorer), table, static=static, seed=seed, folds=folds)]
+    return [out_of_fold(fit_by_name(scorer), table, static=static, seed=seed, folds=folds)]
 
 
 def _check_dev(train: Table, dev: Table) -> None:

@@ -102,7 +102,7 @@ class TreeScorer:
 
 
 def fit_trees(table: Table, *, static: int, seed: int, trees: int = 60) -> TreeScorer:
-    """Boost each direction that has signal (see `askwell.policies.selection.multitask`): the advantage, difficulty taken out."""
+    """Boost each direction that has signal (see `multitask`): the advantage, difficulty taken out."""
     centred = filled(table)
     to_directions, strengths = directions(*covariances(fit_kernel(TERMS, table.queries).among(), centred))
     used = np.flatnonzero(strengths > MIN_SIGNAL)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-import askwell
 from askwell.core.stats import Interval, format_interval
 from askwell.core.types import ModelRole
+from askwell.core.version import __version__
 from askwell.report.pages.content import Change, Changes, Reply
 from askwell.report.pages.markup import Child, Html, el, table
 from askwell.report.run_report import claim
@@ -104,6 +104,4 @@ def settings(config: Mapping[str, object]) -> Html:
 
 def made_by() -> Html:
     """Return the last line of a page."""
-    return soft(
-        f"Made by askwell {askwell.__version__} from the run's log. This page loads nothing and runs no script."
-    )
+    return soft(f"Made by askwell {__version__} from the run's log. This page loads nothing and runs no script.")

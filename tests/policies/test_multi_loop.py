@@ -1,0 +1,325 @@
+"""The multi-loop over a small world whose truth is known: figures, budget, resuming, and what it must not do."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from askwell.core.errors import DataError
+from askwell.core.types import Completion, Example, Experience, Prompt, Request, Split, Usage
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
+from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
+from askwell.engine.loop import begin
+from askwell.policies.acquisition import to_label
+from askwell.policies.checkpoints import Kept
+from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, merge
+from askwell.policies.data.subsample import thinned
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.guarded import GuardedPolicy
+from askwell.policies.loop_records import choices, loops
+from askwell.policies.multi_loop import Learnt, MultiLoop
+from askwell.policies.protocols import Trainer
+from askwell.policies.query_splits import Parts, part
+from askwell.policies.selection_writer import Chooser
+from askwell.policies.settings import LoopsSettings
+from askwell.runlog.fold import read_rollouts, read_spend
+from askwell.runlog.store import MemoryStore, RunStore
+from askwell.runlog.writer import Journal
+from askwell.tasks.metrics import metric
+from askwell.tasks.render import Placed
+from askwell.tasks.splits import normalise
+from askwell.tasks.task import Task
+from askwell.testing.fakes import ScriptedModel
+from tests.support.policy_worlds import PROMPTS, phrased
+from tests.support.prompt_writers import TableTrainer, read_table
+
+STATIC = Prompt(instruction=PROMPTS[0])
+
+
+def examples(n: int, *, seed: int, split: Split) -> tuple[Example, ...]:
+    queries, _ = phrased(n, seed=seed)
+    return tuple(Example(id=f"{split}-{place}", input=text, target="right") for place, text in enumerate(queries))
+
+
+@dataclass
+class World:
+    """A target that answers right where the prompt suits the query's kind; counts what it is asked."""
+
+    suits: bool = True
+    asked: list[str] = field(default_factory=list[str])
+
+    def answer(self, request: Request) -> Completion:
+        query, _, prompt = request.messages[-1].content.rpartition("\n")
+        self.asked.append(f"{query}|{prompt}")
+        puzzle = query.startswith("Suppose")
+        right = prompt == (PROMPTS[1] if puzzle and self.suits else PROMPTS[0])
+        return Completion(text="right" if right else "wrong", usage=Usage(prompt_tokens=5, completion_tokens=1))
+
+    def model(self) -> ScriptedModel:
+        return ScriptedModel(self.answer)
+
+    def logged(self, queries: tuple[Example, ...]) -> Cells:
+        rows: list[Outcomes] = []
+        for example in queries:
+            for prompt in PROMPTS:
+                puzzle = example.input.startswith("Suppose")
+                right = prompt == (PROMPTS[1] if puzzle and self.suits else PROMPTS[0])
+                rows.append(Outcomes(query=example.input, prompt=prompt, total=float(right)))
+        return merge(rows)
+
+
+TASK = Task(
+    name="phrased",
+    splits={
+        "train": examples(80, seed=11, split="train"),
+        "dev": examples(40, seed=12, split="dev"),
+        "test": examples(60, seed=13, split="test"),
+    },
+    render=Placed(placement="Q_end"),
+    metric=metric("exact"),
+)
+
+
+def parts(world: World) -> Parts:
+    return part(world.logged(TASK.splits["dev"]), TASK.splits, seed=0)
+
+
+async def multi(
+    world: World,
+    store: RunStore,
+    *,
+    trainer: Trainer | None = None,
+    settings: LoopsSettings | None = None,
+    caps: Caps | None = None,
+    keep: Kept | None = None,
+    stop_after: float = math.inf,
+) -> Learnt:
+    async with Journal(store) as journal:
+        spent = read_spend(store)
+        budget = BudgetTracker(caps or Caps(), spent=spent.values(), reserve=120)
+        evaluator = Evaluator(
+            task=TASK, target=BudgetLimited(world.model(), budget), journal=journal, sampling=Sampling(), budget=budget
+        )
+        await begin(journal, header={"config": {"name": "x"}}, task=TASK)
+
+        def show(stage: str, done: int, total: int) -> None:
+            del stage, done, total
+            if len(world.asked) >= stop_after:
+                evaluator.stopping = True
+
+        most = budget.caps.max_calls
+        return await MultiLoop(
+            parts=parts(world),
+            static=STATIC,
+            trainer=trainer or TableTrainer(),
+            evaluator=evaluator,
+            settings=settings or LoopsSettings(loops=2, acquire=60, selector_first=False),
+            keep=keep or Kept(),
+            calls_left=lambda: math.inf if most is None else most - budget.calls - budget.reserve,
+            show=show,
+        ).run()
+
+
+def run(world: World, store: RunStore | None = None, **more: object) -> Learnt:
+    return asyncio.run(multi(world, store or MemoryStore(), **more))  # type: ignore[arg-type]
+
+
+def test_the_policy_beats_the_static_prompt_and_each_loop_shows_its_figures() -> None:
+    store = MemoryStore()
+    learnt = run(World(), store)
+    assert isinstance(learnt.policy, GuardedPolicy)
+    assert [one.loop for one in learnt.loops] == [1, 2]
+    assert learnt.loops[0].collected == 0
+    assert 0 < learnt.loops[1].collected <= 80
+    assert learnt.loops[1].trained_on > learnt.loops[0].trained_on
+    assert all(one.guarded.low > 0 for one in learnt.loops)
+    assert learnt.tested is not None
+    assert learnt.tested.gain.low > 0
+    assert learnt.tested.policy.estimate == pytest.approx(learnt.tested.static.estimate + learnt.tested.gain.estimate)
+    assert loops(store.events()) == list(learnt.loops)
+
+
+def test_where_nothing_is_to_be_gained_the_static_prompt_stays_and_the_test_is_not_paid() -> None:
+    world = World(suits=False)
+    learnt = run(world)
+    assert learnt.policy == FixedPolicy(prompt=STATIC)
+    assert learnt.tested is None
+    assert len(learnt.loops) == 2
+    assert learnt.reason == "loop 2 brought nothing"
+    tests = {normalise(example.input) for example in TASK.splits["test"]}
+    assert not any(normalise(line.partition("|")[0]) in tests for line in world.asked)
+
+
+def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
+    store = MemoryStore()
+    run(World(), store)
+    splits = [str(event.body["split"]) for event in store.events(kinds=["rollout"])]
+    assert splits[splits.index("test") :] == ["test"] * splits.count("test")
+    tests = {example.input for example in TASK.splits["test"]}
+    assert not {row.query for row in from_rollouts(read_rollouts(store))} & tests
+
+
+def test_no_pair_is_asked_twice() -> None:
+    world = World()
+    run(world, settings=LoopsSettings(loops=3, acquire=40, selector_first=False))
+    assert len(world.asked) == len(set(world.asked))
+
+
+def test_a_stopped_run_goes_on_and_its_log_ends_equal_without_a_second_payment(tmp_path: Path) -> None:
+    whole, whole_store = World(), MemoryStore()
+    expected = run(whole, whole_store)
+    for stop_after in (5, 70):
+        world, store, trainer = World(), MemoryStore(), TableTrainer()
+        keep = Kept(folder=tmp_path / str(stop_after), read_writer=read_table)
+        with pytest.raises(Interrupted):
+            run(world, store, stop_after=stop_after, keep=keep, trainer=trainer)
+        before = len(world.asked)
+        assert before < len(whole.asked)
+        learnt = run(world, store, keep=keep, trainer=trainer)
+        assert sorted(world.asked) == sorted(whole.asked)
+        assert list(store.events()) == list(whole_store.events())
+        assert learnt.loops == expected.loops
+        assert trainer.fits == 2, "a loop that was trained before the kill is not trained again"
+
+
+def test_a_cap_ends_the_loops_in_order_and_leaves_enough_for_the_test() -> None:
+    world = World()
+    dev = len(parts(world).dev_examples)
+    learnt = run(world, caps=Caps(max_calls=120 + 2 * dev + 20))
+    assert learnt.tested is not None
+    assert len(world.asked) <= 120 + 2 * dev + 20
+    assert learnt.loops[-1].collected <= 20
+
+
+def test_a_cap_that_allows_no_second_loop_says_so() -> None:
+    world = World()
+    dev = len(parts(world).dev_examples)
+    learnt = run(world, caps=Caps(max_calls=120 + 2 * dev))
+    assert len(learnt.loops) == 1
+    assert "no target calls left" in learnt.reason
+    assert learnt.tested is not None
+
+
+def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_nothing_is_not_deployed() -> None:
+    store = MemoryStore()
+    learnt = run(World(), store, settings=LoopsSettings(loops=2, acquire=60))
+    assert [one.loop for one in learnt.loops][:2] == [0, 1]
+    assert learnt.loops[0].collected == 0
+    assert learnt.loops[0].guarded.low > 0
+    assert loops(store.events()) == list(learnt.loops)
+    assert learnt.best_loop == 0
+    assert isinstance(learnt.policy, GuardedPolicy)
+    assert isinstance(learnt.policy.writer, Chooser)
+    assert learnt.tested is not None
+    assert learnt.tested.gain.low > 0
+
+
+def test_patience_says_how_many_loops_may_bring_nothing() -> None:
+    settings = LoopsSettings(loops=4, acquire=20, selector_first=False)
+    for patience, most in ((1, 2), (2, 3), (0, 4)):
+        learnt = run(World(suits=False), settings=replace(settings, patience=patience))
+        assert len(learnt.loops) == most
+
+
+def test_a_cap_is_spread_evenly_over_the_loops_that_are_left() -> None:
+    world = World()
+    dev = len(parts(world).dev_examples)
+    settings = LoopsSettings(loops=3, acquire=1_000, selector_first=False, patience=0)
+    learnt = run(world, settings=settings, caps=Caps(max_calls=120 + 4 * dev + 60))
+    assert len(learnt.loops) == 3
+    assert 20 <= learnt.loops[1].collected <= 30 + dev
+    assert learnt.loops[2].collected >= 20
+    assert len(world.asked) <= 120 + 4 * dev + 60
+
+
+def test_what_the_paper_sends_is_sent_without_a_guard() -> None:
+    paper = LoopsSettings(
+        loops=1,
+        samples=0,
+        fallback=False,
+        prompts=1,
+        label_baseline=False,
+        most_prompts=0,
+        selector_first=False,
+    )
+    learnt = run(World(), settings=paper)
+    assert learnt.loops[0].written == learnt.loops[0].guarded
+    assert learnt.tested is not None
+
+
+def test_parts_share_no_query_and_leave_the_logged_ones_to_train_and_dev() -> None:
+    found = parts(World())
+    groups = [
+        set(found.train.queries),
+        {example.input for example in found.dev_examples},
+        {example.input for example in found.collection},
+        {example.input for example in found.test},
+    ]
+    names = [{normalise(query) for query in group} for group in groups]
+    assert sum(map(len, names)) == len(set[str]().union(*names))
+    assert set(found.dev.queries) <= {example.input for example in found.dev_examples}
+    assert 0 < len(found.dev.queries) < len(found.dev_examples)
+    assert len(found.collection) > 40
+
+
+def test_without_other_queries_some_logged_ones_are_put_aside_to_collect_on() -> None:
+    world = World()
+    found = part(world.logged(TASK.splits["dev"]), {"dev": TASK.splits["dev"]}, seed=0)
+    assert len(found.collection) == 10
+    assert not {example.input for example in found.collection} & set(found.train.queries)
+
+
+def test_logged_test_queries_are_refused() -> None:
+    world = World()
+    leaked = world.logged((*TASK.splits["dev"], replace(TASK.splits["test"][0], id="x")))
+    with pytest.raises(DataError, match="test questions of the task are among the logged"):
+        part(leaked, TASK.splits)
+    with pytest.raises(DataError, match="name the task"):
+        part(world.logged(examples(30, seed=99, split="dev")), TASK.splits)
+
+
+def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Sure:
+        def write(self, queries: object, *, samples: int = 0, seed: int = 0) -> list[list[str]]:
+            return [["a", "b", "c"][:samples] for _ in range(len(queries))]  # type: ignore[arg-type]
+
+        def value(self, pairs: object) -> list[float]:
+            return [{"a": 0.0, "b": 0.45, "c": 1.0}[prompt] for _, prompt in pairs]  # type: ignore[attr-defined]
+
+        def save(self, folder: Path) -> None: ...
+
+    def few(known: set[tuple[str, str]]) -> list[tuple[Example, str]]:
+        examples = TASK.splits["train"]
+        return to_label(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", known=known, seed=0)
+
+    pairs = few(set())
+    assert [text for _, text in pairs] == ["b"] * 10
+    assert len({example.id for example, _ in pairs}) == 10
+    known = {(example.input, "b") for example in TASK.splits["train"]}
+    assert "b" not in {text for _, text in few(known)}
+
+
+def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
+    many = [Experience(query=f"q{q}", prompt=f"p{p}", reward=float(p % 5 == 0)) for q in range(3) for p in range(50)]
+    kept = thinned(many, most=12, always="p1", seed=0)
+    assert len(kept) == 36
+    for query in ("q0", "q1", "q2"):
+        own = [one for one in kept if one.query == query]
+        assert sum(one.reward for one in own) >= 5
+        assert sum(one.reward == 0 for one in own) >= 2
+        assert "p1" in {one.prompt for one in own}
+    assert thinned(many, most=0) == many
+    assert [one for one in many if one in kept] == kept
+
+
+def test_choices_are_read_back_from_the_log() -> None:
+    store = MemoryStore()
+    run(World(), store)
+    found = choices(store.events(kinds=["prompt", "pairs"]))
+    assert [purpose for _, purpose in found] == ["dev", "collect", "dev", "test"]
+    assert all(len(chosen.advantages) == len(chosen.pairs) for key, chosen in found.items() if key[1] == "dev")
