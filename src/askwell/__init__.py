@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from askwell.api.optimize import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.evaluate import Evaluation, evaluate
+    from askwell.api.optimize import Result, optimize, plan
     from askwell.api.plan import Plan
     from askwell.api.train import load_policy, train
     from askwell.budget import Caps
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "askwell.budget": ("Caps",),
-    "askwell.api.optimize": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
+    "askwell.api.evaluate": ("Evaluation", "evaluate"),
+    "askwell.api.optimize": ("Result", "optimize", "plan"),
     "askwell.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),
