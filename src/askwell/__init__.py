@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from askwell.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from askwell.api.optimize import Evaluation, Result, evaluate, optimize, plan
+    from askwell.api.evaluate import Evaluation, evaluate
+    from askwell.api.optimize import Result, optimize, plan
     from askwell.api.plan import Plan
     from askwell.api.train import load_policy, train
     from askwell.core.errors import (
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "askwell.engine.budget": ("Caps",),
-    "askwell.api.optimize": ("Evaluation", "Result", "evaluate", "optimize", "plan"),
+    "askwell.api.evaluate": ("Evaluation", "evaluate"),
+    "askwell.api.optimize": ("Result", "optimize", "plan"),
     "askwell.core.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
     ),

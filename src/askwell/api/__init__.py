@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from askwell.api.config import Config
     from askwell.api.config_file import parse_config, read_config
-    from askwell.api.optimize import Evaluation, Result
+    from askwell.api.evaluate import Evaluation
+    from askwell.api.optimize import Result
     from askwell.api.plan import Plan
 
 _HOMES = {
     "Config": "askwell.api.config",
-    "Evaluation": "askwell.api.optimize",
+    "Evaluation": "askwell.api.evaluate",
     "Plan": "askwell.api.plan",
     "Result": "askwell.api.optimize",
     "parse_config": "askwell.api.config_file",

@@ -124,6 +124,8 @@ def _values(table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside:
     for key, value in table.items():
         if key not in hints:
             raise _unknown(f"{at}.{key}", known)
+        if value is None:  # in the settings of a log: not given
+            continue
         values[key] = _value(hints[key], value, f"{at}.{key}")
     return values
 

@@ -8,32 +8,31 @@ turns them into a config, and the builders turn that into a job, as they do for 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from askwell.api.arguments import MetricLike, ModelLike, config_of, refuse_optimizer_model
-from askwell.api.build_jobs import evaluate_job, optimize_job
+from askwell.api.build_jobs import optimize_job
 from askwell.api.build_models import pace
 from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
 from askwell.api.plan import Plan, plan_job
 from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import run_blocking
-from askwell.core.stats import Interval, mean_interval, paired_difference
+from askwell.core.stats import Interval
 from askwell.core.types import Example
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import EvaluateJob, OptimizeJob
+from askwell.engine.jobs import OptimizeJob
 from askwell.engine.loop import LoopSettings, Watch
 from askwell.engine.race import RaceSettings
 from askwell.optimizers.presets import DEFAULT_OPTIMIZER
 from askwell.report import run_report as reports
 from askwell.runlog import folders
-from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
+from askwell.runlog.store import RunStore, SqliteStore
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,56 +237,3 @@ def result_of(store: RunStore, folder: Path | None) -> Result:
         run=folder,
         demos=best.prompt.demos,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """One prompt's accuracy on a data set, and its paired difference to the first prompt of the same call."""
-
-    prompt: str
-    score: Interval
-    difference: Interval | None
-    """None for the first prompt itself."""
-
-
-def evaluate(
-    prompts: str | Sequence[str],
-    *,
-    data: Source,
-    target: ModelLike,
-    metric: MetricLike = "",
-    placement: str = "",
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
-    run: str | Path | None = None,
-) -> list[Evaluation]:
-    """Score one or several prompts on all of a data set, with 95 % intervals. Raises as `optimize` does."""
-    texts = [prompts] if isinstance(prompts, str) else list(prompts)
-    if not texts:
-        raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
-    config = config_of(
-        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
-    )
-    job = evaluate_job(config, texts)
-    store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
-    return execute_evaluation(job, store, lambda _: None)
-
-
-def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[Evaluation]:
-    """Run an evaluation over a store, close it, and compare every prompt with the first."""
-    try:
-        scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
-    finally:
-        store.close()
-    first = scores[job.prompts[0]]
-    found: list[Evaluation] = []
-    for index, prompt in enumerate(job.prompts):
-        ours, theirs = reports.paired_scores(scores[prompt], first)
-        found.append(
-            Evaluation(
-                prompt=prompt.instruction,
-                score=mean_interval(list(scores[prompt].values())),
-                difference=paired_difference(ours, theirs) if index else None,
-            )
-        )
-    return found

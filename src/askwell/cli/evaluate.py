@@ -12,7 +12,7 @@ from rich.console import Console
 from askwell.api.build_jobs import evaluate_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
-from askwell.api.optimize import execute_evaluation
+from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
 from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell.api.optimize import Evaluation
+from askwell.api.evaluate import Evaluation
 from askwell.cli.progress import format_seconds, spent_line
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
