@@ -15,7 +15,7 @@ from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob
 from askwell.engine.loop import Watch
-from askwell.report.run_report import run_report as reports
+from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.tasks.load import Source
