@@ -157,12 +157,12 @@ def line(seed: int, method: str, figures: Figures) -> float:
     shown = f"{seed:4d}  {method:12s}"
     loops = f"{figures.best_loop:3d}/{figures.loops[-1].loop}{calls:7d}"
     if tested is None:
-        print(f"{shown}{'':16s}  {'+0.0 (static kept)':>22s}{'':6s}  {loops}", flush=True)
+        print(f"{shown}{'':16s}  {'+0.0 (baseline kept)':>22s}{'':6s}  {loops}", flush=True)
         return 0.0
     gain = tested.gain
     spelt = f"{100 * gain.estimate:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-    static, policy = 100 * tested.static.estimate, 100 * tested.policy.estimate
-    print(f"{shown}{static:8.1f}{policy:8.1f}  {spelt:>22s}{tested.switched:6.0%}  {loops}", flush=True)
+    baseline, policy = 100 * tested.baseline.estimate, 100 * tested.policy.estimate
+    print(f"{shown}{baseline:8.1f}{policy:8.1f}  {spelt:>22s}{tested.switch_rate:6.0%}  {loops}", flush=True)
     return gain.estimate
 
 

@@ -33,10 +33,10 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.policies.data.outcomes import Cells, only, without
-from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.data.outcomes import PairOutcomes, only_target, without
+from askwell.policies.data.table import Table, baseline_prompt, table_of
 from askwell.policies.offline_eval.headroom import headroom
-from askwell.policies.selection.guard import choose
+from askwell.policies.selection.guard import choose_above
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from recorded import (
     DATA,
@@ -109,17 +109,17 @@ def fit_and_score(fit: Sequence[Row], score: Sequence[Row], dataset: str) -> dic
     learnt, own = learnt_from(fit, dataset, held_out)
     test = table_of(held_out, prompts=learnt.prompts)
     say(f"{dataset}: {len(own.queries)} own questions, {len(learnt.queries)} in all, {len(test.queries)} to score")
-    policy = fit_selection(learnt, seed=SEED, static=static_prompt(own))
-    found = scored(test, np.array(policy.choices(test.queries)), policy.static)
+    policy = fit_selection(learnt, seed=SEED, baseline=baseline_prompt(own))
+    found = scored(test, np.array(policy.choices(test.queries)), policy.baseline)
     low, high = bootstrap(found.gains)
     guard = policy.guard
     say(
         f"{dataset}: {policy.name} (text only, no embedding model), margin {guard.margin:.3f}, cross-validated "
-        f"gain {100 * guard.gain:+.2f} points, {guard.switched:.0%} switched; {time.monotonic() - began:.0f} s"
+        f"gain {100 * guard.gain:+.2f} points, {guard.switch_rate:.0%} switched; {time.monotonic() - began:.0f} s"
     )
     return {
         "dataset": dataset,
-        "static": float(found.static.mean()),
+        "static": float(found.baseline.mean()),
         "policy": float(found.policy.mean()),
         "gain": float(found.gains.mean()),
         "low": low,
@@ -138,7 +138,7 @@ def compare(rows: Sequence[Row], dataset: str, names: Sequence[str], max_queries
     print(f"\n{dataset}: {len(table.queries)} unique questions, {len(table.prompts)} prompts. {room.verdict}")
     print(f"{'policy':34s}{'score':>8s}  {'gain':>22s}  {'of headroom':>11s}")
     folds = list(_folds(rows, dataset, own_cells))
-    plain = [(fold.test, np.full(len(fold.test.queries), fold.static), fold.static) for fold in folds]
+    plain = [(fold.test, np.full(len(fold.test.queries), fold.baseline), fold.baseline) for fold in folds]
     _line("best static (chosen on train)", _together(plain), luck)
     rates = np.vstack([full_rates(fold.test) for fold in folds])
     print(f"{'random':34s}{np.nanmean(rates):8.3f}")
@@ -153,41 +153,42 @@ class Fold:
     """What one outer fold may learn from, and what it is scored on."""
 
     learnt: Table
-    static: int
+    baseline: int
     test: Table
 
 
-def _folds(rows: Sequence[Row], dataset: str, own: Cells) -> Iterator[Fold]:
+def _folds(rows: Sequence[Row], dataset: str, own: PairOutcomes) -> Iterator[Fold]:
     order = np.random.default_rng(SEED).permutation(len(own.queries))
     for part in range(FOLDS):
-        held_out = only(own, [own.queries[place] for place in order[part::FOLDS].tolist()])
+        held_out = only_target(own, [own.queries[place] for place in order[part::FOLDS].tolist()])
         inside = without(own, held_out.queries)
         learnt, _ = learnt_from(rows, dataset, held_out, own=inside)
-        best = static_prompt(table_of(inside, prompts=learnt.prompts))
-        yield Fold(learnt=learnt, static=best, test=table_of(held_out, prompts=learnt.prompts))
+        best = baseline_prompt(table_of(inside, prompts=learnt.prompts))
+        yield Fold(learnt=learnt, baseline=best, test=table_of(held_out, prompts=learnt.prompts))
 
 
 def _unguarded(name: str) -> Callable[[Fold], np.ndarray]:
     def picks(fold: Fold) -> np.ndarray:
-        scorer = all_fitters()[name](fold.learnt, static=fold.static, seed=SEED)
-        return choose(scorer.advantages(fold.test.queries), static=fold.static, margin=0.0)
+        scorer = all_fitters()[name](fold.learnt, baseline=fold.baseline, seed=SEED)
+        return choose_above(scorer.advantages(fold.test.queries), baseline=fold.baseline, margin=0.0)
 
     return picks
 
 
 def _deployed(fold: Fold) -> np.ndarray:
-    policy: SelectionPolicy = fit_selection(fold.learnt, seed=SEED, static=fold.static)
+    policy: SelectionPolicy = fit_selection(fold.learnt, seed=SEED, baseline=fold.baseline)
     return np.array(policy.choices(fold.test.queries))
 
 
 def _outcomes(folds: Sequence[Fold], picks: Callable[[Fold], np.ndarray]) -> list[tuple[Table, np.ndarray, int]]:
-    return [(fold.test, picks(fold), fold.static) for fold in folds]
+    return [(fold.test, picks(fold), fold.baseline) for fold in folds]
 
 
 def _together(outcomes: Iterable[tuple[Table, np.ndarray, int]]) -> Scored:
-    parts = [scored(test, picks, static) for test, picks, static in outcomes]
+    parts = [scored(test, picks, baseline) for test, picks, baseline in outcomes]
     return Scored(
-        static=np.concatenate([part.static for part in parts]), policy=np.concatenate([part.policy for part in parts])
+        baseline=np.concatenate([part.baseline for part in parts]),
+        policy=np.concatenate([part.policy for part in parts]),
     )
 
 

@@ -27,10 +27,10 @@ import numpy as np
 import torch
 
 from askwell.core.types import Experience
-from askwell.policies.data.outcomes import Cells, merge, without
-from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.data.outcomes import PairOutcomes, merge, without
+from askwell.policies.data.table import Table, baseline_prompt, table_of
 from askwell.policies.lm.dpo import Preferences
-from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.lm.writer import LanguageModelWriter
 from askwell.policies.settings import QPO_TRAINING, ModelSettings, Objective, TrainSettings
@@ -52,9 +52,9 @@ class Part:
     """One data set: what is learnt from, and what is scored, with its best single prompt (chosen on all of train)."""
 
     name: str
-    train: Cells
+    train: PairOutcomes
     test: Table
-    static: int
+    baseline: int
 
 
 def compare_language_models(rows: Sequence[Row], *, questions: int, epochs: int, seeds: int) -> None:
@@ -95,7 +95,7 @@ def _parts(rows: Sequence[Row], questions: int, seed: int) -> Iterator[Part]:
         train = without(inside[name], held_out)
         whole = table_of(train)
         test = table_of(outside[name], prompts=whole.prompts)
-        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, static=static_prompt(whole))
+        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, baseline=baseline_prompt(whole))
 
 
 def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], list[Experience]]:
@@ -114,7 +114,7 @@ def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], lis
 
 def _gains(writer: LanguageModelWriter, part: Part, way: str) -> np.ndarray:
     rate = likelihoods if way == "likelihood" else values
-    return scored(part.test, rate(writer, part.test.queries, part.test.prompts).argmax(axis=1), part.static).gains
+    return scored(part.test, rate(writer, part.test.queries, part.test.prompts).argmax(axis=1), part.baseline).gains
 
 
 def values(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
@@ -128,7 +128,7 @@ def likelihoods(writer: LanguageModelWriter, queries: Sequence[str], prompts: Se
     """Log-probability in nats that the policy writes the prompt and ends, aiming at its target: (queries, prompts)."""
     texts, scale, model = writer.texts, writer.scale, writer.model
     tails = tuple(
-        Tail(lead=texts.lead(scale.word(scale.aim)), prompt=texts.prompt(prompt), condition=scale.aim)
+        Suffix(lead=texts.lead(scale.word(scale.aim)), prompt=texts.prompt(prompt), condition=scale.aim)
         for prompt in prompts
     )
     model.eval()

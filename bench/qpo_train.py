@@ -38,7 +38,7 @@ from torch.nn.functional import cross_entropy
 from askwell.core.types import Experience
 from askwell.models.bundled import CHECKPOINT
 from askwell.policies.lm.model import PolicyModel, build
-from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.lm.train import LanguageModelTrainer, Lesson, Sample, batches, by_query
 from askwell.policies.settings import ModelSettings, TrainSettings
@@ -207,7 +207,7 @@ def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, i
     total, count = 0.0, 0
     for _, rows in itertools.groupby(data, key=lambda one: one.query):
         pairs = list(rows)
-        tails = tuple(Tail(lead=texts.lead(), prompt=texts.prompt(one.prompt), condition=None) for one in pairs)
+        tails = tuple(Suffix(lead=texts.lead(), prompt=texts.prompt(one.prompt), condition=None) for one in pairs)
         laid = policy.lay([Group(query=texts.query(pairs[0].query), tails=tails)], packed=False)
         losses = cross_entropy(policy.logits(policy.hidden(laid)), laid.labels_M, reduction="sum")
         total, count = total + float(losses), count + len(laid.labels_M)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.policies.data.outcomes import Cells, Outcomes, merge, only, without
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, merge, only_target, without
 from askwell.policies.data.table import Table, table_of
 from askwell.tasks.readers import read_records
 from askwell.tasks.splits import normalise
@@ -33,19 +33,19 @@ class Row:
     dataset: str
     target: str
     split: str
-    outcomes: Outcomes
+    outcomes: OutcomeRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
     """Static prompt and policy on the same held-out questions; one entry a question."""
 
-    static: np.ndarray
+    baseline: np.ndarray
     policy: np.ndarray
 
     @property
     def gains(self) -> np.ndarray:
-        return self.policy - self.static
+        return self.policy - self.baseline
 
 
 def read_rows(path: Path, target: str | None) -> list[Row]:
@@ -56,7 +56,7 @@ def read_rows(path: Path, target: str | None) -> list[Row]:
         name = str(values.get("target_llm") or "")
         if target is not None and name != target:
             continue
-        outcomes = Outcomes(
+        outcomes = OutcomeRow(
             query=str(values["query_text"]),
             prompt=str(values["prompt_text"]),
             total=float(str(values["correct"])),
@@ -93,7 +93,9 @@ def split_rows(rows: Sequence[Row], seed: int, *, share: float = 1.0) -> tuple[l
     return fit, [row for row in rows if keys[row.outcomes.query] in held_out]
 
 
-def learnt_from(rows: Sequence[Row], dataset: str, held_out: Cells, *, own: Cells | None = None) -> tuple[Table, Table]:
+def learnt_from(
+    rows: Sequence[Row], dataset: str, held_out: PairOutcomes, *, own: PairOutcomes | None = None
+) -> tuple[Table, Table]:
     """Table of all data sets with the same prompts, less the held-out questions; and that of the data set alone.
 
     The pool is the prompts that the held-out rows have an outcome for. A data set that was never logged before is
@@ -121,15 +123,15 @@ def learnt_from(rows: Sequence[Row], dataset: str, held_out: Cells, *, own: Cell
     return learnt, table_of(ours if ours.cells else both, prompts=prompts)
 
 
-def scored(test: Table, picks: np.ndarray, static: int) -> Scored:
+def scored(test: Table, picks: np.ndarray, baseline: int) -> Scored:
     """Rates of both; a pick without an outcome becomes the static prompt, a question without that is left out."""
     lines = np.arange(len(picks))
-    picks = np.where(test.tried[lines, picks], picks, static)
-    known = test.tried[:, static]
+    picks = np.where(test.tried[lines, picks], picks, baseline)
+    known = test.tried[:, baseline]
     rates = full_rates(test)
     if not known.all():
         say(f"{int((~known).sum())} questions have no outcome of the static prompt and are left out")
-    return Scored(static=rates[lines, static][known], policy=rates[lines, picks][known])
+    return Scored(baseline=rates[lines, baseline][known], policy=rates[lines, picks][known])
 
 
 def bootstrap(gains: np.ndarray) -> tuple[float, float]:
@@ -151,18 +153,18 @@ def full_rates(table: Table) -> np.ndarray:
     return np.where(table.tried, np.nan_to_num(table.rates()), np.nan)
 
 
-def cells_of(rows: Iterable[Row]) -> Cells:
+def cells_of(rows: Iterable[Row]) -> PairOutcomes:
     """Merge rows."""
     return merge(row.outcomes for row in rows)
 
 
-def sampled(cells: Cells, at_most: int, *, seed: int = SEED) -> Cells:
+def sampled(cells: PairOutcomes, at_most: int, *, seed: int = SEED) -> PairOutcomes:
     """Keep so many questions, drawn by the seed."""
     queries = sorted(cells.queries, key=normalise)
     if len(queries) <= at_most:
         return cells
     drawn = np.random.default_rng(seed).choice(len(queries), at_most, replace=False)
-    return only(cells, [queries[place] for place in drawn.tolist()])
+    return only_target(cells, [queries[place] for place in drawn.tolist()])
 
 
 def say(text: str) -> None:
@@ -170,7 +172,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def again(cells: Cells) -> Iterator[Outcomes]:
+def again(cells: PairOutcomes) -> Iterator[OutcomeRow]:
     """Cells as rows, to be merged once more."""
     for cell in cells.cells:
-        yield Outcomes(query=cell.query, prompt=cell.prompt, total=cell.total, draws=cell.draws)
+        yield OutcomeRow(query=cell.query, prompt=cell.prompt, total=cell.total, draws=cell.draws)

@@ -59,7 +59,7 @@ class Predictor(Protocol):
 class Fit(Protocol):
     """Learn a predictor from a table of outcomes; same table and seed, same predictor."""
 
-    def __call__(self, table: Table, *, static: int, seed: int) -> Predictor: ...
+    def __call__(self, table: Table, *, baseline: int, seed: int) -> Predictor: ...
 
 
 def all_fitters() -> dict[str, Fit]:
@@ -75,13 +75,13 @@ def all_fitters() -> dict[str, Fit]:
     }
 
 
-def fit_kernel_ridge(table: Table, *, static: int, seed: int) -> DualScorer:
+def fit_kernel_ridge(table: Table, *, baseline: int, seed: int) -> DualScorer:
     """Kernel ridge on the default scorer's kernel. `seed` is not needed."""
     del seed
-    return _fit_ridge(fit_kernel(multitask.TERMS, table.queries), table, static)
+    return _fit_ridge(fit_kernel(multitask.TERMS, table.queries), table, baseline)
 
 
-def fit_linear(table: Table, *, static: int, seed: int) -> DualScorer:
+def fit_linear(table: Table, *, baseline: int, seed: int) -> DualScorer:
     """Ridge, linear in its features. `seed` is not needed."""
     del seed
     features = {
@@ -89,15 +89,17 @@ def fit_linear(table: Table, *, static: int, seed: int) -> DualScorer:
         "char": fit_character_features(table.queries),
         "surface": fit_features("surface", table.queries),
     }
-    return _fit_ridge(build_kernel([Term(features=name) for name in features], features, table.queries), table, static)
+    return _fit_ridge(
+        build_kernel([Term(features=name) for name in features], features, table.queries), table, baseline
+    )
 
 
-def fit_embedding_ridge(table: Table, *, static: int, seed: int) -> DualScorer:
+def fit_embedding_ridge(table: Table, *, baseline: int, seed: int) -> DualScorer:
     """Kernel ridge on sentence embeddings. `seed` is not needed."""
     del seed
     features = {"embedding": FunctionFeatures(lambda texts: np.array(sentence_embedder().vectors(texts)))}
     kernel = build_kernel([Term(features="embedding", width=0.5)], features, table.queries)
-    return _fit_ridge(kernel, table, static)
+    return _fit_ridge(kernel, table, baseline)
 
 
 @cache
@@ -139,9 +141,9 @@ class ClusterScorer:
         return self.by_cluster[(self.kernel.to_fitted(queries) @ self.membership).argmax(axis=1)]
 
 
-def fit_clusters(table: Table, *, static: int, seed: int) -> ClusterScorer:
+def fit_clusters(table: Table, *, baseline: int, seed: int) -> ClusterScorer:
     """Cluster the queries by k-means on the kernel's leading directions, then average within clusters."""
-    targets, offsets = neighbours.relative_outcomes(table, static)
+    targets, offsets = neighbours.relative_outcomes(table, baseline)
     kernel = fit_kernel(neighbours.TERMS, table.queries)
     values, vectors = np.linalg.eigh(kernel.among())
     leading = vectors[:, -LEADING:] * np.sqrt(np.maximum(values[-LEADING:], 0.0))
@@ -162,16 +164,16 @@ class RewardModel:
     mean: float
     """Of the training rewards, which the forest's are relative to."""
     prompts: int
-    static: int
+    baseline: int
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray:
         rows = self.reader.rows(queries)
         rewards = [self.forest.predict(_with_prompt(rows, column, self.prompts)) for column in range(self.prompts)]
         rates = np.column_stack(rewards) + self.mean
-        return rates - rates[:, self.static : self.static + 1]
+        return rates - rates[:, self.baseline : self.baseline + 1]
 
 
-def fit_reward_model(table: Table, *, static: int, seed: int) -> RewardModel:
+def fit_reward_model(table: Table, *, baseline: int, seed: int) -> RewardModel:
     """Boost the absolute reward over (query, prompt) rows."""
     reader = fit_reader(table.queries, seed)
     rows, tried, rates = reader.rows(table.queries), table.tried, np.nan_to_num(table.rates())
@@ -180,7 +182,7 @@ def fit_reward_model(table: Table, *, static: int, seed: int) -> RewardModel:
     targets = np.concatenate([rates[tried[:, column], column] for column in columns])
     mean, share = float(targets.mean()), min(1.0, REWARD_ROWS / len(targets))
     forest = boost(stacked, targets - mean, REWARD_TREES, share, seed)
-    return RewardModel(reader, forest, mean, len(columns), static)
+    return RewardModel(reader, forest, mean, len(columns), baseline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,20 +195,20 @@ class Ensemble:
         return np.mean([member.advantages(queries) for member in self.members], axis=0)
 
 
-def fit_ensemble(table: Table, *, static: int, seed: int) -> Ensemble:
+def fit_ensemble(table: Table, *, baseline: int, seed: int) -> Ensemble:
     """Fit the scorers named in `ENSEMBLE`."""
     known: Mapping[str, Fit] = FITS
-    return Ensemble([known[name](table, static=static, seed=seed) for name in ENSEMBLE])
+    return Ensemble([known[name](table, baseline=baseline, seed=seed) for name in ENSEMBLE])
 
 
-def _fit_ridge(kernel: TextKernel, table: Table, static: int) -> DualScorer:
+def _fit_ridge(kernel: TextKernel, table: Table, baseline: int) -> DualScorer:
     """Kernel ridge, one ridge for all prompts."""
     targets = centre_by_query(table)
     values, vectors = np.linalg.eigh(kernel.among())
     values, turned = np.maximum(values, 0.0), vectors.T @ targets
     best = min(RIDGES, key=lambda ridge: _left_out_error(values, vectors, turned, targets, ridge))
     coefficients = vectors @ (turned / (values + best)[:, None])
-    return relative(kernel, coefficients, table.prompt_means(), static)
+    return relative(kernel, coefficients, table.prompt_means(), baseline)
 
 
 def _left_out_error(

@@ -22,7 +22,7 @@ from tests.support.servers import FAULT_OUTCOMES, Fault, always, chat_server
 
 from askwell.core.types import FINAL_FAULTS, Completion, Message, Request
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Retrying
+from askwell.models.wrappers.retry import Retrying
 
 TRIES = 3
 

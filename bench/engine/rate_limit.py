@@ -38,7 +38,8 @@ from bench.engine.server import Limit, bench_server
 
 from askwell.core.types import Message, Request
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Limited, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.retry import Retrying
 
 RATE, IN_FLIGHT, TRIES = 300.0, 128, 10
 LIMITS = {

@@ -18,7 +18,7 @@ from askwell.core.types import Prompt
 from askwell.models.parts import parts_of
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.registry import PROVIDERS
-from askwell.models.wrappers.shared_gate import Gate, Gates
+from askwell.models.wrappers.shared_gate import SharedGate, SharedGates
 from askwell.policies.fixed import FixedPolicy
 from tests.support.requests import ask
 from tests.support.wire_servers import KEY, anthropic_server, azure_server, gemini_server
@@ -110,14 +110,14 @@ async def test_a_name_and_an_address_are_all_it_takes(monkeypatch: pytest.Monkey
         assert got.usage.cost_usd
 
 
-class RecordedGates(Gates):
+class RecordedGates(SharedGates):
     """Gates that record which of them a model was given."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: list[Gate] = []
+        self.given: list[SharedGate] = []
 
-    def of(self, *key: str) -> Gate:
+    def of(self, *key: str) -> SharedGate:
         self.given.append(super().of(*key))
         return self.given[-1]
 
@@ -126,7 +126,7 @@ def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.Mo
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     gates = RecordedGates()
 
-    def gate_of(**more: str) -> Gate:
+    def gate_of(**more: str) -> SharedGate:
         target = parse_config({"target": {"model": "anthropic:m", **more}}).target
         build_model(target, flag="--target", gates=gates)
         return gates.given[-1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from askwell.api.plan import Pace, plan_job
+from askwell.api.plan import CallRate, plan_job
 from askwell.api.plan_sizes import most_tokens, usual_tokens
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
@@ -18,7 +18,8 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Metered, Named
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.renamed import Renamed
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
 from askwell.runlog.fold import read_spend
@@ -105,7 +106,7 @@ def test_a_plan_asks_nobody() -> None:
 
 def test_money_comes_from_the_price_table_and_is_unknown_where_it_has_no_price() -> None:
     pytest.importorskip("genai_prices")
-    known = Metered(Named(OpenAIModel("gpt-4.1-mini", api_key="sk-test"), name="openai:gpt-4.1-mini"))
+    known = Metered(Renamed(OpenAIModel("gpt-4.1-mini", api_key="sk-test"), name="openai:gpt-4.1-mini"))
     found = plan_job(job(target=known))
     target, optimizer = found.models
     assert target.worst.cost_usd == pytest.approx(  # $0.40 and $1.60 a million tokens
@@ -122,12 +123,14 @@ def test_own_prices_win() -> None:
 
 
 def test_time_is_held_by_whichever_limit_is_slowest() -> None:
-    free = plan_job(job(), target=Pace(concurrency=4, latency_s=1.0), optimizer=Pace(concurrency=4, latency_s=0.0))
+    free = plan_job(
+        job(), target=CallRate(concurrency=4, latency_s=1.0), optimizer=CallRate(concurrency=4, latency_s=0.0)
+    )
     assert free.expected_seconds == pytest.approx(3 + 3 * 10 + 6)  # ⌈10/4⌉, three times ⌈40/4⌉, ⌈24/4⌉
     assert free.worst_seconds is None
-    slow = plan_job(job(), target=Pace(requests_per_minute=10), optimizer=Pace(latency_s=0.0))
+    slow = plan_job(job(), target=CallRate(requests_per_minute=10), optimizer=CallRate(latency_s=0.0))
     assert slow.expected_seconds == pytest.approx(6 * (10 + 120 + 24))
-    bounded = plan_job(job(), target=Pace(concurrency=4, timeout_s=60.0), optimizer=Pace(timeout_s=30.0))
+    bounded = plan_job(job(), target=CallRate(concurrency=4, timeout_s=60.0), optimizer=CallRate(timeout_s=30.0))
     assert bounded.worst_seconds == pytest.approx(60 * (3 + 30 + 6) + 30 * 3)
 
 

@@ -56,7 +56,7 @@ def test_a_policy_with_its_figures(tmp_path: Path) -> None:
     assert found.figures.tested is not None
     assert found.figures.tested.gain.low > 0
     assert found.figures.tested.gain.n == 80
-    assert not found.figures.keeps_static
+    assert not found.figures.keeps_baseline
     queries = [row["input"] for row in SPLITS["test"]]
     loaded = askwell.load_policy(tmp_path / "run", read_writer=read_table)
     assert loaded.prompts_for(queries) == found.policy.prompts_for(queries)
@@ -94,7 +94,7 @@ def test_it_may_be_forced_and_then_the_guard_keeps_the_static_prompt(tmp_path: P
     policy = {"loops": 2, "acquire": 20, "force": True}
     found = train(logged(tmp_path / "log.jsonl", plain), tmp_path / "run", target=plain, policy=policy)
     assert [one.loop for one in found.figures.loops] == [0, 1, 2]
-    assert found.figures.keeps_static
+    assert found.figures.keeps_baseline
     assert found.figures.tested is None
 
 

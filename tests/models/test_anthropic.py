@@ -13,8 +13,9 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Outcome, Request
 from askwell.models.providers.anthropic import AnthropicModel
-from askwell.models.wrappers.sample_batching import Coalesced
-from askwell.models.wrappers.unwrap import Limited, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.retry import Retrying
+from askwell.models.wrappers.sample_batching import SampleBatching
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES
@@ -267,7 +268,7 @@ async def test_a_seed_is_left_out_and_that_is_said_once(caplog: pytest.LogCaptur
 
 async def test_draws_come_one_by_one() -> None:
     with anthropic_server() as server:
-        model = Coalesced(made(server))
+        model = SampleBatching(made(server))
         requests = [ask("q", temperature=1.0, sample_index=sample_index) for sample_index in range(3)]
         found = [await model.complete(request) for request in requests]
         await model.aclose()

@@ -18,7 +18,7 @@ from askwell.models.providers.anthropic import AnthropicModel
 from askwell.models.providers.gemini import GeminiModel
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.request_key import request_key
-from askwell.models.wrappers.unwrap import Retrying
+from askwell.models.wrappers.retry import Retrying
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.batch_servers import BatchServer, Fate, batch_server
 from tests.support.requests import ask

@@ -13,7 +13,7 @@ from askwell.core.text import edit_distance
 from askwell.core.types import Candidate, Completion, Message, Prompt, Request, Rollout
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.editor_bank import bank, split_phrases, weights
-from askwell.models.bundled.editor_reading import read
+from askwell.models.bundled.editor_reading import read_meta_prompt
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request, mutation_request
 from askwell.optimizers.gpo.contrastive import Contrast, contrast_request
 from askwell.optimizers.gpo.metaprompt import (
@@ -115,9 +115,12 @@ async def test_seed_draw_and_content_all_matter():
 
 async def test_answers_of_the_examples_do_not_matter():
     text = meta_prompt(situation("Sort.", ("Add.", 0.7)))
-    parts = [weights(tuple(read(t).questions)) for t in (text, text.replace("SECRET", "sentiment positive movie"))]
+    parts = [
+        weights(tuple(read_meta_prompt(t).questions))
+        for t in (text, text.replace("SECRET", "sentiment positive movie"))
+    ]
     assert parts[0] == parts[1]
-    assert "SECRET" not in "".join(read(text).questions)
+    assert "SECRET" not in "".join(read_meta_prompt(text).questions)
 
 
 async def test_the_draws_of_a_batch_try_different_new_phrases():
@@ -165,7 +168,7 @@ async def test_a_summary_carries_scores_on_to_the_next_summary_and_to_the_meta_p
     summary = ""
     for text, score in (("Sort.", 0.1), ("Report the maximum value.", 0.9), ("Add.", 0.3)):
         summary = (await replies(summary_request(summary, candidate(text, score)), 1))[0]
-    reading = read(meta_prompt(replace(situation("Add."), memory=Memory(summary=summary))))
+    reading = read_meta_prompt(meta_prompt(replace(situation("Add."), memory=Memory(summary=summary))))
     assert {(one.prompt, one.score) for one in reading.past} == {
         ("Sort.", 10), ("Report the maximum value.", 90), ("Add.", 30),
     }  # fmt: skip
@@ -180,7 +183,7 @@ async def test_a_summary_carries_scores_on_to_the_next_summary_and_to_the_meta_p
     ],
 )
 async def test_finds_the_prompt_in_a_meta_prompt_it_does_not_know(text: str):
-    assert read(text).current.prompt == "Answer the riddle."
+    assert read_meta_prompt(text).current.prompt == "Answer the riddle."
     assert any("Answer the riddle." in reply for reply in await replies(text))
 
 
@@ -221,7 +224,7 @@ PARENTS = ("Count the even numbers. Answer with one number.", "Return the larges
     ],
 )
 async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(request_text: str):
-    reading = read(request_text)
+    reading = read_meta_prompt(request_text)
     assert set(PARENTS) <= {one.prompt for one in reading.tried} & {*reading.parents}
     assert reading.wish == "prompt"
     assert "SECRET" not in " ".join(reading.questions)
@@ -233,7 +236,7 @@ async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(reques
 
 
 async def test_a_prompt_to_be_mutated_is_the_current_one():
-    assert read(mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]
+    assert read_meta_prompt(mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]
 
 
 COMPARISON = Contrast(gained=[(NUMBERS, REPLY)] * 2, lost=[(NUMBERS, REPLY)])

@@ -7,7 +7,7 @@ import pytest
 from askwell.core.types import Message, Request
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.editor_forms import form_in, questions_in
-from askwell.models.bundled.editor_reading import read
+from askwell.models.bundled.editor_reading import read_meta_prompt
 
 FORM = """Your input fields are:
 1. `examples` (str): what there is
@@ -54,7 +54,7 @@ async def reply(text: str) -> str:
 
 
 def test_a_form_is_read_with_its_current_prompt_and_questions_but_no_answers() -> None:
-    reading = read(FORM)
+    reading = read_meta_prompt(FORM)
     assert reading.current.prompt == "Do the task.\nTake care."
     assert reading.questions == ("4, 17, 8", "9, 2, 30")
     assert "SECRET" not in " ".join(reading.questions)
@@ -87,8 +87,8 @@ async def test_gepas_own_request_is_understood() -> None:
     records = [{"Inputs": "4, 5, 6", "Generated Outputs": "15 ```x```", "Feedback": "wrong: 6"}]
     given = {"current_instruction_doc": "Do it.", "dataset_with_feedback": records, "prompt_template": None}
     text = proposal.InstructionProposalSignature.prompt_renderer(given)
-    assert read(text).current.prompt == "Do it."
-    assert read(text).questions == ("4, 5, 6",)
+    assert read_meta_prompt(text).current.prompt == "Do it."
+    assert read_meta_prompt(text).questions == ("4, 5, 6",)
     found = proposal.InstructionProposalSignature.output_extractor(await reply(text))["new_instruction"]
     assert found
     assert "```" not in found

@@ -14,7 +14,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Outcome, Request
 from askwell.models.providers.gemini import GeminiModel
-from askwell.models.wrappers.sample_batching import Coalesced
+from askwell.models.wrappers.sample_batching import SampleBatching
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES
@@ -208,7 +208,7 @@ async def draws_of(model: ChatModel, number: int) -> list[Completion]:
 
 async def test_draws_go_out_together_at_most_eight() -> None:
     with gemini_server() as server:
-        found = await draws_of(Coalesced(made(server)), 10)
+        found = await draws_of(SampleBatching(made(server)), 10)
     assert [got.text for got in found] == ["q"] * 10
     assert [body["generationConfig"].get("candidateCount", 1) for body in server.bodies] == [8, 2]
     assert sum(got.usage.prompt_tokens for got in found) == 2

@@ -7,9 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from askwell.core.protocols import ChatModel
+from askwell.models.batch.batched import Batched
 from askwell.models.parts import ModelParts, parts_of
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Batched, Coalesced, Limited, Metered, Named, Pool, Retrying, Traced
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.pool import Pool
+from askwell.models.wrappers.renamed import Renamed
+from askwell.models.wrappers.retry import Retrying
+from askwell.models.wrappers.sample_batching import SampleBatching
+from askwell.models.wrappers.traced import Traced
 from askwell.testing.fakes import ScriptedModel
 
 PRICES = {"input_per_mtok": 1.0, "output_per_mtok": 2.0}
@@ -17,12 +24,12 @@ MILLION = (1_000_000, 0, 1_000_000)
 """Prompt tokens, cached ones and completion tokens of the call whose price is compared."""
 WRAPPERS: dict[str, Callable[[ChatModel], ChatModel]] = {
     "nothing": lambda model: model,
-    "Coalesced": Coalesced,
+    "Coalesced": SampleBatching,
     "Limited": lambda model: Limited(model, max_concurrency=1),
     "Metered": Metered,
-    "Named": lambda model: Named(model, name="mine"),
+    "Named": lambda model: Renamed(model, name="mine"),
     "Retrying": Retrying,
-    "all": lambda model: Metered(Coalesced(Retrying(Limited(Named(model, name="mine"), max_concurrency=1)))),
+    "all": lambda model: Metered(SampleBatching(Retrying(Limited(Renamed(model, name="mine"), max_concurrency=1)))),
 }
 
 

@@ -18,7 +18,10 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Request
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Limited, Metered, Pool, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.pool import Pool
+from askwell.models.wrappers.retry import Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.rate_servers import FixedWindow

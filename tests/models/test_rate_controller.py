@@ -14,9 +14,10 @@ from aiohttp import web
 from askwell.core.types import Completion, Quota
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.rate_headers import quota
-from askwell.models.wrappers.rate_controller import Throttle
-from askwell.models.wrappers.shared_gate import Gate
-from askwell.models.wrappers.unwrap import Limited, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.rate_controller import RateController
+from askwell.models.wrappers.retry import Retrying
+from askwell.models.wrappers.shared_gate import SharedGate
 from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.support.rate_servers import KINDS, FixedWindow, TokenBucket
 from tests.support.rate_world import WORLDS, World, simulate
@@ -123,7 +124,7 @@ def test_costs_a_server_without_limits_little(latency_s: float, most: int, ideal
 
 
 def test_finds_a_limit_that_was_raised_or_lowered() -> None:
-    throttle, limiter = Throttle(), FixedWindow(100.0)
+    throttle, limiter = RateController(), FixedWindow(100.0)
     before = simulate(limiter, requests=1500, latency_s=0.05, most_in_flight=64, throttle=throttle)
     limiter.rate = 400.0
     raised = simulate(limiter, requests=8000, latency_s=0.05, most_in_flight=64, throttle=throttle, start=before.ended)
@@ -135,7 +136,7 @@ def test_finds_a_limit_that_was_raised_or_lowered() -> None:
 
 
 def test_what_was_learnt_is_kept() -> None:
-    throttle = Throttle()
+    throttle = RateController()
     once = simulate(FixedWindow(RATE), requests=3000, latency_s=0.05, most_in_flight=256, throttle=throttle)
     again = simulate(
         FixedWindow(RATE), requests=3000, latency_s=0.05, most_in_flight=256, throttle=throttle, start=once.ended
@@ -158,13 +159,13 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_it() -> None
 
 
 def test_a_short_wait_is_over_when_the_next_request_arrives() -> None:
-    throttle = Throttle()
+    throttle = RateController()
     throttle.refused(throttle.sent(0.0), 0.1, 0.5)  # decided when the request came, so one sent at 0.5 passes
     assert 0.4 <= throttle.wait_s(0.1, 0) <= 0.42
 
 
 def test_a_long_wait_is_for_all() -> None:
-    throttle = Throttle()
+    throttle = RateController()
     ticket = throttle.sent(0.0)
     other = throttle.sent(0.0)
     throttle.refused(ticket, 0.1, 20.0)
@@ -210,7 +211,7 @@ async def test_two_models_of_one_gate_take_turns() -> None:
 
         return ScriptedModel(reply)
 
-    gate = Gate()
+    gate = SharedGate()
     gate.throttle.refused(gate.throttle.sent(time.monotonic()), time.monotonic(), 0.05)  # shut for a moment
     many = Limited(named("target"), max_concurrency=50, gate=gate)
     few = Limited(named("optimizer"), max_concurrency=50, gate=gate)
@@ -222,7 +223,7 @@ async def test_two_models_of_one_gate_take_turns() -> None:
 
 
 async def test_an_answer_ends_a_wait_before_its_time() -> None:
-    gate = Gate()
+    gate = SharedGate()
     now = time.monotonic()
     first = [gate.throttle.sent(now) for _ in range(4)]
     gate.throttle.refused(

@@ -16,7 +16,10 @@ from askwell.core.types import Completion, Request
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.response import divided
-from askwell.models.wrappers.unwrap import Coalesced, Limited, Metered, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.retry import Retrying
+from askwell.models.wrappers.sample_batching import SampleBatching
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal, Journaled
 from askwell.testing.fakes import ScriptedModel, SlowModel
@@ -29,7 +32,7 @@ class TestContract(ChatModelContract):
     @pytest.fixture
     def model(self) -> Iterator[ChatModel]:
         with chat_server() as server:
-            yield Coalesced(OpenAIModel("tiny", base_url=server.base_url))
+            yield SampleBatching(OpenAIModel("tiny", base_url=server.base_url))
 
 
 def question(text: str = "q", *, sample_index: int = 0, seed: int | None = 5) -> Request:
@@ -56,7 +59,7 @@ async def draws_of(model: ChatModel, count: int, text: str = "q") -> list[Comple
 
 async def test_eight_draws_are_one_request_and_the_prompt_is_counted_once() -> None:
     with chat_server(transform=samples_of) as server:
-        model = Metered(Coalesced(OpenAIModel("tiny", base_url=server.base_url, prices=PRICES)))
+        model = Metered(SampleBatching(OpenAIModel("tiny", base_url=server.base_url, prices=PRICES)))
         got = await draws_of(model, 8)
         await model.aclose()
     assert [body.get("n") for body in server.bodies] == [8]
@@ -73,7 +76,7 @@ PRICES = {"input_per_mtok": 2.0, "output_per_mtok": 10.0}
 
 async def test_only_draws_of_one_question_go_together() -> None:
     with chat_server(transform=samples_of) as server:
-        model = Coalesced(OpenAIModel("tiny", base_url=server.base_url))
+        model = SampleBatching(OpenAIModel("tiny", base_url=server.base_url))
         asked = [question(text, sample_index=sample_index) for sample_index in range(3) for text in ("a", "b")]
         asked += [question("a", sample_index=9, seed=6), ask("a", sample_index=1), ask("a", sample_index=2)]
         got = await asyncio.gather(*(model.complete(request) for request in asked))
@@ -89,7 +92,7 @@ async def test_a_server_that_gives_fewer_is_learnt_once(most: int, caplog: pytes
         return samples_of(body, most=most)
 
     with chat_server(transform=capping) as server:
-        model = Coalesced(OpenAIModel("tiny", base_url=server.base_url))
+        model = SampleBatching(OpenAIModel("tiny", base_url=server.base_url))
         got = await draws_of(model, 8)
         asked = server.total_requests
         again = await draws_of(model, 8, "again")
@@ -107,7 +110,7 @@ async def test_a_server_that_refuses_n_is_learnt_once(caplog: pytest.LogCaptureF
         return samples_of(body)
 
     with chat_server(transform=refusing) as server:
-        model = Coalesced(OpenAIModel("tiny", base_url=server.base_url))
+        model = SampleBatching(OpenAIModel("tiny", base_url=server.base_url))
         got = await draws_of(model, 4)
         await draws_of(model, 4, "again")
         await model.aclose()
@@ -118,7 +121,7 @@ async def test_a_server_that_refuses_n_is_learnt_once(caplog: pytest.LogCaptureF
 
 async def test_a_batch_is_one_call_for_the_retry_layer() -> None:
     with chat_server(faults=first(2, "503")) as server:
-        model = Coalesced(Retrying(OpenAIModel("tiny", base_url=server.base_url), base_s=0.001))
+        model = SampleBatching(Retrying(OpenAIModel("tiny", base_url=server.base_url), base_s=0.001))
         got = await draws_of(model, 5)
         await model.aclose()
     assert [one.outcome for one in got] == ["ok"] * 5
@@ -127,7 +130,7 @@ async def test_a_batch_is_one_call_for_the_retry_layer() -> None:
 
 async def test_a_failed_batch_fails_every_draw() -> None:
     script = ScriptedModel(lambda _: Completion(outcome="failed", fault="server", error="down"))
-    assert [one.fault for one in await draws_of(Coalesced(script), 3)] == ["server"] * 3
+    assert [one.fault for one in await draws_of(SampleBatching(script), 3)] == ["server"] * 3
     assert [request.samples for request in script.requests] == [3]
 
 
@@ -140,14 +143,14 @@ async def test_a_sample_that_broke_inside_a_reply_is_asked_for_again() -> None:
         return web.json_response(answer)
 
     with chat_server(transform=half_broken) as server:
-        got = await draws_of(model := Coalesced(OpenAIModel("tiny", base_url=server.base_url)), 3)
+        got = await draws_of(model := SampleBatching(OpenAIModel("tiny", base_url=server.base_url)), 3)
         await model.aclose()
     assert [(one.text, one.outcome) for one in got] == [("fine", "ok")] * 3
     assert [body.get("n") for body in server.bodies] == [3, None, None]
 
 
 async def test_an_exception_reaches_every_draw() -> None:
-    model = Coalesced(ScriptedModel([]))
+    model = SampleBatching(ScriptedModel([]))
     got = await asyncio.gather(
         *(model.complete(question(sample_index=sample_index)) for sample_index in range(3)), return_exceptions=True
     )
@@ -156,13 +159,14 @@ async def test_an_exception_reaches_every_draw() -> None:
 
 async def test_a_cancelled_draw_leaves_the_others_and_the_last_one_ends_the_call() -> None:
     slow = SlowModel(ScriptedModel(lambda _: "fine"), latency_s=0.05)
-    model = Metered(Coalesced(inner := Metered(slow)))
+    model = Metered(SampleBatching(inner := Metered(slow)))
     tasks = [asyncio.create_task(model.complete(question(sample_index=sample_index))) for sample_index in range(3)]
     await asyncio.sleep(0.01)
     tasks[0].cancel()
     assert (await tasks[1]).text == "fine"
     tasks = [
-        asyncio.create_task(Coalesced(inner).complete(question(sample_index=sample_index))) for sample_index in range(2)
+        asyncio.create_task(SampleBatching(inner).complete(question(sample_index=sample_index)))
+        for sample_index in range(2)
     ]
     tasks += [
         asyncio.create_task(model.complete(question("other", sample_index=sample_index))) for sample_index in range(2)
@@ -178,7 +182,7 @@ async def test_a_cancelled_draw_leaves_the_others_and_the_last_one_ends_the_call
 async def test_a_cap_on_calls_counts_samples() -> None:
     with chat_server(transform=samples_of) as server:
         budget = BudgetTracker(Caps(max_calls=5))
-        model = BudgetLimited(Coalesced(OpenAIModel("tiny", base_url=server.base_url)), budget)
+        model = BudgetLimited(SampleBatching(OpenAIModel("tiny", base_url=server.base_url)), budget)
         got = await draws_of(model, 8)
         await model.aclose()
     assert [one.fault for one in got] == [""] * 5 + ["budget"] * 3
@@ -200,7 +204,7 @@ class BatchStore(MemoryStore):
 async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_for_twice() -> None:
     with chat_server(transform=samples_of) as server:
         store = BatchStore()
-        bare = Coalesced(Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=2)))
+        bare = SampleBatching(Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=2)))
         async with Journal(store) as journal:
             got = await draws_of(Journaled(bare, journal, role="optimizer"), 8)
         async with Journal(store) as journal:

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Message, Request, Usage
-from askwell.models.wrappers.renamed import Named
+from askwell.models.wrappers.renamed import Renamed
+from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.traced import Traced
-from askwell.models.wrappers.unwrap import Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.e2e.conftest import serving
@@ -47,7 +47,9 @@ def spans(exporter: Any) -> Any:
 
 def model() -> ChatModel:
     usage = Usage(prompt_tokens=7, completion_tokens=3, cost_usd=0.25)
-    return Named(ScriptedModel(lambda _: Completion(text=REPLY, usage=usage, outcome="truncated")), name="openai:tiny")
+    return Renamed(
+        ScriptedModel(lambda _: Completion(text=REPLY, usage=usage, outcome="truncated")), name="openai:tiny"
+    )
 
 
 def ask(wrapped: ChatModel) -> Completion:
@@ -60,7 +62,7 @@ def ask(wrapped: ChatModel) -> Completion:
     [("anthropic", "anthropic"), ("gemini", "gcp.gemini"), ("azure", "azure.ai.openai"), ("mistral", "mistral_ai")],
 )
 def test_providers_have_the_names_of_the_conventions(spans: Any, name: str, conventional: str) -> None:
-    ask(Traced(Named(model(), name=f"{name}:tiny:1b")))
+    ask(Traced(Renamed(model(), name=f"{name}:tiny:1b")))
     [span] = spans()
     assert span.attributes["gen_ai.request.model"] == "tiny:1b"
     assert span.attributes["gen_ai.provider.name"] == conventional

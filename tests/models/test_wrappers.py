@@ -12,7 +12,9 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Fault, Request, Usage
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.wrappers.unwrap import Limited, Metered, Retrying
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.retry import Retrying
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask

@@ -12,10 +12,18 @@ from askwell.core.protocols import Policy
 from askwell.core.types import Example, Experience, Prompt
 from askwell.policies.data.outcomes import merge
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import GuardedPolicy, load_policy, save_policy
-from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, guard_body, guard_of, never, tune_margin
+from askwell.policies.guarded import FallbackPolicy, load_policy, save_policy
+from askwell.policies.selection.guard import (
+    ALWAYS,
+    FallbackThreshold,
+    cross_fitted_gains,
+    decode_fallback,
+    encode_fallback,
+    never,
+    tune_on_gains,
+)
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
-from askwell.policies.selection_writer import Chooser, fit_chooser
+from askwell.policies.selection_writer import SelectorWriter, fit_selector
 from tests.support.policy_worlds import PROMPTS, outcomes, phrased, table
 from tests.support.prompt_writers import TableTrainer, read_table
 
@@ -32,19 +40,19 @@ def experiences(n: int = 80, seed: int = 0) -> list[Experience]:
     ]
 
 
-def policy(guard: Guard, *, samples: int = 0) -> GuardedPolicy:
+def policy(guard: FallbackThreshold, *, samples: int = 0) -> FallbackPolicy:
     writer = TableTrainer().fit(experiences(), [])
-    return GuardedPolicy(writer=writer, static=STATIC, guard=guard, samples=samples)
+    return FallbackPolicy(writer=writer, baseline=STATIC, guard=guard, samples=samples)
 
 
-def chooser(n: int) -> Chooser:
+def chooser(n: int) -> SelectorWriter:
     queries, rates = phrased(n, seed=1)
-    found = fit_chooser(merge(outcomes(table(rates, draws=4, seed=1, queries=queries))), static=PROMPTS[0], seed=0)
+    found = fit_selector(merge(outcomes(table(rates, draws=4, seed=1, queries=queries))), baseline=PROMPTS[0], seed=0)
     assert found is not None
     return found
 
 
-def at(margin: float) -> Guard:
+def at(margin: float) -> FallbackThreshold:
     return replace(never(), margin=margin)
 
 
@@ -76,7 +84,7 @@ def test_without_a_guard_what_is_written_is_sent() -> None:
 
 def test_demonstrations_stay_whatever_is_written() -> None:
     queries, _ = phrased(10, seed=4)
-    shots = replace(policy(at(0.1)), static=Prompt(instruction=PROMPTS[0], demos=(DEMO,)))
+    shots = replace(policy(at(0.1)), baseline=Prompt(instruction=PROMPTS[0], demos=(DEMO,)))
     assert {prompt.demos for prompt in shots.prompts_for(queries)} == {(DEMO,)}
 
 
@@ -114,8 +122,8 @@ def test_a_chooser_takes_the_logged_prompt_that_suits_and_judges_logged_prompts_
 def test_nothing_is_chosen_where_too_little_was_logged_or_the_static_prompt_was_not() -> None:
     queries, rates = phrased(30, seed=1)
     data = outcomes(table(rates, draws=2, seed=1, queries=queries))
-    assert fit_chooser(merge(data), static="Sing.", seed=0) is None
-    assert fit_chooser(merge(data[:30]), static=PROMPTS[0], seed=0) is None
+    assert fit_selector(merge(data), baseline="Sing.", seed=0) is None
+    assert fit_selector(merge(data[:30]), baseline=PROMPTS[0], seed=0) is None
 
 
 def test_other_policies_and_folders_are_refused(tmp_path: Path) -> None:
@@ -136,16 +144,16 @@ def test_the_margin_is_where_predicted_gains_are_real() -> None:
     rng = np.random.default_rng(0)
     predicted = rng.uniform(-1, 1, 400)
     gains = np.where(predicted > 0.4, rng.choice([0.0, 1.0], 400, p=[0.3, 0.7]), rng.choice([0.0, -1.0], 400))
-    found = tune_margin(predicted.tolist(), gains.tolist())
+    found = tune_on_gains(predicted.tolist(), gains.tolist())
     assert 0.3 < found.margin < 0.55
     assert found.gain > 0.1
 
 
 def test_where_switching_does_not_pay_nothing_is_switched() -> None:
     rng = np.random.default_rng(1)
-    losses = [tune_margin(rng.normal(size=60).tolist(), rng.choice([-1.0, 0.0, 1.0], 60).tolist()) for _ in range(40)]
+    losses = [tune_on_gains(rng.normal(size=60).tolist(), rng.choice([-1.0, 0.0, 1.0], 60).tolist()) for _ in range(40)]
     assert sum(not math.isinf(guard.margin) for guard in losses) <= 8
-    assert tune_margin([], []).margin == math.inf
+    assert tune_on_gains([], []).margin == math.inf
 
 
 def test_cross_fitted_gains_are_not_flattered_by_the_margin() -> None:
@@ -154,15 +162,15 @@ def test_cross_fitted_gains_are_not_flattered_by_the_margin() -> None:
     apart: list[float] = []
     for seed in range(60):
         predicted, gains = rng.normal(size=40).tolist(), rng.choice([-1.0, 0.0, 1.0], 40).tolist()
-        own.append(tune_margin(predicted, gains).gain)
+        own.append(tune_on_gains(predicted, gains).gain)
         apart.append(float(np.mean(cross_fitted_gains(predicted, gains, seed=seed))))
     assert np.mean(own) > 0.01
     assert abs(np.mean(apart)) < np.mean(own)
 
 
 @pytest.mark.parametrize("guard", [never(queries=3), ALWAYS, at(0.25)])
-def test_a_guard_is_the_same_after_json(guard: Guard) -> None:
-    assert guard_of(guard_body(guard)) == guard
+def test_a_guard_is_the_same_after_json(guard: FallbackThreshold) -> None:
+    assert decode_fallback(encode_fallback(guard)) == guard
 
 
 def test_selection_policies_keep_their_guard(tmp_path: Path) -> None:

@@ -14,17 +14,17 @@ from askwell.core.types import Completion, Example, Experience, Prompt, Request,
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
-from askwell.policies.acquisition import to_label
-from askwell.policies.checkpoints import Kept
-from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, merge
+from askwell.policies.acquisition import select_pairs
+from askwell.policies.checkpoints import WriterCheckpoints
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, from_rollouts, merge
 from askwell.policies.data.subsample import thinned
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import GuardedPolicy
-from askwell.policies.loop_records import choices, loops
-from askwell.policies.multi_loop import Learnt, MultiLoop
+from askwell.policies.guarded import FallbackPolicy
+from askwell.policies.loop_records import decode_chosen, decode_loops
+from askwell.policies.multi_loop import LoopsResult, MultiLoop
 from askwell.policies.protocols import Trainer
-from askwell.policies.query_splits import Parts, part
-from askwell.policies.selection_writer import Chooser
+from askwell.policies.query_splits import QuerySplits, split_queries
+from askwell.policies.selection_writer import SelectorWriter
 from askwell.policies.settings import LoopsSettings
 from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
@@ -62,13 +62,13 @@ class World:
     def model(self) -> ScriptedModel:
         return ScriptedModel(self.answer)
 
-    def logged(self, queries: tuple[Example, ...]) -> Cells:
-        rows: list[Outcomes] = []
+    def logged(self, queries: tuple[Example, ...]) -> PairOutcomes:
+        rows: list[OutcomeRow] = []
         for example in queries:
             for prompt in PROMPTS:
                 puzzle = example.input.startswith("Suppose")
                 right = prompt == (PROMPTS[1] if puzzle and self.suits else PROMPTS[0])
-                rows.append(Outcomes(query=example.input, prompt=prompt, total=float(right)))
+                rows.append(OutcomeRow(query=example.input, prompt=prompt, total=float(right)))
         return merge(rows)
 
 
@@ -84,8 +84,8 @@ TASK = Task(
 )
 
 
-def parts(world: World) -> Parts:
-    return part(world.logged(TASK.splits["dev"]), TASK.splits, seed=0)
+def parts(world: World) -> QuerySplits:
+    return split_queries(world.logged(TASK.splits["dev"]), TASK.splits, seed=0)
 
 
 async def multi(
@@ -95,9 +95,9 @@ async def multi(
     trainer: Trainer | None = None,
     settings: LoopsSettings | None = None,
     caps: Caps | None = None,
-    keep: Kept | None = None,
+    keep: WriterCheckpoints | None = None,
     stop_after: float = math.inf,
-) -> Learnt:
+) -> LoopsResult:
     async with Journal(store) as journal:
         spent = read_spend(store)
         budget = BudgetTracker(caps or Caps(), spent=spent.values(), reserve=120)
@@ -114,24 +114,24 @@ async def multi(
         most = budget.caps.max_calls
         return await MultiLoop(
             parts=parts(world),
-            static=STATIC,
+            baseline=STATIC,
             trainer=trainer or TableTrainer(),
             evaluator=evaluator,
             settings=settings or LoopsSettings(loops=2, acquire=60, selector_first=False),
-            keep=keep or Kept(),
+            keep=keep or WriterCheckpoints(),
             calls_left=lambda: math.inf if most is None else most - budget.calls - budget.reserve,
             show=show,
         ).run()
 
 
-def run(world: World, store: RunStore | None = None, **more: object) -> Learnt:
+def run(world: World, store: RunStore | None = None, **more: object) -> LoopsResult:
     return asyncio.run(multi(world, store or MemoryStore(), **more))  # type: ignore[arg-type]
 
 
 def test_the_policy_beats_the_static_prompt_and_each_loop_shows_its_figures() -> None:
     store = MemoryStore()
     learnt = run(World(), store)
-    assert isinstance(learnt.policy, GuardedPolicy)
+    assert isinstance(learnt.policy, FallbackPolicy)
     assert [one.loop for one in learnt.loops] == [1, 2]
     assert learnt.loops[0].collected == 0
     assert 0 < learnt.loops[1].collected <= 80
@@ -139,8 +139,8 @@ def test_the_policy_beats_the_static_prompt_and_each_loop_shows_its_figures() ->
     assert all(one.guarded.low > 0 for one in learnt.loops)
     assert learnt.tested is not None
     assert learnt.tested.gain.low > 0
-    assert learnt.tested.policy.estimate == pytest.approx(learnt.tested.static.estimate + learnt.tested.gain.estimate)
-    assert loops(store.events()) == list(learnt.loops)
+    assert learnt.tested.policy.estimate == pytest.approx(learnt.tested.baseline.estimate + learnt.tested.gain.estimate)
+    assert decode_loops(store.events()) == list(learnt.loops)
 
 
 def test_where_nothing_is_to_be_gained_the_static_prompt_stays_and_the_test_is_not_paid() -> None:
@@ -174,7 +174,7 @@ def test_a_stopped_run_goes_on_and_its_log_ends_equal_without_a_second_payment(t
     expected = run(whole, whole_store)
     for stop_after in (5, 70):
         world, store, trainer = World(), MemoryStore(), TableTrainer()
-        keep = Kept(folder=tmp_path / str(stop_after), read_writer=read_table)
+        keep = WriterCheckpoints(folder=tmp_path / str(stop_after), read_writer=read_table)
         with pytest.raises(Interrupted):
             run(world, store, stop_after=stop_after, keep=keep, trainer=trainer)
         before = len(world.asked)
@@ -210,10 +210,10 @@ def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_no
     assert [one.loop for one in learnt.loops][:2] == [0, 1]
     assert learnt.loops[0].collected == 0
     assert learnt.loops[0].guarded.low > 0
-    assert loops(store.events()) == list(learnt.loops)
+    assert decode_loops(store.events()) == list(learnt.loops)
     assert learnt.best_loop == 0
-    assert isinstance(learnt.policy, GuardedPolicy)
-    assert isinstance(learnt.policy.writer, Chooser)
+    assert isinstance(learnt.policy, FallbackPolicy)
+    assert isinstance(learnt.policy.writer, SelectorWriter)
     assert learnt.tested is not None
     assert learnt.tested.gain.low > 0
 
@@ -268,7 +268,7 @@ def test_parts_share_no_query_and_leave_the_logged_ones_to_train_and_dev() -> No
 
 def test_without_other_queries_some_logged_ones_are_put_aside_to_collect_on() -> None:
     world = World()
-    found = part(world.logged(TASK.splits["dev"]), {"dev": TASK.splits["dev"]}, seed=0)
+    found = split_queries(world.logged(TASK.splits["dev"]), {"dev": TASK.splits["dev"]}, seed=0)
     assert len(found.collection) == 10
     assert not {example.input for example in found.collection} & set(found.train.queries)
 
@@ -277,9 +277,9 @@ def test_logged_test_queries_are_refused() -> None:
     world = World()
     leaked = world.logged((*TASK.splits["dev"], replace(TASK.splits["test"][0], id="x")))
     with pytest.raises(DataError, match="test questions of the task are among the logged"):
-        part(leaked, TASK.splits)
+        split_queries(leaked, TASK.splits)
     with pytest.raises(DataError, match="name the task"):
-        part(world.logged(examples(30, seed=99, split="dev")), TASK.splits)
+        split_queries(world.logged(examples(30, seed=99, split="dev")), TASK.splits)
 
 
 def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
@@ -295,7 +295,7 @@ def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
 
     def few(known: set[tuple[str, str]]) -> list[tuple[Example, str]]:
         examples = TASK.splits["train"]
-        return to_label(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", known=known, seed=0)
+        return select_pairs(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", known=known, seed=0)
 
     pairs = few(set())
     assert [text for _, text in pairs] == ["b"] * 10
@@ -320,6 +320,6 @@ def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
 def test_choices_are_read_back_from_the_log() -> None:
     store = MemoryStore()
     run(World(), store)
-    found = choices(store.events(kinds=["prompt", "pairs"]))
+    found = decode_chosen(store.events(kinds=["prompt", "pairs"]))
     assert [purpose for _, purpose in found] == ["dev", "collect", "dev", "test"]
     assert all(len(chosen.advantages) == len(chosen.pairs) for key, chosen in found.items() if key[1] == "dev")

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 from askwell.core.stats import mean_interval  # noqa: E402
 from askwell.core.types import Experience  # noqa: E402
 from askwell.policies.lm.model import build  # noqa: E402 - after the skip
-from askwell.policies.lm.shared_prefix import Group, Tail  # noqa: E402
+from askwell.policies.lm.shared_prefix import Group, Suffix  # noqa: E402
 from askwell.policies.lm.tokenization import Texts  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter  # noqa: E402
@@ -69,7 +69,7 @@ def test_the_first_prompt_token_is_not_predicted_from_a_pad(writer: LanguageMode
     short, long = "sum 10 20", "sum 12345 67890"
     for text, [written] in zip((short, long), writer.write([short, long]), strict=True):
         texts = writer.texts
-        tail = Tail(lead=texts.lead(), prompt=texts.prompt(written), condition=writer.scale.aim)
+        tail = Suffix(lead=texts.lead(), prompt=texts.prompt(written), condition=writer.scale.aim)
         laid = writer.model.lay([Group(query=texts.query(text), tails=(tail,))], packed=True)
         with torch.no_grad():
             expected = writer.model.logits(writer.model.hidden(laid)).argmax(dim=-1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.policies.data.outcomes import Cell, Cells
+from askwell.policies.data.outcomes import PairOutcome, PairOutcomes
 from askwell.policies.rewards import (
     advantages,
     choice_reward,
@@ -21,8 +21,8 @@ from askwell.policies.rewards import (
 )
 
 
-def cell(query: str, prompt: str, total: float, *, draws: int = 1, confidence: float | None = None) -> Cell:
-    return Cell(query=query, prompt=prompt, total=total, draws=draws, confidence=confidence)
+def cell(query: str, prompt: str, total: float, *, draws: int = 1, confidence: float | None = None) -> PairOutcome:
+    return PairOutcome(query=query, prompt=prompt, total=total, draws=draws, confidence=confidence)
 
 
 CELLS = [cell("a", "p", 1), cell("a", "q", 0), cell("b", "p", 0), cell("b", "q", 0), cell("c", "p", 1)]
@@ -64,7 +64,7 @@ def test_min_max_keeps_the_order_and_fills_the_range() -> None:
 
 
 def test_advantage_over_static_is_none_where_static_was_not_tried() -> None:
-    assert advantages(CELLS, [1, 0, 0, 0, 1], static="q") == [1, 0, 0, 0, None]
+    assert advantages(CELLS, [1, 0, 0, 0, 1], baseline="q") == [1, 0, 0, 0, None]
 
 
 def test_impossible_values_are_refused() -> None:
@@ -79,16 +79,16 @@ def test_impossible_values_are_refused() -> None:
 
 
 def test_dev_is_rewarded_on_the_same_scale_as_train_and_says_what_went_in() -> None:
-    train = Cells(cells=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
-    dev = Cells(cells=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
-    learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, static="p")
+    train = PairOutcomes(cells=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
+    dev = PairOutcomes(cells=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
+    learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, baseline="p")
     assert [one.reward for one in learnt] == pytest.approx([10 + 20 / 3 - 0.5, 10 / 3 - 1.0])
     assert [one.reward for one in tuned] == pytest.approx([20 / 3 - 2.0, 10 + 20 / 3 - 0.1]), (
         "p's accuracy is train's, r's is dev's"
     )
     assert [one.advantage for one in tuned] == pytest.approx([0.0, 11.9])
     assert "log-probability" in told
-    scaled, more, told = rewarded(train, dev, formula="choice", scaled=True, static="p", confident=False)
+    scaled, more, told = rewarded(train, dev, formula="choice", scaled=True, baseline="p", confident=False)
     assert max(one.reward for one in [*scaled, *more]) == 100.0
     assert "is left out" in told
     assert "0–100" in told
@@ -104,7 +104,11 @@ def test_a_prompt_that_was_right_once_is_not_the_best_of_all() -> None:
     assert 0.3 < found["unlucky"] < found["lucky"]
     assert found["best"] == pytest.approx(0.8, abs=0.05), "60 queries say nearly all"
     train, _, _ = rewarded(
-        Cells(cells=(*best, *worse, *new)), Cells(cells=()), formula="free-text", scaled=False, static="best"
+        PairOutcomes(cells=(*best, *worse, *new)),
+        PairOutcomes(cells=()),
+        formula="free-text",
+        scaled=False,
+        baseline="best",
     )
     rewards = {one.prompt: one.reward for one in train if one.reward > 10.0}
     assert max(rewards, key=lambda prompt: rewards[prompt]) == "best"

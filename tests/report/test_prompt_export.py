@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Prompt
-from askwell.report.prompt_export import FORMATS, Found, export
+from askwell.report.prompt_export import FORMATS, ExportedPrompt, export
 from askwell.report.run_report import Report, Standing
 from askwell.tasks.render import Placed
 
@@ -22,7 +22,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 NASTY = ["", "plain", 'say "{yes}" {{or}} {% no %}', "new\nline\\ 'quoted' ≤ 🙂", "{input} {question}"]
 
 
-def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end") -> Found:
+def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end") -> ExportedPrompt:
     standing = Standing(prompt=Prompt(instruction=text, demos=tuple(demos)), dev=None, test=None)
     report = Report(
         finished=True,
@@ -35,7 +35,7 @@ def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end")
         spend={},
         missing=0,
     )
-    return Found(report=report, render=Placed(placement=placement))
+    return ExportedPrompt(report=report, render=Placed(placement=placement))
 
 
 @given(TEXTS)

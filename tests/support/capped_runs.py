@@ -18,7 +18,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
-from askwell.models.wrappers.unwrap import Retrying
+from askwell.models.wrappers.retry import Retrying
 from askwell.optimizers.presets import PRESETS, configure
 from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from askwell.policies.data.outcomes import Outcomes
+from askwell.policies.data.outcomes import OutcomeRow
 from askwell.policies.data.table import Table
 
 PROMPTS = ("Answer at once.", "Think step by step.", "Draw a picture.")
@@ -42,10 +42,10 @@ def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]
     return tuple(queries), np.array(rates)
 
 
-def outcomes(data: Table) -> list[Outcomes]:
+def outcomes(data: Table) -> list[OutcomeRow]:
     """Spell a table as rows with a count."""
     return [
-        Outcomes(query=query, prompt=prompt, total=float(data.totals[i, j]), draws=int(data.draws[i, j]))
+        OutcomeRow(query=query, prompt=prompt, total=float(data.totals[i, j]), draws=int(data.draws[i, j]))
         for i, query in enumerate(data.queries)
         for j, prompt in enumerate(data.prompts)
         if data.draws[i, j]

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from askwell.models.wrappers.rate_controller import Throttle, Ticket
+from askwell.models.wrappers.rate_controller import RateController, Ticket
 from tests.support.rate_servers import Limiter
 
 _LONGEST_S = 400.0
@@ -86,7 +86,7 @@ class _Simulation:
     most_in_flight: int
     says_when: bool
     says_left: bool
-    throttle: Throttle
+    throttle: RateController
     dice: random.Random
     waiting: int
     now: float
@@ -159,7 +159,7 @@ def simulate(
     says_left: bool = False,
     world: World = WORLDS["even"],
     seed: int = 0,
-    throttle: Throttle | None = None,
+    throttle: RateController | None = None,
     start: float = 100.25,
 ) -> Outcome:
     """Send requests through a throttle in simulated time; refused ones are sent again at once, as the throttle lets."""
@@ -170,7 +170,7 @@ def simulate(
         most_in_flight=most_in_flight,
         says_when=says_when,
         says_left=says_left,
-        throttle=throttle or Throttle(),
+        throttle=throttle or RateController(),
         dice=random.Random(seed),
         waiting=requests,
         now=start,

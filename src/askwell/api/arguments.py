@@ -13,7 +13,7 @@ from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.protocols import ChatModel, Metric
 from askwell.engine.evaluator import Sampling
 from askwell.models.function import FunctionModel
-from askwell.models.wrappers.unwrap import Retrying
+from askwell.models.wrappers.retry import Retrying
 from askwell.tasks.demos import NONE
 from askwell.tasks.load import Source
 from askwell.tasks.metrics import from_callable

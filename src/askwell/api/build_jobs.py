@@ -17,7 +17,7 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_bod
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
-from askwell.models.wrappers.shared_gate import Gates
+from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.tasks.demos import JOINT, Demos
 from askwell.tasks.task import Task
@@ -34,7 +34,7 @@ def optimize_job(config: Config) -> OptimizeJob:
         config.optimizer, steps=config.run.steps, temperature=config.optimizer_model.temperature, demos=demos
     )
     racing = race_settings(config.racing, default=optimizer.racing)
-    gates = Gates()
+    gates = SharedGates()
     optimizer_model = config.objects.optimizer_model or build_model(
         config.optimizer_model, flag="--optimizer-model", trace=config.run.trace, gates=gates
     )
@@ -68,7 +68,7 @@ def evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     )
 
 
-def target_side(config: Config, task: Task, gates: Gates | None = None) -> TargetSide:
+def target_side(config: Config, task: Task, gates: SharedGates | None = None) -> TargetSide:
     """Return the target model, how it is asked, and what failures a run may have."""
     target = config.target
     build = build_batched if target.batch else build_model

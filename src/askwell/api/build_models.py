@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 from askwell.api.config import ModelConfig, Trace
 from askwell.api.endpoints import labels, only, places
-from askwell.api.plan import Pace
+from askwell.api.plan import CallRate
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
+from askwell.models.batch.batched import Batched
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.http_model import HttpModel
-from askwell.models.providers.registry import PROVIDERS, Place, place_of, provider_of
-from askwell.models.wrappers.renamed import Named
-from askwell.models.wrappers.shared_gate import Gates
-from askwell.models.wrappers.unwrap import Batched, Coalesced, Limited, Metered, Pool, Retrying, Traced
+from askwell.models.providers.registry import PROVIDERS, ModelAddress, provider_of, resolve_address
+from askwell.models.wrappers.limited import Limited
+from askwell.models.wrappers.meter import Metered
+from askwell.models.wrappers.pool import Pool
+from askwell.models.wrappers.renamed import Renamed
+from askwell.models.wrappers.retry import Retrying
+from askwell.models.wrappers.sample_batching import SampleBatching
+from askwell.models.wrappers.shared_gate import SharedGates
+from askwell.models.wrappers.traced import Traced
 
 if TYPE_CHECKING:
     from askwell.serve.proxy import Upstream
@@ -32,7 +38,7 @@ _BATCH_ATTEMPTS = 5
 _USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
 
 
-def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
+def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: SharedGates | None = None) -> Metered:
     """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost.
 
     Roles that use one model at one endpoint with one key share a gate of `gates`: they take turns there.
@@ -44,16 +50,16 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
         raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
     if len(places(config)) > 1:
         _check_pool(config)
-    gates = gates or Gates()
+    gates = gates or SharedGates()
     members = [_limited(_bare_model(kind, name, place, flag), place, trace, gates, flag) for place in places(config)]
     asked = members[0] if len(members) == 1 else Pool(members, labels=labels(config))
     retrying = Retrying(asked, max_attempts=config.max_attempts)
     provider = provider_of(config.model)
     takes_samples = provider is not None and provider.format != "anthropic"
-    return Metered(Coalesced(retrying) if takes_samples else retrying)
+    return Metered(SampleBatching(retrying) if takes_samples else retrying)
 
 
-def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: Gates | None = None) -> Metered:
+def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: SharedGates | None = None) -> Metered:
     """Return a model that is asked in its provider's batches; limits hold for what is asked directly."""
     if len(places(config)) > 1:
         raise ConfigError(
@@ -64,7 +70,7 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
     bare = _served(config, flag)
     if not isinstance(bare, HttpModel):
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    direct = _limited(Named(bare, name=config.model), config, trace, gates or Gates(), flag)
+    direct = _limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
 
@@ -79,7 +85,7 @@ def _check_pool(config: ModelConfig) -> None:
         raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
 
 
-def _limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: Gates, flag: str) -> Limited:
+def _limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: SharedGates, flag: str) -> Limited:
     """Return the model at one place, within its limits."""
     return Limited(
         bare if trace == "off" else Traced(bare, detail=trace),
@@ -103,17 +109,17 @@ def _at_one_place(config: ModelConfig) -> int:
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
-def pace(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> Pace:
+def pace(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> CallRate:
     """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take.
 
     `is_served` is False for a model object: nobody knows how long its calls may take.
     """
     if not is_served:
-        return Pace(concurrency=config.concurrency, latency_s=latency_s or _USUAL_CALL_S)
+        return CallRate(concurrency=config.concurrency, latency_s=latency_s or _USUAL_CALL_S)
     kind, members = _kind(config.model), len(places(config))
     batch_s, slowest_batch_s = (_USUAL_BATCH_S, _SLOWEST_BATCH_S) if config.batch else (None, None)
     requests, tokens = config.requests_per_minute, config.tokens_per_minute
-    return Pace(
+    return CallRate(
         concurrency=in_flight(config),
         requests_per_minute=requests and requests * members,
         tokens_per_minute=tokens and tokens * members,
@@ -146,7 +152,7 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         from askwell.models.local import LocalModel
 
         return LocalModel(name, batch_size=config.batch_size)
-    return Named(_served(config, flag), name=config.model)  # without the endpoint: a run may go on at another address
+    return Renamed(_served(config, flag), name=config.model)  # without the endpoint: a run may go on at another address
 
 
 def _served(config: ModelConfig, flag: str) -> ChatModel:
@@ -170,9 +176,9 @@ def upstream_of(config: ModelConfig) -> Upstream:
     return Upstream(endpoint=Endpoint.parse(place.base_url), model=place.name, api_key=place.api_key)
 
 
-def _place(config: ModelConfig, flag: str) -> Place:
+def _place(config: ModelConfig, flag: str) -> ModelAddress:
     url, key_env = only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
-    return place_of(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))
+    return resolve_address(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))
 
 
 def _address(config: ModelConfig, flag: str) -> tuple[str, str]:

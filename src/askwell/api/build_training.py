@@ -16,10 +16,10 @@ from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import header_body
-from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
 from askwell.policies.protocols import Trainer, Writer
-from askwell.policies.query_splits import Shares
+from askwell.policies.query_splits import SplitShares
 from askwell.policies.settings import METHODS, LoopsSettings, ModelSettings, TrainSettings
 from askwell.policies.train_job import TrainerFactory, TrainJob
 
@@ -41,7 +41,7 @@ class PolicySettings:
     model: ModelSettings
 
 
-def train_job(config: Config, cells: Cells, *, read_writer: Callable[[Path], Writer] | None = None) -> TrainJob:
+def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], Writer] | None = None) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
 
     `read_writer` loads what the trainer among the config's objects has saved.
@@ -66,7 +66,7 @@ def train_job(config: Config, cells: Cells, *, read_writer: Callable[[Path], Wri
         trainer_in=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),
         read_writer=read_writer or language_writer,
         settings=settings.loops,
-        shares=Shares(),
+        shares=SplitShares(),
         shots=policy.shots,
         force=policy.force,
         caps=config.budget,
@@ -178,7 +178,7 @@ def language_writer(folder: Path) -> Writer:
     return load_writer(folder)
 
 
-def digest(cells: Cells) -> str:
+def digest(cells: PairOutcomes) -> str:
     """Name outcomes by their content: a training that is resumed must have the same ones."""
     rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.draws}" for one in cells.cells)
     return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

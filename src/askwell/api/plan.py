@@ -26,7 +26,7 @@ ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class CallRate:
     """How fast a model may be asked."""
 
     concurrency: int = 16
@@ -68,7 +68,7 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class CapEffect:
     """What one cap does to the run."""
 
     cap: str
@@ -91,7 +91,7 @@ class Plan:
     expected_seconds: float
     worst_seconds: float | None
     """Every call just within its time-out and none tried twice; None where a model has no time-out."""
-    cuts: tuple[Cut, ...]
+    cuts: tuple[CapEffect, ...]
     """One for each cap that is set."""
 
     @property
@@ -103,12 +103,12 @@ class Plan:
         return _sum_known([one.worst.cost_usd for one in self.models])
 
 
-def plan_job(job: OptimizeJob, *, target: Pace | None = None, optimizer: Pace | None = None) -> Plan:
+def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: CallRate | None = None) -> Plan:
     """Estimate what a job will cost; asks no model, reads no clock, writes nothing.
 
     Without a pace a model is taken to answer in 2 seconds, as many at once as the job allows.
     """
-    paces = (target or Pace(concurrency=job.side.concurrency), optimizer or Pace())
+    paces = (target or CallRate(concurrency=job.side.concurrency), optimizer or CallRate())
     models = (job.side.model, job.optimizer_model)
     usual = tuple(parts_of(model).price for model in models)
     dearest = tuple(parts_of(model).direct_price for model in models)  # of batches: what is too little for one
@@ -157,7 +157,7 @@ class _Level:
         )
 
 
-def _cuts(caps: Caps, usual: Sequence[_Level], most: Sequence[_Level], *, timed: bool) -> Iterator[Cut]:
+def _cuts(caps: Caps, usual: Sequence[_Level], most: Sequence[_Level], *, timed: bool) -> Iterator[CapEffect]:
     limits = {
         "calls": caps.max_calls, "tokens": caps.max_tokens, "dollars": caps.max_usd, "minutes": caps.max_minutes,
     }  # fmt: skip
@@ -176,10 +176,10 @@ def _cuts(caps: Caps, usual: Sequence[_Level], most: Sequence[_Level], *, timed:
                 last = level.step or 0
         worst = sum(float(getattr(level, name)) for level in most)
         known = timed or name != "minutes"
-        yield Cut(cap=name, limit=limit, expected=sum(wanted), worst=worst if known else None, last_step=last)
+        yield CapEffect(cap=name, limit=limit, expected=sum(wanted), worst=worst if known else None, last_step=last)
 
 
-def _seconds(sizes: Sequence[Sizes], paces: Sequence[Pace]) -> float:
+def _seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
     """The models of a stage are asked one after the other; each is held by its slowest limit."""
     total = 0.0
     for size, pace in zip(sizes, paces, strict=True):
@@ -191,7 +191,7 @@ def _seconds(sizes: Sequence[Sizes], paces: Sequence[Pace]) -> float:
     return total
 
 
-def _slowest(sizes: Sequence[Sizes], paces: Sequence[Pace]) -> float:
+def _slowest(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
     slow = [
         replace(
             pace,

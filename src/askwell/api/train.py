@@ -20,9 +20,9 @@ from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.policies import guarded as policies
 from askwell.policies.data.offline import is_file, read_offline, run_log
-from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import table_of
-from askwell.policies.data.training_queries import digest_of, keep_learnt, read_learnt
+from askwell.policies.data.training_queries import query_digest, read_training_queries, write_training_queries
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.labelling import Show
 from askwell.policies.offline_eval.train_or_not import dense_part
@@ -102,11 +102,11 @@ def _check_single_process() -> None:
         )
 
 
-def choose(cells: Cells, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
+def choose(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
     policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
     policies.save_policy(policy, folder / folders.POLICY)
-    keep_learnt(folder / folders.POLICY, cells.queries)
+    write_training_queries(folder / folders.POLICY, cells.queries)
     return policy
 
 
@@ -142,10 +142,10 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
     """
     kept = policy_folder(place, runs_folder)
     if kept is not None:
-        return read_learnt(kept)
+        return read_training_queries(kept)
     with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
         splits = read_examples(store)
-    return frozenset(digest_of(one.input) for name, part in splits.items() if name != "test" for one in part)
+    return frozenset(query_digest(one.input) for name, part in splits.items() if name != "test" for one in part)
 
 
 def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from askwell.cli import tables
-from askwell.cli.compare_tables import Training, comparison_json, comparison_notes, comparison_table
+from askwell.cli.compare_tables import ComparedTraining, comparison_json, comparison_notes, comparison_table
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
@@ -61,10 +61,10 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
         out.print(Text(line))
 
 
-def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[Training]]:
+def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[ComparedTraining]]:
     """Replace each training by its own sources: the pairs it labelled itself were chosen by its policy."""
     sources: dict[str, None] = {}
-    trainings: list[Training] = []
+    trainings: list[ComparedTraining] = []
     for source in selected.sources:
         training = None if is_file(source) else _training(source, selected.folder)
         if training is None:
@@ -75,13 +75,13 @@ def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[T
     return replace(selected, sources=tuple(sources)), trainings
 
 
-def _training(source: str, folder: Path) -> Training | None:
+def _training(source: str, folder: Path) -> ComparedTraining | None:
     with SqliteStore(run_log(source, folder), read_only=True) as store:
         header = read_header(store)
         if not folders.is_training(header):
             return None
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
-        return Training(
+        return ComparedTraining(
             name=Path(source).name,
             sources=tuple(cast("Sequence[str]", policy["sources"])),
             figures=figures(store),

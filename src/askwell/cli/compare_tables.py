@@ -13,13 +13,13 @@ from askwell.cli.headroom_tables import headroom_json
 from askwell.cli.tables import points
 from askwell.cli.training_tables import tested_json
 from askwell.core.stats import Interval, format_interval
-from askwell.policies.offline_eval.compare import ORACLE, Comparison, Row
+from askwell.policies.offline_eval.compare import ORACLE, PolicyComparison, PolicyRow
 from askwell.policies.train_job import Figures
 from askwell.report.run_report import claim, interval_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class ComparedTraining:
     """A training named among the sources: its own sources, and what it measured."""
 
     name: str
@@ -28,7 +28,7 @@ class Training:
     """None before its headroom was known."""
 
 
-def comparison_table(comparison: Comparison, trainings: Sequence[Training]) -> Table:
+def comparison_table(comparison: PolicyComparison, trainings: Sequence[ComparedTraining]) -> Table:
     """Return one row per policy; own: share of the queries that get another prompt than the baseline prompt."""
     title = f"On {comparison.queries:,} queries × {comparison.prompts:,} prompts: points of 100, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -36,7 +36,7 @@ def comparison_table(comparison: Comparison, trainings: Sequence[Training]) -> T
     for heading in ("score", "paired gain", "own", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
-        cells = (format_interval(row.score), _gain(row.gain), _share(row.switched))
+        cells = (format_interval(row.score), _gain(row.gain), _share(row.switch_rate))
         table.add_row(*map(Text, (_named(row), *cells, f"{row.score.n:,}")), style="bold" if row.is_deployed else "")
         if row.name == ORACLE:
             table.add_row(*map(Text, _corrected(comparison)))
@@ -46,7 +46,7 @@ def comparison_table(comparison: Comparison, trainings: Sequence[Training]) -> T
     return table
 
 
-def comparison_notes(comparison: Comparison, trainings: Sequence[Training]) -> Iterator[str]:
+def comparison_notes(comparison: PolicyComparison, trainings: Sequence[ComparedTraining]) -> Iterator[str]:
     """Yield how the table was made, and a closing sentence for the default and for each training."""
     yield (
         f"{comparison.folds}-fold cross-validation: baseline prompt, scorer and margin are chosen without the queries "
@@ -65,7 +65,7 @@ def comparison_notes(comparison: Comparison, trainings: Sequence[Training]) -> I
         yield _closing(training)
 
 
-def comparison_json(comparison: Comparison, trainings: Sequence[Training]) -> dict[str, object]:
+def comparison_json(comparison: PolicyComparison, trainings: Sequence[ComparedTraining]) -> dict[str, object]:
     """Return a comparison for `--json`."""
     return {
         "queries": comparison.queries,
@@ -78,7 +78,7 @@ def comparison_json(comparison: Comparison, trainings: Sequence[Training]) -> di
                 "policy": row.name,
                 "score": interval_json(row.score),
                 "gain": interval_json(row.gain),
-                "switched": row.switched,
+                "switched": row.switch_rate,
                 "unlogged": row.unlogged,
                 "deployed": row.is_deployed,
             }
@@ -88,7 +88,7 @@ def comparison_json(comparison: Comparison, trainings: Sequence[Training]) -> di
             {
                 "run": training.name,
                 "finished": training.figures is not None and training.figures.finished,
-                "keeps_static": training.figures is not None and training.figures.keeps_static,
+                "keeps_static": training.figures is not None and training.figures.keeps_baseline,
                 "test": tested_json(None if training.figures is None else training.figures.tested),
             }
             for training in trainings
@@ -96,16 +96,16 @@ def comparison_json(comparison: Comparison, trainings: Sequence[Training]) -> di
     }
 
 
-def _tested(training: Training) -> Iterator[tuple[str, ...]]:
+def _tested(training: ComparedTraining) -> Iterator[tuple[str, ...]]:
     tested = None if training.figures is None else training.figures.tested
     if tested is not None:
         n = f"{tested.gain.n:,}"
-        yield (f"{training.name} test: single", format_interval(tested.static), "", "0 %", n)
+        yield (f"{training.name} test: single", format_interval(tested.baseline), "", "0 %", n)
         policy, gain = format_interval(tested.policy), _gain(tested.gain)
-        yield (f"{training.name} test: policy", policy, gain, _share(tested.switched), n)
+        yield (f"{training.name} test: policy", policy, gain, _share(tested.switch_rate), n)
 
 
-def _corrected(comparison: Comparison) -> tuple[str, ...]:
+def _corrected(comparison: PolicyComparison) -> tuple[str, ...]:
     room = comparison.headroom.gain
     if room.kind == "interval":
         return "oracle less luck", f"{100 * comparison.headroom.corrected_oracle:.1f}", str(room), "", f"{room.n:,}"
@@ -113,18 +113,18 @@ def _corrected(comparison: Comparison) -> tuple[str, ...]:
     return "oracle less luck", "?", bounds, "", f"{room.n:,}"
 
 
-def _closing(training: Training) -> str:
+def _closing(training: ComparedTraining) -> str:
     figures = training.figures
     if figures is None or not figures.finished:
         return f"{training.name} is not finished: its figures are not shown."
     if figures.tested is None:
-        why = "keeps the baseline prompt for every query" if figures.keeps_static else "has no test split"
+        why = "keeps the baseline prompt for every query" if figures.keeps_baseline else "has no test split"
         return f"{training.name} {why}: there is no test to show."
     gain = figures.tested.gain
     return f"{training.name} on its own test queries, none of which it was trained on: {_gain(gain)}: {claim(gain)}."
 
 
-def _named(row: Row) -> str:
+def _named(row: PolicyRow) -> str:
     if row.is_deployed:
         return f"{row.name} (the default)"
     return f"{row.name} (mostly luck)" if row.name == ORACLE else row.name

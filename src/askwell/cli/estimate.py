@@ -19,10 +19,10 @@ from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
 from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
-from askwell.policies.data.outcomes import Cells, without
+from askwell.policies.data.outcomes import PairOutcomes, without
 from askwell.policies.data.table import Table, table_of
-from askwell.policies.data.training_queries import digest_of
-from askwell.policies.guarded import GuardedPolicy
+from askwell.policies.data.training_queries import query_digest
+from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicy, off_policy
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 
@@ -66,9 +66,11 @@ def estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **values: Any
         out.print(Text(line))
 
 
-def estimate_policy(policy: Policy, cells: Cells, *, trained_on: frozenset[str] | None, seed: int) -> PolicyEstimate:
+def estimate_policy(
+    policy: Policy, cells: PairOutcomes, *, trained_on: frozenset[str] | None, seed: int
+) -> PolicyEstimate:
     """Estimate on the logged queries whose digests are not in `trained_on`; raises `DataError` for too few of them."""
-    seen = [query for query in cells.queries if trained_on is not None and digest_of(query) in trained_on]
+    seen = [query for query in cells.queries if trained_on is not None and query_digest(query) in trained_on]
     unseen = without(cells, seen)
     if len(unseen.queries) < MIN_QUERIES:
         raise DataError(
@@ -109,9 +111,9 @@ def _baseline_prompt(policy: Policy) -> str:
     """Return the prompt that a policy falls back on; empty if it has none, or sends nothing else."""
     match policy:
         case SelectionPolicy():
-            return policy.prompts[policy.static]
-        case GuardedPolicy():
-            return policy.static.instruction
+            return policy.prompts[policy.baseline]
+        case FallbackPolicy():
+            return policy.baseline.instruction
         case _:
             return ""
 

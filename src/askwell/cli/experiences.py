@@ -14,10 +14,10 @@ from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.headroom_tables import worth_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
-from askwell.policies.data.outcomes import Cells, Summary
-from askwell.policies.data.outcomes import summary as summarize
+from askwell.policies.data.outcomes import OutcomeSummary, PairOutcomes
+from askwell.policies.data.outcomes import summarize
 from askwell.policies.data.table import table_of
-from askwell.policies.offline_eval.train_or_not import Worth, judge
+from askwell.policies.offline_eval.train_or_not import TrainingAdvice, advise_training
 
 
 @click.command()
@@ -46,14 +46,14 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     out.print(Text(worth.verdict if worth is not None else problem))
 
 
-def _judge(outcomes: Cells, seed: int) -> tuple[Worth | None, str]:
+def _judge(outcomes: PairOutcomes, seed: int) -> tuple[TrainingAdvice | None, str]:
     try:
-        return judge(table_of(outcomes), seed=seed), ""
+        return advise_training(table_of(outcomes), seed=seed), ""
     except DataError as error:
         return None, f"Headroom can't be measured: {error}."
 
 
-def _rows(summary: Summary) -> list[tuple[str, str]]:
+def _rows(summary: OutcomeSummary) -> list[tuple[str, str]]:
     merged = f"; {summary.copies:,} copies left out" if summary.copies else ""
     merged += f", {summary.conflicts:,} of them with another score" if summary.conflicts else ""
     return [

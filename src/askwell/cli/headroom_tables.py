@@ -7,17 +7,17 @@ from dataclasses import asdict
 
 from askwell.core.stats import format_interval
 from askwell.policies.offline_eval.headroom import Headroom
-from askwell.policies.offline_eval.train_or_not import Worth
+from askwell.policies.offline_eval.train_or_not import TrainingAdvice
 from askwell.report.run_report import interval_json
 
 
-def headroom_rows(worth: Worth) -> list[tuple[str, str]]:
+def headroom_rows(worth: TrainingAdvice) -> list[tuple[str, str]]:
     """Return the measurements as labels and values; scores in points of 100."""
     room, shares = worth.headroom, worth.headroom.shares
     rows = [
         ("queries × prompts", f"{room.queries:,} × {room.prompts:,}"),
-        ("baseline prompt", repr(room.static_prompt)),
-        ("its score", format_interval(room.static)),
+        ("baseline prompt", repr(room.baseline_prompt)),
+        ("its score", format_interval(room.baseline)),
         ("naive oracle (inflated by luck)", f"{100 * room.naive_oracle:.1f}"),
         _corrected(room),
         (
@@ -31,7 +31,7 @@ def headroom_rows(worth: Worth) -> list[tuple[str, str]]:
     return rows
 
 
-def worth_json(worth: Worth) -> dict[str, object]:
+def worth_json(worth: TrainingAdvice) -> dict[str, object]:
     """Return headroom, and the gain of a selector, for `--json`."""
     return {
         **headroom_json(worth.headroom),
@@ -47,8 +47,8 @@ def headroom_json(room: Headroom) -> dict[str, object]:
     return {
         "queries": room.queries,
         "prompts": room.prompts,
-        "static_prompt": room.static_prompt,
-        "static": interval_json(room.static),
+        "static_prompt": room.baseline_prompt,
+        "static": interval_json(room.baseline),
         "naive_oracle": room.naive_oracle,
         "method": room.method,
         "gain": asdict(room.gain),

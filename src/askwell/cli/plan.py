@@ -16,7 +16,7 @@ from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.logged import resumed
 from askwell.api.optimize import plan_of
-from askwell.api.plan import Amount, Cut, Plan
+from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -134,7 +134,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
     )
 
 
-def _cut_text(cut: Cut) -> str:
+def _cut_text(cut: CapEffect) -> str:
     cap = f"The cap of {cut.limit:g} {cut.cap}"
     if cut.expected > cut.limit:
         return f"{cap} is expected to end the run after step {cut.last_step}"

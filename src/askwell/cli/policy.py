@@ -16,7 +16,7 @@ from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import run_log
-from askwell.policies.selection.guard import guard_body
+from askwell.policies.selection.guard import encode_fallback
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import figures
 from askwell.runlog import folders
@@ -81,9 +81,9 @@ def _show_selection(name: str, folder: Path, *, as_json: bool) -> None:
     if as_json:
         tables.print_json({
             "prompts": list(selector.prompts),
-            "static_prompt": selector.prompts[selector.static],
+            "static_prompt": selector.prompts[selector.baseline],
             "scorer": selector.name,
-            "guard": guard_body(selector.guard),
+            "guard": encode_fallback(selector.guard),
         })  # fmt: skip
         return
     Console().print(Text(selection_sentence(selector)))

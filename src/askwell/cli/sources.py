@@ -11,7 +11,7 @@ import click
 from askwell.cli.flags import FOLDER_FLAG
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import read_offline, refuse_overlap
-from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.outcomes import PairOutcomes
 
 SOURCE_FLAGS = [
     click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Column map, e.g. query=question."),
@@ -35,14 +35,14 @@ class OutcomeSources:
     held_out: tuple[str, ...]
     seed: int
 
-    def read(self) -> Cells:
+    def read(self) -> PairOutcomes:
         """Read and merge the sources. Raises `DataError` where a held-out query is among them."""
         outcomes = self._read(self.sources)
         if self.held_out:
             refuse_overlap(outcomes, self._read(self.held_out))
         return outcomes
 
-    def _read(self, sources: Sequence[str]) -> Cells:
+    def _read(self, sources: Sequence[str]) -> PairOutcomes:
         return read_offline(sources, folder=self.folder, columns=self.columns, target=self.target)
 
 

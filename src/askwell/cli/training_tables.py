@@ -11,9 +11,9 @@ from rich.text import Text
 
 from askwell.cli.tables import points
 from askwell.core.stats import format_interval
-from askwell.policies.loop_records import LoopResult, loop_body
+from askwell.policies.loop_records import LoopResult, encode_loop
 from askwell.policies.multi_loop import Tested
-from askwell.policies.selection.guard import Guard
+from askwell.policies.selection.guard import FallbackThreshold
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import Figures
 from askwell.report.run_report import claim, interval_json
@@ -22,7 +22,7 @@ from askwell.report.run_report import claim, interval_json
 def training_report(training: Figures) -> Iterator[RenderableType]:
     """Yield the parts of a training's report, top down."""
     yield Text(f"Headroom: {training.verdict}")
-    yield Text(f"Baseline prompt: {training.static.instruction!r}")
+    yield Text(f"Baseline prompt: {training.baseline.instruction!r}")
     if training.loops:
         yield loops_table(training.loops)
         if training.loops[-1].reward:
@@ -30,14 +30,14 @@ def training_report(training: Figures) -> Iterator[RenderableType]:
     if training.tested is not None:
         tested = training.tested
         yield Text(
-            f"Held-out test ({tested.gain.n} queries): baseline prompt {format_interval(tested.static)}, policy "
+            f"Held-out test ({tested.gain.n} queries): baseline prompt {format_interval(tested.baseline)}, policy "
             f"{format_interval(tested.policy)}."
         )
         yield Text(
             f"Policy minus baseline prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
-            f"{100 * tested.switched:.0f} % of them got another prompt."
+            f"{100 * tested.switch_rate:.0f} % of them got another prompt."
         )
-    if training.finished and training.keeps_static:
+    if training.finished and training.keeps_baseline:
         yield Text("Kept: the baseline prompt, for every query.")
     yield Text(f"Ended: {training.reason}." if training.finished else "Not finished.")
 
@@ -55,7 +55,7 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
         table.add_row(
             str(loop.loop),
             f"{loop.collected:,}",
-            f"{100 * loop.static.estimate:.1f}",
+            f"{100 * loop.baseline.estimate:.1f}",
             points(loop.written).replace("[", "\\["),
             points(loop.guarded).replace("[", "\\["),
             _switched(loop.guard),
@@ -71,10 +71,10 @@ def training_json(training: Figures) -> dict[str, object]:
         "reason": training.reason,
         "worth_it": training.worth_it,
         "verdict": training.verdict,
-        "static_prompt": training.static.instruction,
-        "keeps_static": training.keeps_static,
+        "static_prompt": training.baseline.instruction,
+        "keeps_static": training.keeps_baseline,
         "best_loop": training.best_loop,
-        "loops": [loop_body(loop) for loop in training.loops],
+        "loops": [encode_loop(loop) for loop in training.loops],
         "test": tested_json(training.tested),
     }
 
@@ -84,15 +84,15 @@ def tested_json(tested: Tested | None) -> dict[str, object] | None:
     if tested is None:
         return None
     return {
-        "static": interval_json(tested.static),
+        "static": interval_json(tested.baseline),
         "policy": interval_json(tested.policy),
         "gain": interval_json(tested.gain),
-        "switched": tested.switched,
+        "switched": tested.switch_rate,
     }
 
 
-def _switched(guard: Guard) -> str:
-    return f"{100 * guard.switched:.0f} %"
+def _switched(guard: FallbackThreshold) -> str:
+    return f"{100 * guard.switch_rate:.0f} %"
 
 
 def selection_sentence(policy: SelectionPolicy) -> str:
@@ -100,5 +100,5 @@ def selection_sentence(policy: SelectionPolicy) -> str:
     guard = policy.guard
     return (
         f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
-        f"{100 * guard.gain:+.1f} points, {100 * guard.switched:.0f} % of the queries switched."
+        f"{100 * guard.gain:+.1f} points, {100 * guard.switch_rate:.0f} % of the queries switched."
     )

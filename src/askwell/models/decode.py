@@ -22,7 +22,7 @@ _COMPACT_BELOW = 0.75  # copying the cache costs about one step; worth it when a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class DecodeRow:
     """One prompt to continue."""
 
     ids: tuple[int, ...]
@@ -44,7 +44,7 @@ class Continuation:
 class _Slot:
     """A row while it is decoded."""
 
-    row: Row
+    row: DecodeRow
     dice: random.Random
     ids: list[int]
     is_finished: bool = False
@@ -55,7 +55,7 @@ class _Slot:
 
 
 @torch.inference_mode()
-def decode(model: Any, rows: Sequence[Row], *, end_ids: frozenset[int]) -> list[Continuation]:  # noqa: ANN401
+def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) -> list[Continuation]:  # noqa: ANN401
     """Continue every row until an end token or its `max_tokens` (at least 1)."""
     slots = [_Slot(row, random.Random(row.seed), []) for row in rows]
     current = list(slots)

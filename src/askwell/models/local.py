@@ -26,7 +26,7 @@ from askwell.models.micro_batching import MicroBatcher
 from askwell.models.request_key import request_key
 
 if TYPE_CHECKING:
-    from askwell.models.decode import Continuation, Row
+    from askwell.models.decode import Continuation, DecodeRow
 
 _LOG = logging.getLogger(__name__)
 _DTYPES = ("bfloat16", "float16", "float32", "float64")
@@ -70,7 +70,7 @@ class LocalModel:
         self._context: int | None = getattr(config, "max_position_embeddings", None)
         self._end_ids = _end_ids(self._model, self._tokenizer)
         self._thread: ThreadPoolExecutor | None = None
-        self._decoding: MicroBatcher[Row, Continuation] = MicroBatcher(
+        self._decoding: MicroBatcher[DecodeRow, Continuation] = MicroBatcher(
             self._decode,
             lambda row: len(row.ids) + row.max_tokens,
             self._worker,
@@ -91,7 +91,7 @@ class LocalModel:
         return self._name
 
     async def complete(self, request: Request) -> Completion:
-        from askwell.models.decode import Row
+        from askwell.models.decode import DecodeRow
 
         started = time.perf_counter()
         ids = self._prompt_ids(request.messages)
@@ -100,7 +100,7 @@ class LocalModel:
             error = f"the prompt has {len(ids)} tokens; {self.name} takes {self._context} with the reply"
             return Completion(outcome="failed", fault="bad_request", error=error)
         seed = request_key(self.name, request)
-        row = Row(ids=ids, max_tokens=room, temperature=request.temperature, seed=seed)
+        row = DecodeRow(ids=ids, max_tokens=room, temperature=request.temperature, seed=seed)
         reply = await self._decoding.submit(row)
         return Completion(
             text=self._tokenizer.decode(list(reply.ids), skip_special_tokens=True),
@@ -129,7 +129,7 @@ class LocalModel:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="askwell-local")
         return self._thread
 
-    def _decode(self, rows: Sequence[Row]) -> Sequence[Continuation]:
+    def _decode(self, rows: Sequence[DecodeRow]) -> Sequence[Continuation]:
         from askwell.models.decode import decode
 
         try:

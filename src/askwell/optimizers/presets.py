@@ -19,8 +19,8 @@ from askwell.engine.race import RaceSettings
 from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
 from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
 from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings
+from askwell.optimizers.baselines.external import ExternalSearch as PeerSearch
 from askwell.optimizers.baselines.external import Peer, PeerSettings
-from askwell.optimizers.baselines.external import Search as PeerSearch
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
 from askwell.optimizers.baselines.protegi import ProTeGi, ProTeGiSettings
 from askwell.optimizers.baselines.references import Reference, ReferenceSettings

@@ -18,7 +18,7 @@ DRAWN_PER_KEPT = 4
 """`uncertainty` draws this many times the samples it may keep."""
 
 
-def to_label(
+def select_pairs(
     writer: Writer,
     examples: Sequence[Example],
     *,
@@ -45,7 +45,7 @@ def to_label(
 
 
 def within(
-    written: Sequence[tuple[str, Prompt]], *, static: Prompt | None, tried: Collection[str], room: float
+    written: Sequence[tuple[str, Prompt]], *, baseline: Prompt | None, tried: Collection[str], room: float
 ) -> tuple[tuple[str, Prompt], ...]:
     """Return as many (example id, prompt) pairs as there is room for, each new query's static prompt counted in.
 
@@ -54,7 +54,7 @@ def within(
     kept: list[tuple[str, Prompt]] = []
     beside: dict[tuple[str, Prompt], None] = {}
     for example_id, prompt in written:
-        more = [] if static is None or example_id in tried else [(example_id, static)]
+        more = [] if baseline is None or example_id in tried else [(example_id, baseline)]
         wanted = {*beside, *more}
         if len(kept) + 1 + len(wanted) > room:
             break

@@ -11,7 +11,7 @@ from askwell.policies.protocols import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class WriterCheckpoints:
     """A folder with one writer a loop; without a folder nothing is kept, and a resumed run trains again."""
 
     folder: Path | None = None

@@ -21,10 +21,10 @@ from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.protocols import Writer
-from askwell.policies.selection.guard import ALWAYS, Guard, guard_body, guard_of
+from askwell.policies.selection.guard import ALWAYS, FallbackThreshold, decode_fallback, encode_fallback
 from askwell.policies.selection.selection import KIND as SELECTION
 from askwell.policies.selection.selection import SelectionPolicy, load_selection
-from askwell.policies.selection_writer import Chooser, load_chooser
+from askwell.policies.selection_writer import SelectorWriter, load_selector
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 
 FORMAT = 1
@@ -35,7 +35,7 @@ CHOOSER = "chooser"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenPrompt:
     """The prompt a policy would send to one query, were there no guard, and what it is thought to add."""
 
     prompt: Prompt
@@ -44,38 +44,38 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GuardedPolicy:
+class FallbackPolicy:
     """Write prompts, rank them by the value head, and keep the static prompt where no gain is in sight."""
 
     writer: Writer
-    static: Prompt
-    guard: Guard
+    baseline: Prompt
+    guard: FallbackThreshold
     samples: int = 0
     """0: the greedy prompt alone. N: that one and N sampled ones, the best by the value head."""
     seed: int = 0
 
     def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
         if math.isinf(self.guard.margin) and self.guard.margin > 0:
-            return [self.static] * len(queries)
+            return [self.baseline] * len(queries)
         return [self._guarded(written) for written in self.written(queries)]
 
-    def written(self, queries: Sequence[str]) -> list[Written]:
+    def written(self, queries: Sequence[str]) -> list[WrittenPrompt]:
         """Return each query's best written prompt by the value head, the guard left out."""
         options = self._options(queries)
         if not self.samples and self.guard == ALWAYS:  # nothing to rank, nothing to guard: the value head is not asked
-            return [Written(prompt=self._with(texts[0]), advantage=math.inf) for texts in options]
+            return [WrittenPrompt(prompt=self._with(texts[0]), advantage=math.inf) for texts in options]
         flat = [(row, text) for row, texts in enumerate(options) for text in texts]
-        base = [(query, self.static.instruction) for query in queries]
+        base = [(query, self.baseline.instruction) for query in queries]
         values = self.writer.value([*((queries[row], text) for row, text in flat), *base])
-        best: dict[int, Written] = {}
+        best: dict[int, WrittenPrompt] = {}
         for (row, text), value in zip(flat, values[: len(flat)], strict=True):
-            gain = 0.0 if text == self.static.instruction else value - values[len(flat) + row]
+            gain = 0.0 if text == self.baseline.instruction else value - values[len(flat) + row]
             if row not in best or gain > best[row].advantage:
-                best[row] = Written(prompt=self._with(text), advantage=gain)
+                best[row] = WrittenPrompt(prompt=self._with(text), advantage=gain)
         return [best[row] for row in range(len(queries))]
 
-    def _guarded(self, written: Written) -> Prompt:
-        return written.prompt if written.advantage > self.guard.margin else self.static
+    def _guarded(self, written: WrittenPrompt) -> Prompt:
+        return written.prompt if written.advantage > self.guard.margin else self.baseline
 
     def _options(self, queries: Sequence[str]) -> list[list[str]]:
         """Return the different prompts written for each query, the greedy one first."""
@@ -86,7 +86,7 @@ class GuardedPolicy:
         return [list(dict.fromkeys(texts)) for texts in found]
 
     def _with(self, instruction: str) -> Prompt:
-        return replace(self.static, instruction=instruction)
+        return replace(self.baseline, instruction=instruction)
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
@@ -97,12 +97,12 @@ def save_policy(policy: Policy, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(policy, FixedPolicy):
         body: dict[str, object] = {"kind": "fixed", "prompt": encode_prompt(policy.prompt)}
-    elif isinstance(policy, GuardedPolicy):
+    elif isinstance(policy, FallbackPolicy):
         policy.writer.save(folder / WRITER)
         body = {
-            "kind": CHOOSER if isinstance(policy.writer, Chooser) else "writer",
-            "prompt": encode_prompt(policy.static),
-            "guard": guard_body(policy.guard),
+            "kind": CHOOSER if isinstance(policy.writer, SelectorWriter) else "writer",
+            "prompt": encode_prompt(policy.baseline),
+            "guard": encode_fallback(policy.guard),
             "samples": policy.samples,
             "seed": policy.seed,
         }
@@ -125,13 +125,13 @@ def load_policy(folder: Path, *, read_writer: Callable[[Path], Writer]) -> Polic
         return load_selection(folder)
     if body.get("format") != FORMAT or body.get("kind") not in {"fixed", "writer", CHOOSER}:
         raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
-    static = decode_prompt(cast("Body", body["prompt"]))
+    baseline = decode_prompt(cast("Body", body["prompt"]))
     if body["kind"] == "fixed":
-        return FixedPolicy(prompt=static)
-    return GuardedPolicy(
-        writer=(load_chooser if body["kind"] == CHOOSER else read_writer)(folder / WRITER),
-        static=static,
-        guard=guard_of(cast("dict[str, float | str | None]", body["guard"])),
+        return FixedPolicy(prompt=baseline)
+    return FallbackPolicy(
+        writer=(load_selector if body["kind"] == CHOOSER else read_writer)(folder / WRITER),
+        baseline=baseline,
+        guard=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
         samples=cast("int", body["samples"]),
         seed=cast("int", body["seed"]),
     )

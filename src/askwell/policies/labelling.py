@@ -12,8 +12,8 @@ from askwell.engine.evaluator import Evaluator
 from askwell.engine.progress import with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
-from askwell.policies.guarded import Written
-from askwell.policies.loop_records import Chosen, Purpose, chosen_body
+from askwell.policies.guarded import WrittenPrompt
+from askwell.policies.loop_records import ChosenPairs, Purpose, encode_chosen
 from askwell.runlog.codec import encode_prompt
 
 Show = Callable[[str, int, int], None]
@@ -26,28 +26,28 @@ _SPLITS: Mapping[Purpose, Split] = MappingProxyType({"collect": "train", "dev": 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class PairedScores:
     """What was written and the static prompt on the same examples."""
 
     ours: list[float]
-    static: list[float]
+    baseline: list[float]
     advantages: list[float]
-    switched: float
+    switch_rate: float
 
     @property
     def gains(self) -> list[float]:
-        return [ours - static for ours, static in zip(self.ours, self.static, strict=True)]
+        return [ours - baseline for ours, baseline in zip(self.ours, self.baseline, strict=True)]
 
 
 @dataclass(slots=True, kw_only=True)
-class Asker:
+class PairLabeller:
     """Puts pairs to the target through one evaluator; `known` holds what the log had fixed before a kill."""
 
     evaluator: Evaluator
-    static: Prompt
+    baseline: Prompt
     examples: Mapping[str, Example]
     """By id: whoever may be asked."""
-    known: dict[tuple[int, Purpose], Chosen]
+    known: dict[tuple[int, Purpose], ChosenPairs]
     show: Show = lambda stage, done, total: None
     _named: set[Prompt] = field(default_factory=set[Prompt])
 
@@ -56,42 +56,42 @@ class Asker:
         loop: int,
         purpose: Purpose,
         examples: Sequence[Example],
-        write: Callable[[Sequence[str]], list[Written]],
-    ) -> Compared:
+        write: Callable[[Sequence[str]], list[WrittenPrompt]],
+    ) -> PairedScores:
         """Ask what is written and the static prompt on the same examples; examples that miss either are left out."""
 
-        def choose() -> Chosen:
+        def choose() -> ChosenPairs:
             written = write([example.input for example in examples])
-            return Chosen(
+            return ChosenPairs(
                 loop=loop,
                 purpose=purpose,
                 pairs=tuple((one.id, what.prompt) for one, what in zip(examples, written, strict=True)),
                 advantages=tuple(min(what.advantage, _ENDLESS) for what in written),
             )
 
-        scores = _means(await self.asked(loop, purpose, choose, with_static=True))
+        scores = _means(await self.asked(loop, purpose, choose, with_baseline=True))
         chosen = self.known[loop, purpose]
         rows = [
-            (scores[one, prompt], scores[one, self.static], advantage, prompt != self.static)
+            (scores[one, prompt], scores[one, self.baseline], advantage, prompt != self.baseline)
             for (one, prompt), advantage in zip(chosen.pairs, chosen.advantages, strict=True)
-            if (one, prompt) in scores and (one, self.static) in scores
+            if (one, prompt) in scores and (one, self.baseline) in scores
         ]
-        return Compared(
+        return PairedScores(
             ours=[row[0] for row in rows],
-            static=[row[1] for row in rows],
+            baseline=[row[1] for row in rows],
             advantages=[row[2] for row in rows],
-            switched=sum(row[3] for row in rows) / max(1, len(rows)),
+            switch_rate=sum(row[3] for row in rows) / max(1, len(rows)),
         )
 
     async def asked(
-        self, loop: int, purpose: Purpose, choose: Callable[[], Chosen], *, with_static: bool = False
+        self, loop: int, purpose: Purpose, choose: Callable[[], ChosenPairs], *, with_baseline: bool = False
     ) -> list[Rollout]:
         """Fix the pairs in the log, texts first, then ask the target; what was answered before costs nothing."""
         chosen = self.known.get((loop, purpose))
         if chosen is None:
             self.show(f"loop {loop}: writing prompts ({purpose})", 0, 0)
             chosen = self.known[loop, purpose] = await asyncio.to_thread(choose)
-        pairs = [*chosen.pairs, *((one, self.static) for one, _ in chosen.pairs if with_static)]
+        pairs = [*chosen.pairs, *((one, self.baseline) for one, _ in chosen.pairs if with_baseline)]
         journal = self.evaluator.journal
         texts = [prompt for prompt in dict.fromkeys(prompt for _, prompt in pairs) if prompt not in self._named]
         self._named.update(texts)
@@ -101,7 +101,7 @@ class Asker:
                 Event(position=first + place, kind="prompt", body=encode_prompt(text))
                 for place, text in enumerate(texts)
             ),
-            Event(position=first + len(texts), kind="pairs", body=chosen_body(chosen)),
+            Event(position=first + len(texts), kind="pairs", body=encode_chosen(chosen)),
         )
         cells = self._cells(list(dict.fromkeys(pairs)), loop, purpose)
         begun = self.evaluator.done

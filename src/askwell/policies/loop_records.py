@@ -8,14 +8,14 @@ from typing import Literal, cast
 
 from askwell.core.stats import Interval, Method
 from askwell.core.types import Event, Prompt
-from askwell.policies.selection.guard import Guard, guard_body, guard_of
+from askwell.policies.selection.guard import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 
 Purpose = Literal["collect", "dev", "test"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class ChosenPairs:
     """Pairs fixed before any of them is asked, so that a resumed run asks the same ones."""
 
     loop: int
@@ -35,12 +35,12 @@ class LoopResult:
     collected: int
     """Pairs labelled for this loop, those of the static prompt included."""
     trained_on: int
-    static: Interval
+    baseline: Interval
     written: Interval
     """Gain of sending whatever is written, without a guard; paired."""
     guarded: Interval
     """Gain with the guard, its margin tuned on other dev queries; paired."""
-    guard: Guard
+    guard: FallbackThreshold
     """Tuned on all dev queries: what is deployed."""
     target_calls: int
     """Paid so far in this run."""
@@ -48,7 +48,7 @@ class LoopResult:
     """What a pair was worth, where that is not its score."""
 
 
-def chosen_body(chosen: Chosen) -> dict[str, object]:
+def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:
     """Spell chosen pairs; prompts by id."""
     body: dict[str, object] = {
         "loop": chosen.loop,
@@ -60,10 +60,10 @@ def chosen_body(chosen: Chosen) -> dict[str, object]:
     return body
 
 
-def choices(events: Iterable[Event]) -> dict[tuple[int, Purpose], Chosen]:
+def decode_chosen(events: Iterable[Event]) -> dict[tuple[int, Purpose], ChosenPairs]:
     """Read the pairs a run has fixed so far, by loop and purpose."""
     prompts: dict[str, Prompt] = {}
-    found: dict[tuple[int, Purpose], Chosen] = {}
+    found: dict[tuple[int, Purpose], ChosenPairs] = {}
     for event in events:
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
@@ -71,7 +71,7 @@ def choices(events: Iterable[Event]) -> dict[tuple[int, Purpose], Chosen]:
             body = event.body
             loop, purpose = cast("int", body["loop"]), cast("Purpose", body["purpose"])
             pairs = cast("Sequence[tuple[str, str]]", body["pairs"])
-            found[loop, purpose] = Chosen(
+            found[loop, purpose] = ChosenPairs(
                 loop=loop,
                 purpose=purpose,
                 pairs=tuple((example_id, prompts[prompt]) for example_id, prompt in pairs),
@@ -80,27 +80,27 @@ def choices(events: Iterable[Event]) -> dict[tuple[int, Purpose], Chosen]:
     return found
 
 
-def loop_body(result: LoopResult) -> dict[str, object]:
+def encode_loop(result: LoopResult) -> dict[str, object]:
     """Spell a loop's figures."""
     return {
         "loop": result.loop,
         "collected": result.collected,
         "trained_on": result.trained_on,
-        "static": interval_body(result.static),
-        "written": interval_body(result.written),
-        "guarded": interval_body(result.guarded),
-        "guard": guard_body(result.guard),
+        "static": encode_interval(result.baseline),
+        "written": encode_interval(result.written),
+        "guarded": encode_interval(result.guarded),
+        "guard": encode_fallback(result.guard),
         "target_calls": result.target_calls,
         **({"reward": result.reward} if result.reward else {}),
     }
 
 
-def loops(events: Iterable[Event]) -> list[LoopResult]:
+def decode_loops(events: Iterable[Event]) -> list[LoopResult]:
     """Read every finished loop's figures."""
     return [_loop_of(event.body) for event in events if event.kind == "loop"]
 
 
-def interval_body(interval: Interval) -> dict[str, object]:
+def encode_interval(interval: Interval) -> dict[str, object]:
     """Spell an interval with how it was made."""
     return {
         "estimate": interval.estimate,
@@ -112,7 +112,7 @@ def interval_body(interval: Interval) -> dict[str, object]:
     }
 
 
-def interval_of(body: Body) -> Interval:
+def decode_interval(body: Body) -> Interval:
     """Read an interval back."""
     return Interval(
         estimate=cast("float", body["estimate"]),
@@ -129,10 +129,10 @@ def _loop_of(body: Body) -> LoopResult:
         loop=cast("int", body["loop"]),
         collected=cast("int", body["collected"]),
         trained_on=cast("int", body["trained_on"]),
-        static=interval_of(cast("Body", body["static"])),
-        written=interval_of(cast("Body", body["written"])),
-        guarded=interval_of(cast("Body", body["guarded"])),
-        guard=guard_of(cast("Mapping[str, float | str | None]", body["guard"])),
+        baseline=decode_interval(cast("Body", body["static"])),
+        written=decode_interval(cast("Body", body["written"])),
+        guarded=decode_interval(cast("Body", body["guarded"])),
+        guard=decode_fallback(cast("Mapping[str, float | str | None]", body["guard"])),
         target_calls=cast("int", body["target_calls"]),
         reward=cast("str", body.get("reward", "")),
     )

@@ -24,19 +24,19 @@ from askwell.core.protocols import Policy
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
 from askwell.engine.evaluator import Evaluator, Interrupted
-from askwell.policies.acquisition import to_label, within
-from askwell.policies.checkpoints import Kept
-from askwell.policies.data.outcomes import Cells, Outcomes, experiences, merge
+from askwell.policies.acquisition import select_pairs, within
+from askwell.policies.checkpoints import WriterCheckpoints
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, experiences, merge
 from askwell.policies.data.subsample import thinned
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import GuardedPolicy, Written
-from askwell.policies.labelling import Asker, Show
-from askwell.policies.loop_records import Chosen, LoopResult, choices, loop_body
+from askwell.policies.guarded import FallbackPolicy, WrittenPrompt
+from askwell.policies.labelling import PairLabeller, Show
+from askwell.policies.loop_records import ChosenPairs, LoopResult, decode_chosen, encode_loop
 from askwell.policies.protocols import Trainer, Writer
-from askwell.policies.query_splits import Parts
+from askwell.policies.query_splits import QuerySplits
 from askwell.policies.rewards import rewarded
-from askwell.policies.selection.guard import ALWAYS, Guard, cross_fitted_gains, never, tune_margin
-from askwell.policies.selection_writer import fit_chooser
+from askwell.policies.selection.guard import ALWAYS, FallbackThreshold, cross_fitted_gains, never, tune_on_gains
+from askwell.policies.selection_writer import fit_selector
 from askwell.policies.settings import LoopsSettings
 
 
@@ -44,15 +44,15 @@ from askwell.policies.settings import LoopsSettings
 class Tested:
     """The one look at the test split: static prompt and deployed policy on the same examples."""
 
-    static: Interval
+    baseline: Interval
     policy: Interval
     gain: Interval
-    switched: float
+    switch_rate: float
     """Share of the test queries that got another prompt than the static one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
+class LoopsResult:
     """What the loops came to."""
 
     policy: Policy
@@ -67,12 +67,12 @@ class Learnt:
 class MultiLoop:
     """One run of the loops over a journal that `begin` has been called on."""
 
-    parts: Parts
-    static: Prompt
+    parts: QuerySplits
+    baseline: Prompt
     trainer: Trainer
     evaluator: Evaluator
     settings: LoopsSettings
-    keep: Kept
+    keep: WriterCheckpoints
     """Where each loop's writer is kept."""
     calls_left: Callable[[], float] = lambda: math.inf
     """Target calls that may still be paid, what is kept back for the final test not counted."""
@@ -80,15 +80,15 @@ class MultiLoop:
 
     def __post_init__(self) -> None:
         parts = (*self.parts.dev_examples, *self.parts.collection, *self.parts.test)
-        self._asker = Asker(
+        self._asker = PairLabeller(
             evaluator=self.evaluator,
-            static=self.static,
+            baseline=self.baseline,
             examples={example.id: example for example in parts},
-            known=choices(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            known=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
             show=self.show,
         )
 
-    async def run(self) -> Learnt:
+    async def run(self) -> LoopsResult:
         """Go through the loops, test the best policy once, and write the result."""
         done, reason = await self._loops()
         best = max(done, key=lambda one: one.result.guarded.estimate)  # the first of equals: fewer trainings
@@ -98,8 +98,8 @@ class MultiLoop:
                 tested = await self._tested(best)
             except BudgetExhausted as exhausted:
                 reason = f"{reason}; {exhausted}, and the final test was cut short"
-        return Learnt(
-            policy=FixedPolicy(prompt=self.static) if _keeps_static(best.policy.guard) else best.policy,
+        return LoopsResult(
+            policy=FixedPolicy(prompt=self.baseline) if _keeps_static(best.policy.guard) else best.policy,
             best_loop=best.result.loop,
             loops=tuple(one.result for one in done),
             tested=tested,
@@ -129,8 +129,8 @@ class MultiLoop:
         """Loop 0: what choosing among the logged prompts does; nothing where it can't be learnt."""
         if not self.settings.selector_first:
             return []
-        static, seed = self.static.instruction, self.settings.seed
-        chooser = await asyncio.to_thread(lambda: fit_chooser(self.parts.train, static=static, seed=seed))
+        baseline, seed = self.baseline.instruction, self.settings.seed
+        chooser = await asyncio.to_thread(lambda: fit_selector(self.parts.train, baseline=baseline, seed=seed))
         if chooser is None:
             return []
         return [await self._on_dev(0, chooser, self.parts.train, 0, samples=0)]
@@ -139,18 +139,18 @@ class MultiLoop:
         trained = [one for one in done if one.result.loop]
         return 0 < self.settings.patience <= _barren(trained)
 
-    async def _collected(self, number: int, writer: Writer | None) -> list[Outcomes]:
+    async def _collected(self, number: int, writer: Writer | None) -> list[OutcomeRow]:
         """Label what the last loop's policy would try; the first loop has the log."""
         if writer is None:
             return []
         found = await self._asker.asked(number, "collect", lambda: self._new_pairs(number, writer))
         return [_outcome(rollout) for rollout in found if rollout.score is not None]
 
-    def _new_pairs(self, number: int, writer: Writer) -> Chosen:
+    def _new_pairs(self, number: int, writer: Writer) -> ChosenPairs:
         settings = self.settings
         room = self._affordable(number)
         past = [pair for chosen in self._asker.known.values() for pair in chosen.pairs]
-        found = to_label(
+        found = select_pairs(
             writer,
             self.parts.collection,
             pairs=int(min(settings.acquire, room)),
@@ -159,24 +159,26 @@ class MultiLoop:
             known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
             seed=settings.seed + number,
         )
-        written = [(example.id, replace(self.static, instruction=text)) for example, text in found]
-        tried = {one for one, prompt in past if prompt == self.static}
-        static = self.static if settings.label_baseline else None
-        return Chosen(loop=number, purpose="collect", pairs=within(written, static=static, tried=tried, room=room))
+        written = [(example.id, replace(self.baseline, instruction=text)) for example, text in found]
+        tried = {one for one, prompt in past if prompt == self.baseline}
+        baseline = self.baseline if settings.label_baseline else None
+        return ChosenPairs(
+            loop=number, purpose="collect", pairs=within(written, baseline=baseline, tried=tried, room=room)
+        )
 
     def _affordable(self, number: int) -> float:
         """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
         share = self.calls_left() / self.evaluator.sampling.repeats / (self.settings.loops - number + 1)
         return max(0.0, share - len(self.parts.dev_examples))
 
-    async def _trained(self, number: int, cells: Cells, start: Writer | None) -> Writer:
+    async def _trained(self, number: int, cells: PairOutcomes, start: Writer | None) -> Writer:
         """Train this loop's writer, or read the one that a killed run had finished."""
         kept = self.keep.read(number)
         if kept is not None:
             return kept
-        static, settings = self.static.instruction, self.settings
+        baseline, settings = self.baseline.instruction, self.settings
         *parts, _ = self._worth(cells)
-        train, dev = (thinned(part, most=settings.most_prompts, always=static, seed=settings.seed) for part in parts)
+        train, dev = (thinned(part, most=settings.most_prompts, always=baseline, seed=settings.seed) for part in parts)
         self.show(f"loop {number}: training on {len(train):,} outcomes", 0, 0)
         writer = await asyncio.to_thread(lambda: self.trainer.fit(train, dev, start=start, seed=settings.seed + number))
         self.keep.write(number, writer)
@@ -184,21 +186,23 @@ class MultiLoop:
             raise Interrupted
         return writer
 
-    def _worth(self, cells: Cells) -> tuple[list[Experience], list[Experience], str]:
+    def _worth(self, cells: PairOutcomes) -> tuple[list[Experience], list[Experience], str]:
         """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
-        static, settings = self.static.instruction, self.settings
+        baseline, settings = self.baseline.instruction, self.settings
         if settings.reward == "accuracy":
-            return experiences(cells, static=static), experiences(self.parts.dev, static=static), ""
+            return experiences(cells, baseline=baseline), experiences(self.parts.dev, baseline=baseline), ""
         return rewarded(
-            cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, static=static,
+            cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, baseline=baseline,
             confident=settings.loops == 1,
         )  # fmt: skip
 
-    async def _on_dev(self, number: int, writer: Writer, trained_on: Cells, collected: int, *, samples: int) -> _Done:
+    async def _on_dev(
+        self, number: int, writer: Writer, trained_on: PairOutcomes, collected: int, *, samples: int
+    ) -> _Done:
         guarded, seed = self.settings.fallback, self.settings.seed
-        policy = GuardedPolicy(
+        policy = FallbackPolicy(
             writer=writer,
-            static=self.static,
+            baseline=self.baseline,
             guard=never() if guarded else ALWAYS,
             samples=samples,
             seed=seed,
@@ -210,13 +214,13 @@ class MultiLoop:
             collected=collected,
             trained_on=len(trained_on.cells),
             reward=self._worth(trained_on)[2],
-            static=mean_interval(compared.static),
+            baseline=mean_interval(compared.baseline),
             written=_gain(gains, seed),
             guarded=_gain(cross_fitted_gains(predicted, gains, seed=seed) if guarded else gains, seed),
-            guard=tune_margin(predicted, gains) if guarded else ALWAYS,
+            guard=tune_on_gains(predicted, gains) if guarded else ALWAYS,
             target_calls=self._calls(),
         )
-        await self._write("loop", loop_body(result))
+        await self._write("loop", encode_loop(result))
         return _Done(result=result, policy=replace(policy, guard=result.guard))
 
     async def _tested(self, best: _Done) -> Tested | None:
@@ -225,15 +229,15 @@ class MultiLoop:
             return None
         self.evaluator.release_reserve()
 
-        def sent(queries: Sequence[str]) -> list[Written]:
-            return [Written(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]
+        def sent(queries: Sequence[str]) -> list[WrittenPrompt]:
+            return [WrittenPrompt(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]
 
         found = await self._asker.compared(best.result.loop, "test", self.parts.test, sent)
         return Tested(
-            static=mean_interval(found.static),
+            baseline=mean_interval(found.baseline),
             policy=mean_interval(found.ours),
             gain=_gain(found.gains, self.settings.seed),
-            switched=found.switched,
+            switch_rate=found.switch_rate,
         )
 
     def _calls(self) -> int:
@@ -251,14 +255,14 @@ class _Done:
     """A finished loop: its figures, and the policy they are of."""
 
     result: LoopResult
-    policy: GuardedPolicy
+    policy: FallbackPolicy
 
 
 def _gain(gains: Sequence[float], seed: int) -> Interval:
     return paired_difference(gains, [0.0] * len(gains), method="bootstrap-t", seed=seed)
 
 
-def _keeps_static(guard: Guard) -> bool:
+def _keeps_static(guard: FallbackThreshold) -> bool:
     return guard.margin == math.inf
 
 
@@ -270,9 +274,9 @@ def _barren(done: Sequence[_Done]) -> int:
     return len(gains) - 1 - gains.index(max(gains))
 
 
-def _outcome(rollout: Rollout) -> Outcomes:
+def _outcome(rollout: Rollout) -> OutcomeRow:
     assert rollout.score is not None
-    return Outcomes(
+    return OutcomeRow(
         query=rollout.query,
         prompt=rollout.prompt.instruction,
         total=rollout.score.value,
@@ -280,6 +284,6 @@ def _outcome(rollout: Rollout) -> Outcomes:
     )
 
 
-def _again(cells: Cells) -> list[Outcomes]:
-    return [Outcomes(query=one.query, prompt=one.prompt, total=one.total, draws=one.draws, confidence=one.confidence)
+def _again(cells: PairOutcomes) -> list[OutcomeRow]:
+    return [OutcomeRow(query=one.query, prompt=one.prompt, total=one.total, draws=one.draws, confidence=one.confidence)
             for one in cells.cells]  # fmt: skip

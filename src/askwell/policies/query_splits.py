@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from askwell.core.errors import DataError
 from askwell.core.types import Example, Split
-from askwell.policies.data.outcomes import Cells, only, without
+from askwell.policies.data.outcomes import PairOutcomes, only_target, without
 from askwell.tasks.splits import check_disjoint, normalise, split
 
 MIN_LOGGED = 8
@@ -19,7 +19,7 @@ MIN_LOGGED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class SplitShares:
     """How the task's queries are split; shares of those that are not test queries."""
 
     dev: float = 0.25
@@ -31,25 +31,25 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class QuerySplits:
     """A split of what there is."""
 
-    train: Cells
-    dev: Cells
+    train: PairOutcomes
+    dev: PairOutcomes
     """Logged outcomes on dev queries."""
     dev_examples: tuple[Example, ...]
     collection: tuple[Example, ...]
     test: tuple[Example, ...]
 
 
-def part(
-    cells: Cells, splits: Mapping[Split, Sequence[Example]], *, shares: Shares | None = None, seed: int = 0
-) -> Parts:
+def split_queries(
+    cells: PairOutcomes, splits: Mapping[Split, Sequence[Example]], *, shares: SplitShares | None = None, seed: int = 0
+) -> QuerySplits:
     """Split by unique query. Raises `DataError` where a test query was logged, or too few of the task's queries were.
 
     Logged queries that the task doesn't have can't be asked about again: they are learnt from.
     """
-    shares = shares or Shares()
+    shares = shares or SplitShares()
     test = tuple(splits.get("test", ()))
     _refuse_logged(cells, test)
     own = {normalise(query) for query in cells.queries}
@@ -70,16 +70,16 @@ def part(
     collection = tuple(outside.get("test", ())) or inside["test"]
     check_disjoint({"train": collection, "dev": dev, "test": test})
     unlearnt = [example.input for example in (*dev, *collection)]
-    return Parts(
+    return QuerySplits(
         train=without(cells, unlearnt),
-        dev=only(cells, [example.input for example in dev]),
+        dev=only_target(cells, [example.input for example in dev]),
         dev_examples=dev,
         collection=collection,
         test=test,
     )
 
 
-def _refuse_logged(cells: Cells, test: Sequence[Example]) -> None:
+def _refuse_logged(cells: PairOutcomes, test: Sequence[Example]) -> None:
     known = {normalise(query) for query in cells.queries}
     leaked = [example for example in test if normalise(example.input) in known]
     if leaked:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
-from askwell.policies.data.outcomes import Cell, Cells
+from askwell.policies.data.outcomes import PairOutcome, PairOutcomes
 from askwell.policies.data.shrinkage import fit_prior
 from askwell.policies.settings import Formula
 
@@ -63,7 +63,7 @@ def free_text_reward(*, correct: float, task_accuracy: float, reply_logprob: flo
 
 
 def paper_rewards(
-    cells: Sequence[Cell], *, formula: Formula, task_accuracy: Mapping[str, float] | None = None
+    cells: Sequence[PairOutcome], *, formula: Formula, task_accuracy: Mapping[str, float] | None = None
 ) -> Rewards:
     """Rewards of logged cells. A cell's draws are its demonstration sets (few-shot) or repeats of one request.
 
@@ -89,7 +89,7 @@ def paper_rewards(
 
 
 def rewarded(
-    train: Cells, dev: Cells, *, formula: Formula, scaled: bool, static: str, confident: bool = True
+    train: PairOutcomes, dev: PairOutcomes, *, formula: Formula, scaled: bool, baseline: str, confident: bool = True
 ) -> tuple[list[Experience], list[Experience], str]:
     """Return both parts as experiences whose reward is the formula's, and a sentence on what went into it.
 
@@ -109,18 +109,18 @@ def rewarded(
     parts = [
         Experience(query=cell.query, prompt=cell.prompt, reward=value, advantage=advantage)
         for cell, value, advantage in zip(
-            both, found.values, advantages(both, found.values, static=static), strict=True
+            both, found.values, advantages(both, found.values, baseline=baseline), strict=True
         )
     ]
     return parts[: len(train.cells)], parts[len(train.cells) :], told
 
 
-def prompt_accuracy(cells: Sequence[Cell]) -> dict[str, float]:
+def prompt_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:
     """Mean over queries of each prompt's success rate: the task-level term."""
     return {prompt: math.fsum(means) / len(means) for prompt, means in _rates(cells).items()}
 
 
-def shrunken_accuracy(cells: Sequence[Cell]) -> dict[str, float]:
+def shrunken_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:
     """Return `prompt_accuracy`, each drawn towards that of all prompts: the less, the more queries it was tried on.
 
     The prior is a beta over prompts, fitted to them (`shrink.fit_prior`); one right of one is not an accuracy of 1.
@@ -133,7 +133,7 @@ def shrunken_accuracy(cells: Sequence[Cell]) -> dict[str, float]:
     return {prompt: prior.posterior(total, len(rates[prompt])) for prompt, total in totals.items()}
 
 
-def _rates(cells: Sequence[Cell]) -> dict[str, list[float]]:
+def _rates(cells: Sequence[PairOutcome]) -> dict[str, list[float]]:
     """Each prompt's success rates, one a query."""
     members: dict[str, list[float]] = {}
     for cell in cells:
@@ -152,9 +152,9 @@ def min_max(rewards: Rewards, *, low: float = 0.0, high: float = 100.0) -> Rewar
     return replace(rewards, values=tuple(low + (value - least) * factor for value in rewards.values))
 
 
-def advantages(cells: Sequence[Cell], values: Sequence[float], *, static: str) -> list[float | None]:
+def advantages(cells: Sequence[PairOutcome], values: Sequence[float], *, baseline: str) -> list[float | None]:
     """Each value minus the static prompt's on the same query; None where the static prompt was not tried on it."""
-    base = {cell.query: value for cell, value in zip(cells, values, strict=True) if cell.prompt == static}
+    base = {cell.query: value for cell, value in zip(cells, values, strict=True) if cell.prompt == baseline}
     return [value - base[cell.query] if cell.query in base else None for cell, value in zip(cells, values, strict=True)]
 
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from askwell.core.errors import DataError
-from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import CHOOSERS, chooser_gain, dense_part
 from askwell.policies.protocols import Pair
@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chooser:
+class SelectorWriter:
     """The `Writer` over a selection policy's scorer. The guard is not its own: see `GuardedPolicy`."""
 
     policy: SelectionPolicy
@@ -54,12 +54,12 @@ class Chooser:
         self.policy.save(folder)
 
 
-def load_chooser(folder: Path) -> Chooser:
-    """Read what `Chooser.save` wrote; raises `DataError` for anything else."""
-    return Chooser(load_selection(folder))
+def load_selector(folder: Path) -> SelectorWriter:
+    """Read what `SelectorWriter.save` wrote; raises `DataError` for anything else."""
+    return SelectorWriter(load_selection(folder))
 
 
-def fit_chooser(cells: Cells, *, static: str, seed: int) -> Chooser | None:
+def fit_selector(cells: PairOutcomes, *, baseline: str, seed: int) -> SelectorWriter | None:
     """Learn to choose among the prompts that were tried widely, by the scorer that gains most in cross-validation.
 
     None where there is too little to learn from (`MIN_QUERIES`, two prompts with the static one among them), or
@@ -69,9 +69,11 @@ def fit_chooser(cells: Cells, *, static: str, seed: int) -> Chooser | None:
         _LOG.warning("nothing chooses among the logged prompts: that needs pip install 'askwell[select]'")
         return None
     table = dense_part(table_of(cells))
-    if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2 or static not in table.prompts:
+    if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2 or baseline not in table.prompts:
         return None
     name = max(CHOOSERS, key=lambda one: chooser_gain(table, seed=seed, scorer=one).low)
-    place = table.prompts.index(static)
-    scorer = fit_by_name(name)(table, static=place, seed=seed)
-    return Chooser(SelectionPolicy(prompts=table.prompts, static=place, scorer=scorer, guard=ALWAYS, name=name))
+    place = table.prompts.index(baseline)
+    scorer = fit_by_name(name)(table, baseline=place, seed=seed)
+    return SelectorWriter(
+        SelectionPolicy(prompts=table.prompts, baseline=place, scorer=scorer, guard=ALWAYS, name=name)
+    )

@@ -13,18 +13,18 @@ from askwell.core.protocols import Policy
 from askwell.core.types import Event, Example, Prompt, Split
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OpenRun, TargetSide, open_run
-from askwell.policies.checkpoints import Kept
-from askwell.policies.data.outcomes import Cells
-from askwell.policies.data.table import static_prompt, table_of
-from askwell.policies.data.training_queries import keep_learnt
+from askwell.policies.checkpoints import WriterCheckpoints
+from askwell.policies.data.outcomes import PairOutcomes
+from askwell.policies.data.table import baseline_prompt, table_of
+from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import load_policy, save_policy
 from askwell.policies.labelling import Show
-from askwell.policies.loop_records import LoopResult, choices, interval_body, interval_of, loops
-from askwell.policies.multi_loop import Learnt, MultiLoop, Tested
-from askwell.policies.offline_eval.train_or_not import judge
+from askwell.policies.loop_records import LoopResult, decode_chosen, decode_interval, decode_loops, encode_interval
+from askwell.policies.multi_loop import LoopsResult, MultiLoop, Tested
+from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.policies.protocols import Trainer, Writer
-from askwell.policies.query_splits import Parts, Shares, part
+from askwell.policies.query_splits import QuerySplits, SplitShares, split_queries
 from askwell.policies.settings import LoopsSettings
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 from askwell.runlog.fold import read_result
@@ -46,14 +46,14 @@ class Figures:
     verdict: str
     """Headroom's closing sentence."""
     worth_it: bool
-    static: Prompt
+    baseline: Prompt
     """The best single prompt of all logged queries (dev ones among them, test ones not)."""
     loops: tuple[LoopResult, ...] = ()
     best_loop: int = 0
     """Whose policy is deployed; 0 chooses among the logged prompts (or nothing was tried)."""
     tested: Tested | None = None
     """None where the static prompt was kept, or there is no test split."""
-    keeps_static: bool = True
+    keeps_baseline: bool = True
     """Whether every query gets the static prompt."""
     finished: bool = False
     reason: str = ""
@@ -74,12 +74,12 @@ class TrainJob:
 
     header: Mapping[str, object]
     """Body of the run's first event; its config holds a digest of the outcomes, so that they can't change under it."""
-    cells: Cells
+    cells: PairOutcomes
     side: TargetSide
     trainer_in: TrainerFactory
     read_writer: Callable[[Path], Writer]
     settings: LoopsSettings = field(default_factory=LoopsSettings)
-    shares: Shares = field(default_factory=Shares)
+    shares: SplitShares = field(default_factory=SplitShares)
     shots: int = 0
     """Demonstrations (of the task's train split) that go with every prompt."""
     force: bool = False
@@ -93,7 +93,7 @@ class TrainJob:
         splits: dict[Split, list[Example]] = {
             name: [one for one in members if one not in demos] for name, members in tasks
         }
-        parts = part(self.cells, splits, shares=self.shares, seed=self.settings.seed)
+        parts = split_queries(self.cells, splits, shares=self.shares, seed=self.settings.seed)
         self._check_caps(parts)
         async with open_run(
             store, stopper, header=self.header, side=self.side, caps=self.caps,
@@ -103,40 +103,40 @@ class TrainJob:
             if read_result(store) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
-            policy: Policy = FixedPolicy(prompt=found.static)
+            policy: Policy = FixedPolicy(prompt=found.baseline)
             if found.worth_it or self.force:
-                learnt = await self._multi(parts, found.static, opened, folder, show).run()
+                learnt = await self._multi(parts, found.baseline, opened, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
-            keep_learnt(folder / POLICY, self._learnt(store, parts))
+            write_training_queries(folder / POLICY, self._learnt(store, parts))
             await journal.write(Event(position=journal.reserve(), kind="result", body=_result_body(found)))
         return Trained(policy=policy, figures=found)
 
-    async def _judged(self, journal: Journal, parts: Parts, show: Show) -> Figures:
+    async def _judged(self, journal: Journal, parts: QuerySplits, show: Show) -> Figures:
         """Measure headroom first, and write it down: without it nothing is trained."""
         show("measuring headroom", 0, 0)
-        logged = Cells(cells=(*parts.train.cells, *parts.dev.cells))
+        logged = PairOutcomes(cells=(*parts.train.cells, *parts.dev.cells))
         table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         try:
-            worth = judge(table, seed=self.settings.seed)
+            worth = advise_training(table, seed=self.settings.seed)
             worth_it, verdict = worth.worth_it, worth.verdict
         except DataError as error:
             worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        static = Prompt(instruction=table.prompts[static_prompt(table)], demos=self._demos())
-        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(static)}
+        baseline = Prompt(instruction=table.prompts[baseline_prompt(table)], demos=self._demos())
+        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(baseline)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
         return Figures(
             verdict=verdict,
             worth_it=worth_it,
-            static=static,
+            baseline=baseline,
             finished=True,
             reason="one prompt is enough: nothing was trained",
         )
 
     def _multi(
         self,
-        parts: Parts,
-        static: Prompt,
+        parts: QuerySplits,
+        baseline: Prompt,
         opened: OpenRun,
         folder: Path,
         show: Show,
@@ -148,19 +148,19 @@ class TrainJob:
 
         return MultiLoop(
             parts=parts,
-            static=static,
+            baseline=baseline,
             trainer=self.trainer_in(folder / LOOPS / FIT, lambda: opened.evaluator.stopping, show),
             evaluator=opened.evaluator,
             settings=self.settings,
-            keep=Kept(folder=folder / LOOPS, read_writer=self.read_writer),
+            keep=WriterCheckpoints(folder=folder / LOOPS, read_writer=self.read_writer),
             calls_left=calls_left,
             show=show,
         )
 
-    def _learnt(self, store: RunStore, parts: Parts) -> list[str]:
+    def _learnt(self, store: RunStore, parts: QuerySplits) -> list[str]:
         """All queries that were logged, and those that were asked in the loops; never the test's."""
         text = {one.id: one.input for one in (*parts.dev_examples, *parts.collection)}
-        chosen = choices(store.events(kinds=["prompt", "pairs"])).values()
+        chosen = decode_chosen(store.events(kinds=["prompt", "pairs"])).values()
         asked = [text[one] for what in chosen if what.purpose != "test" for one, _ in what.pairs]
         return [*self.cells.queries, *asked]
 
@@ -170,7 +170,7 @@ class TrainJob:
             raise ConfigError(f"shots={self.shots!r}, but the train split has {len(train)} examples; ask for fewer")
         return tuple(train[: self.shots])
 
-    def _check_caps(self, parts: Parts) -> None:
+    def _check_caps(self, parts: QuerySplits) -> None:
         draws = self.side.sampling.repeats
         test = 2 * len(parts.test) * draws
         dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
@@ -198,8 +198,8 @@ def figures(store: RunStore) -> Figures | None:
     found = Figures(
         verdict=cast("str", note.body["verdict"]),
         worth_it=cast("bool", note.body["worth_it"]),
-        static=decode_prompt(cast("Body", note.body["static"])),
-        loops=tuple(loops(store.events(kinds=["loop"]))),
+        baseline=decode_prompt(cast("Body", note.body["static"])),
+        loops=tuple(decode_loops(store.events(kinds=["loop"]))),
     )
     if body is None:
         return found
@@ -208,19 +208,19 @@ def figures(store: RunStore) -> Figures | None:
         found,
         best_loop=cast("int", body["best_loop"]),
         tested=None if tested is None else _tested_of(tested),
-        keeps_static=cast("bool", body["keeps_static"]),
+        keeps_baseline=cast("bool", body["keeps_static"]),
         finished=True,
         reason=cast("str", body["reason"]),
     )
 
 
-def _with(found: Figures, learnt: Learnt) -> Figures:
+def _with(found: Figures, learnt: LoopsResult) -> Figures:
     return replace(
         found,
         loops=learnt.loops,
         best_loop=learnt.best_loop,
         tested=learnt.tested,
-        keeps_static=isinstance(learnt.policy, FixedPolicy),
+        keeps_baseline=isinstance(learnt.policy, FixedPolicy),
         reason=learnt.reason,
     )
 
@@ -229,19 +229,19 @@ def _result_body(found: Figures) -> dict[str, object]:
     tested = found.tested
     return {
         "reason": found.reason,
-        "keeps_static": found.keeps_static,
+        "keeps_static": found.keeps_baseline,
         "best_loop": found.best_loop,
         "tested": None
         if tested is None
         else {
-            "static": interval_body(tested.static),
-            "policy": interval_body(tested.policy),
-            "gain": interval_body(tested.gain),
-            "switched": tested.switched,
+            "static": encode_interval(tested.baseline),
+            "policy": encode_interval(tested.policy),
+            "gain": encode_interval(tested.gain),
+            "switched": tested.switch_rate,
         },
     }
 
 
 def _tested_of(body: Body) -> Tested:
-    static, policy, gain = (interval_of(cast("Body", body[name])) for name in ("static", "policy", "gain"))
-    return Tested(static=static, policy=policy, gain=gain, switched=cast("float", body["switched"]))
+    baseline, policy, gain = (decode_interval(cast("Body", body[name])) for name in ("static", "policy", "gain"))
+    return Tested(baseline=baseline, policy=policy, gain=gain, switch_rate=cast("float", body["switched"]))

@@ -22,7 +22,7 @@ _MARK = "\x00the question\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ExportedPrompt:
     """What there is to export: a run's report, and how its questions are put."""
 
     report: Report
@@ -38,7 +38,7 @@ class Found:
         return self.render(self.prompt, Example(id="", input=_MARK, target=""))
 
 
-def export(found: Found, form: str) -> str:
+def export(found: ExportedPrompt, form: str) -> str:
     """Return the text of a file. Raises `ConfigError` naming the nearest form."""
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
@@ -50,11 +50,11 @@ def export(found: Found, form: str) -> str:
     return FORMATS[form](found)
 
 
-def _text(found: Found) -> str:
+def _text(found: ExportedPrompt) -> str:
     return reports.prompt_text(found.prompt)
 
 
-def _json(found: Found) -> str:
+def _json(found: ExportedPrompt) -> str:
     body = {
         "prompt": found.prompt.instruction,
         "demos": [{"input": demo.input, "target": demo.target} for demo in found.prompt.demos],
@@ -64,7 +64,7 @@ def _json(found: Found) -> str:
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
-def _dspy(found: Found) -> str:
+def _dspy(found: ExportedPrompt) -> str:
     """The state that `dspy.Predict("input -> output").load(path)` reads."""
     fields = [
         {"prefix": "Input:", "description": "${input}"},
@@ -77,7 +77,7 @@ def _dspy(found: Found) -> str:
     return json.dumps(state, ensure_ascii=False, indent=2) + "\n"
 
 
-def _promptfoo(found: Found) -> str:
+def _promptfoo(found: ExportedPrompt) -> str:
     """A promptfoo configuration; JSON is YAML. Add `providers` and `tests`."""
     messages = found.messages
     if len(messages) == 1 and messages[0].role == "user":
@@ -88,7 +88,7 @@ def _promptfoo(found: Found) -> str:
     return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
 
 
-def _langchain(found: Found) -> str:
+def _langchain(found: ExportedPrompt) -> str:
     """A Python module with a `ChatPromptTemplate` named `prompt`."""
     turns = _with_variable(found, "{input}", lambda text: text.replace("{", "{{").replace("}", "}}"))
     lines = "".join(f"        ({turn['role']!r}, {turn['content']!r}),\n" for turn in turns)
@@ -99,13 +99,13 @@ def _langchain(found: Found) -> str:
     )
 
 
-FORMATS: Mapping[str, Callable[[Found], str]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[ExportedPrompt], str]] = MappingProxyType(
     {"text": _text, "json": _json, "dspy": _dspy, "promptfoo": _promptfoo, "langchain": _langchain}
 )
 """Add a format here."""
 
 
-def _with_variable(found: Found, variable: str, escape: Callable[[str], str]) -> list[dict[str, str]]:
+def _with_variable(found: ExportedPrompt, variable: str, escape: Callable[[str], str]) -> list[dict[str, str]]:
     return [
         {"role": one.role, "content": variable.join(escape(part) for part in one.content.split(_MARK))}
         for one in found.messages

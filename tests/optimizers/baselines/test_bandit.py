@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askwell.optimizers.baselines.bandit import SELECTORS, Plan
+from askwell.optimizers.baselines.bandit import SELECTORS, BanditPlan
 
 
 class Machine:
@@ -40,7 +40,7 @@ def chances_of(seed: int, arms: int = 24) -> list[float]:
 async def regret(rule: str, seed: int, *, calls: int) -> float:
     """What the chosen four are worth less than the best four, on average."""
     chances = chances_of(seed)
-    plan = Plan(arms=len(chances), keep=4, calls=calls, examples=48, per_pull=4)
+    plan = BanditPlan(arms=len(chances), keep=4, calls=calls, examples=48, per_pull=4)
     chosen = await SELECTORS[rule](Machine(chances, 48, seed).pull, plan)
     return mean(sorted(chances)[-4:]) - mean(chances[arm] for arm in chosen)
 
@@ -56,7 +56,7 @@ async def test_the_published_rules_lose_less_than_even_spreading_at_equal_calls(
 async def test_with_calls_for_everything_the_best_arms_are_found(rule: str) -> None:
     machine = Machine(chances_of(1, arms=9), 30, seed=1)
     sums = [sum(row) for row in machine.table]
-    chosen = await SELECTORS[rule](machine.pull, Plan(arms=9, keep=3, calls=10_000, examples=30))
+    chosen = await SELECTORS[rule](machine.pull, BanditPlan(arms=9, keep=3, calls=10_000, examples=30))
     assert sorted(sums[arm] for arm in chosen) == sorted(sums)[-3:]
 
 
@@ -69,7 +69,7 @@ async def test_calls_and_examples_are_never_exceeded(
 ) -> None:
     machine = Machine(chances_of(arms, arms), examples, seed=calls)
     keep = min(keep, arms)
-    chosen = await SELECTORS[rule](machine.pull, Plan(arms=arms, keep=keep, calls=calls, examples=examples))
+    chosen = await SELECTORS[rule](machine.pull, BanditPlan(arms=arms, keep=keep, calls=calls, examples=examples))
     assert machine.calls <= min(calls, arms * examples)
     assert len(set(chosen)) == len(chosen) == keep
 
@@ -78,5 +78,5 @@ async def test_an_arm_without_an_answer_comes_last() -> None:
     async def pull(trials: Sequence[tuple[int, range]]) -> list[list[float]]:
         return [[] if arm == 0 else [0.0] * len(places) for arm, places in trials]
 
-    chosen = await SELECTORS["ucb"](pull, Plan(arms=3, keep=2, calls=30, examples=10))
+    chosen = await SELECTORS["ucb"](pull, BanditPlan(arms=3, keep=2, calls=30, examples=10))
     assert 0 not in chosen

@@ -20,7 +20,7 @@ from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
-from askwell.optimizers.baselines.external import Bridge, Peer, PeerSettings, Search, SearchOver, SearchTask
+from askwell.optimizers.baselines.external import Bridge, ExternalSearch, Peer, PeerSettings, SearchOver, SearchTask
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
 from askwell.report.run_report import report
 from askwell.runlog.fold import read_rollouts
@@ -48,7 +48,7 @@ def words_search(bridge: Bridge, task: SearchTask) -> Prompt:
 
 
 def job(
-    search: Search,
+    search: ExternalSearch,
     *,
     target: Callable[[Request], str | Completion] = answer,
     caps: Caps | None = None,
@@ -191,7 +191,7 @@ def test_the_end_of_a_search_is_no_error_that_packages_catch() -> None:
     assert not issubclass(SearchOver, Exception)
 
 
-def search_bundled_task(search: Search, *, target_calls: int) -> tuple[float, float, MemoryStore]:
+def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[float, float, MemoryStore]:
     """Dev score of the initial prompt and of the search's own, on a bundled task."""
     name = "numbers_max"
     splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
@@ -241,7 +241,7 @@ def test_gepa_itself_finds_a_better_prompt_within_its_budget() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("search", [mipro_search, simba_search], ids=["mipro", "simba"])
-def test_dspys_optimizers_find_a_better_prompt_within_their_budget(search: Search) -> None:
+def test_dspys_optimizers_find_a_better_prompt_within_their_budget(search: ExternalSearch) -> None:
     pytest.importorskip("dspy", reason="needs the dspy extra")
     pytest.importorskip("optuna", reason="needs the dspy extra")
     first, best, store = search_bundled_task(search, target_calls=400)

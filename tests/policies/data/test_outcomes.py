@@ -7,22 +7,22 @@ from hypothesis import strategies as st
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Completion, Example, Prompt, Rollout, Score
 from askwell.policies.data.outcomes import (
-    Outcomes,
+    OutcomeRow,
     experiences,
     from_rollouts,
     join_cells,
     merge,
     one_target,
-    only,
+    only_target,
     split_cells,
-    summary,
+    summarize,
     without,
 )
 from askwell.tasks.splits import normalise
 
 
-def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> Outcomes:
-    return Outcomes(query=query, prompt=prompt, total=total, **more)  # pyright: ignore[reportArgumentType]
+def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> OutcomeRow:
+    return OutcomeRow(query=query, prompt=prompt, total=total, **more)  # pyright: ignore[reportArgumentType]
 
 
 def test_rows_add_up_by_normalised_query_and_failures_stay() -> None:
@@ -73,7 +73,7 @@ def test_confidence_is_averaged_over_draws() -> None:
         (row("a", total=float("nan")), "total score nan"),
     ],
 )
-def test_bad_rows_are_refused(bad: Outcomes, message: str) -> None:
+def test_bad_rows_are_refused(bad: OutcomeRow, message: str) -> None:
     with pytest.raises(DataError, match=message):
         merge([bad])
 
@@ -118,23 +118,23 @@ def test_overlap_between_given_splits_is_refused() -> None:
 
 def test_only_and_without_part_the_cells_by_normalised_query() -> None:
     cells = merge([row("How many?"), row("b"), row("b", prompt="q")])
-    assert only(cells, ["HOW MANY"]).queries == ("How many?",)
+    assert only_target(cells, ["HOW MANY"]).queries == ("How many?",)
     assert without(cells, ["HOW MANY"]).queries == ("b",)
 
 
 def test_experiences_keep_failures_and_know_the_advantage() -> None:
     cells = merge([row("a", total=0.0), row("a", prompt="s", total=1.0), row("b", total=1.0)])
-    found = experiences(cells, static="s")
+    found = experiences(cells, baseline="s")
     assert [(e.reward, e.advantage) for e in found] == [(0.0, -1.0), (1.0, 0.0), (1.0, None)]
 
 
 def test_summary_counts_and_warns() -> None:
     cells = merge([row("a"), row("a", prompt="q"), row("b", draws=2, total=2.0)])
-    found = summary(cells)
+    found = summarize(cells)
     assert (found.queries, found.prompts, found.cells, found.draws, found.failures) == (2, 2, 3, 4, 0)
     assert found.density == 0.75
     assert found.repeated == pytest.approx(1 / 3)
     assert 0.9 < found.balance < 1.0
     assert any("no failure" in warning for warning in found.warnings)
     with pytest.raises(DataError, match="nothing to learn from"):
-        summary(merge([]))
+        summarize(merge([]))

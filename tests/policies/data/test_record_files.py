@@ -7,7 +7,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.policies.data.outcomes import merge
-from askwell.policies.data.record_files import Scale, read_all, read_outcomes
+from askwell.policies.data.record_files import ScoreScale, read_all, read_outcomes
 
 
 def jsonl(path: Path, *rows: dict[str, object]) -> Path:
@@ -34,7 +34,7 @@ def test_csv_with_named_columns_and_another_scale(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("text,how,points\nq1,p1,10\nq1,p2,0\n", encoding="utf-8")
     columns = {"query": "text", "prompt": "how", "outcome": "points"}
-    assert [row.total for row in read_outcomes(path, columns=columns, scale=Scale(high=10))] == [1.0, 0.0]
+    assert [row.total for row in read_outcomes(path, columns=columns, scale=ScoreScale(high=10))] == [1.0, 0.0]
 
 
 def test_parquet_with_counts(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from askwell.cli.main import main  # noqa: E402
 from askwell.core.errors import ConfigError, DataError, RunFailed  # noqa: E402
 from askwell.engine.evaluator import Interrupted  # noqa: E402
 from askwell.policies.lm.fit_job import EpochReader, FitJob, write_job  # noqa: E402
-from askwell.policies.lm.generate import Sampling  # noqa: E402
+from askwell.policies.lm.generate import GenerationSettings  # noqa: E402
 from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
 from askwell.policies.settings import ModelSettings  # noqa: E402
@@ -132,7 +132,7 @@ def test_askwell_train_with_two_processes(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_same_job_is_continued_and_another_one_replaces_it(tmp_path: Path) -> None:
     job = FitJob(
-        train=tuple(world(2, seed=0)), dev=(), settings=SETTINGS, model=ModelSettings(), sampling=Sampling(), seed=0,
+        train=tuple(world(2, seed=0)), dev=(), settings=SETTINGS, model=ModelSettings(), sampling=GenerationSettings(), seed=0,  # noqa: E501
         start=None,
     )  # fmt: skip
     write_job(tmp_path / "fit", job, None)

@@ -15,7 +15,7 @@ from torch import Tensor  # noqa: E402 - after the skip
 from torch.nn.functional import cross_entropy  # noqa: E402
 
 from askwell.policies.lm.model import PolicyModel, assemble, build  # noqa: E402
-from askwell.policies.lm.shared_prefix import Group, Tail, lay_packed, lay_plain  # noqa: E402
+from askwell.policies.lm.shared_prefix import Group, Suffix, lay_packed, lay_plain  # noqa: E402
 from askwell.policies.lm.tokenization import Texts  # noqa: E402
 from askwell.policies.settings import ModelSettings  # noqa: E402
 from tests.support.checkpoints import make_checkpoint  # noqa: E402
@@ -42,7 +42,7 @@ def groups(texts: Texts) -> list[Group]:
         Group(
             query=texts.query(query),
             tails=tuple(
-                Tail(lead=texts.lead(), prompt=texts.prompt(prompt), condition=condition)
+                Suffix(lead=texts.lead(), prompt=texts.prompt(prompt), condition=condition)
                 for prompt, condition in PROMPTS[: number + 1]
             ),
         )
@@ -80,7 +80,7 @@ def test_a_tail_sees_its_query_and_itself_only(model: tuple[PolicyModel, Texts])
 
 
 def test_the_packed_row_holds_each_query_once_and_no_padding() -> None:
-    tail = Tail(lead=(9,), prompt=(5, 6), condition=0.5)
+    tail = Suffix(lead=(9,), prompt=(5, 6), condition=0.5)
     short = Group(query=(1,), tails=(tail,))
     long = Group(query=(1, 2, 3), tails=(tail, tail))
     packed, plain = lay_packed([short, long], end_id=0), lay_plain([short, long], end_id=0)
@@ -103,5 +103,5 @@ def test_a_base_with_an_attention_of_its_own_gets_a_row_a_pair(
     model = assemble(GPTJForCausalLM(config).eval(), tokenizer, ModelSettings(base="gptj"), seed=0)
     assert not model.shares
     assert "an attention of its own" in caplog.text
-    tail = Tail(lead=(9,), prompt=(5, 6), condition=0.5)
+    tail = Suffix(lead=(9,), prompt=(5, 6), condition=0.5)
     assert model.lay([Group(query=(1,), tails=(tail, tail))], packed=True).ids_BT.shape == (2, 4)

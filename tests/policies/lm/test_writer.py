@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from askwell.core.errors import ConfigError, DataError  # noqa: E402 - after the skip
-from askwell.policies.lm.generate import Sampling  # noqa: E402
+from askwell.policies.lm.generate import GenerationSettings  # noqa: E402
 from askwell.policies.lm.model import build  # noqa: E402
 from askwell.policies.lm.train import LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
@@ -47,8 +47,10 @@ def test_samples_hang_on_the_seed_and_duplicates_are_kept(writer: LanguageModelW
 
 
 def test_samples_come_from_the_likeliest_tokens_only(writer: LanguageModelWriter) -> None:
-    one = LanguageModelWriter(writer.model, writer.texts, scale=writer.scale, sampling=Sampling(top_k=1))
-    narrow = LanguageModelWriter(writer.model, writer.texts, scale=writer.scale, sampling=Sampling(top_p=1e-6))
+    one = LanguageModelWriter(writer.model, writer.texts, scale=writer.scale, sampling=GenerationSettings(top_k=1))
+    narrow = LanguageModelWriter(
+        writer.model, writer.texts, scale=writer.scale, sampling=GenerationSettings(top_p=1e-6)
+    )
     [greedy] = writer.write(["word 7"])
     assert one.write(["word 7"], samples=3) == narrow.write(["word 7"], samples=3) == [greedy * 3]
 
@@ -57,9 +59,9 @@ def test_sampling_follows_the_models_shares(writer: LanguageModelWriter) -> None
     drawn = Counter(prompt[0] for prompt in writer.write(["sum 5 6"], samples=2000, seed=0)[0])
     [(first, count), (second, _)] = drawn.most_common()
     texts = writer.texts
-    from askwell.policies.lm.shared_prefix import Group, Tail
+    from askwell.policies.lm.shared_prefix import Group, Suffix
 
-    tail = Tail(lead=texts.lead(), prompt=texts.prompt("a"), condition=writer.scale.aim)
+    tail = Suffix(lead=texts.lead(), prompt=texts.prompt("a"), condition=writer.scale.aim)
     laid = writer.model.lay([Group(query=texts.query("sum 5 6"), tails=(tail,))], packed=False)
     with torch.no_grad():
         logits = writer.model.logits(writer.model.hidden(laid))[0]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.policies.offline_eval.compare import ORACLE, RANDOM, STATIC, Comparison, Row, compare
+from askwell.policies.offline_eval.compare import ORACLE, RANDOM, STATIC, PolicyComparison, PolicyRow, compare
 from tests.support.policy_worlds import phrased, table
 
 
-def rows(found: Comparison) -> dict[str, Row]:
+def rows(found: PolicyComparison) -> dict[str, PolicyRow]:
     return {row.name: row for row in found.rows}
 
 
@@ -20,13 +20,13 @@ def test_all_ways_on_the_same_queries_and_each_gain_is_its_score_less_the_static
     by_name = rows(found)
     assert list(by_name) == [STATIC, RANDOM, ORACLE, "trees", "knn", "multitask, guarded"]
     assert {row.score.n for row in found.rows} == {120}
-    static = by_name[STATIC].score.estimate
+    baseline = by_name[STATIC].score.estimate
     for row in found.rows:
         if row.gain is not None:
-            assert row.gain.estimate == pytest.approx(row.score.estimate - static)
+            assert row.gain.estimate == pytest.approx(row.score.estimate - baseline)
     assert by_name["trees"].gain is not None
     assert by_name["trees"].gain.low > 0
-    assert by_name[RANDOM].score.estimate < static < by_name[ORACLE].score.estimate
+    assert by_name[RANDOM].score.estimate < baseline < by_name[ORACLE].score.estimate
     assert found.deployed.name == "multitask, guarded"
     assert found.headroom.gain.kind == "interval"
 
@@ -51,9 +51,9 @@ def test_picks_without_an_outcome_count_as_the_static_prompt_and_queries_without
     assert found.left_out == 5
     assert found.queries == 95
     assert 0 < rows(found)["knn"].unlogged <= 20
-    gain, switched = rows(found)["knn"].gain, rows(found)["knn"].switched
+    gain, switch_rate = rows(found)["knn"].gain, rows(found)["knn"].switch_rate
     assert gain is not None
-    assert switched is not None
+    assert switch_rate is not None
     assert gain.n == 95
 
 

@@ -9,7 +9,7 @@ from askwell.core.errors import DataError
 from askwell.policies.data.noise import expected_rates, noise_of_draw
 from askwell.policies.data.outcomes import merge
 from askwell.policies.data.shrinkage import fit_prior
-from askwell.policies.data.table import Table, static_prompt, table_of
+from askwell.policies.data.table import Table, baseline_prompt, table_of
 from askwell.policies.offline_eval.headroom import headroom
 from askwell.policies.offline_eval.variance_components import variance_shares
 from tests.support.policy_worlds import outcomes, phrased, table
@@ -25,7 +25,7 @@ def no_interaction(n: int) -> np.ndarray:
 def test_where_one_prompt_is_enough_the_naive_oracle_lies_and_the_corrected_one_does_not() -> None:
     found = headroom(table(no_interaction(600), draws=4, seed=1), seed=0)
     assert found.method == "repeats"
-    assert found.naive_oracle - found.static.estimate > 0.1
+    assert found.naive_oracle - found.baseline.estimate > 0.1
     assert found.gain.low <= 0.0
     assert not found.worth_it
     assert "one prompt is enough" in found.verdict or "Not yet shown" in found.verdict
@@ -34,7 +34,7 @@ def test_where_one_prompt_is_enough_the_naive_oracle_lies_and_the_corrected_one_
 def test_where_queries_differ_the_gain_is_found_and_never_above_the_truth() -> None:
     _, rates = phrased(400, seed=3)
     found = headroom(table(rates, draws=5, seed=2), seed=0)
-    truth = float((rates.max(axis=1) - rates[:, static_prompt(table(rates, draws=5, seed=2))]).mean())
+    truth = float((rates.max(axis=1) - rates[:, baseline_prompt(table(rates, draws=5, seed=2))]).mean())
     assert found.worth_it
     assert found.verdict.startswith("Yes")
     assert 0.5 * truth < found.gain.estimate < truth + 0.03
@@ -54,7 +54,7 @@ def test_without_repeats_there_are_only_bounds_and_it_says_so() -> None:
     assert found.method == "model"
     assert found.gain.kind == "bounds"
     assert found.gain.low == 0.0
-    assert found.gain.high == pytest.approx(found.naive_oracle - found.static.estimate)
+    assert found.gain.high == pytest.approx(found.naive_oracle - found.baseline.estimate)
     assert found.gain.estimate < 0.03
     assert found.verdict.startswith("Undecided")
     assert math.isnan(found.shares.interaction)
@@ -154,4 +154,4 @@ def test_a_prompt_with_one_lucky_query_is_not_the_static_one() -> None:
     draws[1:, 1] = 0
     totals = np.column_stack([(np.arange(50) % 5 > 0).astype(float), draws[:, 1]])
     data = Table(queries=tuple(map(str, range(50))), prompts=("a", "b"), totals=totals, draws=draws)
-    assert static_prompt(data) == 0
+    assert baseline_prompt(data) == 0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.policies.data.table import Table, static_prompt
-from askwell.policies.selection.guard import choose, out_of_fold, tune_guard
+from askwell.policies.data.table import Table, baseline_prompt
+from askwell.policies.selection.guard import choose_above, out_of_fold, tune_on_table
 from askwell.policies.selection.kernel import Term, fit_kernel, restore_kernel
 from askwell.policies.selection.multitask import covariances, cross_fit_multitask, directions, solve_ridges
 from askwell.policies.selection.registry import FITS, fit_by_name
@@ -24,7 +24,7 @@ NAMES = ("multitask", "trees", "knn")
 QUERIES, RATES = phrased(160, seed=0)
 TRAIN = table(RATES[:120], draws=3, seed=1, queries=QUERIES[:120])
 TEST, TRUTH = QUERIES[120:], RATES[120:]
-STATIC = static_prompt(TRAIN)
+STATIC = baseline_prompt(TRAIN)
 
 
 def gain(picks: list[int]) -> float:
@@ -42,7 +42,7 @@ def test_every_scorer_is_tested_here() -> None:
 def test_a_scorer_learns_who_needs_what_and_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
     best = float((TRUTH.max(axis=1) - TRUTH[:, STATIC]).mean())
     policy = fit_selection(TRAIN, dev=table(TRUTH, draws=3, seed=3, queries=TEST), scorer=name, seed=0)
-    assert policy.static == STATIC
+    assert policy.baseline == STATIC
     found = policy.advantages(TEST)
     assert np.all(found[:, STATIC] == 0.0)
     assert gain(found.argmax(axis=1).tolist()) > 0.8 * best
@@ -79,24 +79,24 @@ def test_too_little_data_gives_the_static_prompt() -> None:
     policy = fit_selection(TRAIN.rows(range(10)), seed=0)
     assert policy.scorer is None
     assert math.isinf(policy.guard.margin)
-    assert set(policy.choices(TEST)) == {policy.static}
+    assert set(policy.choices(TEST)) == {policy.baseline}
 
 
 def test_pairs_never_tried_are_no_obstacle() -> None:
     rng = np.random.default_rng(0)
     draws = TRAIN.draws * (rng.random(TRAIN.draws.shape) < 0.8)
     sparse = Table(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=TRAIN.totals * (draws > 0), draws=draws)
-    assert gain(fit_selection(sparse, seed=0, static=STATIC).choices(TEST)) > 0.1
+    assert gain(fit_selection(sparse, seed=0, baseline=STATIC).choices(TEST)) > 0.1
 
 
 def test_the_margin_is_tuned_on_what_was_tried() -> None:
     data = table(RATES, draws=50, seed=9, queries=QUERIES)
     truth = RATES - RATES[:, STATIC : STATIC + 1]
-    guard = tune_guard([truth], data, static=STATIC)
+    guard = tune_on_table([truth], data, baseline=STATIC)
     assert guard.gain == pytest.approx(float(truth.max(axis=1).mean()), abs=0.02)
     lies = -truth
     lies[:, STATIC] = 0.0
-    assert math.isinf(tune_guard([lies], data, static=STATIC).margin)
+    assert math.isinf(tune_on_table([lies], data, baseline=STATIC).margin)
 
 
 def test_a_gain_that_may_be_luck_is_not_enough() -> None:
@@ -106,13 +106,13 @@ def test_a_gain_that_may_be_luck_is_not_enough() -> None:
     for seed in range(60):
         data = table(np.full((80, 3), 0.5), draws=2, seed=seed)
         noise = rng.normal(0.0, 0.1, (80, 3))
-        passed += math.isfinite(tune_guard([noise - noise[:, :1]], data, static=0).margin)
+        passed += math.isfinite(tune_on_table([noise - noise[:, :1]], data, baseline=0).margin)
     assert passed <= 8
 
 
 def test_choose_keeps_static_up_to_the_margin() -> None:
     advantages = np.array([[0.0, 0.05, -1.0], [0.0, 0.2, 0.3], [0.0, -0.2, -0.1]])
-    assert choose(advantages, static=0, margin=0.1).tolist() == [0, 2, 0]
+    assert choose_above(advantages, baseline=0, margin=0.1).tolist() == [0, 2, 0]
 
 
 def test_out_of_fold_predictions_never_saw_their_query() -> None:
@@ -125,20 +125,20 @@ def test_out_of_fold_predictions_never_saw_their_query() -> None:
         def advantages(self, queries: list[str]) -> np.ndarray:
             return np.array([[float(query in self.known)] * len(PROMPTS) for query in queries])
 
-    def fit(data: Table, *, static: int, seed: int) -> Lookup:
+    def fit(data: Table, *, baseline: int, seed: int) -> Lookup:
         return Lookup(data.queries)
 
-    found = out_of_fold(fit, TRAIN, static=0, seed=0)  # pyright: ignore[reportArgumentType]
+    found = out_of_fold(fit, TRAIN, baseline=0, seed=0)  # pyright: ignore[reportArgumentType]
     assert found.shape == (120, 3)
     assert not found.any()
 
 
 def test_the_defaults_cross_fit_never_saw_the_outcomes_of_its_query() -> None:
-    (found,) = cross_fit_multitask(TRAIN, static=STATIC, seed=0, rounds=1)
+    (found,) = cross_fit_multitask(TRAIN, baseline=STATIC, seed=0, rounds=1)
     totals = TRAIN.totals.copy()
     totals[7] = TRAIN.draws[7] - totals[7]
     turned = Table(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=totals, draws=TRAIN.draws)
-    (again,) = cross_fit_multitask(turned, static=STATIC, seed=0, rounds=1)
+    (again,) = cross_fit_multitask(turned, baseline=STATIC, seed=0, rounds=1)
     assert np.array_equal(found[7], again[7])
     assert not np.array_equal(found, again)
 

@@ -15,7 +15,7 @@ from askwell.models.batch.anthropic import AnthropicBatches
 from askwell.models.batch.endpoint import BatchApi
 from askwell.models.batch.ledger import Ledger, NoLedger
 from askwell.models.batch.openai import OpenAIBatches, boundary
-from askwell.models.batch.submitter import Answer, Desk
+from askwell.models.batch.submitter import Answer, BatchSubmitter
 from askwell.models.http.json_codec import dumps
 from askwell.models.parts import ModelParts
 from askwell.models.per_loop import PerLoop
@@ -42,7 +42,7 @@ class _Line:
 class _Gathering:
     """What belongs to one event loop."""
 
-    desk: Desk
+    desk: BatchSubmitter
     lines: dict[str, _Line] = field(default_factory=dict[str, _Line])
     """Requests that wait for company, by key."""
     timer: asyncio.TimerHandle | None = None
@@ -146,7 +146,7 @@ class Batched:
 
     def _gathering(self) -> _Gathering:
         return _Gathering(
-            Desk(
+            BatchSubmitter(
                 api=self.api,
                 ledger=self.ledger,
                 poll_s=self._poll_s,

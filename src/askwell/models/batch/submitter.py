@@ -21,7 +21,7 @@ _ASK_AGAIN = 20
 
 
 @dataclass(slots=True)
-class Desk:
+class BatchSubmitter:
     """Batches on one event loop. `say` is told of every change."""
 
     api: BatchApi

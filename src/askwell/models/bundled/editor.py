@@ -19,7 +19,7 @@ from askwell.core.types import Completion, Request, Usage
 from askwell.models.bundled.editor_bank import best_section, split_phrases
 from askwell.models.bundled.editor_forms import Form, filled, sort_of
 from askwell.models.bundled.editor_lessons import feedback_on
-from askwell.models.bundled.editor_reading import Reading, read
+from askwell.models.bundled.editor_reading import MetaPromptContent, read_meta_prompt
 from askwell.models.bundled.editor_search import best_of, credits_of, rewrite
 
 _REMEMBERED = 5
@@ -57,7 +57,7 @@ class EditorModel:
 
 
 def _reply(text: str, *, shared: str, own: str, sample_index: int) -> str:
-    reading = read(text)
+    reading = read_meta_prompt(text)
     if reading.wish == "summary":
         return _summary(reading)
     if reading.wish == "reflection":
@@ -66,7 +66,7 @@ def _reply(text: str, *, shared: str, own: str, sample_index: int) -> str:
     return _in_form(prompt, text) if reading.form is None else _filled(reading.form, prompt, reading)
 
 
-def _filled(form: Form, prompt: str, reading: Reading) -> str:
+def _filled(form: Form, prompt: str, reading: MetaPromptContent) -> str:
     """Fill a form in: the new prompt, or what of it is new as advice; anything else gets a remark on the questions."""
     known = split_phrases(reading.current.prompt)
     news = [phrase for phrase in split_phrases(prompt) if phrase not in known]
@@ -82,7 +82,7 @@ def _in_form(prompt: str, asked: str) -> str:
     return f"```\n{prompt}\n```" if _FENCE_ASKED.search(asked) else prompt
 
 
-def _summary(reading: Reading) -> str:
+def _summary(reading: MetaPromptContent) -> str:
     """Name the best prompts up to now with their scores, in the form that `read` finds them again."""
     scored = {one.prompt: one for one in reading.tried if one.score is not None}
     best = sorted(scored.values(), key=lambda one: one.score or 0.0)[-_REMEMBERED:]
@@ -90,7 +90,7 @@ def _summary(reading: Reading) -> str:
     return "\n".join([*lines, _credit_note(reading)]).strip()
 
 
-def _credit_note(reading: Reading) -> str:
+def _credit_note(reading: MetaPromptContent) -> str:
     credit = credits_of(reading.tried)
     helping = [phrase for phrase, gain in credit.items() if gain > 0]
     hurting = [phrase for phrase, gain in credit.items() if gain < 0]
@@ -98,7 +98,7 @@ def _credit_note(reading: Reading) -> str:
     return "\n".join([*notes, *([f"Goes with lower scores: {' '.join(hurting)}"] if hurting else [])])
 
 
-def _reflection(reading: Reading) -> str:
+def _reflection(reading: MetaPromptContent) -> str:
     """Say what to take over from the prompt it is compared with, or which words for the questions it never uses."""
     if reading.comparison and (feedback := feedback_on(reading.current.prompt, reading.comparison)):
         return feedback

@@ -19,7 +19,7 @@ _KEPT = re.compile(r"<keep>(.*?)</keep>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class RivalComparison:
     """Another prompt, and on how many of the questions shown it alone (gained) or the current one alone is right."""
 
     other: str
@@ -37,16 +37,16 @@ class Advice:
     """Texts that must not be lost."""
 
 
-def comparison_in(text: str) -> Comparison | None:
+def comparison_in(text: str) -> RivalComparison | None:
     """Find the comparison that a reflection is asked for, if that is what is asked."""
     other = _OTHER.search(text)
     if other is None:
         return None
     counts = {side: shown.count("<question>") for side, shown in _SIDE.findall(text)}
-    return Comparison(other=other[1].strip(), gained=counts.get("gained", 0), lost=counts.get("lost", 0))
+    return RivalComparison(other=other[1].strip(), gained=counts.get("gained", 0), lost=counts.get("lost", 0))
 
 
-def feedback_on(current: str, comparison: Comparison) -> str:
+def feedback_on(current: str, comparison: RivalComparison) -> str:
     """Say what to take over and what to keep, in the form that `advice_in` finds again; "" where nothing differs."""
     mine, theirs = split_phrases(current), split_phrases(comparison.other)
     taken = [phrase for phrase in theirs if phrase not in mine] if comparison.gained else []

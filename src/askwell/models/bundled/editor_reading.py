@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from askwell.models.bundled.editor_forms import Form, form_in, questions_in
-from askwell.models.bundled.editor_lessons import Advice, Comparison, advice_in, comparison_in
+from askwell.models.bundled.editor_lessons import Advice, RivalComparison, advice_in, comparison_in
 
 Wish = Literal["prompt", "reflection", "summary"]
 
@@ -42,7 +42,7 @@ _PLACEHOLDER = "<Prompt>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class TriedPrompt:
     """A prompt with its score as shown (0 to 100), or None where none stands beside it."""
 
     prompt: str
@@ -53,12 +53,12 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class MetaPromptContent:
     """What was found in a meta-prompt."""
 
     wish: Wish
-    current: Tried
-    past: tuple[Tried, ...] = ()
+    current: TriedPrompt
+    past: tuple[TriedPrompt, ...] = ()
     parents: tuple[str, ...] = ()
     """Prompts that are to be combined, where the request shows several."""
     questions: tuple[str, ...] = ()
@@ -66,32 +66,35 @@ class Reading:
     budget_words: int | None = None
     edits: bool = False
     """Whether the current prompt is to be modified, not replaced."""
-    comparison: Comparison | None = None
+    comparison: RivalComparison | None = None
     """Another prompt to compare the current one with, in a request for a reflection."""
     advice: Advice = field(default_factory=Advice)
     form: Form | None = None
     """The sections to be filled in, where the request is a form."""
 
     @property
-    def tried(self) -> tuple[Tried, ...]:
+    def tried(self) -> tuple[TriedPrompt, ...]:
         """Past prompts in the order shown, then the current one."""
         return (*self.past, self.current)
 
 
-def read(text: str) -> Reading:
+def read_meta_prompt(text: str) -> MetaPromptContent:
     """Find the parts; never raises. A text with no prompt in it has an empty current one."""
     block, form = _CURRENT.search(text), form_in(text)
     if form is not None:
         given = "\n\n".join(form.given.values())
-        return Reading(
-            wish="prompt", current=Tried(prompt=form.current, score=None), questions=questions_in(given), form=form
+        return MetaPromptContent(
+            wish="prompt",
+            current=TriedPrompt(prompt=form.current, score=None),
+            questions=questions_in(given),
+            form=form,
         )
-    current = _tried(block[1]) if block else Tried(prompt=_some_prompt(text), score=None)
+    current = _tried(block[1]) if block else TriedPrompt(prompt=_some_prompt(text), score=None)
     parents = [_tried(parent) for parent in _PARENT.findall(text)]
     budget = _BUDGET.search(text)
     notes = "\n".join(note for _, note in _NOTES.findall(text))
-    remembered = [Tried(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
-    return Reading(
+    remembered = [TriedPrompt(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
+    return MetaPromptContent(
         wish=_wish(text),
         current=current,
         past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text)), *parents),
@@ -114,13 +117,13 @@ def _wish(text: str) -> Wish:
     return "reflection" if _REFLECT.search(text) else "prompt"
 
 
-def _tried(block: str) -> Tried:
+def _tried(block: str) -> TriedPrompt:
     found = _SCORED.search(block)
     if found is None:
-        return Tried(prompt=block.strip(), score=None)
+        return TriedPrompt(prompt=block.strip(), score=None)
     delta = _DELTA.search(block)
     fixes, breaks = (int(delta[1]), int(delta[2])) if delta else (0, 0)
-    return Tried(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
+    return TriedPrompt(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
 
 
 def _some_prompt(text: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from askwell.core.text import edit_distance
 from askwell.models.bundled.editor_bank import bank, split_phrases, weights, words_of
-from askwell.models.bundled.editor_reading import Reading, Tried
+from askwell.models.bundled.editor_reading import MetaPromptContent, TriedPrompt
 
 MOST_PHRASES = 5
 """Longest prompt written, in phrases: longer ones say too many things at once to learn anything from their score."""
@@ -20,12 +20,12 @@ _ADVISED = 10.0
 """Points of credit for a phrase that feedback speaks for: about what a good phrase brings."""
 
 
-def rewrite(reading: Reading, *, shared: random.Random, own: random.Random, sample_index: int) -> str:
+def rewrite(reading: MetaPromptContent, *, shared: random.Random, own: random.Random, sample_index: int) -> str:
     """Return a prompt within the word budget that was not shown yet, if there is one; else the current prompt.
 
     `shared` must be equal for all draws of a batch (it deals out the bank among them), `own` is this draw's.
     """
-    desk = Desk(reading=reading, new=_dealt(reading, shared, sample_index), own=own)
+    desk = RewriteContext(reading=reading, new=_dealt(reading, shared, sample_index), own=own)
     moves = _plan(reading, sample_index)
     for move in (*moves, *_FALLBACKS):
         for _ in range(4):
@@ -35,7 +35,7 @@ def rewrite(reading: Reading, *, shared: random.Random, own: random.Random, samp
     return reading.current.prompt or " ".join(desk.take(1))
 
 
-def credits_of(tried: Sequence[Tried]) -> dict[str, float]:
+def credits_of(tried: Sequence[TriedPrompt]) -> dict[str, float]:
     """Return for each phrase the mean score of the prompts with it minus that of those without, shrunk towards 0.
 
     In points of 0 to 100. A phrase that all prompts have, or a single prompt, tells nothing: 0.
@@ -51,17 +51,17 @@ def credits_of(tried: Sequence[Tried]) -> dict[str, float]:
     return found
 
 
-def _complements(phrase: str, tried: Sequence[Tried]) -> float:
+def _complements(phrase: str, tried: Sequence[TriedPrompt]) -> float:
     """Points for standing in a prompt that is right where the current one is wrong, even if it scores lower."""
     shares = [one.fixes / (one.fixes + one.breaks) for one in tried if one.fixes and phrase in one.prompt]
     return _ADVISED * max(shares, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class RewriteContext:
     """One draw's working place: what was read, the new phrases to try, and chance."""
 
-    reading: Reading
+    reading: MetaPromptContent
     new: list[str]
     own: random.Random
 
@@ -116,10 +116,10 @@ class Desk:
         return min(phrases, key=lambda phrase: (self.credit.get(phrase, 0.0), self.own.random()))
 
 
-Move = Callable[[Desk], list[str]]
+Move = Callable[[RewriteContext], list[str]]
 
 
-def best_of(tried: Sequence[Tried]) -> Tried:
+def best_of(tried: Sequence[TriedPrompt]) -> TriedPrompt:
     """Return the best-scored prompt; of equals the latest shown, and the last of all where no score is known."""
     return max(reversed(tried), key=lambda one: -1.0 if one.score is None else one.score)
 
@@ -129,28 +129,28 @@ def _fresh(count: int) -> Move:
 
 
 def _extended(count: int) -> Move:
-    def move(desk: Desk) -> list[str]:
+    def move(desk: RewriteContext) -> list[str]:
         kept, added = desk.parent[: MOST_PHRASES - count], desk.take(count)
         return [*added, *kept] if desk.own.random() < 0.5 else [*kept, *added]
 
     return move
 
 
-def _swapped(desk: Desk) -> list[str]:
+def _swapped(desk: RewriteContext) -> list[str]:
     if not desk.parent:
         return desk.take(1)
     weakest, other = desk.weakest(desk.parent), desk.take(1)
     return [new for phrase in desk.parent for new in (other if phrase == weakest else [phrase])]
 
 
-def _pruned(desk: Desk) -> list[str]:
+def _pruned(desk: RewriteContext) -> list[str]:
     if len(desk.parent) < 2:
         return _reworded(desk)
     weakest = desk.weakest(desk.parent) if desk.own.random() < 0.5 else desk.own.choice(desk.parent)
     return [phrase for phrase in desk.parent if phrase != weakest]
 
 
-def _halved(desk: Desk) -> list[str]:
+def _halved(desk: RewriteContext) -> list[str]:
     """Keep about half of the phrases: the quickest way to find out which of many did it."""
     if len(desk.parent) < 2:
         return desk.take(2)
@@ -158,7 +158,7 @@ def _halved(desk: Desk) -> list[str]:
     return [phrase for phrase in desk.parent if phrase in kept]
 
 
-def _crossed(desk: Desk) -> list[str]:
+def _crossed(desk: RewriteContext) -> list[str]:
     """Join phrases of good credit from all the prompts shown, and one new one if there are too few."""
     good = [phrase for phrase, credit in desk.credit.items() if credit >= 0]
     order = sorted(good, key=lambda phrase: -desk.credit[phrase] * desk.own.uniform(0.5, 1.5))
@@ -166,7 +166,7 @@ def _crossed(desk: Desk) -> list[str]:
     return chosen if len(chosen) > 1 else [*chosen, *desk.take(1)]
 
 
-def _adopted(desk: Desk) -> list[str]:
+def _adopted(desk: RewriteContext) -> list[str]:
     """Add what feedback says to take over, or else the phrase of highest credit that the prompt lacks."""
     lacking = [phrase for phrase in desk.credit if phrase not in desk.parent and desk.credit[phrase] > 0]
     if not lacking:
@@ -175,7 +175,7 @@ def _adopted(desk: Desk) -> list[str]:
     return [*desk.parent[: MOST_PHRASES - 1], best]
 
 
-def _reworded(desk: Desk) -> list[str]:
+def _reworded(desk: RewriteContext) -> list[str]:
     """Replace one phrase by one of the bank that says something alike."""
     if not desk.parent:
         return desk.take(1)
@@ -208,7 +208,7 @@ _LOCAL: tuple[Move, ...] = (_swapped, _extended(1), _reworded, _adopted, _pruned
 _FALLBACKS: tuple[Move, ...] = (_extended(1), _swapped, _pruned)
 
 
-def _plan(reading: Reading, sample_index: int) -> tuple[Move, ...]:
+def _plan(reading: MetaPromptContent, sample_index: int) -> tuple[Move, ...]:
     """Explore on the more draws, the lower the best score is; the others work on the best prompt."""
     best = best_of(reading.tried).score
     level = 0.5 if best is None else best / 100
@@ -219,7 +219,7 @@ def _plan(reading: Reading, sample_index: int) -> tuple[Move, ...]:
     return (_EXPLORE[place] if place < exploring else _EXPLOIT[place],)
 
 
-def _dealt(reading: Reading, shared: random.Random, sample_index: int) -> list[str]:
+def _dealt(reading: MetaPromptContent, shared: random.Random, sample_index: int) -> list[str]:
     """Return this draw's part of the bank: all draws see one shuffle, in which fitting phrases come early."""
     shown = {phrase for one in reading.tried for phrase in split_phrases(one.prompt)}
     fit = weights((*reading.questions, reading.notes))

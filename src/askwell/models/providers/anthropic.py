@@ -17,8 +17,17 @@ from askwell.models.providers.http_model import HttpModel, Reach
 from askwell.models.providers.openai_wire import listed_models
 from askwell.models.providers.quirks import ANTHROPIC_QUIRKS, NO_SEED
 from askwell.models.providers.registry import PROVIDERS
-from askwell.models.providers.response import Reading, count, failure, json_of, malformed, mapping, mappings, replied
-from askwell.models.providers.wire_format import Body, Wire, seed_of
+from askwell.models.providers.response import (
+    ParsedResponse,
+    count,
+    failure,
+    json_of,
+    malformed,
+    mapping,
+    mappings,
+    replied,
+)
+from askwell.models.providers.wire_format import Body, WireFormat, seed_of
 
 _PROVIDER = PROVIDERS["anthropic"]
 _VERSION = "2023-06-01"
@@ -56,7 +65,7 @@ def message_body(model: str, request: Request) -> Body:
     return body if seed is None else {**body, "seed": seed}
 
 
-def read_message(answer: HttpAnswer, _samples: int = 1) -> Reading:
+def read_message(answer: HttpAnswer, _samples: int = 1) -> ParsedResponse:
     """Tell what a response means."""
     data = json_of(answer)
     body = mapping(data)
@@ -98,7 +107,7 @@ def _path(endpoint: Endpoint) -> str:
     return "" if endpoint.base.endswith("/v1") else "/v1"
 
 
-ANTHROPIC = Wire(
+ANTHROPIC = WireFormat(
     provider=_PROVIDER,
     chat_path=lambda endpoint, _model: f"{_path(endpoint)}/messages",
     headers=lambda key: {"x-api-key": key},

@@ -8,12 +8,12 @@ from askwell.core.protocols import ChatModel
 from askwell.models.providers.anthropic import AnthropicModel
 from askwell.models.providers.gemini import GeminiModel
 from askwell.models.providers.openai import AzureModel, OpenAIModel
-from askwell.models.providers.registry import Place
+from askwell.models.providers.registry import ModelAddress
 
 _HTTP = {"openai": OpenAIModel, "azure": AzureModel, "anthropic": AnthropicModel, "gemini": GeminiModel}
 
 
-def served_model(place: Place, *, timeout_s: float, prices: Mapping[str, float] | None) -> ChatModel:
+def served_model(place: ModelAddress, *, timeout_s: float, prices: Mapping[str, float] | None) -> ChatModel:
     """Return the model at a place, bare: no limits, no retries."""
     if place.provider.format == "litellm":
         from askwell.models.providers.litellm import LiteLLMModel

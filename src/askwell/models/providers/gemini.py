@@ -18,8 +18,17 @@ from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.http_model import HttpModel, Reach
 from askwell.models.providers.quirks import GEMINI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
-from askwell.models.providers.response import Reading, count, failure, json_of, malformed, mapping, mappings, replied
-from askwell.models.providers.wire_format import Body, Wire, seed_of
+from askwell.models.providers.response import (
+    ParsedResponse,
+    count,
+    failure,
+    json_of,
+    malformed,
+    mapping,
+    mappings,
+    replied,
+)
+from askwell.models.providers.wire_format import Body, WireFormat, seed_of
 
 _PROVIDER = PROVIDERS["gemini"]
 _MOST_CANDIDATES = 8
@@ -63,7 +72,7 @@ def generate_body(_model: str, request: Request) -> Body:
     return {**body, "systemInstruction": {"parts": [{"text": system}]}} if system else body
 
 
-def read_candidates(answer: HttpAnswer, samples: int = 1) -> Reading:
+def read_candidates(answer: HttpAnswer, samples: int = 1) -> ParsedResponse:
     """Tell what a response means. Candidates beyond `samples` are ignored."""
     data = json_of(answer)
     if answer.status != 200:
@@ -109,7 +118,7 @@ def _read_candidate(candidate: Mapping[str, object]) -> Completion | None:
     return completion if (reason or parts) and len(texts) == len(parts) else None
 
 
-def _read_failure(answer: HttpAnswer, data: object, status: int = 0) -> Reading:
+def _read_failure(answer: HttpAnswer, data: object, status: int = 0) -> ParsedResponse:
     """Read a google.rpc.Status: why stands in its details, and so does how long to wait."""
     details = mappings(mapping(mapping(data).get("error")).get("details"))
     violations = [violation for detail in details for violation in mappings(detail.get("violations"))]
@@ -139,7 +148,7 @@ def _chat_path(endpoint: Endpoint, model: str) -> str:
     return f"{_version(endpoint)}/{urllib.parse.quote(place)}:generateContent"
 
 
-GEMINI = Wire(
+GEMINI = WireFormat(
     provider=_PROVIDER,
     chat_path=_chat_path,
     headers=lambda key: {"x-goog-api-key": key},

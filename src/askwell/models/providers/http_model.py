@@ -24,8 +24,8 @@ from askwell.models.http.json_codec import dumps
 from askwell.models.per_loop import PerLoop
 from askwell.models.providers.negotiation import Negotiation
 from askwell.models.providers.prices import price_of, priced
-from askwell.models.providers.response import Reading, json_of
-from askwell.models.providers.wire_format import Body, Wire, merged
+from askwell.models.providers.response import ParsedResponse, json_of
+from askwell.models.providers.wire_format import Body, WireFormat, merged
 
 _SHOWN_MODELS = 5  # routers list hundreds
 _NO_EXTRA: Mapping[str, object] = MappingProxyType({})
@@ -58,7 +58,7 @@ class HttpModel:
         self,
         name: str,
         *,
-        wire: Wire,
+        wire: WireFormat,
         base_url: str,
         api_key: str | None = None,
         timeout_s: float = 60.0,
@@ -104,10 +104,12 @@ class HttpModel:
         """Like `complete`, with each body sent another way (in a batch)."""
         started = time.perf_counter()
 
-        async def post(body: Body) -> Reading:
+        async def post(body: Body) -> ParsedResponse:
             found = await send(body)
             return (
-                self._wire.read(found, request.samples) if isinstance(found, HttpAnswer) else Reading(completion=found)
+                self._wire.read(found, request.samples)
+                if isinstance(found, HttpAnswer)
+                else ParsedResponse(completion=found)
             )
 
         reading = await self.negotiation.ask(merged(self._wire.body(self._model, request), self._extra), post)
@@ -138,7 +140,7 @@ class HttpModel:
             use_proxy=self._use_proxy,
         )
 
-    async def _explained(self, reading: Reading) -> Completion:
+    async def _explained(self, reading: ParsedResponse) -> Completion:
         """Add to a failure what the user can do about it."""
         completion = reading.completion
         if reading.unknown_model:

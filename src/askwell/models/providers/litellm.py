@@ -24,7 +24,7 @@ from askwell.models.providers.negotiation import Negotiation
 from askwell.models.providers.openai_wire import chat_body, read_body
 from askwell.models.providers.prices import price_of, priced
 from askwell.models.providers.quirks import OPENAI_QUIRKS, Body
-from askwell.models.providers.response import Reading, failure, mapping
+from askwell.models.providers.response import ParsedResponse, failure, mapping
 
 _SECRET_CHARS = 8  # a shorter value is a placeholder, and removing it would spoil every message
 _HEADER_MARK = "llm_provider-"
@@ -74,7 +74,7 @@ class LiteLLMModel:
         started = time.perf_counter()
         valid = tuple(replace(message, content=valid_unicode(message.content)) for message in request.messages)
 
-        async def post(body: Body) -> Reading:
+        async def post(body: Body) -> ParsedResponse:
             return await self._asked(body, request.samples)
 
         reading = await self.negotiation.ask(chat_body(self._model, replace(request, messages=valid)), post)
@@ -84,7 +84,7 @@ class LiteLLMModel:
     async def aclose(self) -> None:
         """Nothing to do: litellm's clients are shared by the whole process."""
 
-    async def _asked(self, body: Body, samples: int) -> Reading:
+    async def _asked(self, body: Body, samples: int) -> ParsedResponse:
         try:
             answer = await self._litellm.acompletion(
                 **body, **self._place, timeout=self._timeout_s, num_retries=0, max_retries=0
@@ -95,15 +95,15 @@ class LiteLLMModel:
         headers = _headers(mapping(hidden.get("additional_headers")).items())
         return read_body(HttpAnswer(status=200, headers=headers, body=b""), answer.model_dump(), samples)
 
-    def _failed(self, problem: Any) -> Reading:  # noqa: ANN401 - an exception of the optional package
+    def _failed(self, problem: Any) -> ParsedResponse:  # noqa: ANN401 - an exception of the optional package
         said = str(getattr(problem, "message", "") or problem)
         if isinstance(problem, self._litellm.ContentPolicyViolationError):
-            return Reading(completion=Completion(outcome="refused", error=said), words=said)
+            return ParsedResponse(completion=Completion(outcome="refused", error=said), words=said)
         if isinstance(problem, self._openai.APITimeoutError):
             error = f"no answer within timeout_s={self._timeout_s:g}: {said}"
-            return Reading(completion=Completion(outcome="failed", fault="timeout", error=error))
+            return ParsedResponse(completion=Completion(outcome="failed", fault="timeout", error=error))
         if isinstance(problem, self._openai.APIConnectionError):
-            return Reading(completion=Completion(outcome="failed", fault="connection", error=said))
+            return ParsedResponse(completion=Completion(outcome="failed", fault="connection", error=said))
         response = getattr(problem, "response", None)
         headers = _headers(getattr(response, "headers", {}).items())
         data = {"error": {**mapping(getattr(problem, "body", None)), "message": said}}

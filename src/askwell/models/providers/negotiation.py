@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, runtime_checkable
 
 from askwell.models.providers.quirks import Body, Quirk, adapted, quirk_behind
-from askwell.models.providers.response import Reading
+from askwell.models.providers.response import ParsedResponse
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Negotiation:
         """Return the body in the form the server takes, as far as is known."""
         return adapted(body, self._learnt)
 
-    async def ask(self, body: Body, post: Callable[[Body], Awaitable[Reading]]) -> Reading:
+    async def ask(self, body: Body, post: Callable[[Body], Awaitable[ParsedResponse]]) -> ParsedResponse:
         """Send a body in the form the server takes; when it refuses that for a reason we know, again at once."""
         for quirk in self._unsaid:
             if quirk.adapt(body) != body:

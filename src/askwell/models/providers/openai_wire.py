@@ -17,7 +17,7 @@ from askwell.models.http.endpoint import CHAT, Endpoint
 from askwell.models.providers.quirks import OPENAI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
-    Reading,
+    ParsedResponse,
     count,
     failure,
     json_of,
@@ -27,7 +27,7 @@ from askwell.models.providers.response import (
     replied,
     words_of,
 )
-from askwell.models.providers.wire_format import Body, Wire, seed_of
+from askwell.models.providers.wire_format import Body, WireFormat, seed_of
 
 
 def chat_body(model: str, request: Request) -> Body:
@@ -46,13 +46,13 @@ def chat_body(model: str, request: Request) -> Body:
     return body
 
 
-def read_answer(answer: HttpAnswer, samples: int = 1) -> Reading:
+def read_answer(answer: HttpAnswer, samples: int = 1) -> ParsedResponse:
     """Tell what a response means. Choices beyond `samples` are ignored."""
     data = json_of(answer)
     return read_body(answer, data, samples) if answer.status == 200 else _read_failure(answer, data, answer.status)
 
 
-def read_body(answer: HttpAnswer, data: object, samples: int) -> Reading:
+def read_body(answer: HttpAnswer, data: object, samples: int) -> ParsedResponse:
     """Tell what the body of a 200 means."""
     body = mapping(data)
     choices = mappings(body.get("choices"))[:samples]
@@ -78,12 +78,14 @@ def listed_models(data: object) -> tuple[str, ...]:
     return tuple(str(entry["id"]) for entry in mappings(mapping(data).get("data")) if "id" in entry)
 
 
-def _read_failure(answer: HttpAnswer, data: object, status: int) -> Reading:
+def _read_failure(answer: HttpAnswer, data: object, status: int) -> ParsedResponse:
     reading = failure(answer, data, status=status)
     body = mapping(data)
     if status == 400 and mapping(body.get("error", body)).get("code") == "content_filter":
         # Azure refuses a prompt this way
-        return Reading(completion=Completion(outcome="refused", error=reading.completion.error), words=reading.words)
+        return ParsedResponse(
+            completion=Completion(outcome="refused", error=reading.completion.error), words=reading.words
+        )
     return reading
 
 
@@ -137,7 +139,7 @@ def _azure_headers(key: str) -> Mapping[str, str]:
     return {"api-key": key}
 
 
-OPENAI = Wire(
+OPENAI = WireFormat(
     provider=PROVIDERS["openai"],
     chat_path=lambda _endpoint, _model: CHAT,
     headers=lambda key: {"Authorization": f"Bearer {key}"},

@@ -57,7 +57,7 @@ _MASK = "=***"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Place:
+class ModelAddress:
     """A model's name at its provider, and how to get there."""
 
     provider: Provider
@@ -72,7 +72,7 @@ def provider_of(model: str) -> Provider | None:
     return PROVIDERS.get(model.partition(":")[0])
 
 
-def place_of(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> Place:
+def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> ModelAddress:
     """Return where to ask a model; what is given wins over its provider's usual address and key.
 
     Raises `ConfigError` for a missing key or address. `url_flag` is how the caller's user gives an address.
@@ -91,4 +91,4 @@ def place_of(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> P
         )
     if _MASK in url:
         raise ConfigError(f"the secret part of the base URL {url!r} is not in the log; give {url_flag} again")
-    return Place(provider=provider, name=name, base_url=url, key_env=key_env, api_key=key)
+    return ModelAddress(provider=provider, name=name, base_url=url, key_env=key_env, api_key=key)

@@ -33,7 +33,7 @@ _UNKNOWN_MODEL = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ParsedResponse:
     """What an answer means."""
 
     completion: Completion
@@ -61,7 +61,7 @@ def replied(
     prompt_tokens: int,
     completion_tokens: int,
     cached_tokens: int,
-) -> Reading:
+) -> ParsedResponse:
     """Make one reading of a request's replies, at least one, failed ones last; None is a reply without text."""
     without_text = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
     found = [reply or without_text for reply in replies]
@@ -69,7 +69,7 @@ def replied(
     first, *others = divided(found, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     left = quota(headers, tokens=prompt_tokens + completion_tokens)
     completion = replace(first, others=tuple(others), quota=left) if others or left else first
-    return Reading(completion=completion, words=first.error, cached_tokens=cached_tokens)
+    return ParsedResponse(completion=completion, words=first.error, cached_tokens=cached_tokens)
 
 
 def divided(replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int) -> list[Completion]:
@@ -91,7 +91,7 @@ def divided(replies: Sequence[Completion], *, prompt_tokens: int, completion_tok
 
 def failure(
     answer: HttpAnswer, data: object, *, status: int = 0, more: Sequence[str] = (), wait_s: float | None = None
-) -> Reading:
+) -> ParsedResponse:
     """Tell what an error means.
 
     `status` is the HTTP one unless the body knows better; `more` are words for the machine (codes of details);
@@ -111,14 +111,14 @@ def failure(
     )
     unknown_model = status in (400, 404, 422) and bool(_UNKNOWN_MODEL.search(words))
     no_endpoint = answer.status in (301, 302, 303, 307, 308, 404, 405) or _is_page(answer)
-    return Reading(completion=completion, words=words, unknown_model=unknown_model, no_endpoint=no_endpoint)
+    return ParsedResponse(completion=completion, words=words, unknown_model=unknown_model, no_endpoint=no_endpoint)
 
 
-def malformed(answer: HttpAnswer, why: str) -> Reading:
+def malformed(answer: HttpAnswer, why: str) -> ParsedResponse:
     """Return the reading of a 200 that holds no reply."""
     shown = _stripped(answer.body)
     error = f"the answer {why}: {shown!r}" if shown else "the answer is empty"
-    return Reading(
+    return ParsedResponse(
         completion=Completion(outcome="failed", fault="malformed", error=error), no_endpoint=_is_page(answer)
     )
 

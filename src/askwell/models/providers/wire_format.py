@@ -14,15 +14,15 @@ from askwell.models.http.client import HttpAnswer
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.quirks import Body, Quirk
 from askwell.models.providers.registry import Provider
-from askwell.models.providers.response import Reading
+from askwell.models.providers.response import ParsedResponse
 
-__all__ = ["Body", "Wire", "merged", "seed_of"]
+__all__ = ["Body", "WireFormat", "merged", "seed_of"]
 
 _SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class WireFormat:
     """One provider's format. All functions are pure, and none raises for what a server sends."""
 
     provider: Provider
@@ -33,7 +33,7 @@ class Wire:
     """The key -> the headers that carry it."""
     body: Callable[[str, Request], Body]
     """(model, request) -> JSON."""
-    read: Callable[[HttpAnswer, int], Reading]
+    read: Callable[[HttpAnswer, int], ParsedResponse]
     """(answer, samples asked for) -> what it means."""
     quirks: tuple[Quirk, ...]
     """What may be learnt from its refusals."""

@@ -11,7 +11,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.models.parts import parts_of
 from askwell.models.per_loop import PerLoop
-from askwell.models.wrappers.shared_gate import Gate, Queue
+from askwell.models.wrappers.shared_gate import Queue, SharedGate
 
 _CHARS_PER_TOKEN = 4  # a rough guess for English; corrected by the real count after the call
 _CANCELLED = Completion(outcome="failed")
@@ -35,7 +35,7 @@ class Limited:
         max_concurrency: int,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
-        gate: Gate | None = None,
+        gate: SharedGate | None = None,
     ) -> None:
         limits = {"max_concurrency": max_concurrency, "requests_per_minute": requests_per_minute}
         for what, value in (limits | {"tokens_per_minute": tokens_per_minute}).items():
@@ -44,7 +44,7 @@ class Limited:
         self.inner = model
         self.parts = parts_of(model)
         self.max_concurrency = max_concurrency
-        self.gate = gate or Gate()
+        self.gate = gate or SharedGate()
         self._queue = PerLoop(lambda: Queue(max_concurrency))
         self._requests = PerLoop(lambda: _Bucket(requests_per_minute)) if requests_per_minute else None
         self._tokens = PerLoop(lambda: _Bucket(tokens_per_minute)) if tokens_per_minute else None

@@ -55,7 +55,7 @@ class Ticket:
     sent_at: float
 
 
-class Throttle:
+class RateController:
     """Say when the next request may be sent; told of every answer and refusal. All times in seconds of one clock."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from askwell.core.types import Completion, Request
 from askwell.models.parts import parts_of
 
 
-class Named:
+class Renamed:
     """Say that `model` is called `name`; changes nothing about the calls.
 
     For servers that move: a run may go on at another address, and what was answered before is not asked again.

@@ -32,7 +32,7 @@ class _Turn:
     calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
-class Coalesced:
+class SampleBatching:
     """Ask for draws of one question in one request, where the model can do that.
 
     Requests made in one turn of the event loop that differ only in `sample_index` go on as one with `samples` set;

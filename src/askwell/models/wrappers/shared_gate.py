@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from askwell.core.types import Completion
 from askwell.models.per_loop import PerLoop
-from askwell.models.wrappers.rate_controller import Throttle, Ticket
+from askwell.models.wrappers.rate_controller import RateController, Ticket
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class _Turns:
     in_flight: int = 0
 
 
-class Gate:
+class SharedGate:
     """Let calls through one by one: models take turns, however many calls each has waiting.
 
     One gate for each (endpoint, key, model name), shared by the roles that use it: a provider counts them together.
@@ -44,7 +44,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self.throttle = Throttle()
+        self.throttle = RateController()
         self._turns = PerLoop(_Turns)
 
     def wait_s(self, queue: Queue) -> float:
@@ -142,12 +142,12 @@ class Gate:
         return None
 
 
-class Gates:
+class SharedGates:
     """The gates of one run, made as they are asked for."""
 
     def __init__(self) -> None:
-        self._gates: dict[tuple[str, ...], Gate] = {}
+        self._gates: dict[tuple[str, ...], SharedGate] = {}
 
-    def of(self, *key: str) -> Gate:
+    def of(self, *key: str) -> SharedGate:
         """Return the gate of an endpoint, a key and a model's name."""
-        return self._gates.setdefault(key, Gate())
+        return self._gates.setdefault(key, SharedGate())

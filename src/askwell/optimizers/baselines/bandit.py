@@ -17,7 +17,7 @@ Pull = Callable[[Sequence[tuple[int, range]]], Awaitable[Sequence[Sequence[float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BanditPlan:
     """What a selection may spend, and how it spends it."""
 
     arms: int
@@ -38,7 +38,7 @@ class _Arms:
     """What is known of each arm while a selection runs."""
 
     pull: Pull
-    plan: Plan
+    plan: BanditPlan
     spent: int = 0
     seen: list[int] = field(init=False)
     scores: list[list[float]] = field(init=False)
@@ -68,7 +68,7 @@ class _Arms:
         return sorted(range(self.plan.arms), key=lambda arm: (-self.mean(arm), -len(self.scores[arm]), arm))[:count]
 
 
-async def uniform(pull: Pull, plan: Plan) -> list[int]:
+async def uniform(pull: Pull, plan: BanditPlan) -> list[int]:
     """Spread the calls evenly: what the others have to beat."""
     arms = _Arms(pull, plan)
     each, extra = divmod(plan.calls, plan.arms)
@@ -76,7 +76,7 @@ async def uniform(pull: Pull, plan: Plan) -> list[int]:
     return arms.best(plan.keep)
 
 
-async def ucb(pull: Pull, plan: Plan) -> list[int]:
+async def ucb(pull: Pull, plan: BanditPlan) -> list[int]:
     """Upper confidence bounds (algorithm 3): pull where mean + c·√(ln t / n) is highest, `keep` arms a round."""
     arms = _Arms(pull, plan)
 
@@ -95,7 +95,7 @@ async def ucb(pull: Pull, plan: Plan) -> list[int]:
     return arms.best(plan.keep)
 
 
-async def successive_rejects(pull: Pull, plan: Plan) -> list[int]:
+async def successive_rejects(pull: Pull, plan: BanditPlan) -> list[int]:
     """Successive rejects (algorithm 4): in each phase all arms left are tried evenly and the worst goes, until `keep`.
 
     After phase k an arm left has been tried n_k = ⌈(B − n) / (L·(n + 1 − k))⌉ times, L = ½ + Σ_{i=2..n} 1/i.
@@ -110,7 +110,7 @@ async def successive_rejects(pull: Pull, plan: Plan) -> list[int]:
     return sorted(left, key=lambda arm: -arms.mean(arm))
 
 
-SELECTORS: Mapping[str, Callable[[Pull, Plan], Awaitable[list[int]]]] = MappingProxyType(
+SELECTORS: Mapping[str, Callable[[Pull, BanditPlan], Awaitable[list[int]]]] = MappingProxyType(
     {"ucb": ucb, "successive-rejects": successive_rejects, "uniform": uniform}
 )
 """Add a rule here: (pull, plan) -> at most `keep` arms, best first, for at most `calls` calls."""

@@ -37,7 +37,7 @@ from askwell.optimizers.baselines.crossover_prompts import crossover_request, mu
 from askwell.optimizers.baselines.minibatch import run_trials
 from askwell.optimizers.baselines.population import distinct, fittest, shown_examples, wordings
 from askwell.optimizers.gpo.metaprompt import Exemplar
-from askwell.optimizers.gpo.queries import Asker
+from askwell.optimizers.gpo.queries import OptimizerQueries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,10 @@ class CAPO:
         )
 
     @property
-    def _asker(self) -> Asker:
-        return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
+    def _asker(self) -> OptimizerQueries:
+        return OptimizerQueries(
+            model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
+        )
 
     async def _founders(self, members: Sequence[Candidate], step: int, seed: int) -> list[Proposal]:
         """Word the prompts there are anew, and give each wording demonstrations.

@@ -29,7 +29,7 @@ from askwell.core.validation import at_least, one_of
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request
 from askwell.optimizers.baselines.population import distinct, fittest, roulette, shown_examples, wordings
 from askwell.optimizers.gpo.metaprompt import Exemplar
-from askwell.optimizers.gpo.queries import Asker
+from askwell.optimizers.gpo.queries import OptimizerQueries
 
 _CHILD = "evolution"
 
@@ -167,8 +167,10 @@ class EvoPrompt:
         return max(self.settings.candidates, EVOLUTIONS[self.settings.evolution].least)
 
     @property
-    def _asker(self) -> Asker:
-        return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
+    def _asker(self) -> OptimizerQueries:
+        return OptimizerQueries(
+            model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
+        )
 
     async def _founders(
         self, known: Sequence[Candidate], step: int, shown: Sequence[Exemplar], seed: int

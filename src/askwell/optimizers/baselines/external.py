@@ -180,7 +180,7 @@ class SearchTask:
     seed: int
 
 
-class Search(Protocol):
+class ExternalSearch(Protocol):
     """Another package's optimizer, as a function.
 
     Contract: synchronous; all calls go through the bridge; nothing of `dev` but scores decides anything and none of its
@@ -195,7 +195,7 @@ class Search(Protocol):
 class Peer:
     """A peer's whole search as the first step of the loop; later steps propose nothing."""
 
-    search: Search
+    search: ExternalSearch
     origin: str
     model: ChatModel
     run_prompt: PromptRunner

@@ -11,7 +11,7 @@ from askwell.core.protocols import Render
 from askwell.core.types import Candidate, Example, Prompt, Proposal
 from askwell.optimizers.baselines.crossover_prompts import wording_request
 from askwell.optimizers.gpo.metaprompt import Exemplar, exemplar
-from askwell.optimizers.gpo.queries import Asker
+from askwell.optimizers.gpo.queries import OptimizerQueries
 
 Fitness = Callable[[Candidate], float]
 _by_score: Fitness = operator.attrgetter("score")
@@ -43,7 +43,7 @@ def roulette(candidates: Sequence[Candidate], count: int, dice: random.Random) -
 
 
 async def wordings(
-    asker: Asker, initial: Sequence[str], exemplars: Sequence[Exemplar], count: int, seed: int
+    asker: OptimizerQueries, initial: Sequence[str], exemplars: Sequence[Exemplar], count: int, seed: int
 ) -> list[str]:
     """Ask for other wordings of the initial prompts in turn; return those that came, without repeats."""
     questions = [wording_request(initial[place % len(initial)], exemplars) for place in range(count)]

@@ -28,12 +28,12 @@ from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Proposal, Rollout
 from askwell.core.validation import at_least, one_of
-from askwell.optimizers.baselines.bandit import SELECTORS, Plan
+from askwell.optimizers.baselines.bandit import SELECTORS, BanditPlan
 from askwell.optimizers.baselines.crossover_prompts import edit_request, wording_request
 from askwell.optimizers.baselines.minibatch import run_trials
 from askwell.optimizers.baselines.population import distinct, shown_examples
 from askwell.optimizers.gpo.metaprompt import exemplar, reflection_request
-from askwell.optimizers.gpo.queries import Asker
+from askwell.optimizers.gpo.queries import OptimizerQueries
 from askwell.optimizers.gpo.schedule import train_batch
 
 
@@ -119,8 +119,10 @@ class ProTeGi:
         )
 
     @property
-    def _asker(self) -> Asker:
-        return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
+    def _asker(self) -> OptimizerQueries:
+        return OptimizerQueries(
+            model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
+        )
 
     async def _edits(
         self, beam: Sequence[Prompt], tried: Sequence[Sequence[tuple[Example, Rollout]]], seed: int
@@ -177,7 +179,7 @@ class ProTeGi:
             results = await run_trials(self.run_prompt, asked, step=step)
             return [[one.score.value for _, one in result if one.score is not None] for result in results]
 
-        plan = Plan(
+        plan = BanditPlan(
             arms=len(prompts),
             keep=min(self.settings.candidates, len(prompts)),
             calls=self.settings.calls_per_arm * len(prompts),

@@ -46,7 +46,7 @@ from askwell.optimizers.gpo.demo_search import varied, varies_demos
 from askwell.optimizers.gpo.direction import DIRECTIONS, MOMENTA, POOLS, Judged, Moment, contrast, reflect
 from askwell.optimizers.gpo.metaprompt import Memory, Situation, exemplar, meta_prompt
 from askwell.optimizers.gpo.population import PARENTS, at_plateau, idle_steps
-from askwell.optimizers.gpo.queries import Asker
+from askwell.optimizers.gpo.queries import OptimizerQueries
 from askwell.optimizers.gpo.schedule import train_batch
 from askwell.optimizers.gpo.settings import GPOSettings
 from askwell.optimizers.gpo.trust_region import RESTART, STRIDES
@@ -252,8 +252,10 @@ class GPO:
         )
 
     @property
-    def _asker(self) -> Asker:
-        return Asker(model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
+    def _asker(self) -> OptimizerQueries:
+        return OptimizerQueries(
+            model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
+        )
 
     def _exemplars(self, seed: int) -> list[Example]:
         count = min(self.settings.exemplars, len(self.train))

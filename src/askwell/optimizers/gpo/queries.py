@@ -18,7 +18,7 @@ _UNUSABLE = frozenset({"failed", "refused", "unparsed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class OptimizerQueries:
     """The optimizer model, and how it is asked.
 
     Everything here raises `ModelError` with the provider's message for a fault that is final, and `RunFailed` if all

@@ -10,7 +10,7 @@ from askwell.optimizers.gpo.constraints import CONSTRAINTS, Limits
 from askwell.optimizers.gpo.direction import DIRECTIONS, MOMENTA, POOLS
 from askwell.optimizers.gpo.metaprompt import REFINEMENTS
 from askwell.optimizers.gpo.population import PARENTS, RESTARTS
-from askwell.optimizers.gpo.trust_region import BUDGET_MODES, STRIDES, Pace, TrustRegion
+from askwell.optimizers.gpo.trust_region import BUDGET_MODES, STRIDES, BudgetSchedule, TrustRegion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +106,9 @@ class GPOSettings:
             raise ConfigError(f"warmup_share is {self.warmup_share!r}; expected a part of the run, 0..1")
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> BudgetSchedule:
         """Return what the size of a step is reckoned from."""
-        return Pace(
+        return BudgetSchedule(
             total_steps=self.total_steps,
             first_words=self.first_words,
             final_words=self.final_words,

@@ -48,7 +48,7 @@ class TrustRegion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class BudgetSchedule:
     """The numbers behind a step's size."""
 
     total_steps: int
@@ -58,7 +58,7 @@ class Pace:
     trust: TrustRegion
 
 
-Stride = Callable[[Trajectory, Candidate, Pace], int | None]
+Stride = Callable[[Trajectory, Candidate, BudgetSchedule], int | None]
 """(trajectory, parent, pace) -> words of the parent that the next step may change; None is no bound. Pure."""
 
 
@@ -79,17 +79,17 @@ def radius(trajectory: Trajectory, trust: TrustRegion) -> float:
     return found
 
 
-def _unbounded(_trajectory: Trajectory, _parent: Candidate, _pace: Pace) -> None:
+def _unbounded(_trajectory: Trajectory, _parent: Candidate, _pace: BudgetSchedule) -> None:
     return None
 
 
-def _trusted(trajectory: Trajectory, parent: Candidate, pace: Pace) -> int:
+def _trusted(trajectory: Trajectory, parent: Candidate, pace: BudgetSchedule) -> int:
     length = max(pace.trust.basis_words, len(words(parent.prompt.instruction)))
     return max(1, round(radius(trajectory, pace.trust) * length))
 
 
 def _scheduled(kind: str) -> Stride:
-    def stride(trajectory: Trajectory, _parent: Candidate, pace: Pace) -> int:
+    def stride(trajectory: Trajectory, _parent: Candidate, pace: BudgetSchedule) -> int:
         step = trajectory.next_step - 1  # 0-based: step 0 of the trajectory holds the initial prompt
         warmup = warmup_steps(pace.warmup_share, pace.total_steps)
         return budget_words(kind, step, pace.total_steps, pace.first_words, pace.final_words, warmup)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import ConfigError
-from askwell.policies.data.outcomes import Cells, Outcomes, from_rollouts, join_cells, merge, one_target
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, from_rollouts, join_cells, merge, one_target
 from askwell.policies.data.record_files import read_outcomes
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header, read_rollouts
@@ -24,7 +24,7 @@ def read_offline(
     folder: Path = Path("runs"),
     columns: Mapping[str, str] | None = None,
     target: str | None = None,
-) -> Cells:
+) -> PairOutcomes:
     """Read and merge sources: names (or folders) of runs, and files of records.
 
     A run's test split is never read. `target` keeps one target model's outcomes; rows that name none are taken to be
@@ -36,7 +36,7 @@ def read_offline(
     return one_target(merge(rows), target)
 
 
-def refuse_overlap(data: Cells, held_out: Cells) -> None:
+def refuse_overlap(data: PairOutcomes, held_out: PairOutcomes) -> None:
     """Raise `DataError` where a held-out query is among the data (equal after `normalise`)."""
     join_cells({"train": data, "test": held_out})
 
@@ -76,7 +76,7 @@ def _resolve(sources: Sequence[str], folder: Path) -> list[Path]:
     return paths
 
 
-def _rows(path: Path, columns: Mapping[str, str] | None) -> Iterator[Outcomes]:
+def _rows(path: Path, columns: Mapping[str, str] | None) -> Iterator[OutcomeRow]:
     if path.name != folders.LOG:
         yield from read_outcomes(path, columns=columns)
         return

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
+class OutcomeRow:
     """One logged row: the summed score of `draws` answers to one query with one prompt. Failures are rows too."""
 
     query: str
@@ -42,7 +42,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class PairOutcome:
     """All draws of one prompt on one query."""
 
     query: str
@@ -59,10 +59,10 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
+class PairOutcomes:
     """Merged offline data in order of first appearance, and what merging did."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[PairOutcome, ...]
     copies: int = 0
     """Rows left out because the same draw had been read before."""
     conflicts: int = 0
@@ -82,7 +82,7 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class OutcomeSummary:
     """What offline data holds, before anything is learnt from it."""
 
     queries: int
@@ -105,7 +105,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
 
 
-def merge(rows: Iterable[Outcomes]) -> Cells:
+def merge(rows: Iterable[OutcomeRow]) -> PairOutcomes:
     """Add rows up to cells, from any number of sources, in the order in which they come.
 
     A numbered draw met again is a copy and counts once (with another score it is a conflict; the first is kept). Rows
@@ -118,7 +118,7 @@ def merge(rows: Iterable[Outcomes]) -> Cells:
     if merging.conflicts:
         logger.warning("%d draws were logged twice with different scores; the first was kept", merging.conflicts)
     cells = tuple(
-        Cell(
+        PairOutcome(
             query=merging.texts[key],
             prompt=prompt,
             target=target,
@@ -128,17 +128,17 @@ def merge(rows: Iterable[Outcomes]) -> Cells:
         )
         for (key, prompt, target), found in merging.sums.items()
     )
-    return Cells(cells=cells, copies=merging.copies, conflicts=merging.conflicts)
+    return PairOutcomes(cells=cells, copies=merging.copies, conflicts=merging.conflicts)
 
 
-def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[Outcomes]:
+def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[OutcomeRow]:
     """Read a run log's rollouts (`runlog.fold.rollouts`) as rows. Never the test split; a failed call is no row.
 
     A prompt with demonstrations is skipped: a query-level policy here chooses or writes instructions.
     """
     for rollout in rollouts:
         if rollout.score is not None and rollout.split != "test" and not rollout.prompt.demos:
-            yield Outcomes(
+            yield OutcomeRow(
                 query=rollout.query,
                 prompt=rollout.prompt.instruction,
                 total=rollout.score.value,
@@ -148,7 +148,7 @@ def from_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[
             )
 
 
-def one_target(cells: Cells, target: str | None = None) -> Cells:
+def one_target(cells: PairOutcomes, target: str | None = None) -> PairOutcomes:
     """Keep one target model's cells; raises `ConfigError` where there are several and none is named, or none of it."""
     targets = cells.targets
     if target is None:
@@ -161,7 +161,9 @@ def one_target(cells: Cells, target: str | None = None) -> Cells:
     return replace(cells, cells=kept)
 
 
-def split_cells(cells: Cells, *, dev: int | float = 0.2, test: int | float = 0, seed: int) -> dict[Split, Cells]:
+def split_cells(
+    cells: PairOutcomes, *, dev: int | float = 0.2, test: int | float = 0, seed: int
+) -> dict[Split, PairOutcomes]:
     """Draw train, dev and test by unique query: all cells of a query go to one side."""
     queries = [Example(id=query, input=query, target="") for query in cells.queries]
     shares = {"dev": dev, "test": test}
@@ -170,10 +172,10 @@ def split_cells(cells: Cells, *, dev: int | float = 0.2, test: int | float = 0, 
     if train < 1:
         raise DataError(f"dev={dev!r} and test={test!r} leave none of {len(queries)} queries to train on; ask for less")
     drawn = split(queries, train=train, dev=whole["dev"], test=whole["test"], seed=seed)
-    return {name: only(cells, (example.input for example in drawn[name])) for name in drawn}
+    return {name: only_target(cells, (example.input for example in drawn[name])) for name in drawn}
 
 
-def join_cells(splits: Mapping[Split, Cells]) -> dict[Split, Cells]:
+def join_cells(splits: Mapping[Split, PairOutcomes]) -> dict[Split, PairOutcomes]:
     """Take splits as they are given; raises `DataError` where two of them share a query (equal after `normalise`)."""
     examples: dict[Split, list[Example]] = {
         name: [Example(id=query, input=query, target="") for query in cells.queries] for name, cells in splits.items()
@@ -182,25 +184,25 @@ def join_cells(splits: Mapping[Split, Cells]) -> dict[Split, Cells]:
     return dict(splits)
 
 
-def only(cells: Cells, queries: Iterable[str]) -> Cells:
+def only_target(cells: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
     """Keep the cells of some queries, under whatever wording `normalise` takes for the same."""
     return _kept(cells, queries, inside=True)
 
 
-def without(cells: Cells, queries: Iterable[str]) -> Cells:
+def without(cells: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
     """Leave out every cell of some queries, under whatever wording `normalise` takes for the same."""
     return _kept(cells, queries, inside=False)
 
 
-def _kept(cells: Cells, queries: Iterable[str], *, inside: bool) -> Cells:
+def _kept(cells: PairOutcomes, queries: Iterable[str], *, inside: bool) -> PairOutcomes:
     named = {normalise(query) for query in queries}
     wanted = {query for query in cells.queries if (normalise(query) in named) == inside}
     return replace(cells, cells=tuple(cell for cell in cells.cells if cell.query in wanted))
 
 
-def experiences(cells: Cells, *, static: str | None = None) -> list[Experience]:
+def experiences(cells: PairOutcomes, *, baseline: str | None = None) -> list[Experience]:
     """Cells as QPO's experiences, failures among them; advantage over `static` where that was tried on the query."""
-    base = {cell.query: cell.mean for cell in cells.cells if cell.prompt == static}
+    base = {cell.query: cell.mean for cell in cells.cells if cell.prompt == baseline}
     return [
         Experience(
             query=cell.query,
@@ -212,7 +214,7 @@ def experiences(cells: Cells, *, static: str | None = None) -> list[Experience]:
     ]
 
 
-def summary(cells: Cells) -> Summary:
+def summarize(cells: PairOutcomes) -> OutcomeSummary:
     """Describe offline data. Raises `DataError` for none at all."""
     if not cells.cells:
         raise DataError(
@@ -223,7 +225,7 @@ def summary(cells: Cells) -> Summary:
     for cell in cells.cells:
         counts[cell.prompt] = counts.get(cell.prompt, 0) + 1
     n = len(cells.cells)
-    found = Summary(
+    found = OutcomeSummary(
         queries=queries,
         prompts=prompts,
         cells=n,
@@ -240,7 +242,7 @@ def summary(cells: Cells) -> Summary:
     return replace(found, warnings=tuple(_warnings(found)))
 
 
-def _warnings(found: Summary) -> Iterator[str]:
+def _warnings(found: OutcomeSummary) -> Iterator[str]:
     if not found.failures:
         yield "no failure is among the data: a policy can't learn what doesn't work; log failed attempts too"
     if found.prompts == 1:
@@ -279,7 +281,7 @@ class _Merge:
     copies: int = 0
     conflicts: int = 0
 
-    def add(self, row: Outcomes) -> None:
+    def add(self, row: OutcomeRow) -> None:
         _check(row)
         key = self.keys.get(row.query)
         if key is None:  # a query comes once a prompt, and normalising costs more than the rest
@@ -301,7 +303,7 @@ class _Merge:
             cell.confident += row.draws
 
 
-def _check(row: Outcomes) -> None:
+def _check(row: OutcomeRow) -> None:
     where = f"{row.place}: " if row.place else ""
     if not row.query.strip() or not row.prompt.strip():
         raise DataError(f"{where}query {row.query!r} with prompt {row.prompt!r}: neither may be empty")

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from askwell.core.errors import ConfigError, DataError, nearest
-from askwell.policies.data.outcomes import Outcomes
+from askwell.policies.data.outcomes import OutcomeRow
 from askwell.tasks.readers import Record, read_records
 
 USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -36,7 +36,7 @@ _WRONG = frozenset({"false", "no", "incorrect", "wrong", "fail", "failed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class ScoreScale:
     """The range of the source's scores; it is mapped to 0..1. Counts (`draws` with `correct`) need none."""
 
     low: float = 0.0
@@ -44,8 +44,8 @@ class Scale:
 
 
 def read_outcomes(
-    path: Path, *, columns: Mapping[str, str] | None = None, scale: Scale | None = None
-) -> Iterator[Outcomes]:
+    path: Path, *, columns: Mapping[str, str] | None = None, scale: ScoreScale | None = None
+) -> Iterator[OutcomeRow]:
     """Stream a file's rows. `columns` maps a field (a key of `USUAL`) to the file's own column name.
 
     An empty outcome is a call that failed: no row. Raises `ConfigError` for an unknown field or column,
@@ -55,12 +55,12 @@ def read_outcomes(
     for record in read_records(path):
         if named is None:
             named = _columns(record.values, columns or {}, path)
-        row = _row(record, named, path, scale or Scale())
+        row = _row(record, named, path, scale or ScoreScale())
         if row is not None:
             yield row
 
 
-def read_all(paths: Sequence[Path], *, columns: Mapping[str, str] | None = None) -> Iterator[Outcomes]:
+def read_all(paths: Sequence[Path], *, columns: Mapping[str, str] | None = None) -> Iterator[OutcomeRow]:
     """Stream several files one after the other; raises `ConfigError` for one that is named twice."""
     seen: dict[Path, Path] = {}
     for path in paths:
@@ -89,7 +89,7 @@ def _columns(first: Mapping[str, object], asked: Mapping[str, str], path: Path) 
     return found
 
 
-def _row(record: Record, columns: Mapping[str, str], path: Path, scale: Scale) -> Outcomes | None:
+def _row(record: Record, columns: Mapping[str, str], path: Path, scale: ScoreScale) -> OutcomeRow | None:
     values = {name: record.values.get(column) for name, column in columns.items()}
     place = f"{path.name}: {record.place}"
     if values["outcome"] in (None, ""):
@@ -100,7 +100,7 @@ def _row(record: Record, columns: Mapping[str, str], path: Path, scale: Scale) -
         outcome = (outcome - scale.low) / (scale.high - scale.low)
     sample_index = values.get("sample_index")
     confidence = values.get("confidence")
-    return Outcomes(
+    return OutcomeRow(
         query=_text(values["query"], "query", place),
         prompt=_text(values["prompt"], "prompt", place),
         total=outcome,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from askwell.core.errors import DataError
 from askwell.policies.data.arrays import Bools, Floats, Ints, np
-from askwell.policies.data.outcomes import Cells
+from askwell.policies.data.outcomes import PairOutcomes
 
 MIN_SHARE = 0.5
 """A static prompt must have been tried on this share of the most-tried prompt's queries."""
@@ -44,7 +44,7 @@ class Table:
         return Table(queries=queries, prompts=self.prompts, totals=self.totals[index], draws=self.draws[index])
 
 
-def table_of(cells: Cells, *, prompts: Sequence[str] | None = None, min_queries: int = 1) -> Table:
+def table_of(cells: PairOutcomes, *, prompts: Sequence[str] | None = None, min_queries: int = 1) -> Table:
     """Lay cells of one target model out as a table. Columns: `prompts`, or every prompt tried on `min_queries` queries.
 
     Raises `DataError` for no cells, or several target models (see `askwell.policies.data.outcomes.one_target`).
@@ -70,7 +70,7 @@ def table_of(cells: Cells, *, prompts: Sequence[str] | None = None, min_queries:
     return Table(queries=queries, prompts=columns, totals=totals, draws=draws)
 
 
-def static_prompt(table: Table) -> int:
+def baseline_prompt(table: Table) -> int:
     """Column of the best single prompt: the highest mean of those tried on at least half as many queries as any other.
 
     So a prompt that was lucky on its only query does not win.

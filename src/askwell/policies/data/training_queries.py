@@ -15,14 +15,14 @@ FORMAT = 1
 FILE = "learnt.json"
 
 
-def keep_learnt(folder: Path, queries: Iterable[str]) -> None:
+def write_training_queries(folder: Path, queries: Iterable[str]) -> None:
     """Write the digests of the queries a policy (its static prompt and its margin too) was learnt from."""
     folder.mkdir(parents=True, exist_ok=True)
-    digests = sorted({digest_of(query) for query in queries})
+    digests = sorted({query_digest(query) for query in queries})
     (folder / FILE).write_text(json.dumps({"format": FORMAT, "queries": digests}), encoding="utf-8")
 
 
-def read_learnt(folder: Path) -> frozenset[str] | None:
+def read_training_queries(folder: Path) -> frozenset[str] | None:
     """Return the digests; None where none were kept. Raises `DataError` for a file that is something else."""
     try:
         text = (folder / FILE).read_text(encoding="utf-8")
@@ -38,6 +38,6 @@ def read_learnt(folder: Path) -> frozenset[str] | None:
     return frozenset(cast("list[str]", body["queries"]))
 
 
-def digest_of(query: str) -> str:
+def query_digest(query: str) -> str:
     """Name a query by its content: equal for wordings that `normalise` takes for the same."""
     return hashlib.blake2b(normalise(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -31,7 +31,7 @@ from torch import distributed as dist
 from askwell.core.errors import AskwellError
 from askwell.core.types import Experience
 from askwell.policies.lm.distributed import init_process_group
-from askwell.policies.lm.generate import Sampling
+from askwell.policies.lm.generate import GenerationSettings
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer
 from askwell.policies.lm.training_state import fingerprint
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer
@@ -52,7 +52,7 @@ class FitJob:
     dev: tuple[Experience, ...]
     settings: TrainSettings
     model: ModelSettings
-    sampling: Sampling
+    sampling: GenerationSettings
     seed: int
     start: str | None
     """Digest of the earlier loop's writer, whose files are in the folder; None in a first loop."""

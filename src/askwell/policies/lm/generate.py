@@ -24,7 +24,7 @@ from askwell.policies.lm.shared_prefix import LEAD, PROMPT, QUERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
+class GenerationSettings:
     """How prompts are drawn where several are asked for (the paper's collection settings)."""
 
     top_k: int = 2
@@ -53,7 +53,7 @@ class Bans:
 
 @torch.inference_mode()
 def generate(
-    model: PolicyModel, openings: Sequence[Opening], *, sampling: Sampling, bans: Bans
+    model: PolicyModel, openings: Sequence[Opening], *, sampling: GenerationSettings, bans: Bans
 ) -> list[list[list[int]]]:
     """Return each opening's prompts as tokens without the end: one greedy, or one for each of its dice.
 
@@ -119,7 +119,7 @@ def _step(model: PolicyModel, embedded_BTE: Tensor, mask_BT: Tensor, cache: Any)
     return out.last_hidden_state[:, -1], out.past_key_values
 
 
-def _choose(logits_BV: Tensor, dice: Sequence[random.Random], sampling: Sampling) -> list[int]:
+def _choose(logits_BV: Tensor, dice: Sequence[random.Random], sampling: GenerationSettings) -> list[int]:
     """Each row's next token: the likeliest, or drawn from the `top_k` likeliest that make up `top_p`."""
     if not dice:
         return logits_BV.argmax(dim=-1).tolist()

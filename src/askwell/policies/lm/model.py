@@ -34,7 +34,7 @@ except ImportError as error:
         'a policy that writes prompts needs PyTorch and transformers: pip install "askwell[qpo]"'
     ) from error
 
-from askwell.policies.lm.shared_prefix import ATTENTION, Group, Laid, Tail, lay_packed, lay_plain, register
+from askwell.policies.lm.shared_prefix import ATTENTION, Group, Laid, Suffix, lay_packed, lay_plain, register
 
 _LOG = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ def _check_head(model: PolicyModel) -> None:
 def _shares_prefixes(model: PolicyModel) -> bool:
     """Try a packed row against plain ones: some bases have an attention that is not transformers' common one."""
     lead = (model.end_id,)
-    tails = tuple(Tail(lead=lead, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
+    tails = tuple(Suffix(lead=lead, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
     groups = [Group(query=query, tails=tails) for query in ((5, 6, 7, 8), (9,))]
     was_training = model.training
     model.eval()

@@ -21,7 +21,7 @@ prompt says something too, and one on which all prompts do alike says almost not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class SignalScale:
     """Standardisation of a signal, and what "best" means, as seen in training."""
 
     mean: float
@@ -66,7 +66,7 @@ def with_signal(experiences: Sequence[Experience], signal: Signal) -> list[tuple
     return found
 
 
-def scale_of(values: Sequence[float], *, aim: float | None, standardise: bool) -> Scale:
+def scale_of(values: Sequence[float], *, aim: float | None, standardise: bool) -> SignalScale:
     """Read the scale off training signals; `aim` is the quantile to write for, if any."""
     mean, variance = _moments(values) if standardise else (0.0, 1.0)
     spread = math.sqrt(variance) or 1.0
@@ -75,7 +75,7 @@ def scale_of(values: Sequence[float], *, aim: float | None, standardise: bool) -
     def quantile(share: float) -> float:
         return ordered[round(share * (len(ordered) - 1))]
 
-    return Scale(
+    return SignalScale(
         mean=mean,
         spread=spread,
         aim=None if aim is None else quantile(aim),

@@ -41,7 +41,7 @@ QUERY, LEAD, PROMPT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tail:
+class Suffix:
     """A condition and a prompt, tokenized: what follows the query."""
 
     lead: tuple[int, ...]
@@ -56,7 +56,7 @@ class Group:
     """One query and what was tried on it."""
 
     query: tuple[int, ...]
-    tails: tuple[Tail, ...]
+    tails: tuple[Suffix, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ class _Row:
         self.positions += range(position, position + len(ids)) if seen else ids
         self.seen += [seen] * len(ids)
 
-    def add_tail(self, tail: Tail, position: int) -> int:
+    def add_tail(self, tail: Suffix, position: int) -> int:
         """Return the tail's place."""
         begin = len(self.ids)
         self.add(tail.lead, LEAD, position)
@@ -167,7 +167,7 @@ class _Row:
 
 
 def _predictions(
-    tails: Sequence[Tail], starts: Sequence[int], end_id: int, device: torch.device | str
+    tails: Sequence[Suffix], starts: Sequence[int], end_id: int, device: torch.device | str
 ) -> dict[str, Tensor]:
     """The lead's last token predicts the prompt's first; the prompt's last predicts the end."""
     slots: list[int] = []

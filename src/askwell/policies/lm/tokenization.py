@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Cut:
+class Truncation:
     """How many texts were longer than the model takes, of how many."""
 
     queries: int = 0
@@ -35,7 +35,7 @@ class Texts:
     def __init__(self, tokenizer: Any, settings: ModelSettings) -> None:  # noqa: ANN401 - partly typed library
         self.tokenizer = tokenizer
         self.settings = settings
-        self.cut = Cut()
+        self.cut = Truncation()
         self._opening = tuple(token for token in self._plain("", special=True) if token != tokenizer.eos_token_id)
 
     @property

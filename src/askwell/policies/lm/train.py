@@ -46,10 +46,10 @@ from askwell.core.errors import ConfigError
 from askwell.core.types import Experience
 from askwell.policies.lm.distributed import process_group
 from askwell.policies.lm.dpo import Preferences, prefer
-from askwell.policies.lm.generate import Sampling
+from askwell.policies.lm.generate import GenerationSettings
 from askwell.policies.lm.model import build
-from askwell.policies.lm.reward_signals import Scale, check_disjoint_queries, scale_of, with_signal
-from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.reward_signals import SignalScale, check_disjoint_queries, scale_of, with_signal
+from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.lm.training_state import TrainingState, fingerprint
 from askwell.policies.lm.writer import LanguageModelWriter, copied
@@ -108,7 +108,7 @@ class LanguageModelTrainer:
 
     settings: TrainSettings = field(default_factory=TrainSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: GenerationSettings = field(default_factory=GenerationSettings)
     checkpoints: Path | None = None
     on_epoch: Callable[[Epoch], None] = silent
     preferences: Preferences = field(default_factory=Preferences)
@@ -159,7 +159,7 @@ class LanguageModelTrainer:
         now = scale_of(values, aim=self._aim(), standardise=False)
         return copied(start, scale=replace(start.scale, aim=now.aim, edges=now.edges))
 
-    def _scale(self, train: Sequence[Experience]) -> Scale:
+    def _scale(self, train: Sequence[Experience]) -> SignalScale:
         values = [value for _, value in with_signal(train, self.settings.signal)]
         return scale_of(values, aim=self._aim(), standardise=self.settings.standardise)
 
@@ -276,7 +276,7 @@ class _Training:
         return Group(
             query=chunk[0].sample.query,
             tails=tuple(
-                Tail(
+                Suffix(
                     lead=texts.lead("" if one.hidden else scale.word(one.sample.signal)),
                     prompt=one.sample.prompt,
                     condition=None if one.hidden else one.sample.signal,
@@ -321,7 +321,7 @@ class _Training:
         return 0.5 if mse < 10 else 0.1
 
 
-def _samples(data: Sequence[Experience], signal: Signal, scale: Scale, texts: Texts) -> list[Sample]:
+def _samples(data: Sequence[Experience], signal: Signal, scale: SignalScale, texts: Texts) -> list[Sample]:
     queries = {query: texts.query(query) for query in dict.fromkeys(one.query for one in data)}
     prompts = {prompt: texts.prompt(prompt) for prompt in dict.fromkeys(one.prompt for one in data)}
     return [

@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.models.local import load_checkpoint, without_bars
-from askwell.policies.lm.generate import Bans, Opening, Sampling, generate
+from askwell.policies.lm.generate import Bans, GenerationSettings, Opening, generate
 from askwell.policies.lm.model import PolicyModel, assemble, build
-from askwell.policies.lm.reward_signals import Scale
-from askwell.policies.lm.shared_prefix import Group, Tail
+from askwell.policies.lm.reward_signals import SignalScale
+from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.tokenization import Texts
 from askwell.policies.protocols import Pair
 from askwell.policies.settings import ModelSettings
@@ -34,7 +34,7 @@ BATCH_PAIRS = 256
 class LanguageModelWriter:
     """The `Writer` that `LanguageModelTrainer` makes. Thread-safe for reading only one call at a time."""
 
-    def __init__(self, model: PolicyModel, texts: Texts, *, scale: Scale, sampling: Sampling) -> None:
+    def __init__(self, model: PolicyModel, texts: Texts, *, scale: SignalScale, sampling: GenerationSettings) -> None:
         self.model = model
         self.texts = texts
         self.scale = scale
@@ -105,7 +105,7 @@ class LanguageModelWriter:
 
     def _judged(self, pairs: Sequence[Pair]) -> Group:
         tails = tuple(
-            Tail(lead=self.texts.lead(), prompt=self.texts.prompt(prompt), condition=None) for _, prompt in pairs
+            Suffix(lead=self.texts.lead(), prompt=self.texts.prompt(prompt), condition=None) for _, prompt in pairs
         )
         return Group(query=self.texts.query(pairs[0][0]), tails=tails)
 
@@ -131,11 +131,13 @@ def load_writer(folder: Path, *, device: str = "") -> LanguageModelWriter:
     settings = replace(ModelSettings(**body["model"]), device=device)
     model, tokenizer = _model(folder / "base", settings)
     _fill(model, tensors=tensors, folder=folder)
-    scale = replace(Scale(**body["scale"]), edges=tuple(body["scale"]["edges"]))
-    return LanguageModelWriter(model, Texts(tokenizer, settings), scale=scale, sampling=Sampling(**body["sampling"]))
+    scale = replace(SignalScale(**body["scale"]), edges=tuple(body["scale"]["edges"]))
+    return LanguageModelWriter(
+        model, Texts(tokenizer, settings), scale=scale, sampling=GenerationSettings(**body["sampling"])
+    )
 
 
-def copied(writer: LanguageModelWriter, *, scale: Scale) -> LanguageModelWriter:
+def copied(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageModelWriter:
     """A writer of its own with the same weights: training it leaves the first as it was."""
     texts = Texts(writer.texts.tokenizer, writer.texts.settings)
     return LanguageModelWriter(copy.deepcopy(writer.model), texts, scale=scale, sampling=writer.sampling)

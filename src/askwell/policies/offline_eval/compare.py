@@ -18,9 +18,9 @@ from askwell.core.errors import DataError
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.policies.data.arrays import Bools, Floats, Ints, np
 from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.data.table import Table, baseline_prompt
 from askwell.policies.offline_eval.headroom import Headroom, headroom
-from askwell.policies.selection.guard import choose
+from askwell.policies.selection.guard import choose_above
 from askwell.policies.selection.registry import fit_by_name
 from askwell.policies.selection.selection import DEFAULT_SCORER, MIN_QUERIES, fit_selection
 
@@ -33,14 +33,14 @@ ORACLE = "naive oracle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PolicyRow:
     """One way to send prompts, scored on queries that it was not learnt from; scores are 0..1."""
 
     name: str
     score: Interval
     gain: Interval | None
     """Over the static prompt, paired by query; None for the static prompt and for the oracle, whose gain is luck."""
-    switched: float | None = None
+    switch_rate: float | None = None
     """Share of the queries that get another prompt than the static one; None where that has no meaning."""
     unlogged: int = 0
     """Picks that the log has no outcome of, counted as the static prompt."""
@@ -49,10 +49,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class PolicyComparison:
     """All rows, on the same queries."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PolicyRow, ...]
     headroom: Headroom
     queries: int
     prompts: int
@@ -61,7 +61,7 @@ class Comparison:
     folds: int
 
     @property
-    def deployed(self) -> Row:
+    def deployed(self) -> PolicyRow:
         """The guarded default."""
         return next(row for row in self.rows if row.is_deployed)
 
@@ -74,7 +74,7 @@ def compare(
     folds: int = 5,
     level: float = 0.95,
     show: Callable[[str], None] = lambda _: None,
-) -> Comparison:
+) -> PolicyComparison:
     """Score all baselines and scorers by cross-validation over the table's queries.
 
     `show` is told the name of what is fitted next. Raises `DataError` for fewer than `MIN_QUERIES` queries or no two
@@ -86,17 +86,17 @@ def compare(
         )
     room = headroom(table, seed=seed, level=level)
     ways: dict[str, _Picks] = {name: _scored_by(name, seed) for name in scorers}
-    ways[f"{DEFAULT_SCORER}, guarded"] = lambda learnt, static, queries: np.array(
-        fit_selection(learnt, seed=seed, static=static).choices(queries)
+    ways[f"{DEFAULT_SCORER}, guarded"] = lambda learnt, baseline, queries: np.array(
+        fit_selection(learnt, seed=seed, baseline=baseline).choices(queries)
     )
     held_out = _held_out(table, folds, seed)
-    rows: list[Row] = []
+    rows: list[PolicyRow] = []
     for name, picks in ways.items():
         show(name)
         rows.append(_row(name, table, held_out, picks, level))
     baselines = _baselines(table, held_out, level)
     kept = held_out.known
-    return Comparison(
+    return PolicyComparison(
         rows=(*baselines, *rows[:-1], replace(rows[-1], is_deployed=True)),
         headroom=room,
         queries=int(kept.sum()),
@@ -115,61 +115,65 @@ class _HeldOut:
     """The folds, and each query's static prompt: the one chosen without it."""
 
     parts: tuple[tuple[Ints, Ints], ...]
-    static: Ints
+    baseline: Ints
     known: Bools
     """Whether the static prompt was tried on the query."""
 
 
 def _held_out(table: Table, folds: int, seed: int) -> _HeldOut:
     parts = tuple(fold_rows(len(table.queries), folds=folds, seed=seed))
-    static = np.zeros(len(table.queries), dtype=np.int64)
+    baseline = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in parts:
-        static[outside] = static_prompt(table.rows(inside))
-    known: Bools = table.tried[np.arange(len(static)), static]
+        baseline[outside] = baseline_prompt(table.rows(inside))
+    known: Bools = table.tried[np.arange(len(baseline)), baseline]
     if int(known.sum()) < 2:
         raise DataError("the best static prompt was tried on fewer than two queries; log it on more of them")
-    return _HeldOut(parts=parts, static=static, known=known)
+    return _HeldOut(parts=parts, baseline=baseline, known=known)
 
 
 def _scored_by(name: str, seed: int) -> _Picks:
     fit = fit_by_name(name)
 
-    def picks(learnt: Table, static: int, queries: Sequence[str]) -> Ints:
-        return choose(fit(learnt, static=static, seed=seed).advantages(queries), static=static, margin=0.0)
+    def picks(learnt: Table, baseline: int, queries: Sequence[str]) -> Ints:
+        return choose_above(
+            fit(learnt, baseline=baseline, seed=seed).advantages(queries), baseline=baseline, margin=0.0
+        )
 
     return picks
 
 
-def _row(name: str, table: Table, held_out: _HeldOut, picks: _Picks, level: float) -> Row:
+def _row(name: str, table: Table, held_out: _HeldOut, picks: _Picks, level: float) -> PolicyRow:
     chosen = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in held_out.parts:
-        static = int(held_out.static[outside[0]])
-        chosen[outside] = picks(table.rows(inside), static, table.rows(outside).queries)
+        baseline = int(held_out.baseline[outside[0]])
+        chosen[outside] = picks(table.rows(inside), baseline, table.rows(outside).queries)
     at, known = np.arange(len(chosen)), held_out.known
     logged = table.tried[at, chosen]
-    sent = np.where(logged, chosen, held_out.static)
+    sent = np.where(logged, chosen, held_out.baseline)
     rates = np.nan_to_num(table.rates())
-    ours, theirs = _floats(rates[at, sent][known]), _floats(rates[at, held_out.static][known])
-    return Row(
+    ours, theirs = _floats(rates[at, sent][known]), _floats(rates[at, held_out.baseline][known])
+    return PolicyRow(
         name=name,
         score=mean_interval(ours, level=level),
         gain=paired_difference(ours, theirs, level=level),
-        switched=float((chosen != held_out.static)[known].mean()),
+        switch_rate=float((chosen != held_out.baseline)[known].mean()),
         unlogged=int((~logged & known).sum()),
     )
 
 
-def _baselines(table: Table, held_out: _HeldOut, level: float) -> list[Row]:
+def _baselines(table: Table, held_out: _HeldOut, level: float) -> list[PolicyRow]:
     """The static prompt, a prompt at random, and the best observed one: over each query's logged prompts."""
     known = held_out.known
     rates, tried = np.nan_to_num(table.rates())[known], table.tried[known]
-    static = _floats(rates[np.arange(len(rates)), held_out.static[known]])
+    baseline = _floats(rates[np.arange(len(rates)), held_out.baseline[known]])
     random = _floats(np.where(tried, rates, 0.0).sum(axis=1) / tried.sum(axis=1))
     oracle = _floats(np.where(tried, rates, 0.0).max(axis=1))
     return [
-        Row(name=STATIC, score=mean_interval(static, level=level), gain=None, switched=0.0),
-        Row(name=RANDOM, score=mean_interval(random, level=level), gain=paired_difference(random, static, level=level)),
-        Row(name=ORACLE, score=mean_interval(oracle, level=level), gain=None),
+        PolicyRow(name=STATIC, score=mean_interval(baseline, level=level), gain=None, switch_rate=0.0),
+        PolicyRow(
+            name=RANDOM, score=mean_interval(random, level=level), gain=paired_difference(random, baseline, level=level)
+        ),
+        PolicyRow(name=ORACLE, score=mean_interval(oracle, level=level), gain=None),
     ]
 
 

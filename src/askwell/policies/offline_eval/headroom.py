@@ -17,9 +17,9 @@ from askwell.core.errors import DataError
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.noise import expected_rates
-from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.data.table import Table, baseline_prompt
 from askwell.policies.offline_eval.chance_oracle import chance_oracle
-from askwell.policies.offline_eval.variance_components import Shares, variance_shares
+from askwell.policies.offline_eval.variance_components import VarianceShares, variance_shares
 
 Method = Literal["repeats", "model"]
 
@@ -54,15 +54,15 @@ class Headroom:
 
     queries: int
     prompts: int
-    static_prompt: str
-    static: Interval
+    baseline_prompt: str
+    baseline: Interval
     naive_oracle: float
     """Mean over queries of the best observed rate. Flattered by luck; for comparison only."""
     method: Method
     gain: Gain
     corrected_oracle: float
     """Score of the cross-fitted pick (`repeats`), or static + the estimate under the model (`model`)."""
-    shares: Shares
+    shares: VarianceShares
     worth_it: bool
     verdict: str
     """One sentence: is a query-level policy worth training here?"""
@@ -79,8 +79,8 @@ def headroom(table: Table, *, seed: int, rounds: int = 60, level: float = 0.95) 
             f"{len(full.queries)} queries were tried with all of {len(full.prompts)} prompts: headroom needs at least "
             "one query and two prompts; leave out prompts that were tried on few queries (table_of(min_queries=))"
         )
-    best, rates = static_prompt(full), full.rates()
-    static = mean_interval(rates[:, best].tolist(), level=level)
+    best, rates = baseline_prompt(full), full.rates()
+    baseline = mean_interval(rates[:, best].tolist(), level=level)
     measured = _repeated(full)
     enough = len(measured.queries) >= MIN_REPEATED_QUERIES and len(measured.prompts) >= 2
     method: Method = "repeats" if enough else "model"
@@ -89,12 +89,12 @@ def headroom(table: Table, *, seed: int, rounds: int = 60, level: float = 0.95) 
     return Headroom(
         queries=len(full.queries),
         prompts=len(full.prompts),
-        static_prompt=full.prompts[best],
-        static=static,
+        baseline_prompt=full.prompts[best],
+        baseline=baseline,
         naive_oracle=float(rates.max(axis=1).mean()),
         method=method,
         gain=gain,
-        corrected_oracle=static.estimate + gain.estimate,
+        corrected_oracle=baseline.estimate + gain.estimate,
         shares=variance_shares(full),
         worth_it=worth,
         verdict=_verdict(gain, worth=worth),
@@ -128,10 +128,10 @@ def _cross_fitted(table: Table, seed: int, rounds: int, level: float) -> Gain:
     for aside in (aside for _ in range(passes) for aside in _dealt(table, deals, rng)):
         rest = Table(queries=table.queries, prompts=table.prompts, totals=table.totals - aside, draws=table.draws - 1)
         seen = rest.draws > 0
-        static = static_prompt(rest)
+        baseline = baseline_prompt(rest)
         pick = np.where(seen, expected_rates(rest), -np.inf).argmax(axis=1)
         picked += aside[rows, pick] / (passes * deals)
-        fixed += aside[rows, static] / (passes * deals)
+        fixed += aside[rows, baseline] / (passes * deals)
     found = paired_difference(picked.tolist(), fixed.tolist(), method="t", level=level)
     return Gain(
         estimate=found.estimate, low=found.low, high=found.high, n=found.n, prompts=len(table.prompts), kind="interval"
@@ -163,9 +163,9 @@ def _bounds(table: Table, best: int, seed: int) -> Gain:
     The estimate is the naive gain less what luck alone would bring under the Rasch model (`chance_oracle`).
     """
     rates = table.rates()
-    static = float(rates[:, best].mean())
-    naive = float(rates.max(axis=1).mean()) - static
-    luck = chance_oracle(table, seed=seed) - static
+    baseline = float(rates[:, best].mean())
+    naive = float(rates.max(axis=1).mean()) - baseline
+    luck = chance_oracle(table, seed=seed) - baseline
     return Gain(
         estimate=max(naive - max(luck, 0.0), 0.0),
         low=0.0,

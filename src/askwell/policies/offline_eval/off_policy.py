@@ -26,7 +26,7 @@ from askwell.core.stats import jeffreys_bounds
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, Ints, np
 from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.data.table import Table, baseline_prompt
 from askwell.policies.selection.registry import fit_by_name
 
 Estimator = Literal["direct", "ips", "doubly-robust"]
@@ -123,9 +123,9 @@ def _modelled(table: Table, *, scorer: str, seed: int, folds: int) -> Floats:
     fit, found = fit_by_name(scorer), np.zeros(table.totals.shape)
     for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
         learnt = table.rows(inside)
-        static = static_prompt(learnt)
-        level = float(learnt.prompt_means()[static])
-        found[outside] = level + fit(learnt, static=static, seed=seed).advantages(table.rows(outside).queries)
+        baseline = baseline_prompt(learnt)
+        level = float(learnt.prompt_means()[baseline])
+        found[outside] = level + fit(learnt, baseline=baseline, seed=seed).advantages(table.rows(outside).queries)
     return np.clip(found, 0.0, 1.0)
 
 

@@ -12,9 +12,9 @@ from askwell.core.errors import DataError
 from askwell.core.stats import Interval, format_interval, paired_difference
 from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.data.table import Table, baseline_prompt
 from askwell.policies.offline_eval.headroom import WORTH, Headroom, headroom
-from askwell.policies.selection.guard import choose
+from askwell.policies.selection.guard import choose_above
 from askwell.policies.selection.registry import fit_by_name
 from askwell.policies.selection.selection import MIN_QUERIES
 
@@ -27,7 +27,7 @@ SHARES = (0.5, 0.8, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class TrainingAdvice:
     """The answer and what it rests on."""
 
     headroom: Headroom
@@ -39,7 +39,7 @@ class Worth:
     """One closing sentence."""
 
 
-def judge(table: Table, *, seed: int, level: float = 0.95) -> Worth:
+def advise_training(table: Table, *, seed: int, level: float = 0.95) -> TrainingAdvice:
     """Measure headroom and, where it has only bounds and there are queries enough, choosers by cross-validation.
 
     Raises `DataError` where no two prompts were tried on the same query.
@@ -47,12 +47,12 @@ def judge(table: Table, *, seed: int, level: float = 0.95) -> Worth:
     dense = dense_part(table)
     room = headroom(dense, seed=seed, level=level)
     if room.gain.kind == "interval" or room.gain.high < WORTH or len(dense.queries) < MIN_QUERIES:
-        return Worth(headroom=room, chooser=None, worth_it=room.worth_it, verdict=room.verdict)
+        return TrainingAdvice(headroom=room, chooser=None, worth_it=room.worth_it, verdict=room.verdict)
     each = 1 - (1 - level) / len(CHOOSERS)
     gains = [chooser_gain(dense, seed=seed, scorer=name, level=each) for name in CHOOSERS]
     gain = max(gains, key=lambda one: one.low)
     worth = gain.low > 0.0 and gain.estimate >= WORTH
-    return Worth(headroom=room, chooser=gain, worth_it=worth, verdict=_verdict(room, gain, worth=worth))
+    return TrainingAdvice(headroom=room, chooser=gain, worth_it=worth, verdict=_verdict(room, gain, worth=worth))
 
 
 def chooser_gain(table: Table, *, seed: int, scorer: str, folds: int = 5, level: float = 0.95) -> Interval:
@@ -64,12 +64,14 @@ def chooser_gain(table: Table, *, seed: int, scorer: str, folds: int = 5, level:
     ours, theirs, counted = (np.zeros(len(table.queries)) for _ in range(3))
     for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
         learnt = table.rows(inside)
-        static = static_prompt(learnt)
-        pick = choose(
-            fit(learnt, static=static, seed=seed).advantages(table.rows(outside).queries), static=static, margin=0.0
+        baseline = baseline_prompt(learnt)
+        pick = choose_above(
+            fit(learnt, baseline=baseline, seed=seed).advantages(table.rows(outside).queries),
+            baseline=baseline,
+            margin=0.0,
         )
-        ours[outside], theirs[outside] = rates[outside, pick], rates[outside, static]
-        counted[outside] = table.tried[outside, pick] & table.tried[outside, static]
+        ours[outside], theirs[outside] = rates[outside, pick], rates[outside, baseline]
+        counted[outside] = table.tried[outside, pick] & table.tried[outside, baseline]
     kept = counted > 0
     if not kept.any():
         raise DataError("no held-out query was tried with both the chosen and the static prompt; log more pairs")

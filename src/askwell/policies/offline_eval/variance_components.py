@@ -10,7 +10,7 @@ from askwell.policies.data.table import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class VarianceShares:
     """Shares of the variance of a single draw; they add up to 1."""
 
     query: float
@@ -21,7 +21,7 @@ class Shares:
     """Without repeats: noise and interaction together."""
 
 
-def variance_shares(table: Table) -> Shares:
+def variance_shares(table: Table) -> VarianceShares:
     """Split the variance of one draw by moments; works on incomplete tables.
 
     query: mean covariance, over queries, between two different prompts (noise is independent, so it drops out).
@@ -46,5 +46,7 @@ def variance_shares(table: Table) -> Shares:
         interaction, draw = float("nan"), max(observed - query, 0.0)
     total = query + prompt + draw + (0.0 if np.isnan(interaction) else interaction)
     if total <= 0.0:
-        return Shares(query=0.0, prompt=0.0, interaction=0.0, noise=1.0)
-    return Shares(query=query / total, prompt=prompt / total, interaction=interaction / total, noise=draw / total)
+        return VarianceShares(query=0.0, prompt=0.0, interaction=0.0, noise=1.0)
+    return VarianceShares(
+        query=query / total, prompt=prompt / total, interaction=interaction / total, noise=draw / total
+    )

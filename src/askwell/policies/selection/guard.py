@@ -20,7 +20,7 @@ the best of 13 margins is flattered, and on GSM8K such a policy lost 1.6 points 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class FallbackThreshold:
     """A margin, and what switching beyond it brought on the tuning queries."""
 
     margin: float
@@ -28,32 +28,34 @@ class Guard:
     gain: float
     """Mean gain over the static prompt on the tuning queries; flattered by the choice of the margin."""
     error: float
-    switched: float
+    switch_rate: float
     """Share of the tuning queries that got another prompt."""
     queries: int
 
 
-def choose(advantages: Floats, *, static: int, margin: float) -> Ints:
+def choose_above(advantages: Floats, *, baseline: int, margin: float) -> Ints:
     """Column of the best prompt where its advantage exceeds the margin, else the static one."""
     best = advantages.argmax(axis=1)
     gain = advantages[np.arange(len(best)), best]
-    return np.where(gain > margin, best, static)
+    return np.where(gain > margin, best, baseline)
 
 
-def tune_guard(rounds: Sequence[Floats], table: Table, *, static: int, margins: Sequence[float] = MARGINS) -> Guard:
+def tune_on_table(
+    rounds: Sequence[Floats], table: Table, *, baseline: int, margins: Sequence[float] = MARGINS
+) -> FallbackThreshold:
     """Pick the margin with the best gain on queries that the advantages were not learnt from, if that gain is real.
 
     `rounds` holds one advantage matrix for each draw of the cross-validation folds (one in all, on dev queries): a
     query's gain is its mean over them. Queries on which the chosen or the static prompt was never tried don't count.
     """
-    options = [_outcome(rounds, table, static, margin) for margin in margins]
+    options = [_outcome(rounds, table, baseline, margin) for margin in margins]
     best = max(options, key=lambda option: option.gain)
     if best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
     return never(queries=best.queries)
 
 
-def tune_margin(advantages: Sequence[float], gains: Sequence[float]) -> Guard:
+def tune_on_gains(advantages: Sequence[float], gains: Sequence[float]) -> FallbackThreshold:
     """Pick the margin for written prompts, from dev queries: predicted advantages, and the gains that were measured.
 
     Margins tried are 0 and the deciles of the advantages above it, as a value head's unit need not be the score's.
@@ -76,87 +78,87 @@ def cross_fitted_gains(
     found = [0.0] * len(gains)
     for inside, outside in fold_rows(len(gains), folds=folds, seed=seed):
         rows: list[int] = inside.tolist()
-        margin = tune_margin([advantages[row] for row in rows], [gains[row] for row in rows]).margin
+        margin = tune_on_gains([advantages[row] for row in rows], [gains[row] for row in rows]).margin
         for row in outside.tolist():
             found[row] = gains[row] if advantages[row] > margin else 0.0
     return found
 
 
-def never(*, queries: int = 0) -> Guard:
+def never(*, queries: int = 0) -> FallbackThreshold:
     """Return the guard that keeps the static prompt for every query."""
-    return Guard(margin=math.inf, gain=0.0, error=0.0, switched=0.0, queries=queries)
+    return FallbackThreshold(margin=math.inf, gain=0.0, error=0.0, switch_rate=0.0, queries=queries)
 
 
-ALWAYS = Guard(margin=-math.inf, gain=0.0, error=0.0, switched=1.0, queries=0)
+ALWAYS = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
 """No guard: whatever the policy says is sent, as in the paper."""
 
 
-def guard_body(guard: Guard) -> dict[str, float | str | None]:
+def encode_fallback(guard: FallbackThreshold) -> dict[str, float | str | None]:
     """Spell a guard in JSON; an infinite margin is "never", its opposite "always"."""
     margin = guard.margin if math.isfinite(guard.margin) else ("never" if guard.margin > 0 else "always")
     return {
         "margin": margin,
         "gain": guard.gain,
         "error": guard.error,
-        "switched": guard.switched,
+        "switched": guard.switch_rate,
         "queries": guard.queries,
     }
 
 
-def guard_of(body: Mapping[str, float | str | None]) -> Guard:
+def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold:
     """Read a guard back."""
     margin = body["margin"]
     if isinstance(margin, str):
         margin = -math.inf if margin == "always" else math.inf
-    return Guard(
+    return FallbackThreshold(
         margin=float(margin or 0.0),
         gain=float(body["gain"] or 0.0),
         error=float(body["error"] or 0.0),
-        switched=float(body["switched"] or 0.0),
+        switch_rate=float(body["switched"] or 0.0),
         queries=int(body["queries"] or 0),
     )
 
 
-def out_of_fold(fit: Fit, table: Table, *, static: int, seed: int, folds: int = 5) -> Floats:
+def out_of_fold(fit: Fit, table: Table, *, baseline: int, seed: int, folds: int = 5) -> Floats:
     """Advantages of every query by a scorer that was fitted without it. `static` is the baseline in all folds."""
     found = np.zeros(table.totals.shape)
     for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
-        scorer = fit(table.rows(inside), static=static, seed=seed)
+        scorer = fit(table.rows(inside), baseline=baseline, seed=seed)
         found[outside] = scorer.advantages(table.rows(outside).queries)
     return found
 
 
-def _switched(predicted: Floats, measured: Floats, margin: float) -> Guard:
+def _switched(predicted: Floats, measured: Floats, margin: float) -> FallbackThreshold:
     switch = predicted > margin
     gains = np.where(switch, measured, 0.0)
     n = len(gains)
-    return Guard(
+    return FallbackThreshold(
         margin=margin,
         gain=float(gains.mean()) if n else 0.0,
         error=float(gains.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0,
-        switched=float(switch.mean()) if n else 0.0,
+        switch_rate=float(switch.mean()) if n else 0.0,
         queries=n,
     )
 
 
-def _outcome(rounds: Sequence[Floats], table: Table, static: int, margin: float) -> Guard:
+def _outcome(rounds: Sequence[Floats], table: Table, baseline: int, margin: float) -> FallbackThreshold:
     rows = np.arange(len(table.queries))
     rates = np.nan_to_num(table.rates())
-    sums, counts, switched = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
+    sums, counts, switch_rate = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
     for advantages in rounds:
-        pick = choose(advantages, static=static, margin=margin)
-        counted = table.tried[rows, pick] & table.tried[:, static]
-        sums += np.where(counted, rates[rows, pick] - rates[:, static], 0.0)
+        pick = choose_above(advantages, baseline=baseline, margin=margin)
+        counted = table.tried[rows, pick] & table.tried[:, baseline]
+        sums += np.where(counted, rates[rows, pick] - rates[:, baseline], 0.0)
         counts += counted
-        switched += float((pick != static).mean()) / len(rounds)
+        switch_rate += float((pick != baseline).mean()) / len(rounds)
     differences = sums[counts > 0] / counts[counts > 0]
     n = len(differences)
     if n < 2:
-        return Guard(margin=margin, gain=0.0, error=0.0, switched=0.0, queries=n)
-    return Guard(
+        return FallbackThreshold(margin=margin, gain=0.0, error=0.0, switch_rate=0.0, queries=n)
+    return FallbackThreshold(
         margin=margin,
         gain=float(differences.mean()),
         error=float(differences.std(ddof=1) / math.sqrt(n)),
-        switched=switched,
+        switch_rate=switch_rate,
         queries=n,
     )

@@ -33,9 +33,11 @@ class DualScorer:
         )
 
 
-def relative(kernel: TextKernel, coefficients: Floats, offsets: Floats, static: int) -> DualScorer:
+def relative(kernel: TextKernel, coefficients: Floats, offsets: Floats, baseline: int) -> DualScorer:
     """Turn predicted rates into advantages over the static column, which is exact: both are linear."""
-    return DualScorer(kernel, coefficients - coefficients[:, static : static + 1], offsets - float(offsets[static]))
+    return DualScorer(
+        kernel, coefficients - coefficients[:, baseline : baseline + 1], offsets - float(offsets[baseline])
+    )
 
 
 def restore(state: State) -> DualScorer:

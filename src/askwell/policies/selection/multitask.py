@@ -53,7 +53,7 @@ MIN_NOISE = 0.1
 """Least variance of D in any direction, as a share of the mean observed variance."""
 
 
-def fit_multitask(table: Table, *, static: int, seed: int, terms: Sequence[Term] = TERMS) -> DualScorer:
+def fit_multitask(table: Table, *, baseline: int, seed: int, terms: Sequence[Term] = TERMS) -> DualScorer:
     """Fit it. Pairs never tried are filled with what the query's other prompts suggest. `seed` is not needed.
 
     Memory and time grow with queries²: 7,500 queries take about 1 GB.
@@ -61,11 +61,11 @@ def fit_multitask(table: Table, *, static: int, seed: int, terms: Sequence[Term]
     del seed
     kernel = fit_kernel(terms, table.queries)
     coefficients = _solve(kernel.among(), table)
-    return relative(kernel, coefficients, table.prompt_means(), static)
+    return relative(kernel, coefficients, table.prompt_means(), baseline)
 
 
 def cross_fit_multitask(
-    table: Table, *, static: int, seed: int, folds: int = 5, rounds: int = CROSS_FITS
+    table: Table, *, baseline: int, seed: int, folds: int = 5, rounds: int = CROSS_FITS
 ) -> list[Floats]:
     """Advantages of every query from the other folds' outcomes (as `guard.out_of_fold`), for several draws of folds.
 
@@ -78,7 +78,7 @@ def cross_fit_multitask(
             part = table.rows(inside)
             coefficients = _solve(among[np.ix_(inside, inside)], part)
             rates = among[np.ix_(out, inside)] @ coefficients + part.prompt_means()
-            advantages[out] = rates - rates[:, static : static + 1]
+            advantages[out] = rates - rates[:, baseline : baseline + 1]
     return found
 
 

@@ -49,10 +49,10 @@ class NeighbourScorer:
         )
 
 
-def fit_neighbours(table: Table, *, static: int, seed: int, k: int = NEIGHBOURS) -> NeighbourScorer:
+def fit_neighbours(table: Table, *, baseline: int, seed: int, k: int = NEIGHBOURS) -> NeighbourScorer:
     """Remember the training queries. `seed` is not needed."""
     del seed
-    targets, offsets = relative_outcomes(table, static)
+    targets, offsets = relative_outcomes(table, baseline)
     return NeighbourScorer(fit_kernel(TERMS, table.queries), targets, offsets, k)
 
 
@@ -64,7 +64,7 @@ def restore(state: State) -> NeighbourScorer:
     )
 
 
-def relative_outcomes(table: Table, static: int) -> tuple[Floats, Floats]:
+def relative_outcomes(table: Table, baseline: int) -> tuple[Floats, Floats]:
     """Per-query deviations of each prompt against the static one, and the mean advantages they deviate from."""
     targets, means = centre_by_query(table), table.prompt_means()
-    return targets - targets[:, static : static + 1], means - float(means[static])
+    return targets - targets[:, baseline : baseline + 1], means - float(means[baseline])

@@ -20,9 +20,17 @@ from typing import cast
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.table import Table, static_prompt
+from askwell.policies.data.table import Table, baseline_prompt
 from askwell.policies.selection.base import Scorer, State
-from askwell.policies.selection.guard import Guard, choose, guard_body, guard_of, never, out_of_fold, tune_guard
+from askwell.policies.selection.guard import (
+    FallbackThreshold,
+    choose_above,
+    decode_fallback,
+    encode_fallback,
+    never,
+    out_of_fold,
+    tune_on_table,
+)
 from askwell.policies.selection.multitask import cross_fit_multitask
 from askwell.policies.selection.registry import fit_by_name, restore_scorer
 from askwell.tasks.splits import normalise
@@ -41,11 +49,11 @@ class SelectionPolicy:
     """A pool of prompts, the static one among them, a scorer and a guard."""
 
     prompts: tuple[str, ...]
-    static: int
+    baseline: int
     """Place of the best single prompt, chosen on training queries."""
     scorer: Scorer | None
     """None: too little was logged to learn from; every query gets the static prompt."""
-    guard: Guard
+    guard: FallbackThreshold
     name: str = DEFAULT_SCORER
 
     def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
@@ -54,8 +62,8 @@ class SelectionPolicy:
     def choices(self, queries: Sequence[str]) -> list[int]:
         """Place in the pool of each query's prompt."""
         if self.scorer is None or not queries or math.isinf(self.guard.margin):
-            return [self.static] * len(queries)
-        return choose(self.scorer.advantages(queries), static=self.static, margin=self.guard.margin).tolist()
+            return [self.baseline] * len(queries)
+        return choose_above(self.scorer.advantages(queries), baseline=self.baseline, margin=self.guard.margin).tolist()
 
     def advantages(self, queries: Sequence[str]) -> Floats:
         """Predicted advantage of each prompt over the static one, (queries, prompts), before the guard."""
@@ -71,9 +79,9 @@ class SelectionPolicy:
             "format": FORMAT,
             "kind": KIND,
             "prompts": list(self.prompts),
-            "static": self.static,
+            "static": self.baseline,
             "name": self.name,
-            "guard": guard_body(self.guard),
+            "guard": encode_fallback(self.guard),
             "scorer": None if state is None else {"kind": state.kind, "values": state.values},
         }
         text = json.dumps(body, ensure_ascii=False, indent=1)
@@ -87,7 +95,7 @@ def fit_selection(
     seed: int,
     scorer: str = DEFAULT_SCORER,
     dev: Table | None = None,
-    static: int | None = None,
+    baseline: int | None = None,
     folds: int = 5,
 ) -> SelectionPolicy:
     """Learn which prompt suits which query; the margin is tuned on `dev`, or by cross-validation without it.
@@ -96,17 +104,17 @@ def fit_selection(
     training table or has other prompts, `ConfigError` for an unknown scorer.
     """
     fit = fit_by_name(scorer)
-    best = static_prompt(table) if static is None else static
+    best = baseline_prompt(table) if baseline is None else baseline
     if dev is not None:
         _check_dev(table, dev)
     if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2:
-        return SelectionPolicy(prompts=table.prompts, static=best, scorer=None, guard=never(), name=scorer)
-    fitted = fit(table, static=best, seed=seed)
+        return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=None, guard=never(), name=scorer)
+    fitted = fit(table, baseline=best, seed=seed)
     if dev is not None:
-        guard = tune_guard([fitted.advantages(dev.queries)], dev, static=best)
+        guard = tune_on_table([fitted.advantages(dev.queries)], dev, baseline=best)
     else:
-        guard = tune_guard(_cross_fitted(scorer, table, best, seed, folds), table, static=best)
-    return SelectionPolicy(prompts=table.prompts, static=best, scorer=fitted, guard=guard, name=scorer)
+        guard = tune_on_table(_cross_fitted(scorer, table, best, seed, folds), table, baseline=best)
+    return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=fitted, guard=guard, name=scorer)
 
 
 def load_selection(folder: Path) -> SelectionPolicy:
@@ -123,21 +131,21 @@ def load_selection(folder: Path) -> SelectionPolicy:
     spec = cast("Mapping[str, object] | None", body["scorer"])
     return SelectionPolicy(
         prompts=tuple(cast("list[str]", body["prompts"])),
-        static=cast("int", body["static"]),
+        baseline=cast("int", body["static"]),
         scorer=None
         if spec is None
         else restore_scorer(
             State(kind=cast("str", spec["kind"]), values=cast("Mapping[str, object]", spec["values"]), arrays=arrays)
         ),
-        guard=guard_of(cast("dict[str, float | str | None]", body["guard"])),
+        guard=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
         name=cast("str", body["name"]),
     )
 
 
-def _cross_fitted(scorer: str, table: Table, static: int, seed: int, folds: int) -> list[Floats]:
+def _cross_fitted(scorer: str, table: Table, baseline: int, seed: int, folds: int) -> list[Floats]:
     if scorer == "multitask":  # its kernel is most of the cost and serves all folds, so several draws of them are cheap
-        return cross_fit_multitask(table, static=static, seed=seed, folds=folds)
-    return [out_of_fold(fit_by_name(scorer), table, static=static, seed=seed, folds=folds)]
+        return cross_fit_multitask(table, baseline=baseline, seed=seed, folds=folds)
+    return [out_of_fold(fit_by_name(scorer), table, baseline=baseline, seed=seed, folds=folds)]
 
 
 def _check_dev(train: Table, dev: Table) -> None:

@@ -78,14 +78,14 @@ class TreeScorer:
     to_prompts: Floats
     """(directions, prompts)."""
     offsets: Floats
-    static: int
+    baseline: int
 
     def advantages(self, queries: Sequence[str]) -> Floats:
         if not queries:
             return np.zeros((0, len(self.offsets)))
         rows = self.reader.rows(queries)
         rates = np.column_stack([forest.predict(rows) for forest in self.forests]) @ self.to_prompts + self.offsets
-        return rates - rates[:, self.static : self.static + 1]
+        return rates - rates[:, self.baseline : self.baseline + 1]
 
     def state(self) -> State:
         arrays: dict[str, Floats] = {"to_prompts": self.to_prompts, "offsets": self.offsets}
@@ -96,12 +96,12 @@ class TreeScorer:
         features = {name: fitted.state() for name, fitted in self.reader.features.items()}
         return State(
             kind="trees",
-            values={"features": features, "static": self.static, "forests": len(self.forests)},
+            values={"features": features, "static": self.baseline, "forests": len(self.forests)},
             arrays=arrays,
         )
 
 
-def fit_trees(table: Table, *, static: int, seed: int, trees: int = 60) -> TreeScorer:
+def fit_trees(table: Table, *, baseline: int, seed: int, trees: int = 60) -> TreeScorer:
     """Boost each direction that has signal (see `multitask`): the advantage, difficulty taken out."""
     centred = filled(table)
     to_directions, strengths = directions(*covariances(fit_kernel(TERMS, table.queries).among(), centred))
@@ -113,7 +113,7 @@ def fit_trees(table: Table, *, static: int, seed: int, trees: int = 60) -> TreeS
     if not forests:
         to_prompts = np.zeros((1, len(table.prompts)))
         forests = (boost(rows, np.zeros(len(rows)), 1, 1.0, seed),)
-    return TreeScorer(reader, forests, to_prompts, table.prompt_means(), static)
+    return TreeScorer(reader, forests, to_prompts, table.prompt_means(), baseline)
 
 
 def restore(state: State) -> TreeScorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from askwell.core.errors import ConfigError, nearest
-from askwell.report.pages.content import story
+from askwell.report.pages.content import read_story
 from askwell.report.pages.markdown import run_markdown, training_markdown
 from askwell.report.pages.optimization import optimization_page
 from askwell.report.pages.training import read_training, training_page
@@ -25,6 +25,6 @@ def page(store: RunStore, name: str, form: str = "html") -> str:
         found = read_training(store, name)
         text = training_page(found) if form == "html" else training_markdown(found)
     else:
-        told = story(store, name)
+        told = read_story(store, name)
         text = optimization_page(told) if form == "html" else run_markdown(told)
     return text.encode("utf-8", "replace").decode("utf-8")  # a prompt or a name may hold half a surrogate pair

@@ -35,7 +35,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ChartRow:
     """One line of an interval chart."""
 
     name: str
@@ -71,7 +71,7 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     return [place * width for place in range(first, max(last, first + 1) + 1)]
 
 
-def interval_chart(rows: Sequence[Row]) -> Html:
+def interval_chart(rows: Sequence[ChartRow]) -> Html:
     """Draw scores with their intervals on the scale 0..100, one row each."""
     height = _TOP + _ROW * len(rows) + _BOTTOM
     x = Axis(low=0.0, high=1.0, start=_LEFT, end=WIDTH - _RIGHT)

@@ -74,7 +74,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class RunStory:
     """An optimization."""
 
     name: str
@@ -93,14 +93,14 @@ class Story:
         return cast("Body", self.header["config"])
 
 
-def story(store: RunStore, name: str) -> Story:
+def read_story(store: RunStore, name: str) -> RunStory:
     """Read a run. Raises `ConfigError` before its first prompt has been scored."""
     found, folded = run_report.with_columns(store)
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
     ranked, tried = _ranked(folded)
     pair = (found.initial.prompt, found.best.prompt)
-    return Story(
+    return RunStory(
         name=name,
         header=read_header(store),
         report=found,

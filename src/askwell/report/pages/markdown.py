@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from askwell.core.stats import Interval, format_interval
 from askwell.report.pages import optimization, training
-from askwell.report.pages.content import Story, names_of
-from askwell.report.pages.training import Training
+from askwell.report.pages.content import RunStory, names_of
+from askwell.report.pages.training import TrainingStory
 from askwell.report.run_report import prompt_diff, prompt_text
 
 
-def run_markdown(told: Story) -> str:
+def run_markdown(told: RunStory) -> str:
     """Return an optimization."""
     found = told.report
     rows = [
@@ -35,7 +35,7 @@ def run_markdown(told: Story) -> str:
     ])  # fmt: skip
 
 
-def training_markdown(told: Training) -> str:
+def training_markdown(told: TrainingStory) -> str:
     """Return a training."""
     found = told.figures
     rows = [
@@ -55,7 +55,7 @@ def training_markdown(told: Training) -> str:
         f"Headroom: {_inline(found.verdict)}",
         *([_table(("loop", "new pairs", "unguarded gain", "guarded gain", "calls so far"), rows)] if rows else []),
         "The best single prompt:",
-        _fenced(prompt_text(found.static)),
+        _fenced(prompt_text(found.baseline)),
     ])  # fmt: skip
 
 

@@ -17,20 +17,20 @@ from askwell.report.pages.blocks import (
     spend_table,
     verdict,
 )
-from askwell.report.pages.charts import Dot, Row, curve_chart, interval_chart
-from askwell.report.pages.content import Ranked, Story, names_of
+from askwell.report.pages.charts import ChartRow, Dot, curve_chart, interval_chart
+from askwell.report.pages.content import Ranked, RunStory, names_of
 from askwell.report.pages.markup import Html, document, el, table
 from askwell.report.run_report import Report, prompt_text, word_changes
 
 _MOST_DOTS = 2_000
 
 
-def optimization_page(told: Story) -> str:
+def optimization_page(told: RunStory) -> str:
     """Return the whole page."""
     return document(f"{told.name} · askwell", *_parts(told))
 
 
-def _parts(told: Story) -> Iterator[Html]:
+def _parts(told: RunStory) -> Iterator[Html]:
     found = told.report
     yield heading(told.name, names_of(told.header))
     yield verdict(outcome(found), found.gain)
@@ -71,7 +71,7 @@ def _notes(found: Report) -> Iterator[Html]:
 
 def _scores(found: Report) -> Iterator[Html]:
     rows = [
-        Row(name=f"{name}, {split}", interval=interval, ours=name == "optimized")
+        ChartRow(name=f"{name}, {split}", interval=interval, ours=name == "optimized")
         for split in ("test", "dev")
         for name, standing in (("initial", found.initial), ("optimized", found.best))
         if (interval := standing.test if split == "test" else standing.dev) is not None
@@ -79,7 +79,7 @@ def _scores(found: Report) -> Iterator[Html]:
     yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is looked at once.")
 
 
-def _search(told: Story) -> Iterator[Html]:
+def _search(told: RunStory) -> Iterator[Html]:
     found = told.report
     dots = [
         Dot(

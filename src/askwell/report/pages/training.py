@@ -9,7 +9,7 @@ from typing import cast
 from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
 from askwell.core.types import ModelRole
-from askwell.policies.loop_records import LoopResult, choices
+from askwell.policies.loop_records import LoopResult, decode_chosen
 from askwell.policies.train_job import Figures, figures
 from askwell.report.pages.blocks import (
     changed,
@@ -23,7 +23,7 @@ from askwell.report.pages.blocks import (
     spend_table,
     verdict,
 )
-from askwell.report.pages.charts import Row, Series, gain_chart, interval_chart
+from askwell.report.pages.charts import ChartRow, Series, gain_chart, interval_chart
 from askwell.report.pages.content import Changes, changes, names_of
 from askwell.report.pages.markup import Html, document, el, table
 from askwell.report.run_report import prompt_text
@@ -33,7 +33,7 @@ from askwell.runlog.store import RunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class TrainingStory:
     """All that a training's page tells."""
 
     name: str
@@ -44,14 +44,14 @@ class Training:
     spend: Mapping[ModelRole, Spend]
 
 
-def read_training(store: RunStore, name: str) -> Training:
+def read_training(store: RunStore, name: str) -> TrainingStory:
     """Read a training. Raises `ConfigError` before its headroom is known."""
     found = figures(store)
     if found is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
-    written = choices(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
-    pairs = {one: (found.static, prompt) for one, prompt in written.pairs} if written else {}
-    return Training(
+    written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
+    pairs = {one: (found.baseline, prompt) for one, prompt in written.pairs} if written else {}
+    return TrainingStory(
         name=name,
         header=read_header(store),
         figures=found,
@@ -60,12 +60,12 @@ def read_training(store: RunStore, name: str) -> Training:
     )
 
 
-def training_page(told: Training) -> str:
+def training_page(told: TrainingStory) -> str:
     """Return the whole page."""
     return document(f"{told.name} · askwell", *_parts(told))
 
 
-def _parts(told: Training) -> Iterator[Html]:
+def _parts(told: TrainingStory) -> Iterator[Html]:
     found = told.figures
     yield heading(told.name, names_of(told.header))
     yield verdict(outcome(found), found.tested.gain if found.tested else None)
@@ -76,7 +76,7 @@ def _parts(told: Training) -> Iterator[Html]:
         yield section("Held-out test", *_test(found))
     if found.loops:
         yield section("Loops", *_loops(found.loops))
-    yield section("The best single prompt", el("pre", prompt_text(found.static)))
+    yield section("The best single prompt", el("pre", prompt_text(found.baseline)))
     if told.changes.n_fixed + told.changes.n_broken + told.changes.n_same:
         which = "prompts chosen among the logged ones" if not found.best_loop else f"loop {found.best_loop}'s prompts"
         yield section("Dev queries", *changed(told.changes, "the single prompt", f"{which}, without the guard,"))
@@ -89,21 +89,21 @@ def outcome(found: Figures) -> str:
     """Say what is deployed, and what it gains."""
     if not found.finished:
         return "Not finished."
-    if found.keeps_static:
+    if found.keeps_baseline:
         return "Every query gets the best single prompt."
     if found.tested is None:
         return "A prompt for each query is deployed, but it was not tested on held-out queries."
     tested = found.tested
-    scores = f"Held-out test: {100 * tested.static.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
-    own = f"{tested.switched:.0%} of them get a prompt of their own"
+    scores = f"Held-out test: {100 * tested.baseline.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
+    own = f"{tested.switch_rate:.0%} of them get a prompt of their own"
     return f"{scores}; {gained(tested.gain)}, on the same {tested.gain.n:,} queries; {own}."
 
 
 def _test(found: Figures) -> Iterator[Html]:
     assert found.tested is not None
     rows = [
-        Row(name="single prompt", interval=found.tested.static, ours=False),
-        Row(name="policy", interval=found.tested.policy),
+        ChartRow(name="single prompt", interval=found.tested.baseline, ours=False),
+        ChartRow(name="policy", interval=found.tested.policy),
     ]
     yield figure(interval_chart(rows), "Points of 100 with 95 % intervals, the same queries for both.")
 
@@ -126,7 +126,7 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
                 str(one.loop),
                 f"{one.collected:,}",
                 f"{one.trained_on:,}",
-                format_interval(one.static),
+                format_interval(one.baseline),
                 format_interval(one.written, signed=True),
                 format_interval(one.guarded, signed=True),
                 f"{one.target_calls:,}",
@@ -136,5 +136,5 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
     )
 
 
-def _config(told: Training) -> Body:
+def _config(told: TrainingStory) -> Body:
     return cast("Body", told.header["config"])

@@ -20,20 +20,20 @@ Walk: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Position:
     """Where the walker stands and looks; the start is 0, 0 facing north."""
 
     east: int = 0
     north: int = 0
     facing: int = 0
 
-    def after(self, order: str) -> Place:
+    def after(self, order: str) -> Position:
         """Return the place after one order."""
         if order in QUARTERS:
             facing = (self.facing + QUARTERS[order]) % len(COMPASS)
-            return Place(east=self.east, north=self.north, facing=facing)
+            return Position(east=self.east, north=self.north, facing=facing)
         move, steps = MOVES[self.facing], _steps(order)
-        return Place(east=self.east + move[0] * steps, north=self.north + move[1] * steps, facing=self.facing)
+        return Position(east=self.east + move[0] * steps, north=self.north + move[1] * steps, facing=self.facing)
 
 
 def _steps(order: str) -> int:
@@ -80,9 +80,9 @@ def write(walk: Walk) -> str:
     return " ".join(walk)
 
 
-def _places(walk: Walk) -> list[Place]:
-    place = Place()
-    places: list[Place] = []
+def _places(walk: Walk) -> list[Position]:
+    place = Position()
+    places: list[Position] = []
     for order in walk:
         place = place.after(order)
         places.append(place)
