@@ -50,7 +50,7 @@ _HOMES = {
     ),
     "askwell.engine.evaluator": ("Sampling",),
     "askwell.engine.loop": ("LoopSettings",),
-    "askwell.models.request_key": ("ChatModel",),
+    "askwell.core.protocols": ("ChatModel",),
     "askwell.api.plan": ("Plan",),
     "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),

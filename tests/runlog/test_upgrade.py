@@ -55,7 +55,7 @@ def test_an_older_log_is_refused_by_its_number_with_what_to_do(tmp_path: Path) -
     "command",
     [
         ("show", "old"),
-        ("show", "old", "--cells"),
+        ("show", "old", "--calls"),
         ("export", "old"),
         ("report", "old"),
         ("retry", "old"),

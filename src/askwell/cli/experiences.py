@@ -14,8 +14,7 @@ from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.headroom_tables import worth_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
-from askwell.policies.data.outcomes import OutcomeSummary, PairOutcomes
-from askwell.policies.data.outcomes import summarize
+from askwell.policies.data.outcomes import OutcomeSummary, PairOutcomes, summarize
 from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.train_or_not import TrainingAdvice, advise_training
 
