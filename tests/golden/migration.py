@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from tests.support.harness import ROOT
 
 PAGE = ROOT / "docs" / "migration.md"
 GONE = "gone"
+_CODE = re.compile("`([^`]+)`")
 Table = Mapping[str, str]
 """Old name -> new name, or `GONE`."""
 
 
 def read_tables(text: str | None = None) -> Mapping[str, Table]:
-    """Return the page's tables by heading."""
+    """Return the page's tables by heading.
+
+    The code spans of a row's first cell are old names; the first code span of its second cell is the new name of each,
+    unless the cell begins with "gone". Words outside code spans are notes for the reader.
+    """
     tables: dict[str, dict[str, str]] = {}
     heading = ""
     for line in (text if text is not None else PAGE.read_text(encoding="utf-8")).splitlines():
@@ -21,9 +27,11 @@ def read_tables(text: str | None = None) -> Mapping[str, Table]:
             heading = line.removeprefix("## ").strip()
             tables[heading] = {}
         elif line.startswith("|") and heading:
-            old, new, *_ = (cell.strip().strip("`").strip() for cell in line.strip("|").split("|"))
-            if old != "old" and old.strip("-: "):
-                tables[heading][old] = new.strip('"')
+            old, new = (cell.strip() for cell in line.strip("|").split("|"))
+            names = _CODE.findall(old)
+            present = [] if new.startswith(GONE) else _CODE.findall(new)
+            assert present or new.startswith(GONE) or not names, f"this row has no new name in a code span: {line}"
+            tables[heading] |= dict.fromkeys(names, present[0] if present else GONE)
     return tables
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from askwell.core.types import Event
+from askwell.runlog.upgrade import upgrade_event
 from tests.golden.comparison import differences
-from tests.golden.conversion import upgrade_event
 from tests.golden.jobs import JOBS, Row, read_golden
 
 
@@ -33,5 +34,5 @@ def test_a_difference_is_noticed_and_its_place_named() -> None:
 
 def upgraded(row: Row) -> Row:
     """Return a golden event in the current log format."""
-    kind, body = upgrade_event(row["kind"], row["body"])
-    return {**row, "kind": kind, "body": body}
+    event = upgrade_event(Event(**row))
+    return {**row, "kind": event.kind, "body": event.body}

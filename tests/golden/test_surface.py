@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.golden.migration import GONE, Migration, read_tables
-from tests.golden.surface import SURFACE, Shape, commands, json_shapes
+from tests.golden.surface import SURFACE, Parameters, Shape, commands, json_shapes
 
 OLD: dict[str, Any] = json.loads(SURFACE.read_text(encoding="utf-8"))
 MIGRATION = Migration(read_tables())
@@ -26,14 +29,32 @@ def test_every_flag_exists_and_takes_what_it_took(command: str) -> None:
     new_command = MIGRATION.command(command)
     if new_command == GONE:
         return
-    present = {name: takes for names, takes in commands()[new_command].items() for name in names.split(" / ")}
-    for names, took in OLD["commands"][command].items():
-        for name in names.split(" / "):
-            new = MIGRATION.flag(command, name)
-            if new == GONE:
-                continue
-            assert new in present, f"{command} {name} is neither there nor in docs/migration.md"
-            assert MIGRATION.renames_flag(command, name) or took == present[new], f"{command} {name}: before, now"
+    present = by_name(commands()[new_command])
+    for name, took in by_name(OLD["commands"][command]).items():
+        new = MIGRATION.flag(command, name)
+        if new == GONE:
+            continue
+        assert new in present, f"{command} {name} is neither there nor in docs/migration.md"
+        # A renamed flag may also take something else, such as `train --preset`.
+        difference = narrowed(took, present[new])
+        assert MIGRATION.renames_flag(command, name) or not difference, f"{command} {name}: {difference}"
+
+
+def by_name(parameters: Parameters) -> Parameters:
+    """Return what each flag and argument takes; click marks an optional argument by brackets around its name."""
+    return {re.sub(r"[\[\].]", "", name): takes for names, takes in parameters.items() for name in names.split(" / ")}
+
+
+def narrowed(took: Mapping[str, Any], takes: Mapping[str, Any]) -> str:
+    """Say what a parameter took and takes no longer; empty if all that was valid is still valid."""
+    before, now = (
+        {**values, "type": "text" if values["type"] == "path" else values["type"]} for values in (took, takes)
+    )
+    if not now.get("required"):
+        before.pop("required", None)
+    if "default" not in before:  # the help may state a default that was applied later on before
+        now.pop("default", None)
+    return "" if before == now else f"{before} before, {now} now"
 
 
 @pytest.mark.slow
@@ -68,14 +89,31 @@ def test_rows_of_the_migration_page_name_what_existed() -> None:
     assert set(MIGRATION.json_keys) - keys == set()
 
 
+def test_new_python_names_on_the_migration_page_exist() -> None:
+    new = [name for name in read_tables()["Python names"].values() if name.startswith("askwell.")]
+    assert new
+    for name in new:
+        pkgutil.resolve_name(name)
+
+
+def test_a_narrowed_parameter_is_noticed() -> None:
+    text = {"type": "text", "required": True}
+    assert not narrowed(text, {"type": "path", "default": "runs"})
+    assert narrowed({"type": "text"}, text)
+    assert narrowed({"type": "integer", "default": 3}, {"type": "integer", "default": 4})
+    assert narrowed({"type": "integer", "default": 3}, {"type": "integer"})
+    assert narrowed({"type": "text"}, {"type": "choice", "choices": ["a"]})
+
+
 def test_a_row_translates_commands_flags_and_keys() -> None:
     page = "## Commands\n| old | new |\n|---|---|\n| `policy` | `prompts` |\n| `presets` | gone |\n"
-    page += "## Flags\n| `train --preset` | `--method` |\n"
-    page += "| `train --preset paper` | `--method qpo` |\n| `--draws` | `gone` |\n"
+    page += "## Flags\n| `train --preset`, `plan --preset` (a name) | `--method` |\n"
+    page += "| `train --preset paper` | `--method qpo` |\n| `--draws` | gone, use `x` |\n"
     page += "## JSON keys\n| `static` | `baseline` |\n| `show: best.cell` | `best.slot` |\n| `seconds` | gone |\n"
     migration = Migration(read_tables(page))
     assert (migration.command("policy show"), migration.command("presets")) == ("prompts show", GONE)
-    assert (migration.flag("train", "--preset"), migration.flag("plan", "--preset")) == ("--method", "--preset")
+    assert (migration.flag("train", "--preset"), migration.flag("plan", "--preset")) == ("--method", "--method")
+    assert (migration.flag("optimize", "--draws"), migration.flag("show", "--preset")) == (GONE, "--preset")
     assert migration.arguments(["policy", "show", "r", "--json"]) == ("prompts", "show", "r", "--json")
     assert migration.arguments(["train", "a", "--preset", "paper"]) == ("train", "a", "--method", "qpo")
     assert migration.arguments(["train", "a", "--preset", "b"]) == ("train", "a", "--method", "b")
