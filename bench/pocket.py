@@ -126,7 +126,9 @@ def measure(decoder: Decoder, task: str, n: int, held_out_n: int) -> TaskFigures
         steps=wilson(steps),
         either=wilson([one or other for one, other in zip(direct, steps, strict=True)]),
         demonstrated=wilson(graded(decoder, tested, vague, shown)),
-        held_out=tuple(wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in bundled.held_out(task)),
+        held_out=tuple(
+            wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in bundled.held_out_prompts(task)
+        ),
     )
 
 

@@ -45,7 +45,7 @@ from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 
 TASKS = (
@@ -211,7 +211,7 @@ def task_of(name: str, *, dev: int, test: int) -> Task:
     splits: dict[Split, tuple[Example, ...]] = {
         "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
     }  # fmt: skip
-    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))
+    return Task(name=name, splits=splits, render=ChatRender(), metric=metric(answer_type_of(splits["dev"])))
 
 
 def without_test(task: Task) -> Task:

@@ -99,8 +99,8 @@ async def whole_truth(bundle: str) -> Table:
 def pool(bundle: str) -> tuple[str, ...]:
     """Ten prompts: each task's best known one and two paraphrases nobody trained on, and a vague one."""
     texts = [bundled.vague_prompts()[0]]
-    for task in bundled.members(bundle):
-        texts += [bundled.best_known_prompt(task), *bundled.held_out(task)[:2]]
+    for task in bundled.member_tasks(bundle):
+        texts += [bundled.best_known_prompt(task), *bundled.held_out_prompts(task)[:2]]
     return tuple(dict.fromkeys(texts))
 
 

@@ -100,7 +100,9 @@ def make_data(texts: Texts, n_queries: int) -> list[Experience]:
     rng = random.Random(0)
     reviews = [one.input for one in bundled.examples("review_topic", "train", 400)]
     phrases = [
-        text for task in bundled.task_names() for text in (*bundled.held_out(task), *bundled.style_prompts(task))
+        text
+        for task in bundled.task_names()
+        for text in (*bundled.held_out_prompts(task), *bundled.style_prompts(task))
     ]
     prompts: dict[str, None] = {}
     while len(prompts) < 120:

@@ -19,7 +19,7 @@ import numpy as np
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, merge, only_target, without
 from askwell.policies.data.table import Table, table_of
 from askwell.tasks.readers import read_records
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared/data/recorded/math_prompts_llama2_7b_chat.parquet"
 RESAMPLES = 5_000
@@ -61,7 +61,7 @@ def read_rows(path: Path, target: str | None) -> list[Row]:
             prompt=str(values["prompt_text"]),
             total=float(str(values["correct"])),
             draws=int(str(values["draws"])),
-            place=f"{path.name}: {record.place}",
+            place=f"{path.name}: {record.location}",
         )
         split = str(values.get("split") or "")
         rows.append(Row(dataset=str(values["dataset"]), target=name, split=split, outcomes=outcomes))
@@ -84,7 +84,7 @@ def split_rows(rows: Sequence[Row], seed: int, *, share: float = 1.0) -> tuple[l
 
     `share` of the other questions are fitted on, drawn by the seed.
     """
-    keys = {query: normalise(query) for query in {row.outcomes.query for row in rows}}
+    keys = {query: normalize_question(query) for query in {row.outcomes.query for row in rows}}
     unique = sorted(set(keys.values()))
     order = [unique[place] for place in np.random.default_rng(seed).permutation(len(unique)).tolist()]
     fifth = len(unique) // 5
@@ -160,7 +160,7 @@ def cells_of(rows: Iterable[Row]) -> PairOutcomes:
 
 def sampled(cells: PairOutcomes, at_most: int, *, seed: int = SEED) -> PairOutcomes:
     """Keep so many questions, drawn by the seed."""
-    queries = sorted(cells.queries, key=normalise)
+    queries = sorted(cells.queries, key=normalize_question)
     if len(queries) <= at_most:
         return cells
     drawn = np.random.default_rng(seed).choice(len(queries), at_most, replace=False)

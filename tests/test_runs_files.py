@@ -9,7 +9,7 @@ import pytest
 from askwell.api.build_training import policy_settings
 from askwell.api.config_file import read_config
 from askwell.policies.settings import QPO_LOOPS
-from askwell.tasks.catalog import benchmark
+from askwell.tasks.catalog import find_benchmark
 
 RUNS = Path(__file__).parents[1] / "runs"
 QPO = {"agnews", "boolq", "imdb", "emotion", "cosmosqa", "hellaswag", "gsm8k", "svamp"}
@@ -22,7 +22,7 @@ def test_all_eight_tasks_of_qpo_are_there() -> None:
 @pytest.mark.parametrize("path", sorted(RUNS.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_file_is_read_and_names_a_benchmark(path: Path) -> None:
     config = read_config(path, {})
-    entry = benchmark(config.task.data.removeprefix("bench:"))
+    entry = find_benchmark(config.task.data.removeprefix("bench:"))
     assert entry.answer_type
     assert f"runs/{path.name}" in path.read_text(encoding="utf-8")
 

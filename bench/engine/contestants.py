@@ -63,7 +63,7 @@ def askwell(job: Job) -> None:
     from askwell.engine.jobs import EvaluateJob, TargetSide, header_body
     from askwell.runlog.store import SqliteStore
     from askwell.tasks.metrics import metric
-    from askwell.tasks.render import Placed
+    from askwell.tasks.render import ChatRender
     from askwell.tasks.task import Task
 
     examples = [
@@ -71,7 +71,7 @@ def askwell(job: Job) -> None:
     ]
     config = ModelConfig(model="openai:tiny", base_url=job.base_url, concurrency=job.concurrency)
     side = TargetSide(
-        task=Task(name="apples", splits={"test": tuple(examples)}, render=Placed(), metric=metric("number")),
+        task=Task(name="apples", splits={"test": tuple(examples)}, render=ChatRender(), metric=metric("number")),
         model=build_model(config, flag="--target"),
         sampling=Sampling(max_tokens=512),
         concurrency=job.concurrency,

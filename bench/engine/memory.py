@@ -33,7 +33,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
     from askwell.runlog.store import SqliteStore
     from askwell.runlog.writer import Journal
     from askwell.tasks.metrics import metric
-    from askwell.tasks.render import Placed
+    from askwell.tasks.render import ChatRender
     from askwell.tasks.task import Task
 
     # Few examples and many draws: the data set itself is not to be counted.
@@ -41,7 +41,7 @@ async def evaluate(base_url: str, cells: int, log: Path) -> int:
         Example(id=f"q{number}", input=f"{number} " + "apples " * 114, target="42") for number in range(50)
     )
     prompts = [Prompt(instruction=f"Count well, try {number}.") for number in range(8)]
-    task = Task(name="t", splits={"dev": examples}, render=Placed(placement="system"), metric=metric("number"))
+    task = Task(name="t", splits={"dev": examples}, render=ChatRender(placement="system"), metric=metric("number"))
     config = ModelConfig(model="openai:tiny", base_url=base_url, concurrency=256)
     model = build_model(config, flag="--target")
     scored = 0

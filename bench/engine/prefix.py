@@ -26,7 +26,7 @@ from askwell.engine.rollout_queue import closed_queue
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 
 SLOTS = (1, 4, 16, 64)
@@ -88,7 +88,9 @@ def main() -> None:
     print("|---|---|---|" + "---|" * len(SLOTS))
     with bench_server(latency_ms=5.0, slots=SLOTS) as server:
         for placement in PLACEMENTS:
-            task = Task(name="t", splits={"dev": examples}, render=Placed(placement=placement), metric=metric("number"))
+            task = Task(
+                name="t", splits={"dev": examples}, render=ChatRender(placement=placement), metric=metric("number")
+            )
             for demos in (0, 4):
                 tried = prompts(options.prompts, demos)
                 for order in ("prompt by prompt", "example by example", "engine"):

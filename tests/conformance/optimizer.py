@@ -27,7 +27,7 @@ from askwell.models.request_key import request_key
 from askwell.runlog.codec import decode_prompt
 from askwell.runlog.fold import fold, read_result
 from askwell.runlog.store import MemoryStore
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 
@@ -46,7 +46,7 @@ def examples(split: Split, count: int, first: int) -> tuple[Example, ...]:
 TASK = Task(
     name="contract",
     splits={"train": examples("train", 10, 1000), "dev": examples("dev", 8, 2000), "test": examples("test", 6, 3000)},
-    render=Placed(),
+    render=ChatRender(),
     metric=lambda reply, example: Score(value=float(reply == example.target)),
 )
 
@@ -83,7 +83,7 @@ class OptimizerContract:
             calls = [one for one in events if one.kind == "call" and not one.body.get("cached")]
             assert len(calls) <= demand.optimizer_calls
             train = [one for one in events if one.kind == "rollout" and one.body["split"] == "train"]
-            assert len(train) <= demand.train_cells
+            assert len(train) <= demand.train_calls
             assert all(longest_reply(one) <= demand.reply_tokens for one in calls)
             assert all(len(prompt.demos) <= demand.demos for prompt in prompts(events))
 

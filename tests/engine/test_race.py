@@ -227,8 +227,8 @@ def test_what_is_expected_of_a_partial_candidate_does_not_depend_on_how_easy_its
         step=1, prompt=Prompt(instruction="x"), score=0.5, n=2, example_scores={"a": 1.0, "b": 0.0}, partial=True
     )
     history = Trajectory(candidates=(best, some))
-    assert history.expected(some) == 0.0
-    assert history.expected(best) == 0.5
+    assert history.expected_score(some) == 0.0
+    assert history.expected_score(best) == 0.5
 
 
 def test_a_candidate_completed_later_is_found_complete() -> None:

@@ -177,14 +177,17 @@ def test_a_long_wait_is_for_all() -> None:
     ("headers", "expected"),
     [
         ({}, None),
-        ({"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1s"}, Quota(left=7.0, reset_s=1.0)),
+        (
+            {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1s"},
+            Quota(remaining=7.0, reset_s=1.0),
+        ),
         (
             {
                 "x-ratelimit-remaining-requests": "70",
                 "x-ratelimit-remaining-tokens": "500",
                 "x-ratelimit-reset-tokens": "6m0s",
             },
-            Quota(left=5.0, reset_s=360.0),
+            Quota(remaining=5.0, reset_s=360.0),
         ),
         (
             {
@@ -192,7 +195,7 @@ def test_a_long_wait_is_for_all() -> None:
                 "anthropic-ratelimit-requests-reset": "2026-11-21T08:00:30Z",
                 "date": "Sat, 21 Nov 2026 08:00:00 GMT",
             },
-            Quota(left=0.0, reset_s=30.0),
+            Quota(remaining=0.0, reset_s=30.0),
         ),
         ({"x-ratelimit-remaining": "lots"}, None),
     ],

@@ -68,7 +68,7 @@ async def test_eight_draws_are_one_request_and_the_prompt_is_counted_once() -> N
     assert sum(one.usage.completion_tokens for one in got) == 80
     assert model.totals.calls == 8
     assert model.totals.usage.cost_usd == pytest.approx((100 * 2.0 + 80 * 10.0) / 1e6)
-    assert all(one.others == () for one in got)
+    assert all(one.other_samples == () for one in got)
 
 
 PRICES = {"input_per_mtok": 2.0, "output_per_mtok": 10.0}

@@ -84,7 +84,7 @@ def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
 
 def test_without_training_examples_the_default_preset_does_without_them() -> None:
     made = configure("askwell", {}).optimizer(replace(parts(), train=()))
-    assert made.demand(1).train_cells == 0
+    assert made.demand(1).train_calls == 0
     assert made.demand(1).demos == 0
     assert isinstance(made, GPO)
     assert made.settings.restart == "none"

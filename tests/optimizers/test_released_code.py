@@ -21,7 +21,7 @@ from askwell.report.run_report import report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import grade
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.engine.test_loop import play
@@ -81,7 +81,7 @@ async def test_a_chat_models_name_is_sent_as_given_and_never_mapped_to_the_base_
 @pytest.mark.parametrize("placement", sorted(PLACEMENTS))
 @pytest.mark.parametrize("style", ["turns", "inline"])
 def test_few_shot_rendering_keeps_the_instruction(placement: str, style: str) -> None:
-    render = Placed(placement=placement, demos=style)  # type: ignore[arg-type]
+    render = ChatRender(placement=placement, demos=style)  # type: ignore[arg-type]
     messages = render(Prompt(instruction="Think hard.", demos=DEMOS), QUESTION)
     assert "Think hard." in "\n".join(message.content for message in messages)
 
@@ -114,7 +114,7 @@ def bbh_job() -> OptimizeJob:
     task = Task(
         name="bbh",
         splits={"train": train, "dev": some("dev", 48), "test": some("test", 144)},
-        render=Placed(),
+        render=ChatRender(),
         metric=lambda reply, example: Score(value=float(reply == example.target)),
     )
     return OptimizeJob(

@@ -30,8 +30,8 @@ from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
-from askwell.tasks.splits import normalise
+from askwell.tasks.render import ChatRender
+from askwell.tasks.splits import normalize_question
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.support.policy_worlds import PROMPTS, phrased
@@ -79,7 +79,7 @@ TASK = Task(
         "dev": examples(40, seed=12, split="dev"),
         "test": examples(60, seed=13, split="test"),
     },
-    render=Placed(placement="Q_end"),
+    render=ChatRender(placement="Q_end"),
     metric=metric("exact"),
 )
 
@@ -150,8 +150,8 @@ def test_where_nothing_is_to_be_gained_the_static_prompt_stays_and_the_test_is_n
     assert learnt.tested is None
     assert len(learnt.loops) == 2
     assert learnt.reason == "loop 2 brought nothing"
-    tests = {normalise(example.input) for example in TASK.splits["test"]}
-    assert not any(normalise(line.partition("|")[0]) in tests for line in world.asked)
+    tests = {normalize_question(example.input) for example in TASK.splits["test"]}
+    assert not any(normalize_question(line.partition("|")[0]) in tests for line in world.asked)
 
 
 def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
@@ -259,7 +259,7 @@ def test_parts_share_no_query_and_leave_the_logged_ones_to_train_and_dev() -> No
         {example.input for example in found.collection},
         {example.input for example in found.test},
     ]
-    names = [{normalise(query) for query in group} for group in groups]
+    names = [{normalize_question(query) for query in group} for group in groups]
     assert sum(map(len, names)) == len(set[str]().union(*names))
     assert set(found.dev.queries) <= {example.input for example in found.dev_examples}
     assert 0 < len(found.dev.queries) < len(found.dev_examples)

@@ -16,7 +16,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Prompt
 from askwell.report.prompt_export import FORMATS, ExportedPrompt, export
 from askwell.report.run_report import Report, Standing
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
 NASTY = ["", "plain", 'say "{yes}" {{or}} {% no %}', "new\nline\\ 'quoted' ≤ 🙂", "{input} {question}"]
@@ -35,7 +35,7 @@ def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end")
         spend={},
         missing=0,
     )
-    return ExportedPrompt(report=report, render=Placed(placement=placement))
+    return ExportedPrompt(report=report, render=ChatRender(placement=placement))
 
 
 @given(TEXTS)
@@ -92,4 +92,4 @@ def test_an_unknown_format_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="did you mean 'dspy'"):
         export(found("x"), "dsp")
     assert set(FORMATS) == {"text", "json", "dspy", "promptfoo", "langchain"}
-    assert replace(found("x"), render=Placed(placement="system")).messages[0].role == "system"
+    assert replace(found("x"), render=ChatRender(placement="system")).messages[0].role == "system"

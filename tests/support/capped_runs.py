@@ -23,7 +23,7 @@ from askwell.optimizers.presets import PRESETS, configure
 from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.demos import Demos
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import FlakyModel
 
@@ -195,7 +195,7 @@ def _task(rng: random.Random) -> Task:
     return Task(
         name="made up",
         splits={"train": some("train", 1), "dev": some("dev", 1), "test": some("test", 0)},
-        render=Placed(placement=rng.choice(sorted(PLACEMENTS)), labels=rng.random() < 0.5),
+        render=ChatRender(placement=rng.choice(sorted(PLACEMENTS)), labels=rng.random() < 0.5),
         metric=lambda reply, example: Score(value=float(str(example.target) in reply)),
     )
 

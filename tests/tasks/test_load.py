@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import AskwellError, ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import clean, text_of
+from askwell.tasks.fields import repair_surrogates, to_text
 from askwell.tasks.load import load
 
 ROWS: list[dict[str, object]] = [
@@ -322,16 +322,16 @@ def test_surrogates_from_json_become_text(write: Write) -> None:
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))
 def test_clean_text_is_utf8_and_stays(text: str) -> None:
-    once = clean(text)
+    once = repair_surrogates(text)
     once.encode("utf-8")
-    assert clean(once) == once
+    assert repair_surrogates(once) == once
     if not any("\ud800" <= char <= "\udfff" for char in text):
         assert once == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_numbers_keep_their_value(value: float) -> None:
-    assert float(text_of(value)) == float(value)
+    assert float(to_text(value)) == float(value)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1, max_size=8))

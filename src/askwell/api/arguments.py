@@ -15,7 +15,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers.retry import Retrying
 from askwell.tasks.demos import NONE
-from askwell.tasks.load import Source
+from askwell.tasks.load import ExampleSource
 from askwell.tasks.metrics import from_callable
 from askwell.tasks.splits import SPLITS
 
@@ -86,7 +86,7 @@ def _data(data: DataLike) -> tuple[dict[str, Any], Objects]:
         return {"data": str(data)}, Objects()
     if not isinstance(data, Mapping):
         return {}, Objects(data=data)
-    sources = cast("Mapping[str, Source]", data)
+    sources = cast("Mapping[str, ExampleSource]", data)
     for name in sources:
         if name not in SPLITS:
             raise DataError(f"data has a split {name!r}; {nearest(str(name), SPLITS)}")

@@ -10,10 +10,10 @@ from askwell.api.config import Config, DataLike, TaskConfig
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
-from askwell.tasks.catalog import benchmark, load_benchmark
-from askwell.tasks.load import Source, load
+from askwell.tasks.catalog import find_benchmark, load_benchmark
+from askwell.tasks.load import ExampleSource, load
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.splits import SPLITS, join_splits, split
 from askwell.tasks.task import Task
 
@@ -69,10 +69,10 @@ def answer_type_of(examples: Sequence[Example]) -> str:
     return "words" if any(", " in target for target in targets) else "exact"
 
 
-def placed(task: TaskConfig) -> Placed:
+def placed(task: TaskConfig) -> ChatRender:
     """Return where the prompt goes: as asked for, as the benchmark's paper has it, or at the end of the question."""
-    own = benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
-    return Placed(placement=task.placement or own, labels=task.labels)
+    own = find_benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
+    return ChatRender(placement=task.placement or own, labels=task.labels)
 
 
 def _special(config: Config) -> Splits | None:
@@ -80,7 +80,7 @@ def _special(config: Config) -> Splits | None:
     task, sizes = config.task, config.split
     if task.data.startswith(BENCH):
         name = task.data.removeprefix(BENCH)
-        train, dev, test = benchmark(name).sizes
+        train, dev, test = find_benchmark(name).sizes
         asked = (_count(sizes.train, train), _count(sizes.dev, dev), _count(sizes.test, test))
         return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=asked)
     if task.data.startswith(BUNDLED):
@@ -97,7 +97,7 @@ def _special(config: Config) -> Splits | None:
 def _split_objects(config: Config, data: DataLike) -> Splits:
     if not isinstance(data, Mapping):
         return _split(config, load(data))
-    parts = {name: load(source) for name, source in cast("Mapping[str, Source]", data).items()}
+    parts = {name: load(source) for name, source in cast("Mapping[str, ExampleSource]", data).items()}
     if not parts.get("dev"):
         raise DataError(f"data has the splits {sorted(parts)}; 'dev' is needed: candidates are scored on it")
     return join_splits(**parts)
@@ -130,7 +130,7 @@ def answer_type(task: TaskConfig) -> str:
     if task.metric:
         return task.metric
     if task.data.startswith(BENCH):
-        return benchmark(task.data.removeprefix(BENCH)).answer_type
+        return find_benchmark(task.data.removeprefix(BENCH)).answer_type
     return "" if task.data.startswith(BUNDLED) else "exact"
 
 

@@ -20,7 +20,7 @@ from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_i
 from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
 from askwell.runlog.store import RunStore
 from askwell.tasks.demos import Demos
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _asked(store: RunStore) -> _Asked:
     if "task" not in config:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
     task, target = config["task"], config["target"]
-    render, name = Placed(placement=task["placement"], labels=task["labels"]), target["model"]
+    render, name = ChatRender(placement=task["placement"], labels=task["labels"]), target["model"]
     sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
     if config.get("demos"):
         train = read_examples(store).get("train", ())

@@ -18,7 +18,7 @@ from askwell.engine.loop import Watch
 from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.load import Source
+from askwell.tasks.load import ExampleSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Evaluation:
 def evaluate(
     prompts: str | Sequence[str],
     *,
-    data: Source,
+    data: ExampleSource,
     target: ModelLike,
     metric: MetricLike = "",
     placement: str = "",

@@ -111,7 +111,7 @@ class _Reckoner:
 
     def step(self, number: int, demand: Demand, scored: int) -> Stage:
         dev_usual, dev_most = self.new_cells("dev", demand.proposals)
-        train_usual, train_most = self._train_cells(demand.train_cells)
+        train_usual, train_most = self._train_cells(demand.train_calls)
         usual, most = self._requests(demand, scored)
         return Stage(step=number, usual=(dev_usual.plus(train_usual), usual), most=(dev_most.plus(train_most), most))
 
@@ -164,7 +164,7 @@ class _Reckoner:
 
     def _requests(self, demand: Demand, scored: int) -> tuple[Sizes, Sizes]:
         """Return the calls of the optimizer model in a step, when `scored` prompts are known."""
-        calls = demand.optimizer_calls if demand.usual_calls is None else demand.usual_calls
+        calls = demand.optimizer_calls if demand.typical_calls is None else demand.typical_calls
         texts = min(demand.shown_texts, scored + 1)
         usual = _USUAL_META_TOKENS + texts * (self.usual_text + 12) + demand.shown_examples * (self.usual_example + 12)
         reply = self.job.side.sampling.max_tokens

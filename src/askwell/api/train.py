@@ -33,7 +33,7 @@ from askwell.report import run_report
 from askwell.runlog import folders
 from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
-from askwell.tasks.demos import NEAREST, demos_of
+from askwell.tasks.demos import NEAREST, decode_demos
 
 
 @refuses_old_arguments
@@ -129,7 +129,7 @@ def load_policy(
         train = read_examples(store).get("train", ())
     if found is None:
         raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
-    demos = demos_of(cast("Mapping[str, object]", header["config"]))
+    demos = decode_demos(cast("Mapping[str, object]", header["config"]))
     if demos.choice == NEAREST:
         return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
     return FixedPolicy(prompt=found.best.prompt)

@@ -80,9 +80,9 @@ class Demand:
     """New prompts to be scored on the dev split."""
     optimizer_calls: int
     """Completions of the optimizer model."""
-    train_cells: int = 0
+    train_calls: int = 0
     """Target calls on training examples, in addition to the scoring (reflections, bandits)."""
-    usual_calls: int | None = None
+    typical_calls: int | None = None
     """Completions of the optimizer model in a step without retries; None: `optimizer_calls`."""
     reply_tokens: int = 2048
     """Longest reply requested from the optimizer model (`Request.max_tokens`)."""

@@ -17,7 +17,7 @@ from typing import Literal
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.quantiles import beta_quantile, normal_quantile, student_quantile
 
-Method = Literal["wilson", "score", "t", "bootstrap-t", "newcombe"]
+IntervalMethod = Literal["wilson", "score", "t", "bootstrap-t", "newcombe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Interval:
     """Examples (pairs, for a difference) behind the estimate."""
     level: float
     """Share of such intervals that hold the true value."""
-    method: Method
+    method: IntervalMethod
 
     @property
     def excludes_zero(self) -> bool:
@@ -84,7 +84,7 @@ def paired_difference(
     groups = _groups(len(differences), clusters)
     estimate = math.fsum(differences) / len(differences)
     paired_bits = _binary(ours) and _binary(theirs)
-    used: Method = method if method != "auto" else ("score" if paired_bits and clusters is None else "t")
+    used: IntervalMethod = method if method != "auto" else ("score" if paired_bits and clusters is None else "t")
     if used == "score":
         if not paired_bits:
             raise ConfigError("method 'score' needs 0/1 scores on both sides; use 'auto' or 't' for fractional scores")

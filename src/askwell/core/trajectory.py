@@ -43,7 +43,7 @@ class Trajectory:
         A step whose candidates all lost a race to an earlier prompt has no winner.
         """
         steps = [[candidate for candidate in step if not candidate.partial] for step in self.steps]
-        return tuple(best_of(step) for step in steps if step)
+        return tuple(best_candidate(step) for step in steps if step)
 
     @property
     def current(self) -> Candidate:
@@ -53,16 +53,16 @@ class Trajectory:
     @property
     def best(self) -> Candidate:
         """The highest dev score less its penalty so far; of equals, the earliest."""
-        return best_of(self.complete)
+        return best_candidate(self.complete)
 
     def top(self, count: int) -> tuple[Candidate, ...]:
         """The `count` best different prompts so far (as `best` ranks them), best first; of equals, the earlier."""
-        found: dict[Prompt, Candidate] = {}
-        for candidate in sorted(self.complete, key=merit, reverse=True):
-            found.setdefault(candidate.prompt, candidate)
-        return tuple(found.values())[:count]
+        ranked: dict[Prompt, Candidate] = {}
+        for candidate in sorted(self.complete, key=penalized_score, reverse=True):
+            ranked.setdefault(candidate.prompt, candidate)
+        return tuple(ranked.values())[:count]
 
-    def expected(self, candidate: Candidate) -> float:
+    def expected_score(self, candidate: Candidate) -> float:
         """Return what a candidate's score on the whole dev split is likely to be; its score, where it is complete.
 
         A partial one is compared with the best prompt on the examples it was tried on, and the difference is added to
@@ -88,22 +88,22 @@ class Trajectory:
 
     @cached_property
     def _by_prompt(self) -> dict[Prompt, Candidate]:
-        found: dict[Prompt, Candidate] = {}
+        by_prompt: dict[Prompt, Candidate] = {}
         for candidate in self.candidates:
-            known = found.get(candidate.prompt)
-            if known is None or known.partial:
-                found[candidate.prompt] = candidate
-        return found
+            earlier = by_prompt.get(candidate.prompt)
+            if earlier is None or earlier.partial:
+                by_prompt[candidate.prompt] = candidate
+        return by_prompt
 
     def __len__(self) -> int:
         return len(self.candidates)
 
 
-def best_of(candidates: Iterable[Candidate]) -> Candidate:
+def best_candidate(candidates: Iterable[Candidate]) -> Candidate:
     """Return the candidate with the highest score less its penalty; of equals, the first."""
-    return max(candidates, key=merit)
+    return max(candidates, key=penalized_score)
 
 
-def merit(candidate: Candidate) -> float:
+def penalized_score(candidate: Candidate) -> float:
     """Return the score less the penalty: what candidates are chosen by."""
     return candidate.score - candidate.penalty

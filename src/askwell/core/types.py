@@ -76,7 +76,7 @@ class Usage:
 class Quota:
     """What a server says it will still take: requests (or tokens, in requests of the average size)."""
 
-    left: float
+    remaining: float
     reset_s: float | None = None
     """Seconds until it takes more."""
 
@@ -93,13 +93,13 @@ class Completion:
     fault: Fault = ""
     retry_after_s: float | None = field(default=None, compare=False)
     """How long the server asked us to wait; used by the retry layer, never stored."""
-    is_paced: bool = field(default=False, compare=False)
+    retry_immediately: bool = field(default=False, compare=False)
     """Whether `models.limit` waits out what refused this call, so that it may be asked again at once."""
     quota: Quota | None = field(default=None, compare=False)
     """What the server says it will still take; used to stay within its limits, never stored."""
     seconds: float = field(default=0.0, compare=False)
     """Wall time of the call; stored beside the event, not in it, so that equal runs have equal events."""
-    others: tuple[Completion, ...] = field(default=(), compare=False)
+    other_samples: tuple[Completion, ...] = field(default=(), compare=False)
     """The further replies to a request for several `samples`, failed ones last; never stored. There may be fewer than
     were asked for, and usage is divided among all: the prompt's tokens stand in the first."""
 
@@ -171,7 +171,7 @@ class Candidate:
     """Example id -> score, for paired comparisons and per-example deltas."""
     partial: bool = False
     """Stopped early in a race: the mean is over the part of the dev split where the race left off, so it must not be
-    set against a full one (see `Trajectory.expected`)."""
+    set against a full one (see `Trajectory.expected_score`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from askwell.core.errors import ConfigError, nearest
 
 
-def one_of(field: str, value: str, known: Iterable[str]) -> None:
+def check_one_of(field: str, value: str, known: Iterable[str]) -> None:
     """Raise `ConfigError` with the nearest match unless `value` is one of the known names."""
     if value not in (choices := list(known)):
         raise ConfigError(f"unknown {field} {value!r}; {nearest(value, choices)}")
 
 
-def at_least(field: str, value: float, least: float) -> None:
+def check_at_least(field: str, value: float, least: float) -> None:
     """Raise `ConfigError` where `value` is too small."""
     if value < least:
         raise ConfigError(f"{field} is {value!r}; expected at least {least}")
 
 
-def positive(field: str, value: float | None) -> None:
+def check_positive(field: str, value: float | None) -> None:
     """Raise `ConfigError` unless `value` is above 0, or None."""
     if value is not None and value <= 0:
         raise ConfigError(f"{field} is {value!r}; expected more than 0, or nothing")

@@ -23,7 +23,7 @@ from askwell.runlog.fold import (
 )
 from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import RunStore
-from askwell.tasks.render import shown_target
+from askwell.tasks.render import demo_target
 
 _Scores = Mapping[Prompt, Mapping[str, float]]
 
@@ -180,12 +180,12 @@ def _interval(scores: Mapping[str, float] | None) -> Interval | None:
 
 def prompt_text(prompt: Prompt) -> str:
     """Return the instruction, exactly, and below it the demonstrations, if it has any, as questions and answers."""
-    shown = [f"{demo.input}\n{shown_target(demo)}" for demo in prompt.demos]
+    shown = [f"{demo.input}\n{demo_target(demo)}" for demo in prompt.demos]
     return "\n\n".join([prompt.instruction, *shown])
 
 
 def _standing_json(standing: Standing) -> Body:
-    demos = [{"input": demo.input, "target": shown_target(demo)} for demo in standing.prompt.demos]
+    demos = [{"input": demo.input, "target": demo_target(demo)} for demo in standing.prompt.demos]
     return {
         "prompt": standing.prompt.instruction,
         **({"demos": demos} if demos else {}),

@@ -24,11 +24,11 @@ def text_with_labels(path: Path) -> Iterator[Record]:
     texts = list(text_lines(path))
     if len(texts) != len(labels):
         raise DataError(f"{path.name} has {len(texts)} lines, {labels_path.name} has {len(labels)}")
-    for (place, text), label in zip(texts, labels, strict=True):
-        yield Record(place=place, values={"text": text.strip(), "label": label})
+    for (location, text), label in zip(texts, labels, strict=True):
+        yield Record(location=location, values={"text": text.strip(), "label": label})
 
 
 def text_in_label_folder(path: Path) -> Iterator[Record]:
     """IMDB: a file a text; the folder's name is the label."""
     text = "".join(line for _, line in text_lines(path))
-    yield Record(place=path.name, values={"text": text, "label": path.parent.name})
+    yield Record(location=path.name, values={"text": text, "label": path.parent.name})

@@ -20,7 +20,7 @@ Sizes = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class BenchmarkSource:
     """One place a benchmark can be read from."""
 
     where: str
@@ -40,8 +40,8 @@ class Benchmark:
     name: str
     suite: str
     """What it belongs to; the name itself where it stands alone."""
-    hub: Source
-    local: tuple[Source, ...]
+    hub: BenchmarkSource
+    local: tuple[BenchmarkSource, ...]
     """Alternatives, best first: the first whose pattern matches a file is read."""
     sizes: Sizes
     """The paper's (GPO, section 4.1) where it has them, else its largest."""
@@ -59,8 +59,8 @@ def _bbh() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"bbh/{task}",
             suite="bbh",
-            hub=Source(where=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
-            local=(Source(where=f"bbh/{task}.json", shape=read),),
+            hub=BenchmarkSource(where=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
+            local=(BenchmarkSource(where=f"bbh/{task}.json", shape=read),),
             sizes=odd_sizes.get(task, (48, 48, 144)),
             answer_type=answer_type,
             licence="MIT",
@@ -75,10 +75,10 @@ def _mmlu() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"mmlu/{subject}",
             suite="mmlu",
-            hub=Source(where=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
+            hub=BenchmarkSource(where=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
             local=(
-                Source(where=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
-                Source(where=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
+                BenchmarkSource(where=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
+                BenchmarkSource(where=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
             ),
             sizes=(20, 20, 60),
             answer_type="choice",
@@ -87,9 +87,14 @@ def _mmlu() -> Iterator[Benchmark]:
 
 
 def _alone(
-    name: str, hub: Source, local: Source, answer_type: AnswerType, licence: str, sizes: Sizes = (100, 100, 300)
+    name: str,
+    hub: BenchmarkSource,
+    local: BenchmarkSource,
+    answer_type: AnswerType,
+    licence: str,
+    sizes: Sizes = (100, 100, 300),
 ) -> Benchmark:
-    where = Source(where=HUB_PREFIX + hub.where, shape=hub.shape)
+    where = BenchmarkSource(where=HUB_PREFIX + hub.where, shape=hub.shape)
     return Benchmark(
         name=name, suite=name, hub=where, local=(local,), sizes=sizes, answer_type=answer_type, licence=licence
     )
@@ -155,33 +160,35 @@ _EXTRACT = benchmark_shapes.columns("input", "output")
 _SINGLE = (
     _alone(
         "gsm8k",
-        Source(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
-        Source(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
         "number",
         "MIT",
     ),
     _alone(
         "wsc",
-        Source(where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun),
-        Source(where="wsc/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(
+            where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun
+        ),
+        BenchmarkSource(where="wsc/*.jsonl", shape=_EXTRACT),
         "choice",
         "CC-BY-4.0",
         sizes=(50, 50, 150),
     ),
     _alone(
         "webnlg",
-        Source(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
-        Source(where="webnlg/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
+        BenchmarkSource(where="webnlg/*.jsonl", shape=_EXTRACT),
         "rouge-l",
         "CC-BY-NC-SA-4.0",
     ),
     _alone(
         "ag_news",
-        Source(
+        BenchmarkSource(
             where="fancyzhx/ag_news:test",
             shape=benchmark_shapes.classification("text", "label", {t: t for t in _TOPICS}),
         ),
-        Source(
+        BenchmarkSource(
             where="ag_news/test.csv",
             shape=benchmark_shapes.classification(
                 "{title} {text}", "label", {str(index): topic for index, topic in enumerate(_TOPICS, start=1)}
@@ -193,25 +200,25 @@ _SINGLE = (
     ),
     _alone(
         "boolq",
-        Source(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
-        Source(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
         "boolean",
         "CC-BY-SA-3.0",
     ),
     _alone(
         "imdb",
-        Source(where="stanfordnlp/imdb:test", shape=_SENTIMENT),
-        Source(where="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
+        BenchmarkSource(where="stanfordnlp/imdb:test", shape=_SENTIMENT),
+        BenchmarkSource(where="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
         "exact",
         "none stated",
     ),
     _alone(
         "tweet_emotion",
-        Source(
+        BenchmarkSource(
             where="cardiffnlp/tweet_eval:emotion:test",
             shape=benchmark_shapes.classification("text", "label", {name: name for name in _EMOTIONS}),
         ),
-        Source(
+        BenchmarkSource(
             where="tweet_emotion/test_text.txt",
             shape=benchmark_shapes.classification(
                 "text", "label", {str(index): name for index, name in enumerate(_EMOTIONS)}
@@ -223,22 +230,22 @@ _SINGLE = (
     ),
     _alone(
         "cosmos_qa",
-        Source(where=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
-        Source(where="cosmos_qa/valid.csv", shape=_COSMOS),
+        BenchmarkSource(where=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
+        BenchmarkSource(where="cosmos_qa/valid.csv", shape=_COSMOS),
         "choice",
         "CC-BY-4.0",
     ),
     _alone(
         "hellaswag",
-        Source(where=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
-        Source(where="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
+        BenchmarkSource(where=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
+        BenchmarkSource(where="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
         "choice",
         "MIT",
     ),
     _alone(
         "svamp",
-        Source(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
-        Source(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
         "number",
         "MIT",
     ),

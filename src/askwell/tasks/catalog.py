@@ -8,23 +8,23 @@ from pathlib import Path
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Split
-from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, Sizes, Source
+from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, BenchmarkSource, Sizes
 from askwell.tasks.hub import read_hub
 from askwell.tasks.load import load
 from askwell.tasks.readers import Record
 from askwell.tasks.splits import split
 
-__all__ = ["BENCHMARKS", "Benchmark", "benchmark", "load_benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "find_benchmark", "load_benchmark"]
 
 
-def benchmark(name: str) -> Benchmark:
+def find_benchmark(name: str) -> Benchmark:
     """Look a benchmark up; raise `ConfigError` with the nearest names for one that is not there."""
     if name in BENCHMARKS:
         return BENCHMARKS[name]
-    members = [known for known, entry in BENCHMARKS.items() if entry.suite == name]
+    members = [member for member, entry in BENCHMARKS.items() if entry.suite == name]
     if members:
         raise ConfigError(f"{name!r} is a suite of {len(members)} benchmarks; name one, like {members[0]!r}")
-    tails = [known for known in BENCHMARKS if known.split("/")[-1] == name]
+    tails = [full for full in BENCHMARKS if full.split("/")[-1] == name]
     close = tails or difflib.get_close_matches(name.lower(), BENCHMARKS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     suites = sorted({entry.suite for entry in BENCHMARKS.values()})
@@ -38,7 +38,7 @@ def load_benchmark(
 
     `sizes` replaces the benchmark's own. Raises `DataError` for files that are missing, broken or too few.
     """
-    entry = benchmark(name)
+    entry = find_benchmark(name)
     records = _from_folder(entry, Path(folder)) if folder is not None else _from_hub(entry)
     train, dev, test = sizes or entry.sizes
     return split(load(records, name=name), train=train, dev=dev, test=test, seed=seed)
@@ -63,8 +63,8 @@ def _inside(folder: Path, where: str) -> Iterator[Path]:
     return folder.glob(pattern) if folder.name == own or not pattern.startswith("*") else iter(())
 
 
-def _shaped(record: Record, source: Source, called: str) -> dict[str, object]:
+def _shaped(record: Record, source: BenchmarkSource, called: str) -> dict[str, object]:
     try:
         return source.shape(record.values)
     except (DataError, TypeError) as error:
-        raise DataError(f"{called}: {record.place}: {error}") from error
+        raise DataError(f"{called}: {record.location}: {error}") from error

@@ -26,12 +26,12 @@ Choose = Callable[[Sequence[Example], int, random.Random], list[Example]]
 NEAREST, JOINT, NONE = "nearest", "joint", "none"
 
 
-def at_random(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
+def draw_at_random(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
     """Draw any."""
     return chance.sample(list(train), min(count, len(train)))
 
 
-def per_class(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
+def draw_per_class(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
     """Draw from each answer in turn, so that no class is missing while there is room for it."""
     classes: dict[str | tuple[str, ...], list[Example]] = {}
     for example in chance.sample(list(train), len(train)):
@@ -41,7 +41,7 @@ def per_class(train: Sequence[Example], count: int, chance: random.Random) -> li
     return dealt[:count]
 
 
-CHOICES: Mapping[str, Choose] = MappingProxyType({"random": at_random, "per-class": per_class})
+CHOICES: Mapping[str, Choose] = MappingProxyType({"random": draw_at_random, "per-class": draw_per_class})
 
 ORDERS: Mapping[str, Callable[[list[Example]], list[Example]]] = MappingProxyType(
     {
@@ -67,9 +67,9 @@ class Demos:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        known = ["", NONE, NEAREST, JOINT, *CHOICES]
-        if self.choice not in known:
-            raise ConfigError(f"unknown choice of demonstrations {self.choice!r}; {nearest(self.choice, known[1:])}")
+        choices = ["", NONE, NEAREST, JOINT, *CHOICES]
+        if self.choice not in choices:
+            raise ConfigError(f"unknown choice of demonstrations {self.choice!r}; {nearest(self.choice, choices[1:])}")
         if self.order not in ORDERS:
             raise ConfigError(f"unknown order of demonstrations {self.order!r}; {nearest(self.order, ORDERS)}")
         if self.count < 1:
@@ -97,7 +97,7 @@ class Demos:
 
     def nearest(self, query: str, train: tuple[Example, ...]) -> tuple[Example, ...]:
         """Return the training examples most like a question, in order; never the question itself."""
-        return tuple(ORDERS[self.order](list(nearest_to(query, train, self.count))))
+        return tuple(ORDERS[self.order](list(nearest_demos(query, train, self.count))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +118,14 @@ class WithNearest:
         return self.render(replace(prompt, demos=self.demos.nearest(example.input, self.train)), example)
 
 
-def demos_of(config: Mapping[str, object]) -> Demos:
+def decode_demos(config: Mapping[str, object]) -> Demos:
     """Read how a run chose its demonstrations from the settings in its log; older logs had none."""
-    found = config.get("demos")
-    return Demos(**cast("dict[str, Any]", found)) if found else Demos()
+    settings = config.get("demos")
+    return Demos(**cast("dict[str, Any]", settings)) if settings else Demos()
 
 
 @lru_cache(maxsize=4096)
-def nearest_to(query: str, train: tuple[Example, ...], count: int) -> tuple[Example, ...]:
+def nearest_demos(query: str, train: tuple[Example, ...], count: int) -> tuple[Example, ...]:
     """Return the `count` training examples whose questions are most like the query, ascending; never the query itself.
 
     Cosine of word counts weighted by rarity in `train` (tf-idf; numbers count by what they look like too, so that
@@ -136,8 +136,8 @@ def nearest_to(query: str, train: tuple[Example, ...], count: int) -> tuple[Exam
     rarities = _rarities(train)
     asked = tfidf(_terms(query), rarities)
     alike = [cosine(asked, tfidf(_terms(other.input), rarities)) for other in others]
-    ranked = sorted(range(len(others)), key=lambda place: (alike[place], place))
-    return tuple(others[place] for place in ranked[max(0, len(others) - count) :])
+    ranked = sorted(range(len(others)), key=lambda index: (alike[index], index))
+    return tuple(others[index] for index in ranked[max(0, len(others) - count) :])
 
 
 @lru_cache(maxsize=16)

@@ -46,7 +46,7 @@ class FieldMap:
         return frozenset(names)
 
 
-def resolve(fields: Mapping[str, str] | None, record: Mapping[str, object], name: str) -> FieldMap:
+def resolve_fields(fields: Mapping[str, str] | None, record: Mapping[str, object], name: str) -> FieldMap:
     """Fix the field map on a data set's first record.
 
     Raises `ConfigError` for a map that names no example field, `DataError` for a field the record lacks or where
@@ -73,14 +73,14 @@ def is_template(source: str) -> bool:
     return "{" in source
 
 
-def lookup(record: Mapping[str, object], source: str, place: str) -> object:
+def lookup(record: Mapping[str, object], source: str, location: str) -> object:
     """Value of a field name, dotted path or template in one record; None where it is absent."""
     if not is_template(source):
         return _value(record, source)
-    return "".join(_filled(record, source, place))
+    return "".join(_filled(record, source, location))
 
 
-def text_of(value: object) -> str:
+def to_text(value: object) -> str:
     """Text of a plain value: 51.0 is "51", True is "True", None and NaN are "" (missing).
 
     Raises `TypeError` for lists and objects.
@@ -89,7 +89,7 @@ def text_of(value: object) -> str:
         case None:
             return ""
         case str():
-            return clean(value)
+            return repair_surrogates(value)
         case bool() | int():
             return str(value)
         case float():
@@ -100,20 +100,20 @@ def text_of(value: object) -> str:
             return str(value)  # dates, decimals: what Parquet columns hold
 
 
-def meta_of(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
+def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
     """The fields no part of the example came from, as text; empty ones are left out."""
     meta: dict[str, str] = {}
     for key, value in record.items():
         if key in used or value is None:
             continue
         try:
-            meta[clean(key)] = text_of(value)
+            meta[repair_surrogates(key)] = to_text(value)
         except TypeError:
-            meta[clean(key)] = clean(json.dumps(value, ensure_ascii=False, default=str))
+            meta[repair_surrogates(key)] = repair_surrogates(json.dumps(value, ensure_ascii=False, default=str))
     return meta
 
 
-def clean(text: str) -> str:
+def repair_surrogates(text: str) -> str:
     """Join surrogate pairs and replace halves without a partner: they can be in JSON, but never in UTF-8."""
     if text.isascii():
         return text
@@ -143,19 +143,19 @@ def _template_names(source: str) -> list[str]:
     return names
 
 
-def _filled(record: Mapping[str, object], source: str, place: str) -> Iterator[str]:
+def _filled(record: Mapping[str, object], source: str, location: str) -> Iterator[str]:
     for literal, name, _, _ in string.Formatter().parse(source):
         yield literal.replace("\\n", "\n")  # a shell hands "\n" on as two characters
         if name is None:
             continue
         try:
-            text = text_of(_value(record, name))
+            text = to_text(_value(record, name))
         except TypeError as error:
             raise DataError(
-                f"{place}: field {name!r} of the template is a {error}; expected text or a number"
+                f"{location}: field {name!r} of the template is a {error}; expected text or a number"
             ) from error
         if not text:
-            raise DataError(f"{place}: field {name!r} of the template is empty or missing")
+            raise DataError(f"{location}: field {name!r} of the template is empty or missing")
         yield text
 
 
@@ -174,16 +174,16 @@ def _has(record: Mapping[str, object], name: str) -> bool:
 def _guess(part: str, record: Mapping[str, object], name: str) -> str:
     if {"input", "target"} <= record.keys():
         return part
-    known = {key.lower(): key for key in record}
-    found = [known[synonym] for synonym in SYNONYMS[part] if synonym in known]
-    blocked = sorted(CONTEXT & known.keys()) if part == "input" else []
-    if len(found) == 1 and not blocked:
-        return found[0]
-    if blocked and found:
-        why = f"{found[0]!r} may need {blocked} to be understood"
-        hint = f'"{{{known[blocked[0]]}}}\\n{{{found[0]}}}"'
+    names = {key.lower(): key for key in record}
+    candidates = [names[synonym] for synonym in SYNONYMS[part] if synonym in names]
+    blocked = sorted(CONTEXT & names.keys()) if part == "input" else []
+    if len(candidates) == 1 and not blocked:
+        return candidates[0]
+    if blocked and candidates:
+        why = f"{candidates[0]!r} may need {blocked} to be understood"
+        hint = f'"{{{names[blocked[0]]}}}\\n{{{candidates[0]}}}"'
     else:
-        why = f"several may be it: {found}" if found else "none has a usual name"
+        why = f"several may be it: {candidates}" if candidates else "none has a usual name"
         hint = '"FIELD"'
     raise DataError(
         f"{name}: can't tell which field is the {part} ({why}); the record has {sorted(record)}. "
@@ -192,5 +192,5 @@ def _guess(part: str, record: Mapping[str, object], name: str) -> str:
 
 
 def _guess_id(record: Mapping[str, object]) -> str:
-    known = {key.lower(): key for key in record}
-    return next((known[synonym] for synonym in SYNONYMS["id"] if synonym in known), "")
+    names = {key.lower(): key for key in record}
+    return next((names[synonym] for synonym in SYNONYMS["id"] if synonym in names), "")

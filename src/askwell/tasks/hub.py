@@ -92,7 +92,7 @@ def _records(table: _Table) -> Iterator[Record]:
             index = row[key]
             if isinstance(index, int):  # -1 is the hub's way to hold a label back
                 row[key] = names[index] if 0 <= index < len(names) else None
-        yield Record(place=f"row {number}", values=row)
+        yield Record(location=f"row {number}", values=row)
 
 
 def _only_split(names: list[str], source: str) -> str:

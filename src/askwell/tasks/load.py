@@ -10,16 +10,16 @@ from typing import TypeAlias, cast
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import FieldMap, lookup, meta_of, resolve, text_of
+from askwell.tasks.fields import FieldMap, collect_meta, lookup, resolve_fields, to_text
 from askwell.tasks.hub import HUB_PREFIX, read_hub
 from askwell.tasks.readers import Record, read_records
 
-Source: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
+ExampleSource: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
 """A file name, "hf:owner/name[:config][:split]", records, or examples ready made."""
 
 
 def load(
-    source: Source,
+    source: ExampleSource,
     *,
     fields: Mapping[str, str] | None = None,
     records: str | None = None,
@@ -77,7 +77,7 @@ def _as_records(values: Iterable[object], called: str) -> Iterator[Record]:
                 f"{called}: row {number}: expected a dict (or examples only), got {type(value).__name__}; "
                 "a data frame passes as frame.to_dict('records')"
             )
-        yield Record(place=f"row {number}", values=cast("Mapping[str, object]", value))
+        yield Record(location=f"row {number}", values=cast("Mapping[str, object]", value))
 
 
 def _from_records(
@@ -89,22 +89,22 @@ def _from_records(
     used: frozenset[str] = frozenset()
     for record in itertools.islice(records, limit):
         if chosen is None:
-            chosen = resolve(fields, record.values, called)
+            chosen = resolve_fields(fields, record.values, called)
             used = chosen.used()
         examples.append(_example(record, chosen, used, ids, called))
     return tuple(examples)
 
 
 def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, called: str) -> Example:
-    where = f"{called}: {record.place}"
+    where = f"{called}: {record.location}"
     text = _input(lookup(record.values, chosen.input, where), chosen.input, where)
     target = _target(lookup(record.values, chosen.target, where), chosen.target, where)
     if chosen.id:
         identity = _id(lookup(record.values, chosen.id, where), chosen.id, where)
-        ids.take(identity, record.place)
+        ids.take(identity, record.location)
     else:
         identity = ids.make(text, target)
-    return Example(id=identity, input=text, target=target, meta=meta_of(record.values, used))
+    return Example(id=identity, input=text, target=target, meta=collect_meta(record.values, used))
 
 
 def _input(value: object, source: str, where: str) -> str:
@@ -113,7 +113,7 @@ def _input(value: object, source: str, where: str) -> str:
             f"{where}: input field {source!r} is {type(value).__name__} {value!r:.60}, not text; "
             f'a template turns a number into text: fields={{"input": "{{{source}}}"}}'
         )
-    text = text_of(value)
+    text = to_text(value)
     if not text.strip():
         raise DataError(f"{where}: input field {source!r} is empty or missing")
     return text
@@ -122,9 +122,9 @@ def _input(value: object, source: str, where: str) -> str:
 def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
     try:
         if isinstance(value, (list, tuple)):
-            texts = tuple(text_of(item) for item in cast("list[object] | tuple[object, ...]", value))
+            texts = tuple(to_text(item) for item in cast("list[object] | tuple[object, ...]", value))
         else:
-            texts = (text_of(value),)
+            texts = (to_text(value),)
     except TypeError as error:
         raise DataError(
             f"{where}: target field {source!r} holds a {error}; expected text, a number, a boolean or a list of those"
@@ -136,7 +136,7 @@ def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
 
 def _id(value: object, source: str, where: str) -> str:
     try:
-        identity = text_of(value).strip()
+        identity = to_text(value).strip()
     except TypeError as error:
         raise DataError(f"{where}: id field {source!r} holds a {error}; expected text or a number") from error
     if not identity:
@@ -149,28 +149,28 @@ class _Ids:
 
     def __init__(self, called: str) -> None:
         self._called = called
-        self._places: dict[str, str] = {}
+        self._locations: dict[str, str] = {}
 
-    def take(self, identity: str, place: str) -> None:
-        if identity in self._places:
+    def take(self, identity: str, location: str) -> None:
+        if identity in self._locations:
             raise DataError(
-                f"{self._called}: {self._places[identity]} and {place} have the same id {identity!r}; "
+                f"{self._called}: {self._locations[identity]} and {location} have the same id {identity!r}; "
                 'ids must be unique (fields={"id": ""} makes ids from the content)'
             )
-        self._places[identity] = place
+        self._locations[identity] = location
 
     def make(self, text: str, target: str | tuple[str, ...]) -> str:
         content = "\x1f".join((text, target) if isinstance(target, str) else (text, *target))
         digest = hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
         for copy in itertools.count(1):
             identity = digest if copy == 1 else f"{digest}-{copy}"
-            if identity not in self._places:
-                self._places[identity] = identity
+            if identity not in self._locations:
+                self._locations[identity] = identity
                 return identity
         raise AssertionError("count() does not end")
 
 
-def _name_of(source: Source) -> str:
+def _name_of(source: ExampleSource) -> str:
     match source:
         case Path():
             return source.name

@@ -1,4 +1,4 @@
-"""Read a data file record by record: JSONL, JSON, CSV, TSV and Parquet, each with a place to name in an error."""
+"""Read a data file record by record: JSONL, JSON, CSV, TSV and Parquet, each with a location to name in an error."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (pyarrow has no type stubs: it is used in `read_parquet` only)
@@ -23,7 +23,7 @@ WIDE_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Record:
     """One raw record and where it stands ("line 3", "row 3"; counted from 1)."""
 
-    place: str
+    location: str
     values: Mapping[str, object]
 
 
@@ -59,9 +59,9 @@ def check_file(path: Path) -> None:
 
 def read_jsonl(path: Path) -> Iterator[Record]:
     """One JSON object a line; blank lines are skipped."""
-    for place, line in text_lines(path):
+    for location, line in text_lines(path):
         if line.strip():
-            yield Record(place=place, values=_object(_parse_json(line, path, place), path, place))
+            yield Record(location=location, values=_object(_parse_json(line, path, location), path, location))
 
 
 def read_json(path: Path, *, records: str | None = None) -> Iterator[Record]:
@@ -69,10 +69,10 @@ def read_json(path: Path, *, records: str | None = None) -> Iterator[Record]:
     text = "".join(line for _, line in text_lines(path))
     if not text.strip():
         return
-    found = _record_list(_parse_json(text, path, ""), path, records)
-    for number, value in enumerate(found, start=1):
-        place = f"row {number}"
-        yield Record(place=place, values=_object(value, path, place))
+    values = _record_list(_parse_json(text, path, ""), path, records)
+    for number, value in enumerate(values, start=1):
+        location = f"row {number}"
+        yield Record(location=location, values=_object(value, path, location))
 
 
 def read_csv(path: Path, *, delimiter: str = ",", header: Sequence[str] | None = None) -> Iterator[Record]:
@@ -91,10 +91,10 @@ def read_csv(path: Path, *, delimiter: str = ",", header: Sequence[str] | None =
         if names is None:
             names = _header(row, path)
             continue
-        place = f"line {rows.line_num}"
+        location = f"line {rows.line_num}"
         if len(row) != len(names):
-            raise DataError(f"{path.name}: {place}: {len(row)} fields where the header has {len(names)}: {names}")
-        yield Record(place=place, values=dict(zip(names, row, strict=True)))
+            raise DataError(f"{path.name}: {location}: {len(row)} fields where the header has {len(names)}: {names}")
+        yield Record(location=location, values=dict(zip(names, row, strict=True)))
 
 
 def read_tsv(path: Path) -> Iterator[Record]:
@@ -115,7 +115,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
             for batch in file.iter_batches(batch_size=1024):
                 for values in cast("list[dict[str, object]]", batch.to_pylist()):
                     number += 1
-                    yield Record(place=f"row {number}", values=values)
+                    yield Record(location=f"row {number}", values=values)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name}: not a readable Parquet file: {error}") from error
 
@@ -156,21 +156,21 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
         ) from error
 
 
-def _parse_json(text: str, path: Path, place: str) -> object:
+def _parse_json(text: str, path: Path, location: str) -> object:
     try:
         return cast("object", json.loads(text))
     except json.JSONDecodeError as error:
-        where = place or f"line {error.lineno}"
-        hint = "; a JSON list belongs in a .json file" if place == "line 1" and text.lstrip()[0] == "[" else ""
+        where = location or f"line {error.lineno}"
+        hint = "; a JSON list belongs in a .json file" if location == "line 1" and text.lstrip()[0] == "[" else ""
         raise DataError(f"{path.name}: {where}: not JSON: {error.msg} (column {error.colno}){hint}") from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, absurd nesting
-        raise DataError(f"{path.name}: {place or 'file'}: not JSON that can be read: {error}") from error
+        raise DataError(f"{path.name}: {location or 'file'}: not JSON that can be read: {error}") from error
 
 
-def _object(value: object, path: Path, place: str) -> Mapping[str, object]:
+def _object(value: object, path: Path, location: str) -> Mapping[str, object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value)
-    raise DataError(f"{path.name}: {place}: expected an object like {{'input': …}}, got {type(value).__name__}")
+    raise DataError(f"{path.name}: {location}: expected an object like {{'input': …}}, got {type(value).__name__}")
 
 
 def _record_list(value: object, path: Path, records: str | None) -> list[object]:
@@ -194,8 +194,8 @@ def _lists_of_objects(value: object, *, depth: int) -> Iterator[tuple[str, list[
         if _is_record_list(inner):
             yield key, inner
         elif depth > 1:
-            for path, found in _lists_of_objects(inner, depth=depth - 1):
-                yield f"{key}.{path}", found
+            for path, records in _lists_of_objects(inner, depth=depth - 1):
+                yield f"{key}.{path}", records
 
 
 def _is_record_list(value: object) -> TypeGuard[list[object]]:
@@ -204,10 +204,10 @@ def _is_record_list(value: object) -> TypeGuard[list[object]]:
 
 def _at_path(value: object, path: Path, records: str) -> list[object]:
     for step in records.split("."):
-        known = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-        if step not in known:
-            raise DataError(f"{path.name}: records={records!r}: no field {step!r}; {nearest(step, known)}")
-        value = known[step]
+        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        if step not in fields:
+            raise DataError(f"{path.name}: records={records!r}: no field {step!r}; {nearest(step, fields)}")
+        value = fields[step]
     if not isinstance(value, list):
         raise DataError(f"{path.name}: records={records!r} is {type(value).__name__}, not a list of records")
     return cast("list[object]", value)

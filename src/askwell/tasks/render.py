@@ -84,7 +84,7 @@ PLACEMENTS: Mapping[str, Placement] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class ChatRender:
     """The `Render` of askwell. As it stands: one user message, the question, a newline, the instruction.
 
     White space around an instruction is dropped, and an empty instruction leaves nothing behind. The last message is
@@ -124,14 +124,14 @@ class Placed:
             return (*messages, self._inline(prompt, instruction, before, example))
         for demo in prompt.demos:
             asked = _paragraphs(before, self._ask(demo.input, instruction))
-            messages += [Message(role="user", content=asked), Message(role="assistant", content=shown_target(demo))]
+            messages += [Message(role="user", content=asked), Message(role="assistant", content=demo_target(demo))]
             before = ""
         asked = _paragraphs(before, self._ask(example.input, instruction))
         return (*messages, Message(role="user", content=asked))
 
     def _inline(self, prompt: Prompt, instruction: str, before: str, example: Example) -> Message:
         blocks = [
-            self._answered(self._ask(demo.input, instruction), shown_target(demo), instruction) for demo in prompt.demos
+            self._answered(self._ask(demo.input, instruction), demo_target(demo), instruction) for demo in prompt.demos
         ]
         return Message(role="user", content=_paragraphs(before, *blocks, self._ask(example.input, instruction)))
 
@@ -158,6 +158,6 @@ def render_text(render: Render, prompt: Prompt, example: Example | None = None) 
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
 
 
-def shown_target(demo: Example) -> str:
+def demo_target(demo: Example) -> str:
     """Return the answer that a demonstration shows."""
     return demo.target if isinstance(demo.target, str) else demo.target[0]

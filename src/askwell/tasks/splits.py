@@ -35,14 +35,14 @@ def split(
 ) -> dict[Split, tuple[Example, ...]]:
     """Draw three disjoint splits.
 
-    Copies of a question (equal after `normalise`) are dropped, all but the first, and their number is logged: so the
+    Copies of a question (equal after `normalize_question`) are dropped, all but the first, and their number is logged: so the
     sizes are exact, no question is in two splits, and none counts twice. Sizes left out share what the others leave,
     1:1:3, at least one example each, and at most `CAPS`. An example's place hangs on the seed and its own question
     only: the order of the source does not matter, and adding examples moves few others.
 
     Raises `ConfigError` for a size that is none, `DataError` where there are too few examples.
     """
-    unique = drop_copies(examples)
+    unique = drop_duplicates(examples)
     sizes = split_sizes(len(unique), train=train, dev=dev, test=test)
     drawn = iter(sorted(unique, key=lambda example: _draw_key(example, seed)))
     return {name: tuple(itertools.islice(drawn, sizes[name])) for name in SPLITS}
@@ -84,11 +84,11 @@ def join_splits(
 
 
 def check_disjoint(splits: Mapping[Split, Sequence[Example]]) -> None:
-    """Raise `DataError`, naming both examples, where two splits share a question (equal after `normalise`)."""
+    """Raise `DataError`, naming both examples, where two splits share a question (equal after `normalize_question`)."""
     seen: dict[str, tuple[Split, Example]] = {}
     for name, examples in splits.items():
         for example in examples:
-            other, first = seen.setdefault(normalise(example.input), (name, example))
+            other, first = seen.setdefault(normalize_question(example.input), (name, example))
             if other != name:
                 raise DataError(
                     f"{other} example {first.id!r} and {name} example {example.id!r} ask the same: "
@@ -96,12 +96,12 @@ def check_disjoint(splits: Mapping[Split, Sequence[Example]]) -> None:
                 )
 
 
-def drop_copies(examples: Iterable[Example]) -> tuple[Example, ...]:
+def drop_duplicates(examples: Iterable[Example]) -> tuple[Example, ...]:
     """Keep the first example of each question; log how many went, and how many of those had another target."""
     kept: dict[str, Example] = {}
     copies = disagreeing = 0
     for example in examples:
-        first = kept.setdefault(normalise(example.input), example)
+        first = kept.setdefault(normalize_question(example.input), example)
         if first is not example:
             copies += 1
             disagreeing += first.target != example.target
@@ -115,7 +115,7 @@ def drop_copies(examples: Iterable[Example]) -> tuple[Example, ...]:
     return tuple(kept.values())
 
 
-def normalise(text: str) -> str:
+def normalize_question(text: str) -> str:
     """What two texts have in common when they are the same question: NFKC, case, white space, outer punctuation."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = " ".join(folded.split())
@@ -127,8 +127,8 @@ def _default_sizes(rest: int, names: Sequence[Split]) -> dict[Split, int]:
     sizes: dict[Split, int] = {}
     weight = sum(SHARES[name] for name in names)
     left = rest
-    for place, name in enumerate(names):
-        is_last = place == len(names) - 1
+    for index, name in enumerate(names):
+        is_last = index == len(names) - 1
         share = left if is_last else max(1, rest * SHARES[name] // weight)
         sizes[name] = min(CAPS[name], share)
         left -= share
@@ -149,7 +149,7 @@ def _count(name: Split, size: int | float, n: int) -> int:
 
 def _draw_key(example: Example, seed: int) -> tuple[bytes, str]:
     # A digest, not a shuffle: the draw must not depend on the order or the number of the other examples.
-    question = normalise(example.input)
+    question = normalize_question(example.input)
     return hashlib.blake2b(f"{seed}\n{question}".encode("utf-8", "surrogatepass"), digest_size=16).digest(), question
 
 

@@ -27,7 +27,7 @@ from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 from tests.engine.test_loop import TASK, Spent, answer
 
@@ -196,7 +196,7 @@ def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[f
     name = "numbers_max"
     splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
     made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
-    task = replace(TASK, name=name, splits=splits, render=Placed(), metric=metric("number"))
+    task = replace(TASK, name=name, splits=splits, render=ChatRender(), metric=metric("number"))
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         settings = PeerSettings(target_calls=target_calls)

@@ -18,7 +18,7 @@ from askwell.policies.data.outcomes import (
     summarize,
     without,
 )
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 
 def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> OutcomeRow:
@@ -104,7 +104,7 @@ def test_splits_never_share_a_query_and_lose_nothing(queries: list[str], seed: i
     if len(cells.queries) < 3:
         return
     parts = split_cells(cells, dev=0.34, seed=seed)
-    keys = [{normalise(query) for query in part.queries} for part in parts.values()]
+    keys = [{normalize_question(query) for query in part.queries} for part in parts.values()]
     assert sum(map(len, keys)) == len(set[str]().union(*keys)) == len(cells.queries)
     assert sum(len(part.cells) for part in parts.values()) == len(cells.cells)
     assert parts == split_cells(cells, dev=0.34, seed=seed)

@@ -175,7 +175,7 @@ class BatchSubmitter:
         if state.end == "failed" and any(word in state.words for word in _TOO_MUCH_AT_ONCE):
             self.most = max(1, size // 2)
             self.say(f"{batch} was too large ({state.words}): going on with {self.most:,} requests at a time")
-            return Completion(outcome="failed", fault="rate_limit", error=state.words, is_paced=size > 1)
+            return Completion(outcome="failed", fault="rate_limit", error=state.words, retry_immediately=size > 1)
         if state.end == "failed":
             return failed("bad_request", f"{batch} was turned down: {state.words or 'no reason given'}")
         return failed("server", f"{batch} has no answer to this request")

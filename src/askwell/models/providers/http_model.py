@@ -173,8 +173,8 @@ class HttpModel:
 
     def _finished(self, completion: Completion, seconds: float) -> Completion:
         text, error = self._http.without_secrets(completion.text), self._http.without_secrets(completion.error)
-        others = tuple(self._finished(other, seconds) for other in completion.others)
-        return replace(completion, seconds=seconds, text=text, error=error, others=others)
+        others = tuple(self._finished(other, seconds) for other in completion.other_samples)
+        return replace(completion, seconds=seconds, text=text, error=error, other_samples=others)
 
 
 def _extra_tag(extra: Mapping[str, object]) -> str:

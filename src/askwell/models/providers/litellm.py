@@ -112,8 +112,8 @@ class LiteLLMModel:
 
     def _finished(self, completion: Completion, seconds: float) -> Completion:
         text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
-        others = tuple(self._finished(other, seconds) for other in completion.others)
-        return replace(completion, seconds=seconds, text=text, error=error, others=others)
+        others = tuple(self._finished(other, seconds) for other in completion.other_samples)
+        return replace(completion, seconds=seconds, text=text, error=error, other_samples=others)
 
     def _without_secrets(self, text: str) -> str:
         """Remove the key, and those that litellm finds by itself."""

@@ -51,9 +51,9 @@ def priced(completion: Completion, price: PriceOf, *, cached_tokens: int) -> Com
         cost = price(usage.prompt_tokens, cached_tokens, usage.completion_tokens)
         if cost is not None:
             completion = replace(completion, usage=replace(usage, cost_usd=cost))
-    if completion.others:
-        others = tuple(priced(other, price, cached_tokens=0) for other in completion.others)
-        completion = replace(completion, others=others)
+    if completion.other_samples:
+        others = tuple(priced(other, price, cached_tokens=0) for other in completion.other_samples)
+        completion = replace(completion, other_samples=others)
     return completion
 
 

@@ -68,7 +68,7 @@ def replied(
     found.sort(key=lambda reply: reply.outcome == "failed")
     first, *others = divided(found, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     left = quota(headers, tokens=prompt_tokens + completion_tokens)
-    completion = replace(first, others=tuple(others), quota=left) if others or left else first
+    completion = replace(first, other_samples=tuple(others), quota=left) if others or left else first
     return ParsedResponse(completion=completion, words=first.error, cached_tokens=cached_tokens)
 
 

@@ -77,11 +77,11 @@ class Limited:
         finally:
             self.gate.leave(queue, ticket, completion, name=self.name)
         if self._tokens is not None:
-            usages = [one.usage for one in (completion, *completion.others)]
+            usages = [one.usage for one in (completion, *completion.other_samples)]
             used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
             if used or completion.outcome == "failed":
                 self._tokens.get().give(booked - used)
-        return replace(completion, is_paced=True) if completion.fault == "rate_limit" else completion
+        return replace(completion, retry_immediately=True) if completion.fault == "rate_limit" else completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -25,7 +25,7 @@ class _History:
     refused_since: float = 0.0
 
     def add(self, completion: Completion) -> None:
-        if not completion.is_paced:
+        if not completion.retry_immediately:
             self.tried += 1
             return
         self.refused += 1
@@ -102,14 +102,14 @@ class Retrying:
         limit = self._max_attempts
         if completion.fault == "connection" and not self._has_answered:
             limit = min(limit, _NEVER_ANSWERED_ATTEMPTS)
-        if completion.is_paced:
+        if completion.retry_immediately:
             is_over = history.refused >= limit and time.monotonic() - history.refused_since >= self._patience_s
         else:
             is_over = history.tried >= limit
         return f" (gave up after {history.tried + history.refused} attempts)" if is_over else None
 
     def _wait_s(self, completion: Completion, attempt: int) -> float:
-        if completion.is_paced:
+        if completion.retry_immediately:
             return 0.0
         return (completion.retry_after_s or 0.0) + self._random.uniform(0.0, self._longest_s(attempt))
 

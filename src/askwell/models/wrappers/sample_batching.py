@@ -95,7 +95,7 @@ class SampleBatching:
         if answer.outcome == "failed":
             replies = [answer] * len(batch)
         else:
-            replies = [replace(answer, others=()), *answer.others][: len(batch)]
+            replies = [replace(answer, other_samples=()), *answer.other_samples][: len(batch)]
             self._learn(len(replies), asked=len(batch))
         for draw, reply in zip(batch, replies, strict=False):
             if not draw.reply.done():

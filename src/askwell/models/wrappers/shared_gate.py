@@ -89,7 +89,7 @@ class SharedGate:
                 ticket,
                 now,
                 turns.in_flight,
-                left=None if quota is None else quota.left,
+                left=None if quota is None else quota.remaining,
                 reset_s=None if quota is None else quota.reset_s,
             )
         else:

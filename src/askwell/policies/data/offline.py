@@ -37,7 +37,7 @@ def read_offline(
 
 
 def refuse_overlap(data: PairOutcomes, held_out: PairOutcomes) -> None:
-    """Raise `DataError` where a held-out query is among the data (equal after `normalise`)."""
+    """Raise `DataError` where a held-out query is among the data (equal after `normalize_question`)."""
     join_cells({"train": data, "test": held_out})
 
 

@@ -5,7 +5,7 @@
     summary(cells)
 
 A *draw* is one sampled answer that was scored; a *cell* is all draws of one prompt on one query, for one target model.
-Equal queries (after `askwell.tasks.splits.normalise`) are one query, whatever source they came from.
+Equal queries (after `askwell.tasks.splits.normalize_question`) are one query, whatever source they came from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Experience, Rollout, Split
-from askwell.tasks.splits import check_disjoint, normalise, split
+from askwell.tasks.splits import check_disjoint, normalize_question, split
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ def split_cells(
 
 
 def join_cells(splits: Mapping[Split, PairOutcomes]) -> dict[Split, PairOutcomes]:
-    """Take splits as they are given; raises `DataError` where two of them share a query (equal after `normalise`)."""
+    """Take splits as they are given; raises `DataError` where two of them share a query (equal after `normalize_question`)."""
     examples: dict[Split, list[Example]] = {
         name: [Example(id=query, input=query, target="") for query in cells.queries] for name, cells in splits.items()
     }
@@ -185,18 +185,18 @@ def join_cells(splits: Mapping[Split, PairOutcomes]) -> dict[Split, PairOutcomes
 
 
 def only_target(cells: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
-    """Keep the cells of some queries, under whatever wording `normalise` takes for the same."""
+    """Keep the cells of some queries, under whatever wording `normalize_question` takes for the same."""
     return _kept(cells, queries, inside=True)
 
 
 def without(cells: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
-    """Leave out every cell of some queries, under whatever wording `normalise` takes for the same."""
+    """Leave out every cell of some queries, under whatever wording `normalize_question` takes for the same."""
     return _kept(cells, queries, inside=False)
 
 
 def _kept(cells: PairOutcomes, queries: Iterable[str], *, inside: bool) -> PairOutcomes:
-    named = {normalise(query) for query in queries}
-    wanted = {query for query in cells.queries if (normalise(query) in named) == inside}
+    named = {normalize_question(query) for query in queries}
+    wanted = {query for query in cells.queries if (normalize_question(query) in named) == inside}
     return replace(cells, cells=tuple(cell for cell in cells.cells if cell.query in wanted))
 
 
@@ -285,7 +285,7 @@ class _Merge:
         _check(row)
         key = self.keys.get(row.query)
         if key is None:  # a query comes once a prompt, and normalising costs more than the rest
-            key = self.keys[row.query] = normalise(row.query)
+            key = self.keys[row.query] = normalize_question(row.query)
         pair = (key, row.prompt, row.target)
         if row.sample_index is not None:
             numbered = (*pair, row.sample_index)

@@ -91,7 +91,7 @@ def _columns(first: Mapping[str, object], asked: Mapping[str, str], path: Path) 
 
 def _row(record: Record, columns: Mapping[str, str], path: Path, scale: ScoreScale) -> OutcomeRow | None:
     values = {name: record.values.get(column) for name, column in columns.items()}
-    place = f"{path.name}: {record.place}"
+    place = f"{path.name}: {record.location}"
     if values["outcome"] in (None, ""):
         return None
     draws = _whole(values.get("draws"), "draws", place, default=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import DataError
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 FORMAT = 1
 FILE = "learnt.json"
@@ -39,5 +39,5 @@ def read_training_queries(folder: Path) -> frozenset[str] | None:
 
 
 def query_digest(query: str) -> str:
-    """Name a query by its content: equal for wordings that `normalise` takes for the same."""
-    return hashlib.blake2b(normalise(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    """Name a query by its content: equal for wordings that `normalize_question` takes for the same."""
+    return hashlib.blake2b(normalize_question(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

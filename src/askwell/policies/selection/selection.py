@@ -33,7 +33,7 @@ from askwell.policies.selection.guard import (
 )
 from askwell.policies.selection.multitask import cross_fit_multitask
 from askwell.policies.selection.registry import fit_by_name, restore_scorer
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 DEFAULT_SCORER = "multitask"
 """Chosen by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
@@ -153,8 +153,8 @@ def _check_dev(train: Table, dev: Table) -> None:
         raise ConfigError(
             "the dev table has other prompts than the training table; build it with prompts=train.prompts"
         )
-    known = {normalise(query) for query in train.queries}
-    shared = [query for query in dev.queries if normalise(query) in known]
+    known = {normalize_question(query) for query in train.queries}
+    shared = [query for query in dev.queries if normalize_question(query) in known]
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training table too, such as {shared[0]!r}; leave them out"

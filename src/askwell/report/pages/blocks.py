@@ -12,7 +12,7 @@ from askwell.report.pages.content import Change, Changes, Reply
 from askwell.report.pages.markup import Child, Html, el, table
 from askwell.report.run_report import claim
 from askwell.runlog.fold import Spend
-from askwell.tasks.render import shown_target
+from askwell.tasks.render import demo_target
 
 _LONG = 1_500
 """Characters shown of one question or reply."""
@@ -62,7 +62,7 @@ def changed(found: Changes, before: str, after: str) -> list[Html]:
 
 def _changes(title: str, rows: Iterable[Change], n: int) -> Html:
     lines = [
-        [shortened(one.example.input), shown_target(one.example), _reply(one.before), _reply(one.after)] for one in rows
+        [shortened(one.example.input), demo_target(one.example), _reply(one.before), _reply(one.after)] for one in rows
     ]
     more = f"{title}: {len(lines)} of {n:,}" if n > len(lines) else f"{title}: {n:,}"
     return el("details", el("summary", more), table(["question", "expected", "before", "after"], lines))

@@ -15,25 +15,25 @@ OPERATORS = frozenset({"and", "or", "not"})
 MOST_LITERALS = 7
 
 
-def draw(rng: Random) -> Tokens:
+def _draw(rng: Random) -> Tokens:
     """Draw 2 to 7 literals joined by and/or, some negated, at most one pair in parentheses."""
     size = rng.randint(2, MOST_LITERALS)
     opening = rng.randrange(size - 1) if size > 2 and rng.random() < 0.5 else None
     tokens: list[str] = []
-    for place in range(size):
-        if place:
+    for index in range(size):
+        if index:
             tokens.append(rng.choice(("and", "or")))
-        if place == opening:
+        if index == opening:
             tokens.extend(["not", "("] if rng.random() < 0.2 else ["("])
         if rng.random() < 0.25:
             tokens.append("not")
         tokens.append(rng.choice(("True", "False")))
-        if opening is not None and place == opening + 1:
+        if opening is not None and index == opening + 1:
             tokens.append(")")
     return tuple(tokens)
 
 
-def write(tokens: Tokens) -> str:
+def _to_text(tokens: Tokens) -> str:
     """Join tokens with spaces."""
     return " ".join(tokens)
 
@@ -74,7 +74,7 @@ def _reduction(tokens: Tokens) -> str:
     plain = _without_not(flat)
     forms = [flat, plain, _without_and(plain)]
     shown = [form for form, before in zip(forms, [tokens, flat, plain], strict=True) if form != before]
-    return "; ".join(write(form) for form in shown) or write(tokens)
+    return "; ".join(_to_text(form) for form in shown) or _to_text(tokens)
 
 
 def _counter(wanted: frozenset[str]) -> tuple[Callable[[Tokens], str], Callable[[Tokens], str]]:
@@ -89,7 +89,7 @@ def _counter(wanted: frozenset[str]) -> tuple[Callable[[Tokens], str], Callable[
     return answer, working
 
 
-def appeal(tokens: Tokens) -> Mapping[str, float]:
+def _prior_log_odds(tokens: Tokens) -> Mapping[str, float]:
     """Say what a reader would guess is wanted from the expression itself."""
     literals = [token for token in tokens if token in ("True", "False")]
     share = literals.count("True") / len(literals)
@@ -109,9 +109,9 @@ _TRUES, _FALSES, _OPERATORS = (
 
 FAMILY: Family[Tokens] = Family(
     name="booleans",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(name="bool_value", answer=lambda t: str(value(t)), working=_reduction),
         Skill(name="bool_trues", answer=_TRUES[0], working=_TRUES[1]),

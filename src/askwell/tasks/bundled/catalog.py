@@ -25,7 +25,7 @@ def task_names() -> tuple[str, ...]:
     return tuple(skill.name for family in FAMILIES for skill in family.skills)
 
 
-def find(task: str) -> tuple[Family[Any], Skill[Any]]:
+def find_task(task: str) -> tuple[Family[Any], Skill[Any]]:
     """Return the family and the skill behind a task's name."""
     for family in FAMILIES:
         for skill in family.skills:
@@ -34,7 +34,7 @@ def find(task: str) -> tuple[Family[Any], Skill[Any]]:
     raise ConfigError(f"unknown pocket task {task!r}; choose one of {sorted(task_names())}")
 
 
-def split_of(text: str) -> Literal["train", "dev", "test"]:
+def assign_split(text: str) -> Literal["train", "dev", "test"]:
     """Return the one split an input may appear in; whitespace and case make no difference."""
     normalised = " ".join(text.lower().split())
     bucket = int.from_bytes(blake2b(normalised.encode(), digest_size=4).digest(), "big") % BUCKETS

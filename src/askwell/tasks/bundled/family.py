@@ -32,12 +32,12 @@ class Family(Generic[Facts]):
     draw: Callable[[Random], Facts]
     """Draw the facts of one input."""
 
-    write: Callable[[Facts], str]
+    to_text: Callable[[Facts], str]
     """Facts to the input text, one to one."""
 
     skills: tuple[Skill[Facts], ...]
 
-    appeal: Callable[[Facts], Mapping[str, float]]
+    prior_log_odds: Callable[[Facts], Mapping[str, float]]
     """How much an input suggests each skill when the instruction does not say (log-odds, 0 where absent)."""
 
     def skill(self, name: str) -> Skill[Facts]:

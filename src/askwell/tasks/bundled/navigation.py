@@ -28,7 +28,7 @@ class Position:
     facing: int = 0
 
     def after(self, order: str) -> Position:
-        """Return the place after one order."""
+        """Return the position after one order."""
         if order in QUARTERS:
             facing = (self.facing + QUARTERS[order]) % len(COMPASS)
             return Position(east=self.east, north=self.north, facing=facing)
@@ -45,7 +45,7 @@ def _take(steps: int) -> str:
     return f"Take {steps} step{'s' if steps > 1 else ''}."
 
 
-def draw(rng: Random) -> Walk:
+def _draw(rng: Random) -> Walk:
     """Draw about 3 to 8 orders; near half of the walks end, or all but end, where they began."""
     kind = rng.random()
     if kind < 0.55:
@@ -75,29 +75,29 @@ def _split(rng: Random, total: int) -> list[int]:
     return [total] if total <= MOST_STEPS and rng.random() < 0.5 else [first, total - first]
 
 
-def write(walk: Walk) -> str:
+def _to_text(walk: Walk) -> str:
     """Join orders with spaces."""
     return " ".join(walk)
 
 
-def _places(walk: Walk) -> list[Position]:
-    place = Position()
-    places: list[Position] = []
+def _visited(walk: Walk) -> list[Position]:
+    position = Position()
+    positions: list[Position] = []
     for order in walk:
-        place = place.after(order)
-        places.append(place)
-    return places
+        position = position.after(order)
+        positions.append(position)
+    return positions
 
 
 def _returns(walk: Walk) -> str:
-    end = _places(walk)[-1]
+    end = _visited(walk)[-1]
     return "Yes" if (end.east, end.north) == (0, 0) else "No"
 
 
 def _positions(walk: Walk) -> str:
     return ", ".join(
-        COMPASS[place.facing] if order in QUARTERS else f"{place.east} {place.north}"
-        for order, place in zip(walk, _places(walk), strict=True)
+        COMPASS[position.facing] if order in QUARTERS else f"{position.east} {position.north}"
+        for order, position in zip(walk, _visited(walk), strict=True)
     )
 
 
@@ -106,7 +106,7 @@ def _running_steps(walk: Walk) -> str:
 
 
 def _facings(walk: Walk) -> str:
-    return ", ".join(COMPASS[place.facing] for place in _places(walk))
+    return ", ".join(COMPASS[position.facing] for position in _visited(walk))
 
 
 def _running_turns(walk: Walk) -> str:
@@ -119,7 +119,7 @@ def _turns(walk: Walk) -> int:
     return sum(order in QUARTERS for order in walk)
 
 
-def appeal(walk: Walk) -> Mapping[str, float]:
+def _prior_log_odds(walk: Walk) -> Mapping[str, float]:
     """Say what a reader would guess is wanted from the walk itself."""
     return {
         "walk_returns": 1.2 if "Turn around." in walk else -0.4,
@@ -131,15 +131,15 @@ def appeal(walk: Walk) -> Mapping[str, float]:
 
 FAMILY: Family[Walk] = Family(
     name="walks",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(name="walk_returns", answer=_returns, working=_positions),
         Skill(name="walk_steps", answer=lambda w: str(sum(map(_steps, w))), working=_running_steps),
         Skill(
             name="walk_direction",
-            answer=lambda w: COMPASS[_places(w)[-1].facing],
+            answer=lambda w: COMPASS[_visited(w)[-1].facing],
             working=_facings,
         ),
         Skill(name="walk_turns", answer=lambda w: str(_turns(w)), working=_running_turns),

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from askwell.tasks.bundled.catalog import find
-from askwell.tasks.bundled.mixture import members
+from askwell.tasks.bundled.catalog import find_task
+from askwell.tasks.bundled.mixture import member_tasks
 
 
 def vague_prompts() -> tuple[str, ...]:
@@ -18,26 +18,26 @@ def vague_prompts() -> tuple[str, ...]:
 
 def initial_prompt(task: str) -> str:
     """Return the vague prompt an optimisation of this task (or bundle) starts from."""
-    members(task)
+    member_tasks(task)
     return vague_prompts()[0]
 
 
 def best_known_prompt(task: str) -> str:
     """Return the prompt that scored best on the task's dev split when the checkpoint was made."""
-    find(task)
+    find_task(task)
     return _phrases()["best"][task]
 
 
 def style_prompts(task: str) -> tuple[str, str]:
     """Return the same instruction twice: asking for the bare answer, and for working step by step."""
-    find(task)
+    find_task(task)
     instruction = _phrases()["plain"][task]
     return f"{instruction} Give only the answer.", f"{instruction} Let's think step by step."
 
 
-def held_out(task: str) -> tuple[str, ...]:
+def held_out_prompts(task: str) -> tuple[str, ...]:
     """Return paraphrases of the task that were kept out of training."""
-    find(task)
+    find_task(task)
     return tuple(_phrases()["held_out"][task])
 
 

@@ -69,7 +69,7 @@ class Review:
     text: str
 
 
-def draw(rng: Random) -> Review:
+def _draw(rng: Random) -> Review:
     """Draw an opening, an opinion, and often the staff and an aside, in varying order."""
     topic = rng.choice(tuple(OPENINGS))
     stars = rng.choice(tuple(OPINIONS))
@@ -92,7 +92,7 @@ def _staff(review: Review) -> str:
     return "yes" if review.staff else "no"
 
 
-def appeal(review: Review) -> Mapping[str, float]:
+def _prior_log_odds(review: Review) -> Mapping[str, float]:
     """Say what a reader would guess is wanted from the review itself."""
     return {
         "review_sentiment": 1.0 if review.stars in (2, 4) else -0.2,
@@ -104,9 +104,9 @@ def appeal(review: Review) -> Mapping[str, float]:
 
 FAMILY: Family[Review] = Family(
     name="reviews",
-    draw=draw,
-    write=lambda review: review.text,
-    appeal=appeal,
+    draw=_draw,
+    to_text=lambda review: review.text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(
             name="review_sentiment",

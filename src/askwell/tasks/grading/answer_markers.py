@@ -81,7 +81,7 @@ _REVISION = re.compile(
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
-def regions(text: str) -> Iterator[str]:
+def answer_regions(text: str) -> Iterator[str]:
     """Yield what follows the last correction, if any, then the whole text."""
     corrections = [match for match in _REVISION.finditer(text) if match.start() > 0]
     if corrections and (tail := text[corrections[-1].end() :]).strip():
@@ -89,7 +89,7 @@ def regions(text: str) -> Iterator[str]:
     yield text
 
 
-def spans(text: str, label: str = "") -> Iterator[Span]:
+def find_spans(text: str, label: str = "") -> Iterator[Span]:
     """Yield the stated answers of `text`, most trusted first: answer cues from the last back, then the weaker ones."""
     cues = [
         match.end()
@@ -97,15 +97,15 @@ def spans(text: str, label: str = "") -> Iterator[Span]:
         if not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()])
     ]
     cues += [match.end() for pattern in (_HASHES, _TAG, _BARE_A) for match in pattern.finditer(text)]
-    found = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
-    found += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
-    yield from (span for span in sorted(found, key=lambda span: -span.start) if _worth_reading(span))
+    candidates = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
+    candidates += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
+    yield from (span for span in sorted(candidates, key=lambda span: -span.start) if _worth_reading(span))
     if label:
         ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
         yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
 
 
-def boxed(text: str) -> str:
+def unbox(text: str) -> str:
     r"""Replace a box by its content, so that "$\\boxed{42}$" reads as "$42$"."""
     match = _BOX.search(text)
     if match is None:

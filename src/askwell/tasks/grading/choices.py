@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, normal, plain, sentences, visible
+from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
 
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)
 _LABELLED_TEXT = re.compile(r"\s*(?:\(([A-Za-z])\)|\[([A-Za-z])\]|([A-Za-z])[.):])\s+(\S.*)", re.DOTALL)
@@ -84,9 +84,9 @@ class _Mention:
     denied: bool
 
 
-def label_of(target: str) -> str:
+def option_letter(target: str) -> str:
     """Return the letter of "(B)", "B", "b)", "B.", "Option B" or "(B) Paris"; "" where the target is no letter."""
-    bare = visible(target)
+    bare = visible_text(target)
     if match := _LABEL.fullmatch(bare):
         return match[1].upper()
     if match := _LABELLED_TEXT.fullmatch(bare):
@@ -94,33 +94,33 @@ def label_of(target: str) -> str:
     return ""
 
 
-def text_of(target: str) -> str:
+def option_text(target: str) -> str:
     """Return the option's text in "(B) Paris"; "" where there is none."""
-    match = _LABELLED_TEXT.fullmatch(visible(target))
+    match = _LABELLED_TEXT.fullmatch(visible_text(target))
     return match[4].strip() if match else ""
 
 
-def options_in(question: str) -> dict[str, str]:
+def parse_options(question: str) -> dict[str, str]:
     """Read "(A) …" or "A. …" lines of a question as letter -> normalised text; empty where the letters repeat."""
-    found = _OPTION_LINE.findall(visible(question))
-    options = {(a or b): normal(text) for a, b, text in found}
-    return options if len(options) == len(found) else {}
+    lines = _OPTION_LINE.findall(visible_text(question))
+    options = {(a or b): normalize_answer(text) for a, b, text in lines}
+    return options if len(options) == len(lines) else {}
 
 
 def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
     """Return the letter a reply settles on ("" for none) and a note; `options` maps letters to normalised texts."""
-    seen = visible(reply)
+    seen = visible_text(reply)
     cut = first_turn(seen)
-    found, note = _find(cut, options)
-    return _find(seen, options) if not found and cut != seen else (found, note)
+    letter, note = _find(cut, options)
+    return _find(seen, options) if not letter and cut != seen else (letter, note)
 
 
 def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
-    text = plain(seen)
+    text = strip_markup(seen)
     refusals = list(_NO.finditer(text))
     tails = [text[refusals[-1].end() :]] if refusals and refusals[-1].start() > 0 else []
-    for region in [*tails, *regions(text)]:
-        for span in spans(region, "choice"):
+    for region in [*tails, *answer_regions(text)]:
+        for span in find_spans(region, "choice"):
             letter, note = _stated(span, options)
             if letter or note:
                 return letter, note
@@ -131,13 +131,13 @@ def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _stated(span: Span, options: Mapping[str, str]) -> tuple[str, str]:
-    line = boxed(span.line)
+    line = unbox(span.line)
     letter, end = _leading(line)
     if letter and not _WRONG.match(line[end:]):
         return _sole(letter, line[end:])
     if by_text := _by_text(line, options):
         return by_text, ""
-    first = next(iter(sentences(line)), "")
+    first = next(iter(split_sentences(line)), "")
     if span.loose and len(first) > 80:
         return "", ""  # "Answer: Let's see, …" is reasoning
     mentions = [mention for mention in _mentions(first) if not mention.denied]
@@ -166,7 +166,7 @@ def _unstated(whole: str, options: Mapping[str, str]) -> tuple[str, str]:
         return lead, ""
     if by_text := _by_text(text, options):
         return by_text, ""
-    for part in reversed(sentences(text)):
+    for part in reversed(split_sentences(text)):
         inside = [mention for mention in _mentions(part) if not mention.denied]
         inside = [mention for mention in inside if mention.strong] or inside
         letters = {mention.letter for mention in inside}
@@ -225,7 +225,7 @@ def _by_text(text: str, options: Mapping[str, str]) -> str:
     """Return the letter whose text is the first or last line, or the only option text in the last sentence."""
     if not options:
         return ""
-    flat = [normal(line) for line in (text.split("\n", 1)[0], text.rsplit("\n", 1)[-1])]
+    flat = [normalize_answer(line) for line in (text.split("\n", 1)[0], text.rsplit("\n", 1)[-1])]
     for line in flat:
         same = [
             letter
@@ -234,7 +234,7 @@ def _by_text(text: str, options: Mapping[str, str]) -> str:
         ]
         if len(same) == 1:
             return same[0]
-    last = next((normal(part) for part in reversed(sentences(text))), "")
+    last = next((normalize_answer(part) for part in reversed(split_sentences(text))), "")
     inside = [letter for letter, option in options.items() if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", last)]
     inside = [
         letter for letter in inside if not any(options[letter] in options[other] for other in inside if other != letter)

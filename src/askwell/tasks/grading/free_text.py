@@ -11,8 +11,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
-from askwell.tasks.grading.answer_markers import Span, boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, normal, plain, sentences, strip_outer, visible
+from askwell.tasks.grading.answer_markers import Span, answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import (
+    first_turn,
+    normalize_answer,
+    split_sentences,
+    strip_markup,
+    strip_outer,
+    visible_text,
+)
 
 _REASON = re.compile(
     r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|which|who|due to)\b|[ ]+[-–—][ ]+", re.IGNORECASE
@@ -46,18 +53,18 @@ def exact_answers(reply: str) -> Iterator[str]:
 
     A stated answer is read to the end of its line, of its sentence, and up to a reason ("Paris, because …").
     """
-    text = first_turn(visible(reply))
-    bare = plain(text)
+    text = first_turn(visible_text(reply))
+    bare = strip_markup(text)
     yield text
-    for region in regions(bare):
-        if stated := next(spans(region), None):
+    for region in answer_regions(bare):
+        if stated := next(find_spans(region), None):
             yield from _readings(stated)
             return
         if region is not bare:
             yield _LINKING.sub("", region.strip(), count=1)
-    if labelled := next(spans(bare, "text"), None):
+    if labelled := next(find_spans(bare, "text"), None):
         yield from _readings(labelled)
-    yield boxed(bare)
+    yield unbox(bare)
     if cut := _NOTE_LINE.search(bare):
         yield bare[: cut.start()]
     lines = [line for line in bare.split("\n") if line.strip()]
@@ -67,8 +74,8 @@ def exact_answers(reply: str) -> Iterator[str]:
 
 
 def _readings(span: Span) -> Iterator[str]:
-    line = boxed(span.line)
-    for part in (line, *sentences(line)[:1]):
+    line = unbox(span.line)
+    for part in (line, *split_sentences(line)[:1]):
         yield part
         yield from (part[: match.start()] for match in [*_REASON.finditer(part)][:3])
     yield span.block
@@ -76,13 +83,13 @@ def _readings(span: Span) -> Iterator[str]:
 
 def same_text(reply: str, target: str) -> str | None:
     """Return the reading of `reply` that equals `target` in normal form, or None."""
-    wanted = normal(visible(target))
-    return next((answer for answer in exact_answers(reply) if normal(answer) == wanted), None)
+    wanted = normalize_answer(visible_text(target))
+    return next((answer for answer in exact_answers(reply) if normalize_answer(answer) == wanted), None)
 
 
 def contains(reply: str, target: str) -> bool:
     """Whether `target` occurs in `reply` at word edges, whatever the case and spacing; 12 is not in 12.4 nor in -12."""
-    wanted = " ".join(plain(visible(target)).casefold().split())
+    wanted = " ".join(strip_markup(visible_text(target)).casefold().split())
     wanted = wanted.strip(".,;:!?\"'`* ") or wanted
     if not wanted:
         return False
@@ -93,7 +100,7 @@ def contains(reply: str, target: str) -> bool:
     if wanted[-1].isdigit():
         after += r"(?![.,]\d)"
     pattern = before + r"\s+".join(re.escape(part) for part in wanted.split(" ")) + after
-    texts = {visible(reply).casefold(), plain(visible(reply)).casefold()}
+    texts = {visible_text(reply).casefold(), strip_markup(visible_text(reply)).casefold()}
     return any(re.search(pattern, text) for text in texts)
 
 
@@ -107,7 +114,7 @@ def search(reply: str, pattern: str) -> str | None:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"target {pattern!r} is not a regular expression: {error}") from error
-    text = without_thinking_only(reply)
+    text = strip_thinking(reply)
     repeats = len(_UNBOUNDED.findall(pattern))
     if _NESTED.search(pattern) or (repeats > 1 and len(text) > 2_000) or (repeats and len(text) > 20_000):
         return _search_apart(pattern, text)
@@ -115,7 +122,7 @@ def search(reply: str, pattern: str) -> str | None:
     return match[0] if match else None
 
 
-def without_thinking_only(reply: str) -> str:
+def strip_thinking(reply: str) -> str:
     """Drop thinking blocks and outer whitespace, and keep the rest as it was written."""
     return re.sub(r"\A.*</think>|<think>.*\Z", "", reply, flags=re.DOTALL).strip()
 
@@ -136,10 +143,10 @@ def rouge_l(reply: str, target: str) -> float:
     A target without any such token (another script) is compared by its Unicode words.
     """
     token = _ROUGE_TOKEN if _ROUGE_TOKEN.search(target.lower()) else _ANY_TOKEN
-    predicted, wanted = token.findall(visible(reply).lower()), token.findall(visible(target).lower())
+    predicted, wanted = token.findall(visible_text(reply).lower()), token.findall(visible_text(target).lower())
     common = longest_common_subsequence(wanted, predicted)
     if not common:
-        return float(bool(target.strip()) and normal(reply) == normal(target))
+        return float(bool(target.strip()) and normalize_answer(reply) == normalize_answer(target))
     precision, recall = common / len(predicted), common / len(wanted)
     return 2 * precision * recall / (precision + recall)
 
@@ -158,8 +165,8 @@ def longest_common_subsequence(first: list[str], second: list[str]) -> int:
 
 
 def _squad_tokens(text: str) -> list[str]:
-    flat = visible(text).lower().translate(_NO_PUNCTUATION)
-    return _ARTICLES.sub(" ", flat).split() or flat.split() or strip_outer(visible(text)).lower().split()
+    flat = visible_text(text).lower().translate(_NO_PUNCTUATION)
+    return _ARTICLES.sub(" ", flat).split() or flat.split() or strip_outer(visible_text(text)).lower().split()
 
 
 def _search_apart(pattern: str, text: str) -> str | None:
@@ -178,5 +185,5 @@ def _search_apart(pattern: str, text: str) -> str | None:
         ) from error
     if done.returncode:
         raise DataError(f"target {pattern!r} could not be searched: {done.stderr.decode(errors='replace')[-200:]!r}")
-    found: str | None = json.loads(done.stdout)
-    return found
+    match: str | None = json.loads(done.stdout)
+    return match

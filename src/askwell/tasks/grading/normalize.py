@@ -65,7 +65,7 @@ _OUTER = " \t\n.,;:!?\"'`*_~"
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
-def visible(reply: str) -> str:
+def visible_text(reply: str) -> str:
     """Drop thinking blocks and unify spaces, dashes, quotes and digits; markup is left in place.
 
     A block that is never closed swallows the rest of the reply (the model ran out of tokens while thinking); a closing
@@ -78,11 +78,11 @@ def visible(reply: str) -> str:
 
 def first_turn(text: str) -> str:
     r"""Cut where a base model goes on to invent the next question ("\\nQ: …")."""
-    found = _NEXT_TURN.search(text)
-    return text[: found.start()] if found and text[: found.start()].strip() else text
+    turn = _NEXT_TURN.search(text)
+    return text[: turn.start()] if turn and text[: turn.start()].strip() else text
 
 
-def plain(text: str) -> str:
+def strip_markup(text: str) -> str:
     """Remove Markdown marks (not their content) and simple LaTeX dressing."""
     text = _FENCE.sub("", text)
     text = _QUOTE_MARK.sub("", text)
@@ -90,10 +90,10 @@ def plain(text: str) -> str:
     text = _EMPHASIS.sub(r"\1", text)
     text = _ITALIC.sub(r"\1", text)
     text = _HEADING.sub("", text)
-    return plain_latex(text) if "\\" in text else text
+    return strip_latex(text) if "\\" in text else text
 
 
-def plain_latex(text: str) -> str:
+def strip_latex(text: str) -> str:
     r"""Unwrap `\text{…}`, name symbols, drop spacing. Fractions and boxes stay: they carry meaning."""
     for _ in range(4):  # nested \text{\textbf{…}}: deeper than four is not writing
         unwrapped = _LATEX_WRAP.sub(r" \1 ", text)
@@ -104,7 +104,7 @@ def plain_latex(text: str) -> str:
     return _LATEX_WORD.sub(lambda match: _LATEX_WORDS.get(match[0], match[0]), text)
 
 
-def sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """Split at line ends and full stops, keeping "3.5", "Mr. Smith" and "approx. 7" whole."""
     parts: list[str] = []
     held = ""
@@ -127,9 +127,9 @@ def strip_outer(text: str) -> str:
         text = bare
 
 
-def normal(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """Bring free text to the form in which two answers are compared: case, spaces, outer punctuation and markup."""
-    flat = " ".join(plain(text).split())
+    flat = " ".join(strip_markup(text).split())
     return (strip_outer(flat) or flat).casefold()
 
 

@@ -33,7 +33,7 @@ _UNITS = (
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WORDS = {
     **{word: value for value, word in enumerate(_UNITS)},
-    **{word: 20 + 10 * place for place, word in enumerate(_TENS)},
+    **{word: 20 + 10 * index for index, word in enumerate(_TENS)},
     "dozen": 12,
 }
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourths": 4, "fifths": 5}
@@ -81,7 +81,7 @@ _TOKEN = re.compile(
 )
 
 
-def numbers(text: str) -> Iterator[Number]:
+def find_numerals(text: str) -> Iterator[Number]:
     """Yield the numbers written in digits, signs read by what stands before them; dates, ranges and names are none."""
     for match in _TOKEN.finditer(text):
         if match["skip"] or match.end() == match.start():
@@ -154,7 +154,7 @@ def _ratio(above: str, below: str) -> Fraction | None:
     return Fraction(int(above), int(below)) if int(below) else None
 
 
-def word_numbers(text: str) -> Iterator[Number]:
+def find_number_words(text: str) -> Iterator[Number]:
     """Yield the numbers written in words: "twenty-one", "one hundred and five", "three and a half"."""
     for match in _WORD_NUMBER.finditer(text):
         total = Fraction(0)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
-from askwell.tasks.grading.answer_markers import boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, plain, sentences, visible
+from askwell.tasks.grading.answer_markers import answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, visible_text
 
 _MARK = re.compile(r"^[ \t]*(?:[-*•+][ \t]+|\(?\d{1,3}[.):][ \t]*|[a-z]\)[ \t]+)", re.IGNORECASE)
 _INLINE_MARK = re.compile(r"(?<!\S)\(?\d{1,3}[.):](?=\s)")
@@ -28,7 +28,7 @@ _ESCAPED = re.compile(r"\\([{}\[\]()<>])")
 
 def target_words(target: str) -> list[str]:
     """Split a target list at spaces and commas; raise DataError where nothing is left."""
-    words = _words(visible(target))
+    words = _words(visible_text(target))
     if not words:
         raise DataError(f"target {target!r} holds no word; the answer type 'words' needs a list of words")
     return words
@@ -40,9 +40,9 @@ def find_words(reply: str, target: list[str]) -> tuple[list[str], str]:
     With a target, the answer is the last stated list (else the last list) made of nothing but the target's words, at
     least half of them; so working-out and remarks are passed over, and any foreign word disqualifies a list.
     """
-    seen = visible(reply)
-    text = plain(first_turn(seen))
-    for region in regions(text):
+    seen = visible_text(reply)
+    text = strip_markup(first_turn(seen))
+    for region in answer_regions(text):
         for source, shortest in (
             (_stated, len(target) // 2 + 1),
             (_unstated, len(target)),
@@ -79,10 +79,10 @@ def _words(text: str) -> list[str]:
 
 def _stated(text: str) -> Iterator[str]:
     for label in ("", "words"):
-        for span in spans(text, label):
+        for span in find_spans(text, label):
             if not _UNSORTED.search(text[max(0, span.start - 40) : span.start].rsplit("\n", 1)[-1]):
-                yield boxed(span.block)
-                yield from _cut(boxed(span.line))
+                yield unbox(span.block)
+                yield from _cut(unbox(span.line))
 
 
 def _unstated(text: str) -> Iterator[str]:
@@ -108,28 +108,28 @@ def _cut(text: str) -> Iterator[str]:
         ends = [match.end() for match in re.finditer(mark, text)]
         for end in reversed(ends[-3:]):
             yield text[end:]
-            yield from sentences(text[end : end + 4000])[:1]
-    parts = sentences(text[-4000:])
+            yield from split_sentences(text[end : end + 4000])[:1]
+    parts = split_sentences(text[-4000:])
     yield from reversed([*parts[:1], *parts[-5:]])
 
 
 def target_brackets(target: str) -> str:
     """Return a target's brackets without what stands between them; raise DataError where there are none."""
-    found = _only_brackets(visible(target))
-    if not found:
+    brackets = _only_brackets(visible_text(target))
+    if not brackets:
         raise DataError(
             f"target {target!r} holds no bracket; the answer type 'brackets' needs a sequence of ()[]{{}}<>"
         )
-    return found
+    return brackets
 
 
 def find_brackets(reply: str, question: str) -> tuple[str, str]:
     """Return a reply's bracket sequence, without spaces, and a note; a repeated input is taken off its front."""
-    seen = visible(reply)
+    seen = visible_text(reply)
     text = _ESCAPED.sub(r"\1", _BOXED.sub(r"\nAnswer: \1\n", _bare(first_turn(seen))))
-    given = max((_only_brackets(run) for run in _runs(_bare(visible(question)))), key=len, default="")
-    for region in regions(text):
-        for span in spans(region):
+    given = max((_only_brackets(run) for run in _runs(_bare(visible_text(question)))), key=len, default="")
+    for region in answer_regions(text):
+        for span in find_spans(region):
             if runs := _runs(line := span.line):
                 return _without_input(
                     _only_brackets(runs[0] if _pure(line, runs[0]) or len(runs) == 1 else _best(runs)), given
@@ -158,7 +158,7 @@ def same_brackets(answer: str, target: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    return _ARROW.sub(" ", _TAG.sub(" ", plain(text)))
+    return _ARROW.sub(" ", _TAG.sub(" ", strip_markup(text)))
 
 
 def _runs(line: str) -> list[str]:
