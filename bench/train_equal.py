@@ -24,8 +24,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 from tests.golden.comparison import TOLERANCE, differences
-from tests.golden.conversion import upgrade_event
 from tests.golden.migration import Migration, read_tables
+
+from askwell.core.types import Event
+from askwell.runlog.upgrade import upgrade_event
 
 ROOT = Path(__file__).parents[1]
 MIGRATION = Migration(read_tables())
@@ -107,7 +109,10 @@ def read_events(path: Path, *, is_old: bool) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         event: dict[str, Any] = json.loads(line)
-        kind, body = upgrade_event(event["kind"], event["body"]) if is_old else (event["kind"], event["body"])
+        kind, body = event["kind"], event["body"]
+        if is_old:
+            upgraded = upgrade_event(Event(position=event["position"], kind=kind, body=body))
+            kind, body = upgraded.kind, dict(upgraded.body)
         if kind != "run":
             events.append({"position": event["position"], "kind": kind, "key": event["key"], "body": body})
     return events
