@@ -1,25 +1,19 @@
-"""Query-level selection on recorded outcomes: Llama-2-7b-chat on GSM8K, MAWPS and SVAMP, many prompts a question.
+"""Query-level selection on recorded outcomes: Llama-2-7b-chat on GSM8K, MAWPS and SVAMP, many prompts per question.
 
-Deployed default, fitted on one file and scored on rows it has not seen, one JSON object a data set:
+Command:  python bench/qpo_recorded.py --fit A.parquet --score B.parquet [--dataset D] [--target-llm M]
+          python bench/qpo_recorded.py --splits 5 [--share 0.5] [--dataset D]
+          python bench/qpo_recorded.py [--data F.parquet] [--dataset D] [--policies multitask,knn,…] [--max-queries N]
+          python bench/qpo_recorded.py --lm [--questions N] [--epochs N] [--seeds N]
 
-    python bench/qpo_recorded.py --fit A.parquet --score B.parquet [--dataset D] [--target-llm M]
+1. `--fit`: the deployed default, fitted on one file and scored on the rows of another. One JSON object per data set.
+2. `--splits`: the same on a fifth of all unique questions, held out at random, for this number of seeds. `--share` of
+   the others are fitted on: it shows how much more questions would bring.
+3. Default: the scorers side by side, askwell's own and those of scorers.py, by nested cross-validation over unique
+   questions (baseline prompt, scorer and threshold are selected inside each outer fold; seed 0, 5 folds).
+4. `--lm`: language models with each objective, and QPO as published (qpo_recorded_lm.py).
 
-The same on a fifth of all unique questions, held out at random, for so many seeds; learnt from a share of the others
-(how much more would more questions bring?):
-
-    python bench/qpo_recorded.py --splits 5 [--share 0.5] [--dataset D]
-
-Scorers of a pool side by side, askwell's own and those of scorers.py, by nested cross-validation over unique questions
-(static prompt, scorer and margin are chosen inside each outer fold; seed 0, 5 folds):
-
-    python bench/qpo_recorded.py [--data ../shared/data/recorded/math_prompts_llama2_7b_chat.parquet] [--dataset D]
-        [--policies multitask,knn,…] [--max-queries N]
-
-Language models with each objective, and QPO as published (qpo_recorded_lm.py):
-
-    python bench/qpo_recorded.py --lm [--questions N] [--epochs N] [--seeds N]
-
-The columns, the scores and how questions that two data sets share are kept apart: recorded.py.
+The data are ../shared/data/recorded/math_prompts_llama2_7b_chat.parquet. recorded.py describes the columns, the scores,
+and how questions that two data sets share are kept apart.
 """
 
 from __future__ import annotations
@@ -44,15 +38,15 @@ from recorded import (
     Row,
     Scored,
     bootstrap,
+    build_training_tables,
     cells_of,
     datasets,
+    format_gain,
     full_rates,
-    learnt_from,
+    log,
     read_rows,
     sampled,
-    say,
     scored,
-    spelt,
     split_rows,
 )
 from scorers import all_fitters
@@ -71,12 +65,14 @@ def main() -> None:
     parser.add_argument("--target-llm")
     parser.add_argument("--policies", default=",".join(POLICIES))
     parser.add_argument(
-        "--max-queries", type=int, default=2_000, help="GSM8K has 7,473; the table mode samples so many"
+        "--max-queries", type=int, default=2_000, help="questions sampled by the default mode; GSM8K has 7,473"
     )
-    parser.add_argument("--splits", type=int, default=0, help="hold a fifth of the questions out, for so many seeds")
-    parser.add_argument("--share", type=float, default=1.0, help="--splits: share of the other questions to learn from")
-    parser.add_argument("--lm", action="store_true", help="train language models; the other figures are not made")
-    parser.add_argument("--questions", type=int, default=70, help="--lm: questions of each data set to learn from")
+    parser.add_argument(
+        "--splits", type=int, default=0, help="hold out a fifth of the questions, for this number of seeds"
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="--splits: share of the other questions to fit on")
+    parser.add_argument("--lm", action="store_true", help="train language models instead")
+    parser.add_argument("--questions", type=int, default=70, help="--lm: questions of each data set to train on")
     parser.add_argument("--epochs", type=int, default=4, help="--lm")
     parser.add_argument("--seeds", type=int, default=1, help="--lm")
     arguments = parser.parse_args()
@@ -103,28 +99,28 @@ def main() -> None:
 
 
 def fit_and_score(fit: Sequence[Row], score: Sequence[Row], dataset: str) -> dict[str, object]:
-    """Learn the deployed default from `fit`, without any question of `score`'s data set; score it there."""
+    """Fit the deployed default on `fit`, without the questions to score; score it on `score`'s data set."""
     began = time.monotonic()
     held_out = cells_of(row for row in score if row.dataset == dataset)
-    learnt, own = learnt_from(fit, dataset, held_out)
-    test = table_of(held_out, prompts=learnt.prompts)
-    say(f"{dataset}: {len(own.queries)} own questions, {len(learnt.queries)} in all, {len(test.queries)} to score")
-    policy = fit_selection(learnt, seed=SEED, baseline=baseline_prompt(own))
-    found = scored(test, np.array(policy.choices(test.queries)), policy.baseline)
-    low, high = bootstrap(found.gains)
+    training, own = build_training_tables(fit, dataset, held_out)
+    test = table_of(held_out, prompts=training.prompts)
+    log(f"{dataset}: {len(own.queries)} own questions, {len(training.queries)} in all, {len(test.queries)} to score")
+    policy = fit_selection(training, seed=SEED, baseline=baseline_prompt(own))
+    result = scored(test, np.array(policy.choices(test.queries)), policy.baseline)
+    low, high = bootstrap(result.gains)
     guard = policy.guard
-    say(
+    log(
         f"{dataset}: {policy.name} (text only, no embedding model), margin {guard.margin:.3f}, cross-validated "
         f"gain {100 * guard.gain:+.2f} points, {guard.switch_rate:.0%} switched; {time.monotonic() - began:.0f} s"
     )
     return {
         "dataset": dataset,
-        "static": float(found.baseline.mean()),
-        "policy": float(found.policy.mean()),
-        "gain": float(found.gains.mean()),
+        "static": float(result.baseline.mean()),
+        "policy": float(result.policy.mean()),
+        "gain": float(result.gains.mean()),
         "low": low,
         "high": high,
-        "n": len(found.gains),
+        "n": len(result.gains),
     }
 
 
@@ -134,25 +130,25 @@ def compare(rows: Sequence[Row], dataset: str, names: Sequence[str], max_queries
     own_cells = sampled(own_cells, max_queries)
     table = table_of(own_cells)
     room = headroom(table, seed=SEED)
-    luck = room.gain.estimate if room.gain.kind == "interval" else float("nan")
+    possible = room.gain.estimate if room.gain.kind == "interval" else float("nan")
     print(f"\n{dataset}: {len(table.queries)} unique questions, {len(table.prompts)} prompts. {room.verdict}")
     print(f"{'policy':34s}{'score':>8s}  {'gain':>22s}  {'of headroom':>11s}")
     folds = list(_folds(rows, dataset, own_cells))
     plain = [(fold.test, np.full(len(fold.test.queries), fold.baseline), fold.baseline) for fold in folds]
-    _line("best static (chosen on train)", _together(plain), luck)
+    _line("baseline prompt (selected on train)", _together(plain), possible)
     rates = np.vstack([full_rates(fold.test) for fold in folds])
     print(f"{'random':34s}{np.nanmean(rates):8.3f}")
-    print(f"{'naive oracle (mostly luck)':34s}{np.nanmean(np.nanmax(rates, axis=1)):8.3f}")
+    print(f"{'naive oracle (mostly chance)':34s}{np.nanmean(np.nanmax(rates, axis=1)):8.3f}")
     for name in names:
-        _line(name + ", no guard", _together(_outcomes(folds, _unguarded(name))), luck)
-    _line(f"{DEFAULT_SCORER}, guarded: DEPLOYED", _together(_outcomes(folds, _deployed)), luck)
+        _line(name + ", unguarded", _together(_outcomes(folds, _unguarded(name))), possible)
+    _line(f"{DEFAULT_SCORER}, guarded: DEPLOYED", _together(_outcomes(folds, _deployed)), possible)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """What one outer fold may learn from, and what it is scored on."""
+    """The data that one outer fold is fitted on, and those it is scored on."""
 
-    learnt: Table
+    training: Table
     baseline: int
     test: Table
 
@@ -160,23 +156,23 @@ class Fold:
 def _folds(rows: Sequence[Row], dataset: str, own: PairOutcomes) -> Iterator[Fold]:
     order = np.random.default_rng(SEED).permutation(len(own.queries))
     for part in range(FOLDS):
-        held_out = only_target(own, [own.queries[place] for place in order[part::FOLDS].tolist()])
+        held_out = only_target(own, [own.queries[index] for index in order[part::FOLDS].tolist()])
         inside = without(own, held_out.queries)
-        learnt, _ = learnt_from(rows, dataset, held_out, own=inside)
-        best = baseline_prompt(table_of(inside, prompts=learnt.prompts))
-        yield Fold(learnt=learnt, baseline=best, test=table_of(held_out, prompts=learnt.prompts))
+        training, _ = build_training_tables(rows, dataset, held_out, own=inside)
+        best = baseline_prompt(table_of(inside, prompts=training.prompts))
+        yield Fold(training=training, baseline=best, test=table_of(held_out, prompts=training.prompts))
 
 
 def _unguarded(name: str) -> Callable[[Fold], np.ndarray]:
     def picks(fold: Fold) -> np.ndarray:
-        scorer = all_fitters()[name](fold.learnt, baseline=fold.baseline, seed=SEED)
+        scorer = all_fitters()[name](fold.training, baseline=fold.baseline, seed=SEED)
         return choose_above(scorer.advantages(fold.test.queries), baseline=fold.baseline, margin=0.0)
 
     return picks
 
 
 def _deployed(fold: Fold) -> np.ndarray:
-    policy: SelectionPolicy = fit_selection(fold.learnt, seed=SEED, baseline=fold.baseline)
+    policy: SelectionPolicy = fit_selection(fold.training, seed=SEED, baseline=fold.baseline)
     return np.array(policy.choices(fold.test.queries))
 
 
@@ -192,9 +188,9 @@ def _together(outcomes: Iterable[tuple[Table, np.ndarray, int]]) -> Scored:
     )
 
 
-def _line(name: str, found: Scored, luck: float) -> None:
-    share = f"{float(found.gains.mean()) / luck:11.0%}" if luck > 0 else " " * 11
-    print(f"{name:34s}{found.policy.mean():8.3f}  {spelt(found.gains):>22s}  {share}", flush=True)
+def _line(name: str, result: Scored, possible: float) -> None:
+    share = f"{float(result.gains.mean()) / possible:11.0%}" if possible > 0 else " " * 11
+    print(f"{name:34s}{result.policy.mean():8.3f}  {format_gain(result.gains):>22s}  {share}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Scorers that only the benches compare with askwell's own: published forms and plainer models.
+"""Scorers that only the benches compare with askwell's own: published forms and simpler models.
 
-| name | what it is |
+| name | model |
 |---|---|
 | `kernel-ridge` | kernel ridge on the default scorer's kernel, one ridge for all prompts |
-| `linear` | ridge, linear in TF-IDF of words and characters and in surface facts |
-| `embedding-ridge` | kernel ridge on sentence embeddings; needs askwell[embed] and the model, a download at first |
+| `linear` | ridge, linear in TF-IDF of words and characters and in surface features |
+| `embedding-ridge` | kernel ridge on sentence embeddings; needs askwell[embed] and downloads its model once |
 | `cluster` | mean advantage within the query's cluster: between one prompt per task and one per query |
 | `reward-model` | Prompt-OIRL's form: best of N by a reward model that reads query and prompt |
 | `ensemble` | mean of `multitask` and `trees` |
 
-The ridges are fitted to rates centred by query (each prompt against the query's own mean), which takes the query's
-difficulty out and leaves what prompts do to it. The static prompt's prediction is subtracted afterwards.
+The ridges are fitted to rates centred by query (each prompt relative to the query's own mean). That removes the query's
+difficulty and leaves the effects of the prompts. The baseline prompt's prediction is subtracted afterwards.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ from askwell.policies.selection.surface_features import NUMBER
 from askwell.policies.selection.trees import Forest, Reader, boost, fit_reader
 
 RIDGES = (3.0, 10.0, 30.0, 100.0)
-"""Tried in turn; the one with the least leave-one-out error is kept."""
+"""Candidates; the one with the smallest leave-one-out error is kept."""
 
 SENTENCE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 ENSEMBLE = ("multitask", "trees")
-"""What the ensemble averages: the two differ most in what they get wrong."""
+"""Members of the ensemble: the errors of these two differ most."""
 QUERIES_PER_CLUSTER = 60
 LEADING = 50
-"""Directions of the kernel that k-means looks at."""
+"""Directions of the kernel that k-means uses."""
 REWARD_TREES = 150
 REWARD_ROWS = 4_000
-"""Rows that each tree of the reward model is grown on, at the most."""
+"""Most rows that a tree of the reward model is grown on."""
 
 
 class Predictor(Protocol):
-    """Predict advantages over the baseline prompt, (queries, prompts), as a `Scorer` does; never saved."""
+    """Predicts advantages over the baseline prompt, (queries, prompts), as a `Scorer` does; never saved."""
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray: ...
 
 
 class Fit(Protocol):
-    """Learn a predictor from a table of outcomes; same table and seed, same predictor."""
+    """Fits a predictor to a table of outcomes; same table and seed, same predictor."""
 
     def __call__(self, table: Table, *, baseline: int, seed: int) -> Predictor: ...
 
@@ -71,7 +71,8 @@ def all_fitters() -> dict[str, Fit]:
         "cluster": fit_clusters,
         "reward-model": fit_reward_model,
         "ensemble": fit_ensemble,
-        "embedding-ridge": fit_embedding_ridge,  # last: without its model the others' figures are there already
+        # Last: if its model cannot be downloaded, the figures of the others are printed already.
+        "embedding-ridge": fit_embedding_ridge,
     }
 
 
@@ -104,22 +105,25 @@ def fit_embedding_ridge(table: Table, *, baseline: int, seed: int) -> DualScorer
 
 @cache
 def sentence_embedder() -> SentenceEmbedder:
-    """Return the one embedder of this process: every fold has the same texts, and each is encoded once."""
+    """Return the embedder of this process: every fold has the same texts, and each is encoded once."""
     return SentenceEmbedder(SENTENCE_MODEL)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionFeatures:
-    """Features by a function. Unlike `selection.features.Features` they have no state: a bench saves no scorer."""
+    """Features by a function. They have no state to save: a bench saves no scorer."""
 
     function: Callable[[Sequence[str]], Any]
 
     def rows(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - scipy's sparse matrices have no types
         return self.function(texts)
 
+    def state(self) -> dict[str, object]:
+        raise NotImplementedError("features by a function can't be saved; a bench refits them")
+
 
 def fit_character_features(texts: Sequence[str]) -> FunctionFeatures:
-    """TF-IDF of runs of 2 to 5 characters; a number is read as `#` and the count of its digits."""
+    """Fit TF-IDF of runs of 2 to 5 characters; a number is read as `#` and its number of digits."""
     vectorizer = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2 if len(texts) > 20 else 1, lowercase=False
     )
@@ -129,11 +133,11 @@ def fit_character_features(texts: Sequence[str]) -> FunctionFeatures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterScorer:
-    """Mean advantage within the nearest cluster, shrunken to the overall one."""
+    """Mean advantage within the nearest cluster, shrunken towards the overall mean."""
 
     kernel: TextKernel
     membership: np.ndarray
-    """(training queries, clusters): 1/size where the query belongs."""
+    """(training queries, clusters): 1/size of the cluster if the query belongs to it, else 0."""
     by_cluster: np.ndarray
     """(clusters, prompts)."""
 
@@ -157,12 +161,12 @@ def fit_clusters(table: Table, *, baseline: int, seed: int) -> ClusterScorer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RewardModel:
-    """Boosted trees over (query, prompt) rows: the absolute reward, so difficulty is most of what they learn."""
+    """Boosted trees over (query, prompt) rows for the absolute reward, so they mostly learn the difficulty."""
 
     reader: Reader
     forest: Forest
     mean: float
-    """Of the training rewards, which the forest's are relative to."""
+    """Mean of the training rewards; the forest predicts the difference to it."""
     prompts: int
     baseline: int
 
@@ -197,12 +201,12 @@ class Ensemble:
 
 def fit_ensemble(table: Table, *, baseline: int, seed: int) -> Ensemble:
     """Fit the scorers named in `ENSEMBLE`."""
-    known: Mapping[str, Fit] = FITS
-    return Ensemble([known[name](table, baseline=baseline, seed=seed) for name in ENSEMBLE])
+    fits: Mapping[str, Fit] = FITS
+    return Ensemble([fits[name](table, baseline=baseline, seed=seed) for name in ENSEMBLE])
 
 
 def _fit_ridge(kernel: TextKernel, table: Table, baseline: int) -> DualScorer:
-    """Kernel ridge, one ridge for all prompts."""
+    """Fit kernel ridge regression, with one ridge for all prompts."""
     targets = centre_by_query(table)
     values, vectors = np.linalg.eigh(kernel.among())
     values, turned = np.maximum(values, 0.0), vectors.T @ targets
@@ -214,7 +218,7 @@ def _fit_ridge(kernel: TextKernel, table: Table, baseline: int) -> DualScorer:
 def _left_out_error(
     values: np.ndarray, vectors: np.ndarray, turned: np.ndarray, targets: np.ndarray, ridge: float
 ) -> float:
-    """Mean squared leave-one-out error, in closed form: residual / (1 - leverage)."""
+    """Return the mean squared leave-one-out error, in closed form: residual / (1 - leverage)."""
     shrink = values / (values + ridge)
     leverage = (vectors**2) @ shrink
     residuals = targets - vectors @ (shrink[:, None] * turned)
@@ -222,7 +226,7 @@ def _left_out_error(
 
 
 def _size_numbers(text: str) -> str:
-    """Lower case; each number becomes `#` and its count of digits before the point, and `.` if it has a fraction."""
+    """Lower-case the text; a number becomes `#`, its count of integer digits, and `.` if it has a fraction."""
     return NUMBER.sub(_size_number, text.lower())
 
 
