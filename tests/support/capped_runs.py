@@ -164,9 +164,9 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
 
     job = OptimizeJob(
         header=header_body({}, seed=0, settings=None),
-        initial=[demos.start_from(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
+        initial=[demos.initial_prompt(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
         side=TargetSide(
-            task=replace(task, render=demos.around(task.render, task.splits["train"])),
+            task=replace(task, render=demos.wrap(task.render, task.splits["train"])),
             model=target,
             sampling=Sampling(repeats=draws, temperature=0.5, max_tokens=rng.choice((4, 32, 128))),
             concurrency=rng.choice((1, 4, 16, 40)),

@@ -60,7 +60,7 @@ def test_boolean_values_are_pythons() -> None:
     rng = Random(0)
     for _ in range(500):
         tokens = booleans.FAMILY.draw(rng)
-        assert booleans.value(tokens) == eval(booleans.FAMILY.to_text(tokens))
+        assert booleans.evaluate_expression(tokens) == eval(booleans.FAMILY.to_text(tokens))
 
 
 @pytest.mark.parametrize(

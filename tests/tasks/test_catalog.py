@@ -65,8 +65,8 @@ def test_sizes_are_the_papers(name: str, sizes: tuple[int, int, int]) -> None:
     [
         ("gsm8", "unknown benchmark 'gsm8'; did you mean 'gsm8k'"),
         ("object_counting", r"did you mean 'bbh/object_counting'\?"),
-        ("bbh", "'bbh' is a suite of 27 benchmarks; name one, like 'bbh/boolean_expressions'"),
-        ("zzz", r"unknown benchmark 'zzz'; there are the suites \['ag_news'"),
+        ("bbh", "'bbh' is a suite of 27 benchmarks; name one of them, like 'bbh/boolean_expressions'"),
+        ("zzz", r"unknown benchmark 'zzz'; the suites are \['ag_news'"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:

@@ -112,7 +112,7 @@ def test_shares_never_ask_for_more_than_there_is(n: int, shares: list[float | No
         ((5, 5, None), DataError, "too few for train 5, dev 5, test at least 1: 1 short"),
         ((0.6, 0.6, 0), DataError, "too few for train 6, dev 6, test 0: 2 short"),
         ((-1, 1, 1), ConfigError, "size of train is -1"),
-        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a share in \(0, 1\]"),
+        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a fraction in \(0, 1\]"),
         ((1, 1, 0.0), ConfigError, "size of test"),
         ((1, float("nan"), 1), ConfigError, "size of dev is nan"),
         ((True, 1, 1), ConfigError, "size of train is True"),

@@ -38,14 +38,14 @@ def optimize_job(config: Config) -> OptimizeJob:
     optimizer_model = config.objects.optimizer_model or build_model(
         config.optimizer_model, flag="--optimizer-model", trace=config.run.trace, gates=gates
     )
-    side = target_side(config, replace(task, render=demos.around(task.render, train)), gates)
+    side = target_side(config, replace(task, render=demos.wrap(task.render, train)), gates)
     identity = run_identity(config, side, ("task", "split", "target", "optimizer_model", "demos", "run"))
     if config.objects.optimizer_model is not None:
         identity["optimizer_model"]["model"] = optimizer_model.name
     identity |= {"prompt": config.prompt.strip(), "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
         header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
-        initial=[demos.start_from(config.prompt.strip(), train)],
+        initial=[demos.initial_prompt(config.prompt.strip(), train)],
         side=side,
         optimizer_model=optimizer_model,
         make_optimizer=optimizer.maker(task),

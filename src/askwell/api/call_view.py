@@ -136,7 +136,7 @@ def _asked(store: RunStore) -> _Asked:
     sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
     if config.get("demos"):
         train = read_examples(store).get("train", ())
-        return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)
+        return _Asked(render=Demos(**config["demos"]).wrap(render, train), sampling=sampling, target=name)
     return _Asked(render=render, sampling=sampling, target=name)
 
 

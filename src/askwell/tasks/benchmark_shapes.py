@@ -1,4 +1,4 @@
-"""How a benchmark's records become a question and an answer: one small function for each kind of task."""
+"""Convert a benchmark's records to a question and an answer, with one function per kind of task."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from askwell.tasks.fields import lookup, to_text
 Fields: TypeAlias = Mapping[str, object]
 
 Shape: TypeAlias = Callable[[Fields], dict[str, object]]
-"""A record of the source to the fields `input`, `target` and, where it has one of its own, `id`.
+"""Convert a record of the source to the fields `input`, `target` and, if the record has an id, `id`.
 
-Raises `DataError` for a record that is not of this kind; the caller adds the place.
+Raises `DataError` for a record of another kind; the caller adds the location.
 """
 
 
 def columns(question: str, answer: str) -> Shape:
-    """Take the question and the answer as they stand in two fields (`question` may be a template)."""
+    """Use two fields unchanged as question and answer (`question` may be a template)."""
     return lambda record: {"input": _field(record, question), "target": record.get(answer)}
 
 
 def multiple_choice(question: str, options: str | Sequence[str], answer: str) -> Shape:
-    """The question, then a line for each option: "(A) …". The target is the letter in brackets.
+    """Show the question and one line per option, "(A) …"; the target is the letter in brackets.
 
-    `options` is the field that lists them, or a field for each. The answer is an index from 0, or a letter.
+    `options` is the field that lists the options, or one field per option. The answer is an index from 0 or a letter.
     """
 
     def shape(record: Fields) -> dict[str, object]:
@@ -38,36 +38,36 @@ def multiple_choice(question: str, options: str | Sequence[str], answer: str) ->
             right = letters[int(right)]
         if right not in letters or len(right) != 1:
             raise DataError(f"answer {right!r} is none of the {len(texts)} options")
-        asked = to_text(_field(record, question)).strip()
-        return {"input": "\n".join([asked, *lines]), "target": f"({right})"}
+        stem = to_text(_field(record, question)).strip()
+        return {"input": "\n".join([stem, *lines]), "target": f"({right})"}
 
     return shape
 
 
 def classification(text: str, label: str, names: Mapping[str, str]) -> Shape:
-    """The text, then the names of the labels as a list. `names` maps labels as the source has them to what we show."""
+    """Show the text and the list of label names. `names` maps the labels of the source to the names shown."""
     listed = "\n".join(f"- {name}" for name in dict.fromkeys(names.values()))
 
     def shape(record: Fields) -> dict[str, object]:
-        written = to_text(_field(record, label)).strip()
-        if written not in names:
-            raise DataError(f"label {written!r} is none of {sorted(names)}")
-        return {"input": f"{to_text(_field(record, text)).strip()}\nOptions:\n{listed}", "target": names[written]}
+        value = to_text(_field(record, label)).strip()
+        if value not in names:
+            raise DataError(f"label {value!r} is none of {sorted(names)}")
+        return {"input": f"{to_text(_field(record, text)).strip()}\nOptions:\n{listed}", "target": names[value]}
 
     return shape
 
 
 def worked_solution(record: Fields) -> dict[str, object]:
-    """GSM8K: the number after "####" is the answer; the working is kept as meta."""
+    """Convert GSM8K: the number after "####" is the answer; the worked solution becomes meta."""
     solution = to_text(_field(record, "answer"))
     _, mark, answer = solution.rpartition("####")
     if not mark:
-        raise DataError("the answer has no '####' with the final number behind it")
+        raise DataError("the answer has no '####' followed by the final number")
     return {"input": _field(record, "question"), "target": answer.strip().replace(",", ""), "solution": solution}
 
 
 def story_problem(record: Fields) -> dict[str, object]:
-    """SVAMP: a story, a question, and a number."""
+    """Convert SVAMP: a story, a question, and a number."""
     story = to_text(_field(record, "Body")).strip().rstrip(".,")
     number = to_text(_field(record, "Answer"))
     try:
@@ -82,7 +82,7 @@ def story_problem(record: Fields) -> dict[str, object]:
 
 
 def passage_question(record: Fields) -> dict[str, object]:
-    """BoolQ: a passage, a yes-or-no question, and a truth value."""
+    """Convert BoolQ: a passage, a yes-or-no question, and a truth value."""
     question = to_text(_field(record, "question")).strip().rstrip("?")
     answer = _field(record, "answer")
     if not isinstance(answer, bool):
@@ -92,14 +92,14 @@ def passage_question(record: Fields) -> dict[str, object]:
 
 
 def pronoun(record: Fields) -> dict[str, object]:
-    """WSC: a sentence, a pronoun in it, and two things it may stand for."""
+    """Convert WSC: a sentence, a pronoun in it, and two candidate antecedents."""
     sentence, word = to_text(_field(record, "text")).strip(), to_text(_field(record, "pronoun"))
-    asked = {**record, "asked": f'{sentence} What does the pronoun "{word}" refer to?'}
-    return multiple_choice("asked", "options", "label")(asked)
+    question = f'{sentence} What does the pronoun "{word}" refer to?'
+    return multiple_choice("question", "options", "label")({**record, "question": question})
 
 
 def triples(record: Fields) -> dict[str, object]:
-    """WebNLG: triples "subject | relation | object", to be told in a text; any of several references is right."""
+    """Convert WebNLG: triples "subject | relation | object" to be verbalized, with several references."""
     listed = "\n".join(_texts(record, "input"))
     references = _texts(record, "references") or [to_text(_field(record, "target"))]
     return {"input": f"Write the following triples as fluent English text.\n\nTriples:\n{listed}", "target": references}

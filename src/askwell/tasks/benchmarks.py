@@ -1,4 +1,4 @@
-"""The table of benchmarks: the paper's and its neighbours', as data. To add one, add an entry here."""
+"""The table of benchmarks: those of the GPO paper and related ones. To add a benchmark, add an entry here."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from askwell.tasks.hub import HUB_PREFIX, PARQUET_EXPORT
 from askwell.tasks.readers import Record, read_records
 
 Sizes = tuple[int, int, int]
-"""Examples in train, dev and test."""
+"""Numbers of examples in train, dev and test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkSource:
-    """One place a benchmark can be read from."""
+    """One source that a benchmark can be read from."""
 
     where: str
-    """A data set name ("hf:…"), or a pattern of file names under the data folder; all files that match are one pool."""
+    """A data set name ("hf:…"), or a glob pattern under the data folder; all matching files form one pool."""
     shape: Shape
     read: Callable[[Path], Iterator[Record]] = read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """A task of the literature, as data.
+    """A task of the literature.
 
-    Train, dev and test are drawn by seed from the one official split (or pool of splits) that `hub` names, so that a
-    local copy of the same file gives the same examples.
+    Train, dev and test are drawn by seed from the single official split (or pool of splits) that `hub` names, so that
+    a local copy of the same file gives the same examples.
     """
 
     name: str
     suite: str
-    """What it belongs to; the name itself where it stands alone."""
+    """The suite that it belongs to; its own name if it belongs to none."""
     hub: BenchmarkSource
     local: tuple[BenchmarkSource, ...]
-    """Alternatives, best first: the first whose pattern matches a file is read."""
+    """Local file formats, in order of preference: the first whose pattern matches a file is read."""
     sizes: Sizes
-    """The paper's (GPO, section 4.1) where it has them, else its largest."""
+    """Those of the GPO paper, section 4.1; its largest sizes for a benchmark that the paper lacks."""
     answer_type: AnswerType
     licence: str
     placement: str = "Q_end"
@@ -86,7 +86,7 @@ def _mmlu() -> Iterator[Benchmark]:
         )
 
 
-def _alone(
+def _standalone(
     name: str,
     hub: BenchmarkSource,
     local: BenchmarkSource,
@@ -158,14 +158,14 @@ _SENTIMENT = benchmark_shapes.classification("text", "label", {"neg": "negative"
 _EXTRACT = benchmark_shapes.columns("input", "output")
 
 _SINGLE = (
-    _alone(
+    _standalone(
         "gsm8k",
         BenchmarkSource(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
         BenchmarkSource(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
         "number",
         "MIT",
     ),
-    _alone(
+    _standalone(
         "wsc",
         BenchmarkSource(
             where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun
@@ -175,14 +175,14 @@ _SINGLE = (
         "CC-BY-4.0",
         sizes=(50, 50, 150),
     ),
-    _alone(
+    _standalone(
         "webnlg",
         BenchmarkSource(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
         BenchmarkSource(where="webnlg/*.jsonl", shape=_EXTRACT),
         "rouge-l",
         "CC-BY-NC-SA-4.0",
     ),
-    _alone(
+    _standalone(
         "ag_news",
         BenchmarkSource(
             where="fancyzhx/ag_news:test",
@@ -198,21 +198,21 @@ _SINGLE = (
         "exact",
         "non-commercial use (its authors' terms)",
     ),
-    _alone(
+    _standalone(
         "boolq",
         BenchmarkSource(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
         BenchmarkSource(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
         "boolean",
         "CC-BY-SA-3.0",
     ),
-    _alone(
+    _standalone(
         "imdb",
         BenchmarkSource(where="stanfordnlp/imdb:test", shape=_SENTIMENT),
         BenchmarkSource(where="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
         "exact",
         "none stated",
     ),
-    _alone(
+    _standalone(
         "tweet_emotion",
         BenchmarkSource(
             where="cardiffnlp/tweet_eval:emotion:test",
@@ -228,21 +228,21 @@ _SINGLE = (
         "exact",
         "none stated",
     ),
-    _alone(
+    _standalone(
         "cosmos_qa",
         BenchmarkSource(where=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
         BenchmarkSource(where="cosmos_qa/valid.csv", shape=_COSMOS),
         "choice",
         "CC-BY-4.0",
     ),
-    _alone(
+    _standalone(
         "hellaswag",
         BenchmarkSource(where=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
         BenchmarkSource(where="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
         "choice",
         "MIT",
     ),
-    _alone(
+    _standalone(
         "svamp",
         BenchmarkSource(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
         BenchmarkSource(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
@@ -252,4 +252,4 @@ _SINGLE = (
 )
 
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({entry.name: entry for entry in (*_bbh(), *_mmlu(), *_SINGLE)})
-"""Every benchmark by name, suite by suite."""
+"""Benchmark name -> benchmark, suite by suite."""

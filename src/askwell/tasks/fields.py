@@ -1,4 +1,4 @@
-"""Which field of a record is the input, the target and the id: given by name or template, or guessed when plain."""
+"""Map the fields of a record to input, target and id: by name or template, or by guess if only one field fits."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "answer", "label", "output", "completion", "response", "gold"),
     "id": ("id", "uid"),
 }
-"""Names that are taken for a field when exactly one of them is there."""
+"""Field names that are recognized if a record has exactly one of them."""
 
 CONTEXT = frozenset(
     {"passage", "context", "choices", "options", "premise", "hypothesis", "document", "instruction", "body"}
 )
-"""Fields a question can't be read without: where one is present, nothing is guessed as the input."""
+"""Fields without which a question cannot be understood: if a record has one of them, the input is not guessed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMap:
-    """Where each part of an example comes from: a field name, a dotted path, or a template ("{passage} {question}").
+    """The source of each part of an example: a field name, a dotted path, or a template ("{passage} {question}").
 
-    `id` is empty where ids are to be made from the content.
+    `id` is empty if ids are made from the content.
     """
 
     input: str
@@ -38,7 +38,7 @@ class FieldMap:
     id: str = ""
 
     def used(self) -> frozenset[str]:
-        """Top-level names that went into the example; the others become its meta."""
+        """Return the top-level field names that are part of the example; the other fields become its meta."""
         names: set[str] = set()
         for source in (self.input, self.target, self.id):
             for name in _template_names(source) if is_template(source) else [source]:
@@ -47,10 +47,10 @@ class FieldMap:
 
 
 def resolve_fields(fields: Mapping[str, str] | None, record: Mapping[str, object], name: str) -> FieldMap:
-    """Fix the field map on a data set's first record.
+    """Determine the field map from a data set's first record.
 
-    Raises `ConfigError` for a map that names no example field, `DataError` for a field the record lacks or where
-    the choice is open.
+    Raises `ConfigError` if the map names an unknown example field, `DataError` if the record lacks a field or the
+    guess is ambiguous.
     """
     given = dict(fields or {})
     for key, source in given.items():
@@ -69,19 +69,19 @@ def resolve_fields(fields: Mapping[str, str] | None, record: Mapping[str, object
 
 
 def is_template(source: str) -> bool:
-    """Whether a field source has placeholders."""
+    """Return whether a field source is a template with placeholders."""
     return "{" in source
 
 
 def lookup(record: Mapping[str, object], source: str, location: str) -> object:
-    """Value of a field name, dotted path or template in one record; None where it is absent."""
+    """Return the value of a field name, dotted path or template in a record; None if it is absent."""
     if not is_template(source):
         return _value(record, source)
     return "".join(_filled(record, source, location))
 
 
 def to_text(value: object) -> str:
-    """Text of a plain value: 51.0 is "51", True is "True", None and NaN are "" (missing).
+    """Convert a scalar to text: 51.0 is "51", True is "True", None and NaN are "" (missing).
 
     Raises `TypeError` for lists and objects.
     """
@@ -97,11 +97,11 @@ def to_text(value: object) -> str:
         case dict() | list() | tuple():
             raise TypeError(type(cast("object", value)).__name__)
         case _:
-            return str(value)  # dates, decimals: what Parquet columns hold
+            return str(value)  # dates and decimals from Parquet columns
 
 
 def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
-    """The fields no part of the example came from, as text; empty ones are left out."""
+    """Return the unused fields as text, without the empty ones."""
     meta: dict[str, str] = {}
     for key, value in record.items():
         if key in used or value is None:
@@ -114,7 +114,7 @@ def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[st
 
 
 def repair_surrogates(text: str) -> str:
-    """Join surrogate pairs and replace halves without a partner: they can be in JSON, but never in UTF-8."""
+    """Join surrogate pairs and replace unpaired surrogates: JSON can contain them, UTF-8 cannot."""
     if text.isascii():
         return text
     try:
@@ -145,7 +145,7 @@ def _template_names(source: str) -> list[str]:
 
 def _filled(record: Mapping[str, object], source: str, location: str) -> Iterator[str]:
     for literal, name, _, _ in string.Formatter().parse(source):
-        yield literal.replace("\\n", "\n")  # a shell hands "\n" on as two characters
+        yield literal.replace("\\n", "\n")  # a shell passes "\n" as two characters
         if name is None:
             continue
         try:

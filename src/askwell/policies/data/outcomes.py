@@ -176,7 +176,7 @@ def split_cells(
 
 
 def join_cells(splits: Mapping[Split, PairOutcomes]) -> dict[Split, PairOutcomes]:
-    """Take splits as they are given; raises `DataError` where two of them share a query (equal after `normalize_question`)."""
+    """Take splits as they are given; raise `DataError` if two share a query (see `normalize_question`)."""
     examples: dict[Split, list[Example]] = {
         name: [Example(id=query, input=query, target="") for query in cells.queries] for name, cells in splits.items()
     }

@@ -1,4 +1,4 @@
-"""The bundled tasks: they need no download, and their prompts matter to the bundled model."""
+"""The bundled tasks: they need no download, and the bundled model's score on them depends on the prompt."""
 
 from __future__ import annotations
 

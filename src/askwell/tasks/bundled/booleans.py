@@ -1,4 +1,4 @@
-"""Boolean expressions in the manner of BBH: "not True and ( False or True )"."""
+"""Boolean expressions in the style of BBH: "not True and ( False or True )"."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def _draw(rng: Random) -> Tokens:
 
 
 def _to_text(tokens: Tokens) -> str:
-    """Join tokens with spaces."""
+    """Join the tokens with spaces."""
     return " ".join(tokens)
 
 
-def value(tokens: Tokens) -> bool:
-    """Evaluate with Python's precedence: not, then and, then or."""
-    return _flat_value(_without_parentheses(tokens))
+def evaluate_expression(tokens: Tokens) -> bool:
+    """Evaluate with Python's precedence: `not`, then `and`, then `or`."""
+    return _evaluate_flat(_without_parentheses(tokens))
 
 
 def _without_parentheses(tokens: Tokens) -> Tokens:
     if "(" not in tokens:
         return tokens
     left, right = tokens.index("("), tokens.index(")")
-    return (*tokens[:left], str(_flat_value(tokens[left + 1 : right])), *tokens[right + 1 :])
+    return (*tokens[:left], str(_evaluate_flat(tokens[left + 1 : right])), *tokens[right + 1 :])
 
 
 def _without_not(tokens: Tokens) -> Tokens:
@@ -65,7 +65,7 @@ def _without_and(tokens: Tokens) -> Tokens:
     return tuple(" or ".join(str("False" not in group.split()) for group in groups).split())
 
 
-def _flat_value(tokens: Tokens) -> bool:
+def _evaluate_flat(tokens: Tokens) -> bool:
     return "True" in _without_and(tokens)
 
 
@@ -90,7 +90,7 @@ def _counter(wanted: frozenset[str]) -> tuple[Callable[[Tokens], str], Callable[
 
 
 def _prior_log_odds(tokens: Tokens) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the expression itself."""
+    """Return which task the expression itself suggests."""
     literals = [token for token in tokens if token in ("True", "False")]
     share = literals.count("True") / len(literals)
     return {
@@ -113,7 +113,7 @@ FAMILY: Family[Tokens] = Family(
     to_text=_to_text,
     prior_log_odds=_prior_log_odds,
     skills=(
-        Skill(name="bool_value", answer=lambda t: str(value(t)), working=_reduction),
+        Skill(name="bool_value", answer=lambda t: str(evaluate_expression(t)), working=_reduction),
         Skill(name="bool_trues", answer=_TRUES[0], working=_TRUES[1]),
         Skill(name="bool_falses", answer=_FALSES[0], working=_FALSES[1]),
         Skill(name="bool_operators", answer=_OPERATORS[0], working=_OPERATORS[1]),

@@ -1,4 +1,4 @@
-"""The bundled tasks as data sets: seeded, endless, and split by the text of the input."""
+"""Draw examples of a bundled task: seeded, in any number, and split by the text of the input."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from askwell.tasks.bundled.family import Family
 
 
 def draw_examples(task: str, split: Split, n: int, seed: int = 0) -> list[Example]:
-    """Return `n` different examples of a task; equal arguments give equal examples.
+    """Return `n` distinct examples of a task; equal arguments give equal examples.
 
-    No input of one split ever appears in another, whatever the seeds.
+    No input appears in two splits, for any seeds.
     """
     family, skill = find_task(task)
     rng = Random(f"{task}/{split}/{seed}")

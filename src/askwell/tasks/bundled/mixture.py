@@ -1,6 +1,6 @@
-"""Bundles of bundled tasks, "numbers_max+words_first+review_sentiment": queries that no single prompt suits.
+"""Bundles of bundled tasks, such as "numbers_max+words_first+review_sentiment", that no single prompt solves.
 
-Each query's text tells which family it is of, and nothing else does: that is what a query-level policy has to learn.
+Only a query's text shows which family it belongs to: a query-level policy has to learn that.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ JOIN = "+"
 
 
 def member_tasks(name: str) -> tuple[str, ...]:
-    """Return the tasks a name stands for. Raises `ConfigError` for an unknown one, or two of a family.
+    """Return the tasks of a bundle's name; raise `ConfigError` for an unknown task or two tasks of one family.
 
-    Tasks of a family share their inputs: the same query would have two right answers.
+    Tasks of one family share their inputs, so the same query would have two right answers.
     """
     tasks = tuple(part.strip() for part in name.split(JOIN))
     families = Counter(find_task(task)[0].name for task in tasks)
     family, count = families.most_common(1)[0]
     if count > 1:
         shared = [task for task in tasks if find_task(task)[0].name == family]
-        raise ConfigError(
-            f"{name!r}: {' and '.join(shared)} are asked about the same inputs; take one task of a family"
-        )
+        raise ConfigError(f"{name!r}: {' and '.join(shared)} have the same inputs; use one task per family")
     return tasks
 
 

@@ -1,4 +1,4 @@
-"""Walking instructions in the manner of BBH: "Take 3 steps. Turn left. Take 2 steps."."""
+"""Walking instructions in the style of BBH: "Take 3 steps. Turn left. Take 2 steps."."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Walk: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where the walker stands and looks; the start is 0, 0 facing north."""
+    """Position and direction of the walker; the start is 0, 0 facing north."""
 
     east: int = 0
     north: int = 0
@@ -46,7 +46,7 @@ def _take(steps: int) -> str:
 
 
 def _draw(rng: Random) -> Walk:
-    """Draw about 3 to 8 orders; near half of the walks end, or all but end, where they began."""
+    """Draw about 3 to 8 orders; almost half of the walks end at or near the start."""
     kind = rng.random()
     if kind < 0.55:
         return _stroll(rng)
@@ -66,8 +66,8 @@ def _there_and_back(rng: Random, *, error: int) -> Walk:
     back = _split(rng, sum(out) + error)
     side = rng.choice(("Turn left.", "Turn right."))
     about = ["Turn around."] if rng.random() < 0.5 else [side, side]
-    lead, tail = ([rng.choice(tuple(QUARTERS))] if rng.random() < 0.35 else [] for _ in range(2))
-    return (*lead, *map(_take, out), *about, *map(_take, back), *tail)
+    first, last = ([rng.choice(tuple(QUARTERS))] if rng.random() < 0.35 else [] for _ in range(2))
+    return (*first, *map(_take, out), *about, *map(_take, back), *last)
 
 
 def _split(rng: Random, total: int) -> list[int]:
@@ -76,7 +76,7 @@ def _split(rng: Random, total: int) -> list[int]:
 
 
 def _to_text(walk: Walk) -> str:
-    """Join orders with spaces."""
+    """Join the orders with spaces."""
     return " ".join(walk)
 
 
@@ -120,7 +120,7 @@ def _turns(walk: Walk) -> int:
 
 
 def _prior_log_odds(walk: Walk) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the walk itself."""
+    """Return which task the walk itself suggests."""
     return {
         "walk_returns": 1.2 if "Turn around." in walk else -0.4,
         "walk_steps": 1.0 if len(walk) - _turns(walk) >= 3 else -0.3,

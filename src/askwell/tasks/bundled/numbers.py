@@ -22,7 +22,7 @@ def _draw(rng: Random) -> Numbers:
 
 
 def _to_text(numbers: Numbers) -> str:
-    """Join numbers with commas."""
+    """Join the numbers with commas."""
     return ", ".join(str(number) for number in numbers)
 
 
@@ -60,7 +60,7 @@ def _sorted(numbers: Numbers) -> str:
 
 
 def _prior_log_odds(numbers: Numbers) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the list itself."""
+    """Return which task the list itself suggests."""
     size = len(numbers)
     return {
         "numbers_sum": 1.4 if size <= 4 else 0.0,

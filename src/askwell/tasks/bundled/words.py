@@ -88,7 +88,7 @@ LONGEST_LIST = 12
 
 
 def _draw(rng: Random) -> Words:
-    """Draw 2 to 12 different words, the longest of them alone in its length."""
+    """Draw 2 to 12 distinct words with a unique longest word."""
     while True:
         words = tuple(rng.sample(EVERY, rng.randint(2, LONGEST_LIST)))
         longest = max(map(len, words))
@@ -97,7 +97,7 @@ def _draw(rng: Random) -> Words:
 
 
 def _to_text(words: Words) -> str:
-    """Join words with commas."""
+    """Join the words with commas."""
     return ", ".join(words)
 
 
@@ -127,7 +127,7 @@ def _share(words: Words, members: frozenset[str]) -> float:
 
 
 def _prior_log_odds(words: Words) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the list itself."""
+    """Return which task the list itself suggests."""
     size = len(words)
     return {
         "words_animals": 4.0 * (_share(words, ANIMALS) - 0.4),

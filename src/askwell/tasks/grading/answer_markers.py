@@ -1,7 +1,7 @@
 """Find where a reply states its answer: after "The answer is", in a box, behind "####", or in an <answer> tag.
 
-One rule runs through all answer types: a stated answer beats anything else in the reply, the last statement beats the
-earlier ones, and a correction ("wait, …") beats what it corrects.
+One rule applies to all answer types: a stated answer takes precedence over the rest of the reply, the last statement
+over earlier ones, and a correction ("wait, …") over the text before it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SPAN = 4_000
-"""Longest text read as one stated answer, in characters."""
+"""Longest text that is read as one stated answer, in characters."""
 MAX_CUES = 200
-"""Statements looked at, from the last backwards: bounds the time on a reply that repeats itself."""
+"""Number of statements read, from the last backwards. It bounds the time spent on a reply that repeats itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A place where an answer is stated: the rest of its line (or the next line), and the rest of its paragraph."""
+    """A stated answer: the rest of its line (or the next line), and the rest of its paragraph."""
 
     line: str
     block: str
     start: int
     loose: bool = False
-    """Introduced by punctuation ("Answer: …"), after which some models reason on instead of answering."""
+    """Introduced by punctuation ("Answer: …"), after which some models continue to reason."""
 
 
 MAX_TAIL = 20_000
-"""Where no answer is stated, only this much of a reply's end is read, in characters: answers come last."""
+"""If no answer is stated, only the end of the reply is read, up to this many characters: answers come last."""
 
 _LINK = r"(?:is|are|was|were|be|being|been|equals?|becomes?|remains?|comes?[ ]+(?:out[ ]+)?to)"
 _WITHIN = r"(?:[^.\n:?!;]|\.(?=\d)){0,80}?"
@@ -63,7 +63,7 @@ LABELS: dict[str, re.Pattern[str]] = {
     "brackets": _noun_cue(r"output|result|solution|closing|completion|remaining|rest|sequence"),
     "boolean": _noun_cue(r"verdict|conclusion|output|result|label|prediction"),
 }
-"""Weaker cues by answer type: read only where no answer cue leads anywhere."""
+"""Weaker cues by answer type: read only if no answer cue leads to an answer."""
 
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|whether|assuming|suppose|unless|thought)[ ]+(?:that[ ]+)?(?:[a-z]+[ ]+){0,2}$", re.IGNORECASE
@@ -82,7 +82,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def answer_regions(text: str) -> Iterator[str]:
-    """Yield what follows the last correction, if any, then the whole text."""
+    """Yield the text after the last correction, if any, then the whole text."""
     corrections = [match for match in _REVISION.finditer(text) if match.start() > 0]
     if corrections and (tail := text[corrections[-1].end() :]).strip():
         yield tail
@@ -90,7 +90,7 @@ def answer_regions(text: str) -> Iterator[str]:
 
 
 def find_spans(text: str, label: str = "") -> Iterator[Span]:
-    """Yield the stated answers of `text`, most trusted first: answer cues from the last back, then the weaker ones."""
+    """Yield the stated answers of `text`, most reliable first: the answer cues, last first, then the weaker cues."""
     cues = [
         match.end()
         for match in _ANSWER.finditer(text)
@@ -106,7 +106,7 @@ def find_spans(text: str, label: str = "") -> Iterator[Span]:
 
 
 def unbox(text: str) -> str:
-    r"""Replace a box by its content, so that "$\\boxed{42}$" reads as "$42$"."""
+    r"""Replace a box by its content, so that "$\\boxed{42}$" becomes "$42$"."""
     match = _BOX.search(text)
     if match is None:
         return text

@@ -1,4 +1,4 @@
-"""Read which option letter a reply settles on, without taking the article "A" or the pronoun "I" for one."""
+"""Read the option letter that a reply chooses; the article "A" and the pronoun "I" do not count as letters."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class _Mention:
 
 
 def option_letter(target: str) -> str:
-    """Return the letter of "(B)", "B", "b)", "B.", "Option B" or "(B) Paris"; "" where the target is no letter."""
+    """Return the letter of "(B)", "B", "b)", "B.", "Option B" or "(B) Paris"; "" if the target has no letter."""
     bare = visible_text(target)
     if match := _LABEL.fullmatch(bare):
         return match[1].upper()
@@ -95,20 +95,20 @@ def option_letter(target: str) -> str:
 
 
 def option_text(target: str) -> str:
-    """Return the option's text in "(B) Paris"; "" where there is none."""
+    """Return the option's text in "(B) Paris"; "" if there is none."""
     match = _LABELLED_TEXT.fullmatch(visible_text(target))
     return match[4].strip() if match else ""
 
 
 def parse_options(question: str) -> dict[str, str]:
-    """Read "(A) …" or "A. …" lines of a question as letter -> normalised text; empty where the letters repeat."""
+    """Read the "(A) …" or "A. …" lines of a question as letter -> normalized text; empty if a letter repeats."""
     lines = _OPTION_LINE.findall(visible_text(question))
     options = {(a or b): normalize_answer(text) for a, b, text in lines}
     return options if len(options) == len(lines) else {}
 
 
 def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
-    """Return the letter a reply settles on ("" for none) and a note; `options` maps letters to normalised texts."""
+    """Return the letter that a reply chooses ("" for none) and a note; `options` maps letters to normalized texts."""
     seen = visible_text(reply)
     cut = first_turn(seen)
     letter, note = _find(cut, options)
@@ -185,7 +185,7 @@ def _sole(letter: str, after: str) -> tuple[str, str]:
 
 
 def _leading(text: str) -> tuple[str, int]:
-    """Return the letter that opens `text`, behind filler such as "option", and where it ends."""
+    """Return the letter at the start of `text`, after filler such as "option", and the position where it ends."""
     match = _LEAD.match(text[:200])
     if match is None:
         return "", 0
@@ -222,7 +222,7 @@ def _mentions(text: str) -> Iterator[_Mention]:
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> str:
-    """Return the letter whose text is the first or last line, or the only option text in the last sentence."""
+    """Return the letter of the option that is the first or last line, or the only option in the last sentence."""
     if not options:
         return ""
     flat = [normalize_answer(line) for line in (text.split("\n", 1)[0], text.rsplit("\n", 1)[-1])]

@@ -1,4 +1,4 @@
-"""Read the one number a reply gives as its answer, and compare it with the target exactly."""
+"""Read the number that a reply gives as its answer, and compare it exactly with the target."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_m
 from askwell.tasks.grading.numerals import Number, find_number_words, find_numerals
 
 _SHORT = 100
-"""Characters; replies up to this are remembered: in a run the same few short ones come again and again."""
+"""Replies up to this many characters are cached, because a run repeats the same few short replies."""
 _VULGAR = str.maketrans(
     {"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅛": " 1/8", "⁄": "/"}
 )
 _EN_DASH_SIGN = re.compile(r"(?<![\w)\]%])(?<!\d )–(?=[$£€]?[\d.])")
-_CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator marks: "<<3*4=12>>12"
+_CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotations: "<<3*4=12>>12"
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
 _LABELLED = re.compile(
     r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?",
@@ -73,7 +73,7 @@ _TOTAL_AFTER = re.compile(
 
 
 def find_number(reply: str) -> tuple[Number | None, str]:
-    """Return the reply's answer and a note: why there is none, or where it was found."""
+    """Return the reply's answer and a note: where it was found, or why there is none."""
     return _find_short(reply) if len(reply) <= _SHORT else _find_number(reply)
 
 
@@ -89,18 +89,18 @@ _find_short = lru_cache(maxsize=4096)(_find_number)
 
 @lru_cache(maxsize=4096)
 def target_number(target: str) -> Number:
-    """Read a target such as "18", "1,000", "-3" or "#### 18"; raise DataError where it holds no number."""
+    """Read a target such as "18", "1,000", "-3" or "#### 18"; raise `DataError` if it has no number."""
     number, _ = _find(visible_text(target).translate(_VULGAR))
     if number is None:
-        raise DataError(f"target {target!r} holds no number; the answer type 'number' needs one in every target")
+        raise DataError(f"target {target!r} contains no number; the answer type 'number' needs one in every target")
     return number
 
 
 def same_number(answer: Number, target: Number) -> bool:
     """Compare exactly: 12.4 is not 12, and -12 is not 12.
 
-    Three liberties: one of the two may be a percentage (50% is .5 and 50); a fraction without end may be rounded to
-    two decimals or more (1/3 is .33); a target of five decimals or more may be rounded likewise.
+    Three exceptions: one of the two may be a percentage (50% equals .5 and 50); a periodic fraction may be rounded to
+    two or more decimals (1/3 equals .33); so may a target with five or more decimals.
     """
     a, b = answer.value, target.value
     pairs = [(a, b)]
@@ -113,7 +113,7 @@ def same_number(answer: Number, target: Number) -> bool:
 
 def _rounds(x: Fraction, y: Fraction, answer: Number, target: Number) -> bool:
     if max(answer.decimals or 0, target.decimals or 0) > 9 and abs(x - y) <= abs(y) * Fraction(1, 10**12):
-        return True  # binary noise: 0.30000000000000004
+        return True  # floating-point error: 0.30000000000000004
     if target.decimals is None or target.decimals >= 5:
         return (answer.decimals or 0) >= 2 and _half_up(y, answer.decimals or 0) == x
     return answer.decimals is None and target.decimals >= 2 and _half_up(x, target.decimals) == y
@@ -125,7 +125,7 @@ def _half_up(value: Fraction, decimals: int) -> Fraction:
 
 
 def _find(seen: str) -> tuple[Number | None, str]:
-    text = _undress(strip_markup(seen))
+    text = _without_marks(strip_markup(seen))
     refusals = list(_NO.finditer(text))
     for region in [*(text[refusal.end() :] for refusal in refusals[-1:]), *answer_regions(text)]:
         for span in find_spans(region, "number"):
@@ -141,7 +141,7 @@ def _find(seen: str) -> tuple[Number | None, str]:
     return None, "no number found"
 
 
-def _undress(text: str) -> str:
+def _without_marks(text: str) -> str:
     text = _CALCULATION.sub("", _EN_DASH_SIGN.sub("-", text))
     marks = {int(mark[1]) for mark in _LIST_MARK.finditer(text)}
     return _LIST_MARK.sub(lambda mark: "" if {int(mark[1]) - 1, int(mark[1]) + 1} & marks else mark[0], text)
@@ -182,7 +182,7 @@ def _named(text: str) -> Number | None:
 
 
 def _opening(text: str) -> Number | None:
-    """Return the number of a reply that opens with nothing but it, an explanation following."""
+    """Return the number of a reply that starts with only a number and continues with an explanation."""
     match = _OPENING.match(text)
     candidates = list(find_numerals(match[1])) if match else []
     return candidates[0] if len(candidates) == 1 else None

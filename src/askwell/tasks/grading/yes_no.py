@@ -1,4 +1,4 @@
-"""Read a two-way verdict (true/false, yes/no, valid/invalid, …), negations included, in the target's own vocabulary."""
+"""Read a binary verdict (true/false, yes/no, valid/invalid, …) with negations, in the vocabulary of the target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "correct": (("correct",), ("incorrect",)),
     "possible": (("possible",), ("impossible",)),
 }
-"""Positive and negative words by family; the first of each is the canonical one."""
+"""Family -> its positive and negative words; the first of each is the canonical word."""
 
 _LETTERS = {
     "t": ("true", True),
@@ -84,18 +84,18 @@ Verdict = tuple[str, bool]
 
 
 def target_verdict(target: str) -> Verdict:
-    """Read a target such as "True", "no" or "invalid"; raise DataError for any other word."""
+    """Read a target such as "True", "no" or "invalid"; raise `DataError` for any other word."""
     bare = strip_outer(visible_text(target)).casefold()
     verdict = _MEANING.get(bare) or _LETTERS.get(bare)
     if verdict is None and len(verdicts := {(family, positive) for family, positive, _ in _verdicts(bare)}) == 1:
         return verdicts.pop()
     if verdict is None:
-        raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' know {sorted(_MEANING)}")
+        raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' expect one of {sorted(_MEANING)}")
     return verdict
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """Name a verdict by its family's canonical word."""
+    """Return the canonical word of a verdict."""
     family, positive = verdict
     return FAMILIES[family][0 if positive else 1][0]
 
@@ -103,8 +103,8 @@ def verdict_word(verdict: Verdict) -> str:
 def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
     """Return a reply's verdict and a note.
 
-    Words of `family` (the target's) decide wherever the reply has any; else the other families are read, so "Yes"
-    answers a true/false question and "plausible" a yes/no one. `family` may be "" (any).
+    Words of `family` (the target's) decide if the reply has any. Otherwise the other families are read, so that "Yes"
+    answers a true/false question and "plausible" a yes/no question. An empty `family` stands for any.
     """
     seen = visible_text(reply)
     text = _without_options(strip_markup(first_turn(seen)))
