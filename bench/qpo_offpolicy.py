@@ -33,8 +33,8 @@ from askwell.engine.jobs import TargetSide
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.pocket import pocket_model
-from askwell.policies.data.table import Table
-from askwell.policies.offline_eval.off_policy import Estimate, off_policy
+from askwell.policies.data.table import OutcomeTable
+from askwell.policies.offline_eval.off_policy import Estimate, estimate_off_policy
 from askwell.policies.selection.selection import fit_selection
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
@@ -78,7 +78,7 @@ class Trial:
     width: float
 
 
-async def whole_truth(bundle: str) -> Table:
+async def whole_truth(bundle: str) -> OutcomeTable:
     """Ask every query with every prompt."""
     tree = {"task": {"data": f"pocket:{bundle}"}, "split": {"train": 1, "dev": 1, "test": QUERIES}}
     task = build_task(parse_config(tree))
@@ -91,8 +91,8 @@ async def whole_truth(bundle: str) -> Table:
             scores = await scores_by_prompt(rollouts)
     examples = task.splits["test"]
     totals = np.array([[scores[Prompt(instruction=text)][one.id] for text in prompts] for one in examples])
-    return Table(
-        queries=tuple(one.input for one in examples), prompts=prompts, totals=totals, draws=np.ones_like(totals)
+    return OutcomeTable(
+        queries=tuple(one.input for one in examples), prompts=prompts, totals=totals, repeats=np.ones_like(totals)
     )
 
 
@@ -104,23 +104,25 @@ def pool(bundle: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def one_trial(truth: Table, seed: int) -> Iterator[Trial]:
+def one_trial(truth: OutcomeTable, seed: int) -> Iterator[Trial]:
     """Train on some queries, log a little on others, estimate, and look the truth up."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(truth.queries))
-    learnt = fit_selection(truth.rows(order[:TRAINED]), scorer="trees", seed=seed)
-    unseen = truth.rows(order[TRAINED:])
-    part = unseen.rows(np.arange(ESTIMATED))
+    learnt = fit_selection(truth.select_rows(order[:TRAINED]), scorer="trees", seed=seed)
+    unseen = truth.select_rows(order[TRAINED:])
+    part = unseen.select_rows(np.arange(ESTIMATED))
     shown = np.argsort(rng.random(part.totals.shape), axis=1) < LOGGED
-    log = Table(queries=part.queries, prompts=part.prompts, totals=part.totals * shown, draws=part.draws * shown)
+    log = OutcomeTable(
+        queries=part.queries, prompts=part.prompts, totals=part.totals * shown, repeats=part.repeats * shown
+    )
     choices: dict[str, list[int]] = {
-        "learnt": learnt.choices(unseen.queries),
+        "learnt": learnt.select_columns(unseen.queries),
         "random": np.random.default_rng(50_000 + seed).integers(len(truth.prompts), size=len(unseen.queries)).tolist(),
     }
     for policy, chosen in choices.items():
         score = float(unseen.totals[np.arange(len(chosen)), chosen].mean())
         sent = [truth.prompts[place] for place in chosen[:ESTIMATED]]
-        found = off_policy(log, sent, scorer="trees", seed=seed)
+        found = estimate_off_policy(log, sent, scorer="trees", seed=seed)
         for estimator in ESTIMATORS:
             one = getattr(found, estimator)
             assert isinstance(one, Estimate)

@@ -33,10 +33,10 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.policies.data.outcomes import PairOutcomes, only_target, without
-from askwell.policies.data.table import Table, baseline_prompt, table_of
-from askwell.policies.offline_eval.headroom import headroom
-from askwell.policies.selection.guard import choose_above
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries, keep_queries
+from askwell.policies.data.table import OutcomeTable, build_table, find_baseline
+from askwell.policies.offline_eval.headroom import measure_headroom
+from askwell.policies.selection.fallback import select_above_margin
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from recorded import (
     DATA,
@@ -107,15 +107,15 @@ def fit_and_score(fit: Sequence[Row], score: Sequence[Row], dataset: str) -> dic
     began = time.monotonic()
     held_out = cells_of(row for row in score if row.dataset == dataset)
     learnt, own = learnt_from(fit, dataset, held_out)
-    test = table_of(held_out, prompts=learnt.prompts)
+    test = build_table(held_out, prompts=learnt.prompts)
     say(f"{dataset}: {len(own.queries)} own questions, {len(learnt.queries)} in all, {len(test.queries)} to score")
-    policy = fit_selection(learnt, seed=SEED, baseline=baseline_prompt(own))
-    found = scored(test, np.array(policy.choices(test.queries)), policy.baseline)
+    policy = fit_selection(learnt, seed=SEED, baseline=find_baseline(own))
+    found = scored(test, np.array(policy.select_columns(test.queries)), policy.baseline)
     low, high = bootstrap(found.gains)
-    guard = policy.guard
+    fallback = policy.fallback
     say(
-        f"{dataset}: {policy.name} (text only, no embedding model), margin {guard.margin:.3f}, cross-validated "
-        f"gain {100 * guard.gain:+.2f} points, {guard.switch_rate:.0%} switched; {time.monotonic() - began:.0f} s"
+        f"{dataset}: {policy.name} (text only, no embedding model), margin {fallback.margin:.3f}, cross-validated "
+        f"gain {100 * fallback.gain:+.2f} points, {fallback.switch_rate:.0%} switched; {time.monotonic() - began:.0f} s"
     )
     return {
         "dataset": dataset,
@@ -132,8 +132,8 @@ def compare(rows: Sequence[Row], dataset: str, names: Sequence[str], max_queries
     """Print a table of all policies on one data set, by cross-validation over its unique questions."""
     own_cells = cells_of(row for row in rows if row.dataset == dataset)
     own_cells = sampled(own_cells, max_queries)
-    table = table_of(own_cells)
-    room = headroom(table, seed=SEED)
+    table = build_table(own_cells)
+    room = measure_headroom(table, seed=SEED)
     luck = room.gain.estimate if room.gain.kind == "interval" else float("nan")
     print(f"\n{dataset}: {len(table.queries)} unique questions, {len(table.prompts)} prompts. {room.verdict}")
     print(f"{'policy':34s}{'score':>8s}  {'gain':>22s}  {'of headroom':>11s}")
@@ -152,39 +152,39 @@ def compare(rows: Sequence[Row], dataset: str, names: Sequence[str], max_queries
 class Fold:
     """What one outer fold may learn from, and what it is scored on."""
 
-    learnt: Table
+    learnt: OutcomeTable
     baseline: int
-    test: Table
+    test: OutcomeTable
 
 
 def _folds(rows: Sequence[Row], dataset: str, own: PairOutcomes) -> Iterator[Fold]:
     order = np.random.default_rng(SEED).permutation(len(own.queries))
     for part in range(FOLDS):
-        held_out = only_target(own, [own.queries[place] for place in order[part::FOLDS].tolist()])
-        inside = without(own, held_out.queries)
+        held_out = keep_queries(own, [own.queries[place] for place in order[part::FOLDS].tolist()])
+        inside = drop_queries(own, held_out.queries)
         learnt, _ = learnt_from(rows, dataset, held_out, own=inside)
-        best = baseline_prompt(table_of(inside, prompts=learnt.prompts))
-        yield Fold(learnt=learnt, baseline=best, test=table_of(held_out, prompts=learnt.prompts))
+        best = find_baseline(build_table(inside, prompts=learnt.prompts))
+        yield Fold(learnt=learnt, baseline=best, test=build_table(held_out, prompts=learnt.prompts))
 
 
 def _unguarded(name: str) -> Callable[[Fold], np.ndarray]:
     def picks(fold: Fold) -> np.ndarray:
         scorer = all_fitters()[name](fold.learnt, baseline=fold.baseline, seed=SEED)
-        return choose_above(scorer.advantages(fold.test.queries), baseline=fold.baseline, margin=0.0)
+        return select_above_margin(scorer.advantages(fold.test.queries), baseline=fold.baseline, margin=0.0)
 
     return picks
 
 
 def _deployed(fold: Fold) -> np.ndarray:
     policy: SelectionPolicy = fit_selection(fold.learnt, seed=SEED, baseline=fold.baseline)
-    return np.array(policy.choices(fold.test.queries))
+    return np.array(policy.select_columns(fold.test.queries))
 
 
-def _outcomes(folds: Sequence[Fold], picks: Callable[[Fold], np.ndarray]) -> list[tuple[Table, np.ndarray, int]]:
+def _outcomes(folds: Sequence[Fold], picks: Callable[[Fold], np.ndarray]) -> list[tuple[OutcomeTable, np.ndarray, int]]:
     return [(fold.test, picks(fold), fold.baseline) for fold in folds]
 
 
-def _together(outcomes: Iterable[tuple[Table, np.ndarray, int]]) -> Scored:
+def _together(outcomes: Iterable[tuple[OutcomeTable, np.ndarray, int]]) -> Scored:
     parts = [scored(test, picks, baseline) for test, picks, baseline in outcomes]
     return Scored(
         baseline=np.concatenate([part.baseline for part in parts]),

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 
 from askwell.core.types import Experience
-from askwell.policies.data.outcomes import PairOutcomes, merge, without
-from askwell.policies.data.table import Table, baseline_prompt, table_of
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries, merge
+from askwell.policies.data.table import OutcomeTable, build_table, find_baseline
 from askwell.policies.lm.dpo import Preferences
 from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.train import LanguageModelTrainer
@@ -53,7 +53,7 @@ class Part:
 
     name: str
     train: PairOutcomes
-    test: Table
+    test: OutcomeTable
     baseline: int
 
 
@@ -88,14 +88,14 @@ def _parts(rows: Sequence[Row], questions: int, seed: int) -> Iterator[Part]:
     inside = {name: cells_of(row for row in rows if row.dataset == name and row.split == "train") for name in names}
     outside = {name: cells_of(row for row in rows if row.dataset == name and row.split != "train") for name in names}
     for name in names:
-        if not outside[name].cells:  # GSM8K: split train by question
+        if not outside[name].pairs:  # GSM8K: split train by question
             outside[name] = sampled(inside[name], SPLIT_OFF, seed=seed)
     held_out = [query for cells in outside.values() for query in cells.queries]
     for name in names:
-        train = without(inside[name], held_out)
-        whole = table_of(train)
-        test = table_of(outside[name], prompts=whole.prompts)
-        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, baseline=baseline_prompt(whole))
+        train = drop_queries(inside[name], held_out)
+        whole = build_table(train)
+        test = build_table(outside[name], prompts=whole.prompts)
+        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, baseline=find_baseline(whole))
 
 
 def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], list[Experience]]:
@@ -106,9 +106,9 @@ def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], lis
     stopping = set(queries[: len(queries) // 10])
     train: list[Experience] = []
     stop: list[Experience] = []
-    for cell in together.cells:
-        one = Experience(query=cell.query, prompt=cell.prompt, reward=cell.mean)
-        (stop if cell.query in stopping else train).append(one)
+    for pair in together.pairs:
+        one = Experience(query=pair.query, prompt=pair.prompt, reward=pair.mean)
+        (stop if pair.query in stopping else train).append(one)
     return train, stop
 
 

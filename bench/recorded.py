@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, merge, only_target, without
-from askwell.policies.data.table import Table, table_of
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, drop_queries, keep_queries, merge
+from askwell.policies.data.table import OutcomeTable, build_table
 from askwell.tasks.readers import read_records
 from askwell.tasks.splits import normalise
 
@@ -60,8 +60,8 @@ def read_rows(path: Path, target: str | None) -> list[Row]:
             query=str(values["query_text"]),
             prompt=str(values["prompt_text"]),
             total=float(str(values["correct"])),
-            draws=int(str(values["draws"])),
-            place=f"{path.name}: {record.place}",
+            repeats=int(str(values["draws"])),
+            source=f"{path.name}: {record.place}",
         )
         split = str(values.get("split") or "")
         rows.append(Row(dataset=str(values["dataset"]), target=name, split=split, outcomes=outcomes))
@@ -95,7 +95,7 @@ def split_rows(rows: Sequence[Row], seed: int, *, share: float = 1.0) -> tuple[l
 
 def learnt_from(
     rows: Sequence[Row], dataset: str, held_out: PairOutcomes, *, own: PairOutcomes | None = None
-) -> tuple[Table, Table]:
+) -> tuple[OutcomeTable, OutcomeTable]:
     """Table of all data sets with the same prompts, less the held-out questions; and that of the data set alone.
 
     The pool is the prompts that the held-out rows have an outcome for. A data set that was never logged before is
@@ -108,9 +108,9 @@ def learnt_from(
         alike = {name for name in by_dataset if name != dataset and by_dataset[name] == by_dataset[dataset]}
     else:
         alike = {name for name in by_dataset if by_dataset[name] >= set(held_out.prompts)} or set(by_dataset)
-    ours = own if own is not None else without(cells_of(r for r in rows if r.dataset == dataset), held_out.queries)
+    ours = own if own is not None else drop_queries(cells_of(r for r in rows if r.dataset == dataset), held_out.queries)
     others = cells_of(row for row in rows if row.dataset in alike)
-    apart = without(others, held_out.queries)
+    apart = drop_queries(others, held_out.queries)
     dropped = len(others.queries) - len(apart.queries)
     if dropped:
         say(
@@ -119,11 +119,11 @@ def learnt_from(
     both = merge([*again(ours), *again(apart)])
     shown = set(held_out.prompts)
     prompts = [prompt for prompt in both.prompts if prompt in shown]
-    learnt = table_of(both, prompts=prompts)
-    return learnt, table_of(ours if ours.cells else both, prompts=prompts)
+    learnt = build_table(both, prompts=prompts)
+    return learnt, build_table(ours if ours.pairs else both, prompts=prompts)
 
 
-def scored(test: Table, picks: np.ndarray, baseline: int) -> Scored:
+def scored(test: OutcomeTable, picks: np.ndarray, baseline: int) -> Scored:
     """Rates of both; a pick without an outcome becomes the static prompt, a question without that is left out."""
     lines = np.arange(len(picks))
     picks = np.where(test.tried[lines, picks], picks, baseline)
@@ -148,7 +148,7 @@ def spelt(gains: np.ndarray) -> str:
     return f"{100 * gains.mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
-def full_rates(table: Table) -> np.ndarray:
+def full_rates(table: OutcomeTable) -> np.ndarray:
     """p̂, NaN where a pair was never tried."""
     return np.where(table.tried, np.nan_to_num(table.rates()), np.nan)
 
@@ -164,7 +164,7 @@ def sampled(cells: PairOutcomes, at_most: int, *, seed: int = SEED) -> PairOutco
     if len(queries) <= at_most:
         return cells
     drawn = np.random.default_rng(seed).choice(len(queries), at_most, replace=False)
-    return only_target(cells, [queries[place] for place in drawn.tolist()])
+    return keep_queries(cells, [queries[place] for place in drawn.tolist()])
 
 
 def say(text: str) -> None:
@@ -172,7 +172,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def again(cells: PairOutcomes) -> Iterator[OutcomeRow]:
+def again(outcomes: PairOutcomes) -> Iterator[OutcomeRow]:
     """Cells as rows, to be merged once more."""
-    for cell in cells.cells:
-        yield OutcomeRow(query=cell.query, prompt=cell.prompt, total=cell.total, draws=cell.draws)
+    for pair in outcomes.pairs:
+        yield OutcomeRow(query=pair.query, prompt=pair.prompt, total=pair.total, repeats=pair.repeats)

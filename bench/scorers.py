@@ -26,15 +26,15 @@ from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from askwell.models.embedder import SentenceEmbedder
-from askwell.policies.data.table import Table
+from askwell.policies.data.table import OutcomeTable
 from askwell.policies.selection import multitask, neighbours
 from askwell.policies.selection.features import fit_features
-from askwell.policies.selection.kernel import Term, TextKernel, build_kernel, fit_kernel
-from askwell.policies.selection.kernel_scorer import DualScorer, relative
+from askwell.policies.selection.kernel import KernelTerm, TextKernel, build_kernel, fit_kernel
+from askwell.policies.selection.kernel_scorer import DualScorer, build_dual_scorer
 from askwell.policies.selection.multitask import centre_by_query
 from askwell.policies.selection.registry import FITS
 from askwell.policies.selection.surface_features import NUMBER
-from askwell.policies.selection.trees import Forest, Reader, boost, fit_reader
+from askwell.policies.selection.trees import DenseFeatures, Forest, boost, fit_dense_features
 
 RIDGES = (3.0, 10.0, 30.0, 100.0)
 """Tried in turn; the one with the least leave-one-out error is kept."""
@@ -59,7 +59,7 @@ class Predictor(Protocol):
 class Fit(Protocol):
     """Learn a predictor from a table of outcomes; same table and seed, same predictor."""
 
-    def __call__(self, table: Table, *, baseline: int, seed: int) -> Predictor: ...
+    def __call__(self, table: OutcomeTable, *, baseline: int, seed: int) -> Predictor: ...
 
 
 def all_fitters() -> dict[str, Fit]:
@@ -75,13 +75,13 @@ def all_fitters() -> dict[str, Fit]:
     }
 
 
-def fit_kernel_ridge(table: Table, *, baseline: int, seed: int) -> DualScorer:
+def fit_kernel_ridge(table: OutcomeTable, *, baseline: int, seed: int) -> DualScorer:
     """Kernel ridge on the default scorer's kernel. `seed` is not needed."""
     del seed
     return _fit_ridge(fit_kernel(multitask.TERMS, table.queries), table, baseline)
 
 
-def fit_linear(table: Table, *, baseline: int, seed: int) -> DualScorer:
+def fit_linear(table: OutcomeTable, *, baseline: int, seed: int) -> DualScorer:
     """Ridge, linear in its features. `seed` is not needed."""
     del seed
     features = {
@@ -90,15 +90,15 @@ def fit_linear(table: Table, *, baseline: int, seed: int) -> DualScorer:
         "surface": fit_features("surface", table.queries),
     }
     return _fit_ridge(
-        build_kernel([Term(features=name) for name in features], features, table.queries), table, baseline
+        build_kernel([KernelTerm(features=name) for name in features], features, table.queries), table, baseline
     )
 
 
-def fit_embedding_ridge(table: Table, *, baseline: int, seed: int) -> DualScorer:
+def fit_embedding_ridge(table: OutcomeTable, *, baseline: int, seed: int) -> DualScorer:
     """Kernel ridge on sentence embeddings. `seed` is not needed."""
     del seed
     features = {"embedding": FunctionFeatures(lambda texts: np.array(sentence_embedder().vectors(texts)))}
-    kernel = build_kernel([Term(features="embedding", width=0.5)], features, table.queries)
+    kernel = build_kernel([KernelTerm(features="embedding", width=0.5)], features, table.queries)
     return _fit_ridge(kernel, table, baseline)
 
 
@@ -114,7 +114,7 @@ class FunctionFeatures:
 
     function: Callable[[Sequence[str]], Any]
 
-    def rows(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - scipy's sparse matrices have no types
+    def transform(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - scipy's sparse matrices have no types
         return self.function(texts)
 
 
@@ -138,14 +138,14 @@ class ClusterScorer:
     """(clusters, prompts)."""
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray:
-        return self.by_cluster[(self.kernel.to_fitted(queries) @ self.membership).argmax(axis=1)]
+        return self.by_cluster[(self.kernel.cross_matrix(queries) @ self.membership).argmax(axis=1)]
 
 
-def fit_clusters(table: Table, *, baseline: int, seed: int) -> ClusterScorer:
+def fit_clusters(table: OutcomeTable, *, baseline: int, seed: int) -> ClusterScorer:
     """Cluster the queries by k-means on the kernel's leading directions, then average within clusters."""
-    targets, offsets = neighbours.relative_outcomes(table, baseline)
+    targets, offsets = neighbours.compute_relative_outcomes(table, baseline)
     kernel = fit_kernel(neighbours.TERMS, table.queries)
-    values, vectors = np.linalg.eigh(kernel.among())
+    values, vectors = np.linalg.eigh(kernel.gram_matrix())
     leading = vectors[:, -LEADING:] * np.sqrt(np.maximum(values[-LEADING:], 0.0))
     clusters = max(1, len(table.queries) // QUERIES_PER_CLUSTER)
     labels = KMeans(n_clusters=clusters, n_init=1, random_state=seed).fit_predict(leading)
@@ -159,7 +159,7 @@ def fit_clusters(table: Table, *, baseline: int, seed: int) -> ClusterScorer:
 class RewardModel:
     """Boosted trees over (query, prompt) rows: the absolute reward, so difficulty is most of what they learn."""
 
-    reader: Reader
+    reader: DenseFeatures
     forest: Forest
     mean: float
     """Of the training rewards, which the forest's are relative to."""
@@ -167,16 +167,16 @@ class RewardModel:
     baseline: int
 
     def advantages(self, queries: Sequence[str]) -> np.ndarray:
-        rows = self.reader.rows(queries)
+        rows = self.reader.transform(queries)
         rewards = [self.forest.predict(_with_prompt(rows, column, self.prompts)) for column in range(self.prompts)]
         rates = np.column_stack(rewards) + self.mean
         return rates - rates[:, self.baseline : self.baseline + 1]
 
 
-def fit_reward_model(table: Table, *, baseline: int, seed: int) -> RewardModel:
+def fit_reward_model(table: OutcomeTable, *, baseline: int, seed: int) -> RewardModel:
     """Boost the absolute reward over (query, prompt) rows."""
-    reader = fit_reader(table.queries, seed)
-    rows, tried, rates = reader.rows(table.queries), table.tried, np.nan_to_num(table.rates())
+    reader = fit_dense_features(table.queries, seed)
+    rows, tried, rates = reader.transform(table.queries), table.tried, np.nan_to_num(table.rates())
     columns = range(len(table.prompts))
     stacked = np.vstack([_with_prompt(rows[tried[:, column]], column, len(columns)) for column in columns])
     targets = np.concatenate([rates[tried[:, column], column] for column in columns])
@@ -195,20 +195,20 @@ class Ensemble:
         return np.mean([member.advantages(queries) for member in self.members], axis=0)
 
 
-def fit_ensemble(table: Table, *, baseline: int, seed: int) -> Ensemble:
+def fit_ensemble(table: OutcomeTable, *, baseline: int, seed: int) -> Ensemble:
     """Fit the scorers named in `ENSEMBLE`."""
     known: Mapping[str, Fit] = FITS
     return Ensemble([known[name](table, baseline=baseline, seed=seed) for name in ENSEMBLE])
 
 
-def _fit_ridge(kernel: TextKernel, table: Table, baseline: int) -> DualScorer:
+def _fit_ridge(kernel: TextKernel, table: OutcomeTable, baseline: int) -> DualScorer:
     """Kernel ridge, one ridge for all prompts."""
     targets = centre_by_query(table)
-    values, vectors = np.linalg.eigh(kernel.among())
+    values, vectors = np.linalg.eigh(kernel.gram_matrix())
     values, turned = np.maximum(values, 0.0), vectors.T @ targets
     best = min(RIDGES, key=lambda ridge: _left_out_error(values, vectors, turned, targets, ridge))
     coefficients = vectors @ (turned / (values + best)[:, None])
-    return relative(kernel, coefficients, table.prompt_means(), baseline)
+    return build_dual_scorer(kernel, coefficients, table.prompt_means(), baseline)
 
 
 def _left_out_error(
