@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import askwell
 from askwell.cli.main import main
-from askwell.policies.data.offline import read_offline, run_log
+from askwell.policies.data.offline import find_run_log, read_offline
 from tests.support.policy_worlds import PROMPTS, phrased, table
 
 DATA = [{"input": f"{a}+{b}", "target": str(a + b)} for a in range(9) for b in range(9)]
@@ -20,11 +20,11 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def records(path: Path, *, n: int = 60, seed: int = 0, draws: int = 4) -> Path:
+def records(path: Path, *, n: int = 60, seed: int = 0, repeats: int = 4) -> Path:
     queries, rates = phrased(n, seed=seed)
-    sampled = table(rates, draws=draws, seed=seed, queries=queries)
+    sampled = table(rates, repeats=repeats, seed=seed, queries=queries)
     lines = [
-        {"question": query, "prompt": prompt, "correct": right, "draws": draws}
+        {"question": query, "prompt": prompt, "correct": right, "draws": repeats}
         for query, row in zip(queries, sampled.totals.tolist(), strict=True)
         for prompt, right in zip(PROMPTS, row, strict=True)
     ]
@@ -78,7 +78,7 @@ def test_a_run_log_is_offline_data_without_its_test_split(tmp_path: Path) -> Non
     assert found["prompts"] == 2
     assert found["queries"] < len(task) // 2
     cells = read_offline([str(tmp_path / "runs" / "sums")])
-    assert run_log("sums", tmp_path / "runs") == run_log(str(tmp_path / "runs" / "sums"), Path("nowhere"))
+    assert find_run_log("sums", tmp_path / "runs") == find_run_log(str(tmp_path / "runs" / "sums"), Path("nowhere"))
     assert len(cells.queries) == found["queries"]
 
 

@@ -16,8 +16,8 @@ from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
 from askwell.policies.acquisition import select_pairs
 from askwell.policies.checkpoints import WriterCheckpoints
-from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, from_rollouts, merge
-from askwell.policies.data.subsample import thinned
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, convert_rollouts, merge
+from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.loop_records import decode_chosen, decode_loops
@@ -160,7 +160,7 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
     splits = [str(event.body["split"]) for event in store.events(kinds=["rollout"])]
     assert splits[splits.index("test") :] == ["test"] * splits.count("test")
     tests = {example.input for example in TASK.splits["test"]}
-    assert not {row.query for row in from_rollouts(read_rollouts(store))} & tests
+    assert not {row.query for row in convert_rollouts(read_rollouts(store))} & tests
 
 
 def test_no_pair_is_asked_twice() -> None:
@@ -306,14 +306,14 @@ def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
 
 def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
     many = [Experience(query=f"q{q}", prompt=f"p{p}", reward=float(p % 5 == 0)) for q in range(3) for p in range(50)]
-    kept = thinned(many, most=12, always="p1", seed=0)
+    kept = thin_experiences(many, most=12, always="p1", seed=0)
     assert len(kept) == 36
     for query in ("q0", "q1", "q2"):
         own = [one for one in kept if one.query == query]
         assert sum(one.reward for one in own) >= 5
         assert sum(one.reward == 0 for one in own) >= 2
         assert "p1" in {one.prompt for one in own}
-    assert thinned(many, most=0) == many
+    assert thin_experiences(many, most=0) == many
     assert [one for one in many if one in kept] == kept
 
 

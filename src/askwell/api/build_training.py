@@ -180,5 +180,5 @@ def language_writer(folder: Path) -> Writer:
 
 def digest(cells: PairOutcomes) -> str:
     """Name outcomes by their content: a training that is resumed must have the same ones."""
-    rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.draws}" for one in cells.cells)
+    rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.repeats}" for one in cells.pairs)
     return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -19,13 +19,13 @@ from askwell.core.protocols import Policy
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.policies import guarded as policies
-from askwell.policies.data.offline import is_file, read_offline, run_log
+from askwell.policies.data.offline import find_run_log, is_record_file, read_offline
 from askwell.policies.data.outcomes import PairOutcomes
-from askwell.policies.data.table import table_of
-from askwell.policies.data.training_queries import query_digest, read_training_queries, write_training_queries
+from askwell.policies.data.table import build_table
+from askwell.policies.data.training_queries import digest_query, read_training_queries, write_training_queries
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.labelling import Show
-from askwell.policies.offline_eval.train_or_not import dense_part
+from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.policies.train_job import Trained, TrainJob
@@ -104,7 +104,7 @@ def _check_single_process() -> None:
 
 def choose(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Learn to choose among the logged prompts: what can be done without asking the target anything."""
-    policy = fit_selection(dense_part(table_of(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
+    policy = fit_selection(drop_sparse_prompts(build_table(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
     policies.save_policy(policy, folder / folders.POLICY)
     write_training_queries(folder / folders.POLICY, cells.queries)
     return policy
@@ -121,7 +121,7 @@ def load_policy(
     kept = policy_folder(place, runs_folder)
     if kept is not None:
         return policies.load_policy(kept, read_writer=read_writer or language_writer)
-    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+    with SqliteStore(find_run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = read_header(store)
         if folders.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
@@ -143,9 +143,9 @@ def learnt_from(place: str | Path, *, runs_folder: str | Path = "runs") -> froze
     kept = policy_folder(place, runs_folder)
     if kept is not None:
         return read_training_queries(kept)
-    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+    with SqliteStore(find_run_log(str(place), Path(runs_folder)), read_only=True) as store:
         splits = read_examples(store)
-    return frozenset(query_digest(one.input) for name, part in splits.items() if name != "test" for one in part)
+    return frozenset(digest_query(one.input) for name, part in splits.items() if name != "test" for one in part)
 
 
 def is_logged(place: str | Path, runs_folder: str | Path = "runs") -> bool:
@@ -165,10 +165,10 @@ def settings_of_source(sources: Sequence[str], folder: Path) -> dict[str, Any]:
 
     Empty where all sources are files. Raises `ConfigError` for a run whose task or target has no name.
     """
-    named = [source for source in sources if not is_file(source)]
+    named = [source for source in sources if not is_record_file(source)]
     if not named:
         return {}
-    with SqliteStore(run_log(named[0], folder), read_only=True) as store:
+    with SqliteStore(find_run_log(named[0], folder), read_only=True) as store:
         header = read_header(store)
     advice = "call askwell.train from Python, or name them with --config or with --data, --metric and --target"
     return named_settings(header, named[0], parts=("data", "metric", "target"), advice=advice)

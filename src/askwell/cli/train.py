@@ -33,9 +33,9 @@ from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
-from askwell.policies.data.table import table_of
+from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.train_or_not import advise_training
-from askwell.policies.selection.guard import encode_fallback
+from askwell.policies.selection.fallback import encode_fallback
 from askwell.policies.train_job import Trained
 from askwell.runlog import folders
 
@@ -165,11 +165,11 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
     outcomes = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
     folder = Path(config.run.folder) / config.run.name
     cells = outcomes.read()
-    worth = advise_training(table_of(cells), seed=config.run.seed)
+    worth = advise_training(build_table(cells), seed=config.run.seed)
     policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
     if as_json:
         tables.print_json({
-            "run": config.run.name, "headroom": worth_json(worth), "guard": encode_fallback(policy.guard),
+            "run": config.run.name, "headroom": worth_json(worth), "guard": encode_fallback(policy.fallback),
         })  # fmt: skip
         return
     out = Console()

@@ -13,7 +13,7 @@ from askwell.cli.tables import points
 from askwell.core.stats import format_interval
 from askwell.policies.loop_records import LoopResult, encode_loop
 from askwell.policies.multi_loop import Tested
-from askwell.policies.selection.guard import FallbackThreshold
+from askwell.policies.selection.fallback import FallbackThreshold
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import Figures
 from askwell.report.run_report import claim, interval_json
@@ -69,7 +69,7 @@ def training_json(training: Figures) -> dict[str, object]:
     return {
         "finished": training.finished,
         "reason": training.reason,
-        "worth_it": training.worth_it,
+        "worth_it": training.is_worthwhile,
         "verdict": training.verdict,
         "static_prompt": training.baseline.instruction,
         "keeps_static": training.keeps_baseline,
@@ -97,8 +97,8 @@ def _switched(guard: FallbackThreshold) -> str:
 
 def selection_sentence(policy: SelectionPolicy) -> str:
     """Describe a policy that selects among logged prompts, and its gain."""
-    guard = policy.guard
+    fallback = policy.fallback
     return (
         f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
-        f"{100 * guard.gain:+.1f} points, {100 * guard.switch_rate:.0f} % of the queries switched."
+        f"{100 * fallback.gain:+.1f} points, {100 * fallback.switch_rate:.0f} % of the queries switched."
     )

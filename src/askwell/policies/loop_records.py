@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from askwell.core.stats import Interval, IntervalMethod
 from askwell.core.types import Event, Prompt
-from askwell.policies.selection.guard import FallbackThreshold, decode_fallback, encode_fallback
+from askwell.policies.selection.fallback import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 
 Purpose = Literal["collect", "dev", "test"]

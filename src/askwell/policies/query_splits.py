@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from askwell.core.errors import DataError
 from askwell.core.types import Example, Split
-from askwell.policies.data.outcomes import PairOutcomes, only_target, without
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries, keep_queries
 from askwell.tasks.splits import check_disjoint, normalize_question, split
 
 MIN_LOGGED = 8
@@ -71,8 +71,8 @@ def split_queries(
     check_disjoint({"train": collection, "dev": dev, "test": test})
     unlearnt = [example.input for example in (*dev, *collection)]
     return QuerySplits(
-        train=without(cells, unlearnt),
-        dev=only_target(cells, [example.input for example in dev]),
+        train=drop_queries(cells, unlearnt),
+        dev=keep_queries(cells, [example.input for example in dev]),
         dev_examples=dev,
         collection=collection,
         test=test,

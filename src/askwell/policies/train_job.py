@@ -15,7 +15,7 @@ from askwell.engine.budget import Caps
 from askwell.engine.jobs import OpenRun, TargetSide, open_run
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import PairOutcomes
-from askwell.policies.data.table import baseline_prompt, table_of
+from askwell.policies.data.table import build_table, find_baseline
 from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import load_policy, save_policy
@@ -45,7 +45,7 @@ class Figures:
 
     verdict: str
     """Headroom's closing sentence."""
-    worth_it: bool
+    is_worthwhile: bool
     baseline: Prompt
     """The best single prompt of all logged queries (dev ones among them, test ones not)."""
     loops: tuple[LoopResult, ...] = ()
@@ -104,7 +104,7 @@ class TrainJob:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.baseline)
-            if found.worth_it or self.force:
+            if found.is_worthwhile or self.force:
                 learnt = await self._multi(parts, found.baseline, opened, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
@@ -115,19 +115,19 @@ class TrainJob:
     async def _judged(self, journal: Journal, parts: QuerySplits, show: Show) -> Figures:
         """Measure headroom first, and write it down: without it nothing is trained."""
         show("measuring headroom", 0, 0)
-        logged = PairOutcomes(cells=(*parts.train.cells, *parts.dev.cells))
-        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
+        logged = PairOutcomes(pairs=(*parts.train.pairs, *parts.dev.pairs))
+        table = build_table(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         try:
             worth = advise_training(table, seed=self.settings.seed)
-            worth_it, verdict = worth.worth_it, worth.verdict
+            is_worthwhile, verdict = worth.is_worthwhile, worth.verdict
         except DataError as error:
-            worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        baseline = Prompt(instruction=table.prompts[baseline_prompt(table)], demos=self._demos())
-        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(baseline)}
+            is_worthwhile, verdict = False, f"Not shown: headroom can't be measured: {error}."
+        baseline = Prompt(instruction=table.prompts[find_baseline(table)], demos=self._demos())
+        body = {"verdict": verdict, "worth_it": is_worthwhile, "static": encode_prompt(baseline)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
         return Figures(
             verdict=verdict,
-            worth_it=worth_it,
+            is_worthwhile=is_worthwhile,
             baseline=baseline,
             finished=True,
             reason="one prompt is enough: nothing was trained",
@@ -197,7 +197,7 @@ def figures(store: RunStore) -> Figures | None:
     body = read_result(store)
     found = Figures(
         verdict=cast("str", note.body["verdict"]),
-        worth_it=cast("bool", note.body["worth_it"]),
+        is_worthwhile=cast("bool", note.body["worth_it"]),
         baseline=decode_prompt(cast("Body", note.body["static"])),
         loops=tuple(decode_loops(store.events(kinds=["loop"]))),
     )
