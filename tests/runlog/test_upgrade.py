@@ -106,7 +106,7 @@ def test_a_training_brings_its_policy_along(tmp_path: Path) -> None:
     folder = old_run(tmp_path / "old")
     (folder / "policy").mkdir()
     (folder / "policy" / "policy.json").write_text("{}")
-    transfer.load(folder, tmp_path / "new" / LOG)
+    transfer.import_log(folder, tmp_path / "new" / LOG)
     assert (tmp_path / "new" / "policy" / "policy.json").read_text() == "{}"
 
 

@@ -19,12 +19,12 @@ from askwell.runlog.store import RunStore
 _LONGEST_PARAM = 500
 
 
-def record(store: RunStore, name: str, *, experiment: str, tracking_uri: str | None = None) -> str:
+def record_run(store: RunStore, name: str, *, experiment: str, tracking_uri: str | None = None) -> str:
     """Write a run and return MLflow's id of it.
 
     Raises `StoreError` where nothing has been scored yet, `ConfigError` where MLflow is missing or refuses.
     """
-    found = run_report.report(store)
+    found = run_report.build_report(store)
     if found is None:
         raise StoreError(f"the run {name!r} has not scored its first prompt yet; look again later")
     header = read_header(store)
@@ -40,7 +40,7 @@ def record(store: RunStore, name: str, *, experiment: str, tracking_uri: str | N
             client.log_metric(run_id, metric, value, step=step)
         client.log_text(run_id, found.best.prompt.instruction, "prompt.txt")
         client.log_text(run_id, found.initial.prompt.instruction, "initial_prompt.txt")
-        client.log_text(run_id, json.dumps(run_report.as_json(found), ensure_ascii=False, indent=2), "report.json")
+        client.log_text(run_id, json.dumps(run_report.report_json(found), ensure_ascii=False, indent=2), "report.json")
         client.set_terminated(run_id, status="FINISHED" if found.finished else "RUNNING")
     except mlflow.MlflowException as error:
         raise ConfigError(f"MLflow refuses ({error}); give --tracking-uri of a server that is there") from error

@@ -38,7 +38,7 @@ class ExportedPrompt:
         return self.render(self.prompt, Example(id="", input=_MARK, target=""))
 
 
-def export(found: ExportedPrompt, form: str) -> str:
+def export_prompt(found: ExportedPrompt, form: str) -> str:
     """Return the text of a file. Raises `ConfigError` naming the nearest form."""
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
@@ -51,7 +51,7 @@ def export(found: ExportedPrompt, form: str) -> str:
 
 
 def _text(found: ExportedPrompt) -> str:
-    return reports.prompt_text(found.prompt)
+    return reports.format_prompt(found.prompt)
 
 
 def _json(found: ExportedPrompt) -> str:
@@ -59,7 +59,7 @@ def _json(found: ExportedPrompt) -> str:
         "prompt": found.prompt.instruction,
         "demos": [{"input": demo.input, "target": demo.target} for demo in found.prompt.demos],
         "messages": _with_variable(found, "{input}", lambda text: text),
-        **reports.as_json(found.report),
+        **reports.report_json(found.report),
     }
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
@@ -70,7 +70,7 @@ def _dspy(found: ExportedPrompt) -> str:
         {"prefix": "Input:", "description": "${input}"},
         {"prefix": "Output:", "description": "${output}"},
     ]
-    demos = [{"input": demo.input, "output": _shown(demo)} for demo in found.prompt.demos]
+    demos = [{"input": demo.input, "output": _demo_output(demo)} for demo in found.prompt.demos]
     signature = {"instructions": found.prompt.instruction, "fields": fields}
     state: dict[str, object] = {"traces": [], "train": [], "demos": demos, "signature": signature, "lm": None}
     state["metadata"] = {"dependency_versions": {}}  # of whoever saved it; dspy warns of other ones
@@ -115,20 +115,20 @@ def _with_variable(found: ExportedPrompt, variable: str, escape: Callable[[str],
 def _nunjucks_message(message: Message) -> str:
     """Write a chat message as JSON; the template itself has to quote the question."""
     if _MARK not in message.content:
-        return _raw(json.dumps({"role": message.role, "content": message.content}, ensure_ascii=False))
+        return _escape_template(json.dumps({"role": message.role, "content": message.content}, ensure_ascii=False))
     parts = [json.dumps(part, ensure_ascii=False) for part in message.content.split(_MARK)]
     content = "{{ (" + " + input + ".join(parts) + ") | dump }}"
     return f'{{"role": "{message.role}", "content": {content} }}'
 
 
 def _nunjucks(text: str) -> str:
-    return "{{ input }}".join(_raw(part) for part in text.split(_MARK))
+    return "{{ input }}".join(_escape_template(part) for part in text.split(_MARK))
 
 
-def _raw(text: str) -> str:
+def _escape_template(text: str) -> str:
     """Keep a template engine's hands off a text that holds its marks."""
     return f"{{% raw %}}{text}{{% endraw %}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
 
 
-def _shown(demo: Example) -> str:
+def _demo_output(demo: Example) -> str:
     return demo.target if isinstance(demo.target, str) else demo.target[0]

@@ -10,7 +10,7 @@ from askwell.core.errors import StoreError
 from askwell.report import run_report
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import read_header, read_result, read_spend
-from askwell.runlog.folders import choosers, is_training, log_path, run_names
+from askwell.runlog.folders import is_training, log_path, run_names, selection_policies
 from askwell.runlog.store import RunStore, SqliteStore
 
 
@@ -28,20 +28,20 @@ class RunSummary:
     problem: str = ""
 
 
-def summaries(folder: Path) -> list[RunSummary]:
+def summarize_runs(folder: Path) -> list[RunSummary]:
     """Summarise every run in a folder, by name; one that cannot be read is listed with its problem.
 
     A policy that only chooses among logged prompts asked for nothing and has no log: it is listed as finished.
     """
-    found = [_summary(folder, name) for name in run_names(folder)]
+    found = [_summarize(folder, name) for name in run_names(folder)]
     found += [
         RunSummary(name=name, task="policy that chooses among logged prompts", finished=True)
-        for name in choosers(folder)
+        for name in selection_policies(folder)
     ]
     return sorted(found, key=lambda one: one.name)
 
 
-def _training_summary(name: str, store: RunStore) -> RunSummary:
+def _summarize_training(name: str, store: RunStore) -> RunSummary:
     """A training's line: dev and test are its policy's, where one was found."""
     header = read_header(store)
     loops = [event.body for event in store.events(kinds=["loop"])]
@@ -59,12 +59,12 @@ def _training_summary(name: str, store: RunStore) -> RunSummary:
     )
 
 
-def _summary(folder: Path, name: str) -> RunSummary:
+def _summarize(folder: Path, name: str) -> RunSummary:
     try:
         with SqliteStore(log_path(folder, name), read_only=True) as store:
             header = read_header(store)
-            found = run_report.report(store)
-            training = _training_summary(name, store) if is_training(header) else None
+            found = run_report.build_report(store)
+            training = _summarize_training(name, store) if is_training(header) else None
     except StoreError as error:
         return RunSummary(name=name, problem=str(error))
     task = str(cast("Body", header["config"]).get("name", ""))

@@ -29,7 +29,7 @@ _Scores = Mapping[Prompt, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PromptScores:
     """One prompt's scores on one split, with a 95 % interval; None where the split was not run on it."""
 
     prompt: Prompt
@@ -44,8 +44,8 @@ class Report:
     finished: bool
     reason: str
     """Why the run ended; empty while it has not."""
-    initial: Standing
-    best: Standing
+    initial: PromptScores
+    best: PromptScores
     gain: Interval | None
     optimism: Interval | None
     """Dev minus test score of the winner: how much choosing on dev flattered it."""
@@ -59,12 +59,12 @@ class Report:
     """What the models' servers do not accept, and what was sent instead."""
 
 
-def report(store: RunStore) -> Report | None:
+def build_report(store: RunStore) -> Report | None:
     """Fold a run's log to a report; None before the initial prompt has been scored."""
-    return with_columns(store)[0]
+    return build_report_and_fold(store)[0]
 
 
-def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
+def build_report_and_fold(store: RunStore) -> tuple[Report | None, RunFold]:
     """Return the report together with what it is folded from, for who needs both of a long log."""
     final = read_result(store)  # first: the log may be growing while it is read
     found = fold(store)
@@ -74,16 +74,16 @@ def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
     initial, best = history.candidates[0].prompt, history.best.prompt
     if final:  # which may have been chosen anew, when missing cells were filled
         best = next(one.prompt for one in history.candidates if prompt_id(one.prompt) == final["best"])
-    dev = _scores(found, "dev", [initial, best])
-    test = _scores(found, "test", [initial, best] if final else [])
-    ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
+    dev = _scores_of_prompts(found, "dev", [initial, best])
+    test = _scores_of_prompts(found, "test", [initial, best] if final else [])
+    ours, theirs = pair_scores(test.get(best, {}), test.get(initial, {}))
     spent = read_spend(store)
     flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
     folded = Report(
         finished=final is not None,
         reason=cast("str", final["reason"]) if final else "",
-        initial=_standing(initial, dev, test),
-        best=_standing(best, dev, test),
+        initial=_score_prompt(initial, dev, test),
+        best=_score_prompt(best, dev, test),
         gain=paired_difference(ours, theirs) if ours and best != initial else None,
         optimism=flattery,
         curve=found.curve,
@@ -95,10 +95,10 @@ def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
     return folded, found
 
 
-Changed = Literal["same", "gone", "new"]
+ChangeKind = Literal["same", "gone", "new"]
 
 
-def word_changes(before: str, after: str) -> Iterator[tuple[Changed, str]]:
+def diff_words(before: str, after: str) -> Iterator[tuple[ChangeKind, str]]:
     """Yield what changed word by word, in order: runs of words that stayed, went and came."""
     old, new = before.split(), after.split()
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
@@ -111,24 +111,24 @@ def word_changes(before: str, after: str) -> Iterator[tuple[Changed, str]]:
             yield "new", " ".join(new[j1:j2])
 
 
-def prompt_diff(before: str, after: str) -> str:
+def format_diff(before: str, after: str) -> str:
     """Show word by word what changed: `[-gone-]` and `{+new+}`, unchanged words as they are."""
     spelt = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
-    return " ".join(spelt[kind].format(words) for kind, words in word_changes(before, after))
+    return " ".join(spelt[kind].format(words) for kind, words in diff_words(before, after))
 
 
-def claim(gain: Interval) -> str:
+def describe_significance(gain: Interval) -> str:
     """Say what may be claimed of a difference: nothing where its interval holds 0."""
     return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
-def as_json(found: Report) -> dict[str, object]:
+def report_json(found: Report) -> dict[str, object]:
     """Return a report as JSON-able values, for `--json`."""
     return {
         "finished": found.finished,
         "reason": found.reason,
-        "initial": _standing_json(found.initial),
-        "best": _standing_json(found.best),
+        "initial": _scores_json(found.initial),
+        "best": _scores_json(found.best),
         "gain": interval_json(found.gain),
         "optimism": interval_json(found.optimism),
         "missing": found.missing,
@@ -160,31 +160,31 @@ def spend_json(spent: Spend) -> dict[str, object]:
     }
 
 
-def paired_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[list[float], list[float]]:
+def pair_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[list[float], list[float]]:
     """Line up two prompts' scores on the examples both have."""
     both = [example_id for example_id in ours if example_id in theirs]
     return [ours[example_id] for example_id in both], [theirs[example_id] for example_id in both]
 
 
-def _scores(found: RunFold, split: Split, prompts: Sequence[Prompt]) -> _Scores:
+def _scores_of_prompts(found: RunFold, split: Split, prompts: Sequence[Prompt]) -> _Scores:
     return {prompt: found.scores_of(prompt, split) for prompt in prompts}
 
 
-def _standing(prompt: Prompt, dev: _Scores, test: _Scores) -> Standing:
-    return Standing(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
+def _score_prompt(prompt: Prompt, dev: _Scores, test: _Scores) -> PromptScores:
+    return PromptScores(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
 
 
 def _interval(scores: Mapping[str, float] | None) -> Interval | None:
     return mean_interval(list(scores.values())) if scores else None
 
 
-def prompt_text(prompt: Prompt) -> str:
+def format_prompt(prompt: Prompt) -> str:
     """Return the instruction, exactly, and below it the demonstrations, if it has any, as questions and answers."""
     shown = [f"{demo.input}\n{shown_target(demo)}" for demo in prompt.demos]
     return "\n\n".join([prompt.instruction, *shown])
 
 
-def _standing_json(standing: Standing) -> Body:
+def _scores_json(standing: PromptScores) -> Body:
     demos = [{"input": demo.input, "target": shown_target(demo)} for demo in standing.prompt.demos]
     return {
         "prompt": standing.prompt.instruction,

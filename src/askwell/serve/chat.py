@@ -16,22 +16,22 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Message, Outcome, Request
 from askwell.models.request_key import request_key
 
-_FINISH: Mapping[Outcome, str] = {"truncated": "length", "refused": "content_filter"}
+_FINISH_REASONS: Mapping[Outcome, str] = {"truncated": "length", "refused": "content_filter"}
 _LARGEST_BODY = 16 * 1024 * 1024
 
 
-class _Turn(BaseModel):
+class _ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[dict[str, Any]]
 
 
-class _Body(BaseModel):
+class _ChatRequest(BaseModel):
     """The part of a chat request that askwell's models understand; what else clients send is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: str
-    messages: list[_Turn] = Field(min_length=1)
+    messages: list[_ChatMessage] = Field(min_length=1)
     temperature: float | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
@@ -45,14 +45,16 @@ def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperat
 
     async def chat(http: web.Request) -> web.StreamResponse:
         try:
-            body = _Body.model_validate_json(await http.read())
+            body = _ChatRequest.model_validate_json(await http.read())
         except ValidationError as error:
-            return _error(400, "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors()))
+            return _error_response(
+                400, "; ".join(f"{_format_location(one['loc'])}: {one['msg']}" for one in error.errors())
+            )
         model = models.get(body.model)
         if model is None:
-            return _error(404, f"The model {body.model!r} does not exist; this server has {sorted(models)}")
+            return _error_response(404, f"The model {body.model!r} does not exist; this server has {sorted(models)}")
         request = Request(
-            messages=tuple(_message(turn) for turn in body.messages),
+            messages=tuple(_decode_message(turn) for turn in body.messages),
             temperature=temperature if body.temperature is None else body.temperature,
             max_tokens=body.max_completion_tokens or body.max_tokens or max_tokens,
             seed=body.seed,
@@ -61,9 +63,9 @@ def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperat
         found = await asyncio.gather(*[model.complete(draw) for draw in draws])
         failed = next((one for one in found if one.outcome == "failed"), None)
         if failed is not None:
-            return _error(400 if failed.fault == "bad_request" else 503, failed.error)
-        answer = _answer(body.model, request_key(model.name, request), found)
-        return await _streamed(http, answer) if body.stream else web.json_response(answer)
+            return _error_response(400 if failed.fault == "bad_request" else 503, failed.error)
+        answer = _encode_answer(body.model, request_key(model.name, request), found)
+        return await _stream_answer(http, answer) if body.stream else web.json_response(answer)
 
     async def listing(_: web.Request) -> web.Response:
         entries = [{"id": name, "object": "model", "created": 0, "owned_by": "askwell"} for name in models]
@@ -80,13 +82,13 @@ def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperat
     return app
 
 
-def _message(turn: _Turn) -> Message:
+def _decode_message(turn: _ChatMessage) -> Message:
     parts = [{"text": turn.content}] if isinstance(turn.content, str) else turn.content
     text = "".join(str(part.get("text", "")) for part in parts)
     return Message(role="system" if turn.role == "developer" else turn.role, content=text)
 
 
-def _answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
+def _encode_answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
     prompt = found[0].usage.prompt_tokens
     completion = sum(one.usage.completion_tokens for one in found)
     return {
@@ -98,7 +100,7 @@ def _answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
             {
                 "index": index,
                 "message": {"role": "assistant", "content": one.text},
-                "finish_reason": _FINISH.get(one.outcome, "stop"),
+                "finish_reason": _FINISH_REASONS.get(one.outcome, "stop"),
                 "logprobs": None,
             }
             for index, one in enumerate(found)
@@ -107,7 +109,7 @@ def _answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
     }
 
 
-async def _streamed(http: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+async def _stream_answer(http: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
     """Send the finished answer as server-sent events: clients that insist on streaming are served too."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(http)
@@ -124,11 +126,11 @@ async def _streamed(http: web.Request, answer: dict[str, Any]) -> web.StreamResp
     return response
 
 
-def _error(status: int, message: str) -> web.Response:
+def _error_response(status: int, message: str) -> web.Response:
     kind = "invalid_request_error" if status < 500 else "server_error"
     code = "model_not_found" if status == 404 else None
     return web.json_response({"error": {"message": message, "type": kind, "param": None, "code": code}}, status=status)
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
+def _format_location(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc) or "body"

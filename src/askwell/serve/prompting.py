@@ -12,31 +12,31 @@ from askwell.core.protocols import ChatModel, Policy, Render
 from askwell.core.types import Completion, Example, Message, Prompt, Request
 from askwell.models.micro_batching import MicroBatcher
 
-Turns = Sequence[dict[str, Any]]
+ChatMessages = Sequence[dict[str, Any]]
 """Chat messages as clients send them: "role", and "content" as a text or as parts."""
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
-class Prompting:
+class PromptInserter:
     """Asks a policy for many queries at once (those that arrive together), in a thread of its own."""
 
     def __init__(self, policy: Policy, render: Render) -> None:
         self._render = render
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="askwell-policy")
         self._batcher = MicroBatcher[str, Prompt](
-            policy.prompts_for, len, lambda: self._thread, batch_size=BATCH, max_cost=10**9
+            policy.prompts_for, len, lambda: self._thread, batch_size=BATCH_SIZE, max_cost=10**9
         )
 
-    async def prompted(self, turns: Turns) -> tuple[list[dict[str, Any]], Prompt]:
+    async def prompted(self, turns: ChatMessages) -> tuple[list[dict[str, Any]], Prompt]:
         """Return the messages to be sent, and the prompt in them. Raises `DataError` where no user message is."""
         place = max((at for at, turn in enumerate(turns) if turn.get("role") == "user"), default=-1)
         if place < 0:
             raise DataError("the request has no user message: the last one is the query that gets a prompt")
-        query, others = _split(turns[place].get("content"))
+        query, others = _split_content(turns[place].get("content"))
         prompt = await self._batcher.submit(query)
         rendered = self._render(prompt, Example(id="", input=query, target=""))
-        return [*_joined(turns[:place], rendered, others), *turns[place + 1 :]], prompt
+        return [*_merge_messages(turns[:place], rendered, others), *turns[place + 1 :]], prompt
 
     def close(self) -> None:
         """Let the thread go."""
@@ -44,11 +44,11 @@ class Prompting:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompted:
+class PromptedModel:
     """A model whose every request gets its prompt from a policy: for targets that live in this process."""
 
     inner: ChatModel
-    prompting: Prompting
+    prompting: PromptInserter
     name: str = field(default="askwell")
 
     async def complete(self, request: Request) -> Completion:
@@ -65,7 +65,7 @@ class Prompted:
         await self.inner.aclose()
 
 
-def _split(content: object) -> tuple[str, list[dict[str, Any]]]:
+def _split_content(content: object) -> tuple[str, list[dict[str, Any]]]:
     """The text of a message, and its other parts (images)."""
     if isinstance(content, str):
         return content, []
@@ -74,7 +74,9 @@ def _split(content: object) -> tuple[str, list[dict[str, Any]]]:
     return text, [part for part in parts if part.get("type", "text") != "text"]
 
 
-def _joined(before: Turns, rendered: Sequence[Message], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _merge_messages(
+    before: ChatMessages, rendered: Sequence[Message], others: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """What came before the query, then what was rendered; two system messages become one, other parts stay."""
     earlier, later = [dict(turn) for turn in before], [{"role": one.role, "content": one.content} for one in rendered]
     system = next((turn for turn in earlier if turn.get("role") in {"system", "developer"}), None)

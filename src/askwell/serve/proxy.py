@@ -13,13 +13,13 @@ from aiohttp import web
 
 from askwell.core.errors import DataError
 from askwell.models.http.endpoint import Endpoint
-from askwell.serve.prompting import Prompting
+from askwell.serve.prompting import PromptInserter
 
 PROMPT_HEADER = "X-Askwell-Prompt"
 """Response header with the instruction that was sent, percent-encoded."""
 
 _LARGEST_BODY = 64 * 1024 * 1024
-_KEPT_HEADERS = ("Content-Type", "Retry-After", "X-Request-Id", "OpenAI-Processing-Ms")
+_FORWARDED_HEADERS = ("Content-Type", "Retry-After", "X-Request-Id", "OpenAI-Processing-Ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -34,7 +34,7 @@ class Upstream:
     """Without a byte from upstream; a stream may last longer."""
 
 
-def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.Application:
+def proxy_app(prompting: PromptInserter, upstream: Upstream, *, name: str) -> web.Application:
     """Return an application that serves the policy's model under `name`.
 
     The request goes upstream as it came (tools, sampling, streaming) but for its messages and its model; the answer
@@ -55,10 +55,10 @@ def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.App
 
     async def chat(http: web.Request) -> web.StreamResponse:
         try:
-            body = _body(await http.read())
+            body = _parse_body(await http.read())
             messages, prompt = await prompting.prompted(body["messages"])
         except DataError as error:
-            return _error(400, str(error), "invalid_request_error")
+            return _error_response(400, str(error), "invalid_request_error")
         sent = {**body, "messages": messages, "model": upstream.model}
         shown = urllib.parse.quote(prompt.instruction)
         try:
@@ -68,10 +68,10 @@ def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.App
                 allow_redirects=False,
                 proxy=upstream.endpoint.proxy(),
             ) as answer:
-                return await _passed_on(http, answer, shown)
+                return await _forward(http, answer, shown)
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            return _error(502, f"no answer from {upstream.endpoint.shown}: {reason}", "upstream_error")
+            return _error_response(502, f"no answer from {upstream.endpoint.shown}: {reason}", "upstream_error")
 
     async def listing(_: web.Request) -> web.Response:
         return web.json_response(
@@ -84,7 +84,7 @@ def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.App
     return app
 
 
-def _body(raw: bytes) -> dict[str, Any]:
+def _parse_body(raw: bytes) -> dict[str, Any]:
     try:
         read: object = json.loads(raw)
     except ValueError as error:
@@ -97,9 +97,9 @@ def _body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-async def _passed_on(http: web.Request, answer: aiohttp.ClientResponse, prompt: str) -> web.StreamResponse:
+async def _forward(http: web.Request, answer: aiohttp.ClientResponse, prompt: str) -> web.StreamResponse:
     """Hand on status, the headers that matter to a client, and every chunk as it comes."""
-    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+    headers = {name: answer.headers[name] for name in _FORWARDED_HEADERS if name in answer.headers}
     response = web.StreamResponse(status=answer.status, headers={**headers, PROMPT_HEADER: prompt})
     await response.prepare(http)
     async for chunk in answer.content.iter_any():
@@ -108,5 +108,5 @@ async def _passed_on(http: web.Request, answer: aiohttp.ClientResponse, prompt: 
     return response
 
 
-def _error(status: int, message: str, kind: str) -> web.Response:
+def _error_response(status: int, message: str, kind: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": kind, "param": None, "code": None}}, status=status)

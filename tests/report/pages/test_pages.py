@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import askwell
 from askwell.cli.main import main
-from askwell.report.pages import page
+from askwell.report.pages import render_page
 from askwell.runlog.store import SqliteStore
 from tests.api.test_optimize import DATA, optimize, optimizer
 from tests.api.test_train import logged, plain, train
@@ -29,7 +29,7 @@ def call(*arguments: object) -> Result:
 
 def of(folder: Path, form: str = "html") -> str:
     with SqliteStore(folder / "log.db", read_only=True) as store:
-        return page(store, folder.name, form)
+        return render_page(store, folder.name, form)
 
 
 def seen(folder: Path) -> Read:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from askwell.core.errors import ConfigError, nearest
-from askwell.report.pages.content import read_story
-from askwell.report.pages.markdown import run_markdown, training_markdown
+from askwell.report.pages.content import read_optimization
+from askwell.report.pages.markdown import optimization_markdown, training_markdown
 from askwell.report.pages.optimization import optimization_page
 from askwell.report.pages.training import read_training, training_page
 from askwell.runlog.fold import read_header
@@ -14,7 +14,7 @@ from askwell.runlog.store import RunStore
 FORMATS = ("html", "md")
 
 
-def page(store: RunStore, name: str, form: str = "html") -> str:
+def render_page(store: RunStore, name: str, form: str = "html") -> str:
     """Return the page of a run or of a training, whichever the log is; any text in it can be written as UTF-8.
 
     Raises `ConfigError` where it is too early, or for an unknown format.
@@ -25,6 +25,6 @@ def page(store: RunStore, name: str, form: str = "html") -> str:
         found = read_training(store, name)
         text = training_page(found) if form == "html" else training_markdown(found)
     else:
-        told = read_story(store, name)
-        text = optimization_page(told) if form == "html" else run_markdown(told)
+        told = read_optimization(store, name)
+        text = optimization_page(told) if form == "html" else optimization_markdown(told)
     return text.encode("utf-8", "replace").decode("utf-8")  # a prompt or a name may hold half a surrogate pair

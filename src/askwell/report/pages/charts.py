@@ -16,7 +16,7 @@ WIDTH = 720
 _LEFT, _RIGHT, _TOP, _BOTTOM = 120, 20, 14, 28
 _ROW = 34
 _HEIGHT = 260
-_LEAST = 0.1
+_LEAST_RANGE = 0.1
 """Least range of an upright axis: equal scores are not blown up to differences."""
 
 
@@ -62,7 +62,7 @@ class Series:
     ours: bool = True
 
 
-def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+def axis_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     """Return round values that span low..high (the first at most low, the last at least high): the axis' own range."""
     rough = max(high - low, 1e-9) / most
     scale = 10.0 ** math.floor(math.log10(rough))
@@ -75,7 +75,7 @@ def interval_chart(rows: Sequence[ChartRow]) -> Html:
     """Draw scores with their intervals on the scale 0..100, one row each."""
     height = _TOP + _ROW * len(rows) + _BOTTOM
     x = Axis(low=0.0, high=1.0, start=_LEFT, end=WIDTH - _RIGHT)
-    marks = [_column(x, value, _TOP, height - _BOTTOM) for value in ticks(0.0, 1.0, most=5)]
+    marks = [_x_mark(x, value, _TOP, height - _BOTTOM) for value in axis_ticks(0.0, 1.0, most=5)]
     for place, row in enumerate(rows):
         y = _TOP + _ROW * (place + 0.5)
         low, middle, high = (x.at(value) for value in (row.interval.low, row.interval.estimate, row.interval.high))
@@ -96,14 +96,14 @@ def curve_chart(dots: Sequence[Dot], best: Sequence[tuple[int, float]], *, label
     """Draw a search: each candidate at its step, and the best full score so far as a line."""
     steps = [dot.step for dot in dots] + [step for step, _ in best]
     values = [dot.score for dot in dots] + [score for _, score in best]
-    top = max(*values, _LEAST)
-    grid = ticks(min(*values, top - _LEAST), top)
+    top = max(*values, _LEAST_RANGE)
+    grid = axis_ticks(min(*values, top - _LEAST_RANGE), top)
     y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
     x = Axis(low=-0.5, high=max(*steps, 1) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
-    marks = [*(_line(y, value) for value in grid), *_steps(x, max(steps))]
+    marks = [*(_y_mark(y, value) for value in grid), *_step_labels(x, max(steps))]
     for dot in dots:
         kind = "dot theirs cut" if dot.partial else "dot theirs"
-        shift = _spread(dot)
+        shift = _jitter(dot)
         marks.append(
             el("circle", el("title", dot.title), cx=x.at(dot.step) + shift, cy=y.at(dot.score), r=4, class_=kind)
         )
@@ -119,10 +119,10 @@ def gain_chart(series: Sequence[Series], *, label: str) -> Html:
     """Draw gains with their intervals by loop, and the line of no gain."""
     bounds = [bound for one in series for _, gain in one.gains for bound in (gain.low, gain.high)]
     loops = [loop for one in series for loop, _ in one.gains]
-    grid = ticks(min(*bounds, -_LEAST / 2), max(*bounds, _LEAST / 2))
+    grid = axis_ticks(min(*bounds, -_LEAST_RANGE / 2), max(*bounds, _LEAST_RANGE / 2))
     y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
     x = Axis(low=-0.5, high=max(loops) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
-    marks = [*(_line(y, value) for value in grid), *_steps(x, max(loops), name="loop")]
+    marks = [*(_y_mark(y, value) for value in grid), *_step_labels(x, max(loops), name="loop")]
     marks.append(el("line", x1=x.start, x2=x.end, y1=y.at(0.0), y2=y.at(0.0), class_="zero"))
     for place, one in enumerate(series):
         colour = "ours" if one.ours else "theirs"
@@ -152,7 +152,7 @@ def _svg(height: float, marks: Sequence[Html], label: str) -> Html:
     return el("svg", *marks, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
 
 
-def _column(x: Axis, value: float, top: float, bottom: float) -> Html:
+def _x_mark(x: Axis, value: float, top: float, bottom: float) -> Html:
     across = x.at(value)
     return el(
         "g",
@@ -161,7 +161,7 @@ def _column(x: Axis, value: float, top: float, bottom: float) -> Html:
     )
 
 
-def _line(y: Axis, value: float) -> Html:
+def _y_mark(y: Axis, value: float) -> Html:
     up = y.at(value)
     return el(
         "g",
@@ -170,7 +170,7 @@ def _line(y: Axis, value: float) -> Html:
     )
 
 
-def _steps(x: Axis, last: int, *, name: str = "step") -> list[Html]:
+def _step_labels(x: Axis, last: int, *, name: str = "step") -> list[Html]:
     every = max(1, math.ceil((last + 1) / 20))
     return [
         el("text", f"{name} {step}" if step == 0 else str(step), x=x.at(step), y=_HEIGHT - 8, text_anchor="middle")
@@ -178,6 +178,6 @@ def _steps(x: Axis, last: int, *, name: str = "step") -> list[Html]:
     ]
 
 
-def _spread(dot: Dot) -> float:
+def _jitter(dot: Dot) -> float:
     """Move a dot aside by its title, the same each time, so that equal scores don't hide each other."""
     return (sum(dot.title.encode("utf-8", "replace")) % 17 - 8) * 0.9

@@ -28,12 +28,12 @@ _OPTIMIZATION = {
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Examples listed on each side: made right, made wrong."""
-_FAR = 5_000
+_LARGE_GAP = 5_000
 """Events: a gap between two that are wanted over which a new query is cheaper than reading on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+class RankedPrompt:
     """One prompt of the search on the dev split."""
 
     id: str
@@ -54,7 +54,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ExampleChange:
     """An example of the dev split under two prompts."""
 
     example: Example
@@ -63,29 +63,29 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class ExampleChanges:
     """What happened on the examples both were asked on; the first so many of each kind, and how many there are."""
 
-    fixed: tuple[Change, ...]
-    broken: tuple[Change, ...]
+    fixed: tuple[ExampleChange, ...]
+    broken: tuple[ExampleChange, ...]
     n_fixed: int
     n_broken: int
     n_same: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStory:
+class OptimizationContent:
     """An optimization."""
 
     name: str
     header: Body
     report: Report
     trajectory: Trajectory
-    ranked: tuple[Ranked, ...]
+    ranked: tuple[RankedPrompt, ...]
     """Best first, full scores before partial ones; `SHOWN_PROMPTS` at the most."""
     tried: int
     """Different prompts in all."""
-    changes: Changes
+    changes: ExampleChanges
 
     @property
     def config(self) -> Body:
@@ -93,25 +93,27 @@ class RunStory:
         return cast("Body", self.header["config"])
 
 
-def read_story(store: RunStore, name: str) -> RunStory:
+def read_optimization(store: RunStore, name: str) -> OptimizationContent:
     """Read a run. Raises `ConfigError` before its first prompt has been scored."""
-    found, folded = run_report.with_columns(store)
+    found, folded = run_report.build_report_and_fold(store)
     if found is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
-    ranked, tried = _ranked(folded)
+    ranked, tried = _rank_prompts(folded)
     pair = (found.initial.prompt, found.best.prompt)
-    return RunStory(
+    return OptimizationContent(
         name=name,
         header=read_header(store),
         report=found,
         trajectory=folded.trajectory,
         ranked=tuple(ranked),
         tried=tried,
-        changes=changes(store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
+        changes=compare_replies(
+            store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}
+        ),
     )
 
 
-def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Changes:
+def compare_replies(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> ExampleChanges:
     """Set two prompts beside each other on examples asked for a dev score: example id -> (before, after).
 
     Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
@@ -133,15 +135,15 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     splits = read_examples(store).items()
     examples = {one.id: one for split, members in splits for one in members if split != "test"}
     found = [
-        Change(example=examples[example], before=before, after=after)
+        ExampleChange(example=examples[example], before=before, after=after)
         for example, pair in pairs.items()
-        if (before := _averaged(replies.get((example, prompt_id(pair[0])), ())))
-        and (after := _averaged(replies.get((example, prompt_id(pair[1])), ())))
+        if (before := _average(replies.get((example, prompt_id(pair[0])), ())))
+        and (after := _average(replies.get((example, prompt_id(pair[1])), ())))
         and example in examples
     ]
     fixed = [one for one in found if _difference(one) > 0]
     broken = [one for one in found if _difference(one) < 0]
-    return Changes(
+    return ExampleChanges(
         fixed=tuple(sorted(fixed, key=lambda one: -_difference(one))[:SHOWN_CHANGES]),
         broken=tuple(sorted(broken, key=_difference)[:SHOWN_CHANGES]),
         n_fixed=len(fixed),
@@ -150,14 +152,14 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
     )
 
 
-def _ranked(folded: RunFold) -> tuple[list[Ranked], int]:
+def _rank_prompts(folded: RunFold) -> tuple[list[RankedPrompt], int]:
     """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
     last = {one.prompt: one for one in folded.trajectory.candidates}
     scores = {prompt: list(folded.scores_of(prompt, "dev").values()) for prompt in last}
     scored = [one for one in last.values() if scores[one.prompt]]
     best = sorted(scored, key=lambda one: (one.partial, -fmean(scores[one.prompt]), one.step))[:SHOWN_PROMPTS]
     rows = [
-        Ranked(
+        RankedPrompt(
             id=prompt_id(one.prompt),
             prompt=one.prompt,
             step=one.step,
@@ -171,26 +173,26 @@ def _ranked(folded: RunFold) -> tuple[list[Ranked], int]:
 
 def _events_at(store: RunStore, places: Sequence[int]) -> Iterator[Event]:
     """Read the events at ascending positions, without reading all those between them where they are far apart."""
-    at = -_FAR - 2
+    at = -_LARGE_GAP - 2
     events: Iterator[Event] = iter(())
     for place in places:
-        if place - at > _FAR:
+        if place - at > _LARGE_GAP:
             events = store.events(after=place - 1, kinds=["rollout"])
         found = next(event for event in events if event.position == place)
         at = place
         yield found
 
 
-def _averaged(replies: Sequence[Reply]) -> Reply | None:
+def _average(replies: Sequence[Reply]) -> Reply | None:
     """Return the first reply with the mean score of all; None where there is none."""
     return replace(replies[0], value=fmean(reply.value for reply in replies)) if replies else None
 
 
-def _difference(one: Change) -> float:
+def _difference(one: ExampleChange) -> float:
     return one.after.value - one.before.value
 
 
-def names_of(header: Body) -> Iterable[tuple[str, str]]:
+def list_facts(header: Body) -> Iterable[tuple[str, str]]:
     """Say what a run was made of: its task, models and preset, and the seed."""
     config = cast("Mapping[str, object]", header["config"])
     places = _TRAINING if is_training(header) else _OPTIMIZATION

@@ -7,35 +7,35 @@ from collections.abc import Iterable, Iterator
 
 from askwell.core.stats import Interval, format_interval
 from askwell.report.pages import optimization, training
-from askwell.report.pages.content import RunStory, names_of
-from askwell.report.pages.training import TrainingStory
-from askwell.report.run_report import prompt_diff, prompt_text
+from askwell.report.pages.content import OptimizationContent, list_facts
+from askwell.report.pages.training import TrainingContent
+from askwell.report.run_report import format_diff, format_prompt
 
 
-def run_markdown(told: RunStory) -> str:
+def optimization_markdown(told: OptimizationContent) -> str:
     """Return an optimization."""
     found = told.report
     rows = [
-        (name, _score(standing.dev), _score(standing.test))
+        (name, _format_score(standing.dev), _format_score(standing.test))
         for name, standing in (("initial", found.initial), ("optimized", found.best))
     ]
     spend = [
-        (role, f"{one.calls:,}", f"{one.prompt_tokens:,} + {one.completion_tokens:,}", _money(one.cost_usd))
+        (role, f"{one.calls:,}", f"{one.prompt_tokens:,} + {one.completion_tokens:,}", _format_cost(one.cost_usd))
         for role, one in found.spend.items()
     ]
-    return _joined([
-        f"## {_inline(told.name)}",
-        " · ".join(f"{what} {_inline(value)}" for what, value in names_of(told.header)),
-        f"**{optimization.outcome(found)}**",
+    return _join_parts([
+        f"## {_escape_inline(told.name)}",
+        " · ".join(f"{what} {_escape_inline(value)}" for what, value in list_facts(told.header)),
+        f"**{optimization.describe_optimization(found)}**",
         _table(("", "dev", "held-out test"), rows),
         "The prompt:",
-        _fenced(prompt_text(found.best.prompt)),
-        *_changed(found.initial.prompt.instruction, found.best.prompt.instruction),
+        _fence(format_prompt(found.best.prompt)),
+        *_diff_parts(found.initial.prompt.instruction, found.best.prompt.instruction),
         _table(("model", "calls", "tokens in + out", "US dollars"), spend),
     ])  # fmt: skip
 
 
-def training_markdown(told: TrainingStory) -> str:
+def training_markdown(told: TrainingContent) -> str:
     """Return a training."""
     found = told.figures
     rows = [
@@ -48,28 +48,28 @@ def training_markdown(told: TrainingStory) -> str:
         )
         for one in found.loops
     ]
-    return _joined([
-        f"## {_inline(told.name)}",
-        " · ".join(f"{what} {_inline(value)}" for what, value in names_of(told.header)),
-        f"**{training.outcome(found)}**",
-        f"Headroom: {_inline(found.verdict)}",
+    return _join_parts([
+        f"## {_escape_inline(told.name)}",
+        " · ".join(f"{what} {_escape_inline(value)}" for what, value in list_facts(told.header)),
+        f"**{training.describe_training(found)}**",
+        f"Headroom: {_escape_inline(found.verdict)}",
         *([_table(("loop", "new pairs", "unguarded gain", "guarded gain", "calls so far"), rows)] if rows else []),
         "The best single prompt:",
-        _fenced(prompt_text(found.baseline)),
+        _fence(format_prompt(found.baseline)),
     ])  # fmt: skip
 
 
-def _changed(before: str, after: str) -> Iterator[str]:
+def _diff_parts(before: str, after: str) -> Iterator[str]:
     if before != after:
         yield "Against the initial prompt, word by word:"
-        yield _fenced(prompt_diff(before, after))
+        yield _fence(format_diff(before, after))
 
 
-def _score(interval: Interval | None) -> str:
+def _format_score(interval: Interval | None) -> str:
     return "" if interval is None else format_interval(interval)
 
 
-def _money(cost: float | None) -> str:
+def _format_cost(cost: float | None) -> str:
     return "not known" if cost is None else f"{cost:.4f}"
 
 
@@ -79,17 +79,17 @@ def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     """Put a text into a fence longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
 
 
-def _inline(text: str) -> str:
+def _escape_inline(text: str) -> str:
     """Keep a name from being read as markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
-def _joined(parts: Iterable[str]) -> str:
+def _join_parts(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -26,7 +26,7 @@ Child: TypeAlias = "Html | str | Iterable[Child]"
 def el(tag: str, *children: Child, **attributes: str | float) -> Html:
     """Make one element. `class_` is the attribute class, `stroke_width` is stroke-width."""
     spelt = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_number(value), quote=True)}"'
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_format_value(value), quote=True)}"'
         for name, value in attributes.items()
     )
     if tag in _VOID:
@@ -79,7 +79,7 @@ def _texts(children: Iterable[Child]) -> Iterable[str]:
             yield from _texts(child)
 
 
-def _number(value: str | float) -> str:
+def _format_value(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 

@@ -6,47 +6,47 @@ from collections.abc import Iterator
 
 from askwell.core.stats import format_interval
 from askwell.report.pages.blocks import (
-    changed,
+    example_changes,
     figure,
-    gained,
+    footer,
+    format_gain,
     heading,
-    made_by,
+    remark,
     section,
-    settings,
-    soft,
+    settings_block,
     spend_table,
     verdict,
 )
 from askwell.report.pages.charts import ChartRow, Dot, curve_chart, interval_chart
-from askwell.report.pages.content import Ranked, RunStory, names_of
+from askwell.report.pages.content import OptimizationContent, RankedPrompt, list_facts
 from askwell.report.pages.markup import Html, document, el, table
-from askwell.report.run_report import Report, prompt_text, word_changes
+from askwell.report.run_report import Report, diff_words, format_prompt
 
 _MOST_DOTS = 2_000
 
 
-def optimization_page(told: RunStory) -> str:
+def optimization_page(told: OptimizationContent) -> str:
     """Return the whole page."""
     return document(f"{told.name} · askwell", *_parts(told))
 
 
-def _parts(told: RunStory) -> Iterator[Html]:
+def _parts(told: OptimizationContent) -> Iterator[Html]:
     found = told.report
-    yield heading(told.name, names_of(told.header))
-    yield verdict(outcome(found), found.gain)
+    yield heading(told.name, list_facts(told.header))
+    yield verdict(describe_optimization(found), found.gain)
     yield from _notes(found)
     yield section("Scores", *_scores(found))
     yield section("Search", *_search(told))
-    yield section("The prompt", el("pre", prompt_text(found.best.prompt)), *_diff(found))
+    yield section("The prompt", el("pre", format_prompt(found.best.prompt)), *_diff(found))
     if found.best.prompt != found.initial.prompt:
-        yield section("Dev examples", *changed(told.changes, "the initial prompt", "the optimized one"))
-    yield section(f"Prompts tried: {told.tried:,}", _ranked(told.ranked, told.tried))
-    yield section("Paid for", spend_table(found.spend), *[soft(f"Learnt: {one}.") for one in found.quirks])
-    yield section("Settings", settings(told.config))
-    yield made_by()
+        yield section("Dev examples", *example_changes(told.changes, "the initial prompt", "the optimized one"))
+    yield section(f"Prompts tried: {told.tried:,}", _prompts_table(told.ranked, told.tried))
+    yield section("Paid for", spend_table(found.spend), *[remark(f"Learnt: {one}.") for one in found.quirks])
+    yield section("Settings", settings_block(told.config))
+    yield footer()
 
 
-def outcome(found: Report) -> str:
+def describe_optimization(found: Report) -> str:
     """Say in a sentence or two what came of it."""
     before, after = found.initial.test, found.best.test
     if not found.finished:
@@ -57,16 +57,16 @@ def outcome(found: Report) -> str:
     if before is None or after is None or found.gain is None:
         return "Not tested on held-out examples."
     scores = f"Held-out test: {100 * before.estimate:.1f} → {100 * after.estimate:.1f}"
-    return f"{scores}; {gained(found.gain)}, on the same {found.gain.n:,} examples."
+    return f"{scores}; {format_gain(found.gain)}, on the same {found.gain.n:,} examples."
 
 
 def _notes(found: Report) -> Iterator[Html]:
     if found.optimism is not None:
-        yield soft(f"Choosing on dev flattered the winner by {format_interval(found.optimism, signed=True)} points.")
+        yield remark(f"Choosing on dev flattered the winner by {format_interval(found.optimism, signed=True)} points.")
     if found.missing:
-        yield soft(f"Missing: {found.missing:,} cells, in no score. askwell retry asks for them again.")
+        yield remark(f"Missing: {found.missing:,} cells, in no score. askwell retry asks for them again.")
     if found.reason:
-        yield soft(f"Ended: {found.reason}.")
+        yield remark(f"Ended: {found.reason}.")
 
 
 def _scores(found: Report) -> Iterator[Html]:
@@ -79,7 +79,7 @@ def _scores(found: Report) -> Iterator[Html]:
     yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is looked at once.")
 
 
-def _search(told: RunStory) -> Iterator[Html]:
+def _search(told: OptimizationContent) -> Iterator[Html]:
     found = told.report
     dots = [
         Dot(
@@ -101,7 +101,7 @@ def _search(told: RunStory) -> Iterator[Html]:
     )
     if found.raced is not None:
         raced = found.raced
-        yield soft(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
+        yield remark(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
 
 
 def _diff(found: Report) -> Iterator[Html]:
@@ -109,20 +109,18 @@ def _diff(found: Report) -> Iterator[Html]:
     if before == after:
         return
     tags = {"gone": "del", "new": "ins"}
-    yield soft("Against the initial prompt, word by word:")
-    yield el(
-        "pre", [[el(tags[kind], text) if kind in tags else text, " "] for kind, text in word_changes(before, after)]
-    )
+    yield remark("Against the initial prompt, word by word:")
+    yield el("pre", [[el(tags[kind], text) if kind in tags else text, " "] for kind, text in diff_words(before, after)])
 
 
-def _ranked(rows: tuple[Ranked, ...], tried: int) -> Html:
+def _prompts_table(rows: tuple[RankedPrompt, ...], tried: int) -> Html:
     lines = [
         [
             el("code", one.id[:8]),
             str(one.step),
             f"{format_interval(one.score)}{' (part)' if one.partial else ''}",
             f"{one.score.n:,}",
-            prompt_text(one.prompt),
+            format_prompt(one.prompt),
         ]
         for one in rows
     ]

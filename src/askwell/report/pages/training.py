@@ -12,80 +12,82 @@ from askwell.core.types import ModelRole
 from askwell.policies.loop_records import LoopResult, decode_chosen
 from askwell.policies.train_job import Figures, figures
 from askwell.report.pages.blocks import (
-    changed,
+    example_changes,
     figure,
-    gained,
+    footer,
+    format_gain,
     heading,
-    made_by,
+    remark,
     section,
-    settings,
-    soft,
+    settings_block,
     spend_table,
     verdict,
 )
 from askwell.report.pages.charts import ChartRow, Series, gain_chart, interval_chart
-from askwell.report.pages.content import Changes, changes, names_of
+from askwell.report.pages.content import ExampleChanges, compare_replies, list_facts
 from askwell.report.pages.markup import Html, document, el, table
-from askwell.report.run_report import prompt_text
+from askwell.report.run_report import format_prompt
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import Spend, read_header, read_spend
 from askwell.runlog.store import RunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingStory:
+class TrainingContent:
     """All that a training's page tells."""
 
     name: str
     header: Body
     figures: Figures
-    changes: Changes
+    changes: ExampleChanges
     """The single prompt against the best loop's, on dev queries, before the guard."""
     spend: Mapping[ModelRole, Spend]
 
 
-def read_training(store: RunStore, name: str) -> TrainingStory:
+def read_training(store: RunStore, name: str) -> TrainingContent:
     """Read a training. Raises `ConfigError` before its headroom is known."""
     found = figures(store)
     if found is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
     written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
     pairs = {one: (found.baseline, prompt) for one, prompt in written.pairs} if written else {}
-    return TrainingStory(
+    return TrainingContent(
         name=name,
         header=read_header(store),
         figures=found,
-        changes=changes(store, pairs),
+        changes=compare_replies(store, pairs),
         spend=read_spend(store),
     )
 
 
-def training_page(told: TrainingStory) -> str:
+def training_page(told: TrainingContent) -> str:
     """Return the whole page."""
     return document(f"{told.name} · askwell", *_parts(told))
 
 
-def _parts(told: TrainingStory) -> Iterator[Html]:
+def _parts(told: TrainingContent) -> Iterator[Html]:
     found = told.figures
-    yield heading(told.name, names_of(told.header))
-    yield verdict(outcome(found), found.tested.gain if found.tested else None)
-    yield soft(f"Headroom: {found.verdict}")
+    yield heading(told.name, list_facts(told.header))
+    yield verdict(describe_training(found), found.tested.gain if found.tested else None)
+    yield remark(f"Headroom: {found.verdict}")
     if found.reason:
-        yield soft(f"Ended: {found.reason}.")
+        yield remark(f"Ended: {found.reason}.")
     if found.tested is not None:
         yield section("Held-out test", *_test(found))
     if found.loops:
         yield section("Loops", *_loops(found.loops))
-    yield section("The best single prompt", el("pre", prompt_text(found.baseline)))
+    yield section("The best single prompt", el("pre", format_prompt(found.baseline)))
     if told.changes.n_fixed + told.changes.n_broken + told.changes.n_same:
         which = "prompts chosen among the logged ones" if not found.best_loop else f"loop {found.best_loop}'s prompts"
-        yield section("Dev queries", *changed(told.changes, "the single prompt", f"{which}, without the guard,"))
+        yield section(
+            "Dev queries", *example_changes(told.changes, "the single prompt", f"{which}, without the guard,")
+        )
     yield section("Paid for", spend_table({"target": told.spend["target"]}))
-    yield section("Settings", settings(_config(told)))
-    yield made_by()
+    yield section("Settings", settings_block(_config(told)))
+    yield footer()
 
 
-def outcome(found: Figures) -> str:
+def describe_training(found: Figures) -> str:
     """Say what is deployed, and what it gains."""
     if not found.finished:
         return "Not finished."
@@ -96,7 +98,7 @@ def outcome(found: Figures) -> str:
     tested = found.tested
     scores = f"Held-out test: {100 * tested.baseline.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
     own = f"{tested.switch_rate:.0%} of them get a prompt of their own"
-    return f"{scores}; {gained(tested.gain)}, on the same {tested.gain.n:,} queries; {own}."
+    return f"{scores}; {format_gain(tested.gain)}, on the same {tested.gain.n:,} queries; {own}."
 
 
 def _test(found: Figures) -> Iterator[Html]:
@@ -136,5 +138,5 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
     )
 
 
-def _config(told: TrainingStory) -> Body:
+def _config(told: TrainingContent) -> Body:
     return cast("Body", told.header["config"])
