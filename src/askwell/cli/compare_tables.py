@@ -32,8 +32,8 @@ def comparison_table(comparison: PolicyComparison, trainings: Sequence[ComparedT
     """Return one row per policy; switch rate: share of the queries that get another prompt than the baseline prompt."""
     title = f"On {comparison.queries:,} queries × {comparison.prompts:,} prompts: points of 100, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("policy", overflow="fold", min_width=18)
-    for heading in ("score", "paired gain", "switch rate", "n"):
+    table.add_column("policy", overflow="fold", min_width=21)
+    for heading in ("score", "paired gain", "switch\nrate", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
         cells = (format_interval(row.score), _gain(row.gain), _share(row.switch_rate))

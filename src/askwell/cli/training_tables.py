@@ -50,7 +50,7 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
     """
     title = "On dev queries: points of 100, paired gains with 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
-    for heading in ("loop", "new", "baseline", "unguarded gain", "guarded gain", "switch rate", "calls"):
+    for heading in ("loop", "new", "baseline", "unguarded gain", "guarded gain", "switch\nrate", "calls"):
         table.add_column(heading, justify="right", no_wrap=True)
     for loop in loops:
         table.add_row(
