@@ -201,18 +201,16 @@ async def test_what_holds_no_query_is_refused(proxy: Proxy, body: object, words:
 
 async def test_two_system_messages_become_one_and_demonstrations_are_turns() -> None:
     demo = Example(id="d", input="1+1", target="2")
-    prompting = PromptInserter(
-        FixedPolicy(prompt=Prompt(instruction="Add.", demos=(demo,))), Placed(placement="system")
-    )
-    turns: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2"}]
-    found, prompt = await prompting.prompted(turns)
-    assert [turn["role"] for turn in found] == ["system", "user", "assistant", "user"]
-    assert found[0]["content"] == "Be kind.\n\nAdd."
+    inserter = PromptInserter(FixedPolicy(prompt=Prompt(instruction="Add.", demos=(demo,))), Placed(placement="system"))
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2"}]
+    inserted, prompt = await inserter.insert(messages)
+    assert [message["role"] for message in inserted] == ["system", "user", "assistant", "user"]
+    assert inserted[0]["content"] == "Be kind.\n\nAdd."
     assert prompt.instruction == "Add."
-    alone, _ = await prompting.prompted(turns[1:])
-    assert [turn["role"] for turn in alone] == ["system", "user", "assistant", "user"]
-    assert turns[0]["content"] == "Be kind."
-    prompting.close()
+    alone, _ = await inserter.insert(messages[1:])
+    assert [message["role"] for message in alone] == ["system", "user", "assistant", "user"]
+    assert messages[0]["content"] == "Be kind."
+    inserter.close()
 
 
 async def test_a_model_of_this_process_is_served_the_same_way() -> None:

@@ -65,11 +65,11 @@ def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Pol
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
         )
-    prompting = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
+    inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
     if is_openai_compatible(config.target.model):
-        return proxy_app(prompting, build_upstream(config.target), name=name)
+        return proxy_app(inserter, build_upstream(config.target), name=name)
     model = build_model(config.target, flag="--target")
-    return chat_app({name: PromptedModel(model, prompting, name)}, temperature=config.target.temperature)
+    return chat_app({name: PromptedModel(model, inserter, name)}, temperature=config.target.temperature)
 
 
 def build_bundled_app() -> web.Application:

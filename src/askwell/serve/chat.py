@@ -26,7 +26,7 @@ class _ChatMessage(BaseModel):
 
 
 class _ChatRequest(BaseModel):
-    """The part of a chat request that askwell's models understand; what else clients send is ignored."""
+    """The part of a chat request that askwell's models understand; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -41,30 +41,30 @@ class _ChatRequest(BaseModel):
 
 
 def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperature: float = 1.0) -> web.Application:
-    """Return an application that serves these models by name; the two numbers stand in where a request has none."""
+    """Return an application that serves these models by name; the two numbers are the defaults of a request."""
 
     async def chat(http: web.Request) -> web.StreamResponse:
         try:
             body = _ChatRequest.model_validate_json(await http.read())
         except ValidationError as error:
             return _error_response(
-                400, "; ".join(f"{_format_location(one['loc'])}: {one['msg']}" for one in error.errors())
+                400, "; ".join(f"{_format_location(problem['loc'])}: {problem['msg']}" for problem in error.errors())
             )
         model = models.get(body.model)
         if model is None:
             return _error_response(404, f"The model {body.model!r} does not exist; this server has {sorted(models)}")
         request = Request(
-            messages=tuple(_decode_message(turn) for turn in body.messages),
+            messages=tuple(_decode_message(message) for message in body.messages),
             temperature=temperature if body.temperature is None else body.temperature,
             max_tokens=body.max_completion_tokens or body.max_tokens or max_tokens,
             seed=body.seed,
         )
-        draws = [replace(request, sample_index=index) for index in range(body.n)]
-        found = await asyncio.gather(*[model.complete(draw) for draw in draws])
-        failed = next((one for one in found if one.outcome == "failed"), None)
+        samples = [replace(request, sample_index=index) for index in range(body.n)]
+        completions = await asyncio.gather(*[model.complete(sample) for sample in samples])
+        failed = next((completion for completion in completions if completion.outcome == "failed"), None)
         if failed is not None:
             return _error_response(400 if failed.fault == "bad_request" else 503, failed.error)
-        answer = _encode_answer(body.model, request_key(model.name, request), found)
+        answer = _encode_answer(body.model, request_key(model.name, request), completions)
         return await _stream_answer(http, answer) if body.stream else web.json_response(answer)
 
     async def listing(_: web.Request) -> web.Response:
@@ -82,15 +82,15 @@ def chat_app(models: Mapping[str, ChatModel], *, max_tokens: int = 512, temperat
     return app
 
 
-def _decode_message(turn: _ChatMessage) -> Message:
-    parts = [{"text": turn.content}] if isinstance(turn.content, str) else turn.content
+def _decode_message(message: _ChatMessage) -> Message:
+    parts = [{"text": message.content}] if isinstance(message.content, str) else message.content
     text = "".join(str(part.get("text", "")) for part in parts)
-    return Message(role="system" if turn.role == "developer" else turn.role, content=text)
+    return Message(role="system" if message.role == "developer" else message.role, content=text)
 
 
-def _encode_answer(model: str, key: str, found: list[Completion]) -> dict[str, Any]:
-    prompt = found[0].usage.prompt_tokens
-    completion = sum(one.usage.completion_tokens for one in found)
+def _encode_answer(model: str, key: str, completions: list[Completion]) -> dict[str, Any]:
+    prompt = completions[0].usage.prompt_tokens
+    generated = sum(completion.usage.completion_tokens for completion in completions)
     return {
         "id": "chatcmpl-" + hashlib.blake2b(key.encode(), digest_size=12).hexdigest(),
         "object": "chat.completion",
@@ -99,18 +99,18 @@ def _encode_answer(model: str, key: str, found: list[Completion]) -> dict[str, A
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": one.text},
-                "finish_reason": _FINISH_REASONS.get(one.outcome, "stop"),
+                "message": {"role": "assistant", "content": completion.text},
+                "finish_reason": _FINISH_REASONS.get(completion.outcome, "stop"),
                 "logprobs": None,
             }
-            for index, one in enumerate(found)
+            for index, completion in enumerate(completions)
         ],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+        "usage": {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated},
     }
 
 
 async def _stream_answer(http: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
-    """Send the finished answer as server-sent events: clients that insist on streaming are served too."""
+    """Send the finished answer as server-sent events, for clients that always stream."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(http)
     base = {**answer, "object": "chat.completion.chunk"}

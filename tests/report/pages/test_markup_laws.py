@@ -60,5 +60,5 @@ def test_every_mark_of_a_search_lies_inside_its_picture(scores: list[float], par
 def test_an_axis_keeps_the_order(a: float, b: float) -> None:
     up = Axis(low=0.0, high=1.0, start=200.0, end=10.0)
     low, high = sorted((a, b))
-    assert up.at(low) >= up.at(high)
-    assert 10.0 <= up.at(a) <= 200.0
+    assert up.pixel(low) >= up.pixel(high)
+    assert 10.0 <= up.pixel(a) <= 200.0
