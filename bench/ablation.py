@@ -26,7 +26,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Prompt, Request
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -72,19 +72,21 @@ def variants() -> dict[str, ConfiguredOptimizer]:
 DEFAULTS: Mapping[str, Any] = {"total_steps": 9}
 
 
-def optimized(task: Task, side: TargetSide, chosen: ConfiguredOptimizer, *, calls: int, seed: int) -> dict[str, object]:
+def optimized(
+    task: Task, target_setup: TargetSetup, chosen: ConfiguredOptimizer, *, calls: int, seed: int
+) -> dict[str, object]:
     """Run one variant to its cap and return what its final prompt scores on the test split."""
     store = MemoryStore()
 
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
-        side=side,
+        target_setup=target_setup,
         optimizer_model=EditorModel(seed),
         make_optimizer=chosen.maker(task),
         settings=LoopSettings(steps=STEPS, seed=seed),
         racing=chosen.racing,
-        caps=Caps(max_calls=calls + side.test_calls),
+        caps=Caps(max_calls=calls + target_setup.test_calls),
     )
     history = run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
     best = history.best
@@ -147,9 +149,9 @@ def main() -> None:
     for seed, name, variant in cells:
         if (name, variant, seed) in done:
             continue
-        side = TargetSide(task=tasks[name], model=target, sampling=sampling, concurrency=64)
-        result = optimized(tasks[name], side, variants()[variant], calls=given.calls, seed=seed)
-        rows.append({"task": name, "variant": variant, "seed": seed, **result})
+        target_setup = TargetSetup(task=tasks[name], model=target, sampling=sampling, concurrency=64)
+        found = optimized(tasks[name], target_setup, variants()[variant], calls=given.calls, seed=seed)
+        rows.append({"task": name, "variant": variant, "seed": seed, **found})
         with given.out.open("a") as out:
             out.write(json.dumps(rows[-1]) + "\n")
     print(table(rows))

@@ -32,12 +32,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askwell.api.build_task import answer_type_of
+from askwell.api.build_task import infer_answer_type
 from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Prompt, Request, Split
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -132,9 +132,9 @@ def askwell_method(name: str, changes: Mapping[str, Any]) -> Method:
 
         sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
         job = OptimizeJob(
-            header=header_body({}, seed=seed, settings=None),
+            header=encode_header({}, seed=seed, settings=None),
             initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
-            side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
+            target_setup=TargetSetup(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
             make_optimizer=chosen.maker(task),
             settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
@@ -221,7 +221,7 @@ def task_of(name: str, *, dev: int, test: int) -> Task:
     splits: dict[Split, tuple[Example, ...]] = {
         "train": examples("train", 32), "dev": examples("dev", dev), "test": examples("test", test),
     }  # fmt: skip
-    return Task(name=name, splits=splits, render=ChatRender(), metric=metric(answer_type_of(splits["dev"])))
+    return Task(name=name, splits=splits, render=ChatRender(), metric=metric(infer_answer_type(splits["dev"])))
 
 
 def without_test(task: Task) -> Task:

@@ -32,12 +32,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from askwell.api.build_jobs import optimize_job
-from askwell.api.build_training import train_job
+from askwell.api.build_jobs import build_optimize_job
+from askwell.api.build_training import build_train_job
 from askwell.api.config import Config
 from askwell.api.config_file import parse_config
-from askwell.api.optimize import execute as optimize
-from askwell.api.train import execute as train
+from askwell.api.optimize import execute_optimization as optimize
+from askwell.api.train import execute_training as train
 from askwell.cli.demo import BUNDLE
 from askwell.core.quantiles import student_quantile
 from askwell.policies.data.offline import read_offline
@@ -121,8 +121,8 @@ def config_of(plan: Plan, name: str, seed: int, **more: Any) -> Config:  # noqa:
 
 def searched(plan: Plan, seed: int) -> None:
     """Search one prompt for the mixture; the run's log is the offline data."""
-    folder = plan.folder / f"gpo-{seed}"
-    optimize(optimize_job(config_of(plan, folder.name, seed)), folder, lambda _: None)
+    place = plan.folder / f"gpo-{seed}"
+    optimize(build_optimize_job(config_of(plan, place.name, seed)), place, lambda _: None)
 
 
 def trained(plan: Plan, task: tuple[int, str]) -> Figures:
@@ -142,7 +142,7 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, folder.name, seed, policy=policy, budget={"max_calls": plan.calls})
     outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / folders.LOG)])
-    return train(train_job(config, outcomes), folder, lambda stage, done, total: None).figures
+    return train(build_train_job(config, outcomes), place, lambda stage, done, total: None).figures
 
 
 def finished(log: Path) -> Figures | None:

@@ -29,7 +29,7 @@ from askwell.api.config_file import parse_config
 from askwell.core.stats import format_interval, mean_interval
 from askwell.core.types import Prompt
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import TargetSide
+from askwell.engine.jobs import TargetSetup
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.pocket import pocket_model
@@ -84,10 +84,10 @@ async def whole_truth(bundle: str) -> OutcomeTable:
     task = build_task(parse_config(tree))
     prompts = pool(bundle)
     async with Journal(MemoryStore()) as journal:
-        side = TargetSide(task=task, model=pocket_model(), sampling=Sampling(max_tokens=MAX_REPLY_TOKENS))
-        evaluator = side.evaluator(journal)
-        slots = evaluator.slots([Prompt(instruction=text) for text in prompts], split="test", step=0)
-        async with contextlib.aclosing(evaluator.rollouts(slots)) as rollouts:
+        target_setup = TargetSetup(task=task, model=pocket_model(), sampling=Sampling(max_tokens=MAX_REPLY_TOKENS))
+        evaluator = target_setup.evaluator(journal)
+        cells = evaluator.slots([Prompt(instruction=text) for text in prompts], split="test", step=0)
+        async with contextlib.aclosing(evaluator.rollouts(cells)) as rollouts:
             scores = await scores_by_prompt(rollouts)
     examples = task.splits["test"]
     totals = np.array([[scores[Prompt(instruction=text)][one.id] for text in prompts] for one in examples])

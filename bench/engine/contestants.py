@@ -61,7 +61,7 @@ def askwell(job: Job) -> None:
     from askwell.core.event_loop import run_blocking
     from askwell.core.types import Example, Prompt
     from askwell.engine.evaluator import Sampling
-    from askwell.engine.jobs import EvaluateJob, TargetSide, header_body
+    from askwell.engine.jobs import EvaluateJob, TargetSetup, encode_header
     from askwell.runlog.store import SqliteStore
     from askwell.tasks.metrics import metric
     from askwell.tasks.render import ChatRender
@@ -71,14 +71,16 @@ def askwell(job: Job) -> None:
         Example(id=f"q{number:05d}", input=question, target="42") for number, question in enumerate(job.questions())
     ]
     config = ModelConfig(model="openai:tiny", base_url=job.base_url, concurrency=job.concurrency)
-    side = TargetSide(
+    target_setup = TargetSetup(
         task=Task(name="apples", splits={"test": tuple(examples)}, render=ChatRender(), metric=metric("number")),
         model=build_model(config, flag="--target"),
         sampling=Sampling(max_tokens=512),
         concurrency=job.concurrency,
     )
     prompts = [Prompt(instruction=instruction) for instruction in INSTRUCTIONS]
-    work = EvaluateJob(header=header_body({"name": "apples"}, seed=0, settings=None), prompts=prompts, side=side)
+    work = EvaluateJob(
+        header=encode_header({"name": "apples"}, seed=0, settings=None), prompts=prompts, target_setup=target_setup
+    )
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "run" / "log.db") as store:
         scores = run_blocking(lambda stopper: work.execute(store, stopper, lambda _: None))
     assert all(len(scores[prompt]) == len(examples) and set(scores[prompt].values()) == {1.0} for prompt in prompts)

@@ -16,10 +16,10 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Completion, Event, Example, Message, Prompt, Proposal, Request, Score, Split
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, derive_seed, run
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import find_resume_point, fold, read_header, read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.support.logs import stored
@@ -118,7 +118,7 @@ async def play(
 
         return await run(
             initial=[Prompt(instruction="think")],
-            optimizer=search(Journaled(optimizer_model, journal, role="optimizer")),
+            optimizer=search(LoggedModel(optimizer_model, journal, role="optimizer")),
             evaluator=evaluator,
             settings=settings or LoopSettings(steps=4),
             watch=watch,
@@ -267,7 +267,7 @@ async def test_a_perfect_prompt_ends_the_run_at_once() -> None:
     store = MemoryStore()
     history = await play(store, target=lambda _: "yes")
     assert history.next_step == 1
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert (found.finished, found.reason, found.gain) == (True, "perfect dev score", None)
 
@@ -275,7 +275,7 @@ async def test_a_perfect_prompt_ends_the_run_at_once() -> None:
 async def test_the_report_compares_both_prompts_on_the_same_test_examples() -> None:
     store = MemoryStore()
     history = await play(store)
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.gain is not None
     assert found.best.test is not None

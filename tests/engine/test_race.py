@@ -18,7 +18,7 @@ from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.race import RaceSettings, cut_blocks
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import fold, read_result, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
@@ -272,7 +272,7 @@ def test_the_report_says_what_was_saved() -> None:
     store, everything = MemoryStore(), MemoryStore()
     asyncio.run(play(store))
     asyncio.run(play(everything, racing=None))
-    found, full = report(store), report(everything)
+    found, full = build_report(store), build_report(everything)
     assert found is not None
     assert full is not None
     assert found.raced is not None

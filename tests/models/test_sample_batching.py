@@ -21,7 +21,7 @@ from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.sample_batching import SampleBatching
 from askwell.runlog.store import MemoryStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask
@@ -206,9 +206,9 @@ async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_fo
         store = BatchStore()
         bare = SampleBatching(Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=2)))
         async with Journal(store) as journal:
-            got = await draws_of(Journaled(bare, journal, role="optimizer"), 8)
+            got = await draws_of(LoggedModel(bare, journal, role="optimizer"), 8)
         async with Journal(store) as journal:
-            again = await draws_of(Journaled(bare, journal, role="optimizer"), 8)
+            again = await draws_of(LoggedModel(bare, journal, role="optimizer"), 8)
         await bare.aclose()
     assert store.batches[0] == 8
     assert [one.text for one in again] == [one.text for one in got]

@@ -13,11 +13,11 @@ from askwell.api.build_models import build_model
 from askwell.api.config import ModelConfig
 from askwell.api.plan import plan_job
 from askwell.core.types import Example, Message, Prompt, Request, Score, Split
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import grade
@@ -40,7 +40,7 @@ def asked(seed: int | None = 7, sample_index: int = 0) -> Request:
 async def test_the_final_prompt_is_selected_on_dev_over_all_steps() -> None:
     store = MemoryStore()
     history = await play(store)
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.best.prompt == history.best.prompt
     assert history.best.score == max(one.score for one in history.candidates)
@@ -118,9 +118,9 @@ def bbh_job() -> OptimizeJob:
         metric=lambda reply, example: Score(value=float(reply == example.target)),
     )
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="Let's think step by step.")],
-        side=TargetSide(task=task, model=ScriptedModel(())),
+        target_setup=TargetSetup(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
             model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge

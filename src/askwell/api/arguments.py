@@ -26,7 +26,7 @@ MetricLike: TypeAlias = Metric | str | Callable[..., Any]
 """A metric, an answer type, or a function returning a float or (score, feedback). Empty: the data's own, or exact."""
 
 
-def config_of(
+def build_config(
     *,
     data: DataLike,
     target: ModelLike,
@@ -41,9 +41,9 @@ def config_of(
 
     Raises `ConfigError` as a file with the same content would.
     """
-    task, objects = _data(data)
-    asked, target_object = _model(target)
-    rewriter, optimizer_object = ({}, None) if optimizer_model is None else _model(optimizer_model)
+    task, objects = _split_data(data)
+    asked, target_object = _split_model(target)
+    rewriter, optimizer_object = ({}, None) if optimizer_model is None else _split_model(optimizer_model)
     tree: dict[str, Any] = {
         **(sections or {}),
         "task": {**task, "placement": placement, **({"metric": metric} if isinstance(metric, str) else {})},
@@ -71,7 +71,7 @@ def refuse_optimizer_model(optimizer: object) -> None:
         )
 
 
-def _model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
+def _split_model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
     """Return a model's keys in the config, or the model itself where it has no name."""
     if isinstance(model, str):
         return {"model": model}, None
@@ -80,7 +80,7 @@ def _model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
     return {}, model if isinstance(model, ChatModel) else Retrying(FunctionModel(model))
 
 
-def _data(data: DataLike) -> tuple[dict[str, Any], Objects]:
+def _split_data(data: DataLike) -> tuple[dict[str, Any], Objects]:
     """Return where examples come from, as keys of the task section; or the examples themselves."""
     if isinstance(data, str | Path):
         return {"data": str(data)}, Objects()

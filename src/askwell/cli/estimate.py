@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from askwell.api.train import learnt_from, load_policy
+from askwell.api.train import load_policy, read_training_digests
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
@@ -54,7 +54,7 @@ def estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **values: Any
     are left out; too few others are refused.
     """
     selected = outcome_sources(sources, **values)
-    trained_on = learnt_from(run, runs_folder=selected.folder)
+    trained_on = read_training_digests(run, runs_folder=selected.folder)
     policy = load_policy(run, runs_folder=selected.folder)
     result = estimate_policy(policy, selected.read(), trained_on=trained_on, seed=selected.seed)
     if as_json:

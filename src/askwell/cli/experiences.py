@@ -11,7 +11,7 @@ from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
-from askwell.cli.headroom_tables import worth_json
+from askwell.cli.headroom_tables import advice_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
 from askwell.policies.data.outcomes import PairOutcomes
@@ -35,8 +35,8 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     summary = summarize(outcomes)
     worth, problem = _judge(outcomes, selected.seed)
     if as_json:
-        headroom = None if worth is None else worth_json(worth)
-        tables.print_json({**summary_json(summary), "headroom": headroom, "problem": problem})
+        headroom = None if worth is None else advice_json(worth)
+        tables.print_json({**asdict(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
     for label, value in _rows(summary):

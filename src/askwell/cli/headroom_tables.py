@@ -31,7 +31,7 @@ def headroom_rows(worth: TrainingAdvice) -> list[tuple[str, str]]:
     return rows
 
 
-def worth_json(worth: TrainingAdvice) -> dict[str, object]:
+def advice_json(worth: TrainingAdvice) -> dict[str, object]:
     """Return headroom, and the gain of a selector, for `--json`."""
     return {
         **headroom_json(worth.headroom),

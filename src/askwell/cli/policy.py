@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell.api.train import is_logged, load_policy
+from askwell.api.train import has_log, load_policy
 from askwell.cli import tables
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
@@ -58,7 +58,7 @@ def print_prompts(run: str, queries: tuple[str, ...], *, folder: Path, as_json: 
 @reports_errors
 def show_training(run: str, *, folder: Path, as_json: bool) -> None:
     """Show a training: headroom, each loop's figures, the test; for a policy that only selects, its gain."""
-    if not is_logged(run, folder):
+    if not has_log(run, folder):
         _show_selection(run, folder, as_json=as_json)
         return
     with SqliteStore(find_run_log(run, folder), read_only=True) as store:

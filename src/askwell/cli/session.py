@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def stops_in_order(advice: str, log: Path | None = None) -> Generator[None]:
+def exits_on_interrupt(advice: str, log: Path | None = None) -> Generator[None]:
     """Exit with advice instead of a traceback when Ctrl-C has stopped the engine; `log` is read for open batches."""
     try:
         yield
@@ -63,8 +63,8 @@ def exported_spans(config: Config) -> AbstractContextManager[None]:
 
 def print_spending(out: Console, models: list[Metered], seconds: float) -> None:
     """Print what this session spent, and how many calls each member of a pool answered."""
-    out.print(tables.spent([model.totals for model in models], seconds), highlight=False)
+    out.print(tables.format_session_spend([model.totals for model in models], seconds), highlight=False)
     for model in models:
         members = parts_of(model).members
         if members is not None:
-            out.print(tables.members(members()), highlight=False)
+            out.print(tables.format_pool_members(members()), highlight=False)

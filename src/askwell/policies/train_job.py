@@ -12,7 +12,7 @@ from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
 from askwell.core.types import Event, Example, Prompt, Split
 from askwell.engine.budget import Caps
-from askwell.engine.jobs import OpenRun, TargetSide, open_run
+from askwell.engine.jobs import OpenRun, TargetSetup, open_run
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table, find_baseline
@@ -75,7 +75,7 @@ class TrainJob:
     header: Mapping[str, object]
     """Body of the run's first event; its config holds a digest of the outcomes, so that they can't change under it."""
     cells: PairOutcomes
-    side: TargetSide
+    target_setup: TargetSetup
     trainer_in: TrainerFactory
     read_writer: Callable[[Path], Writer]
     settings: LoopsSettings = field(default_factory=LoopsSettings)
@@ -89,15 +89,15 @@ class TrainJob:
     async def execute(self, store: RunStore, folder: Path, stopper: Stopper, show: Show) -> Trained:
         """Train to the end over this store and folder, whatever they already hold."""
         demos = self._demos()
-        tasks = self.side.task.splits.items()
+        tasks = self.target_setup.task.splits.items()
         splits: dict[Split, list[Example]] = {
             name: [one for one in members if one not in demos] for name, members in tasks
         }
         parts = split_queries(self.cells, splits, shares=self.shares, seed=self.settings.seed)
         self._check_caps(parts)
         async with open_run(
-            store, stopper, header=self.header, side=self.side, caps=self.caps,
-            reserve=2 * len(parts.test) * self.side.sampling.repeats,
+            store, stopper, header=self.header, target_setup=self.target_setup, caps=self.caps,
+            reserve=2 * len(parts.test) * self.target_setup.sampling.repeats,
         ) as opened:  # fmt: skip
             journal = opened.journal
             if read_result(store) is not None:
@@ -165,13 +165,13 @@ class TrainJob:
         return [*self.cells.queries, *asked]
 
     def _demos(self) -> tuple[Example, ...]:
-        train = self.side.task.splits.get("train", ())
+        train = self.target_setup.task.splits.get("train", ())
         if self.shots > len(train):
             raise ConfigError(f"shots={self.shots!r}, but the train split has {len(train)} examples; ask for fewer")
         return tuple(train[: self.shots])
 
     def _check_caps(self, parts: QuerySplits) -> None:
-        draws = self.side.sampling.repeats
+        draws = self.target_setup.sampling.repeats
         test = 2 * len(parts.test) * draws
         dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
