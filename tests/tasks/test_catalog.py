@@ -43,7 +43,7 @@ def test_the_table_is_whole() -> None:
     for name, entry in BENCHMARKS.items():
         assert entry.name == name
         assert entry.placement in PLACEMENTS
-        assert parse_hub_name(entry.hub.where).split
+        assert parse_hub_name(entry.hub.path).split
         assert entry.local
         assert entry.licence
 
@@ -203,7 +203,7 @@ def test_published_files_at_the_papers_sizes() -> None:
     here = [
         name
         for name, entry in BENCHMARKS.items()
-        if any(next(PUBLISHED.glob(source.where), None) for source in entry.local)
+        if any(next(PUBLISHED.glob(source.path), None) for source in entry.local)
     ]
     assert sum(name.startswith("bbh/") for name in here) == 27
     for name in here:

@@ -64,8 +64,8 @@ def show_benchmark(name: str, *, as_json: bool) -> None:
     entry = find_benchmark(name.removeprefix(BENCH))
     facts = {
         "data": BENCH + entry.name,
-        "hub": entry.hub.where,
-        "local files": [source.where for source in entry.local],
+        "hub": entry.hub.path,
+        "local files": [source.path for source in entry.local],
         "train/dev/test": list(entry.sizes),
         "metric": entry.answer_type,
         "placement": entry.placement,

@@ -23,7 +23,7 @@ Sizes = tuple[int, int, int]
 class BenchmarkSource:
     """One source that a benchmark can be read from."""
 
-    where: str
+    path: str
     """A data set name ("hf:…"), or a glob pattern under the data folder; all matching files form one pool."""
     shape: Shape
     read: Callable[[Path], Iterator[Record]] = read_records
@@ -59,8 +59,8 @@ def _bbh() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"bbh/{task}",
             suite="bbh",
-            hub=BenchmarkSource(where=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
-            local=(BenchmarkSource(where=f"bbh/{task}.json", shape=read),),
+            hub=BenchmarkSource(path=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
+            local=(BenchmarkSource(path=f"bbh/{task}.json", shape=read),),
             sizes=odd_sizes.get(task, (48, 48, 144)),
             answer_type=answer_type,
             licence="MIT",
@@ -75,10 +75,10 @@ def _mmlu() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"mmlu/{subject}",
             suite="mmlu",
-            hub=BenchmarkSource(where=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
+            hub=BenchmarkSource(path=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
             local=(
-                BenchmarkSource(where=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
-                BenchmarkSource(where=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
+                BenchmarkSource(path=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
+                BenchmarkSource(path=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
             ),
             sizes=(20, 20, 60),
             answer_type="choice",
@@ -94,9 +94,9 @@ def _standalone(
     licence: str,
     sizes: Sizes = (100, 100, 300),
 ) -> Benchmark:
-    where = BenchmarkSource(where=HUB_PREFIX + hub.where, shape=hub.shape)
+    prefixed = BenchmarkSource(path=HUB_PREFIX + hub.path, shape=hub.shape)
     return Benchmark(
-        name=name, suite=name, hub=where, local=(local,), sizes=sizes, answer_type=answer_type, licence=licence
+        name=name, suite=name, hub=prefixed, local=(local,), sizes=sizes, answer_type=answer_type, licence=licence
     )
 
 
@@ -160,36 +160,34 @@ _EXTRACT = benchmark_shapes.columns("input", "output")
 _SINGLE = (
     _standalone(
         "gsm8k",
-        BenchmarkSource(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
-        BenchmarkSource(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(path="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(path="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
         "number",
         "MIT",
     ),
     _standalone(
         "wsc",
-        BenchmarkSource(
-            where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun
-        ),
-        BenchmarkSource(where="wsc/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(path=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun),
+        BenchmarkSource(path="wsc/*.jsonl", shape=_EXTRACT),
         "choice",
         "CC-BY-4.0",
         sizes=(50, 50, 150),
     ),
     _standalone(
         "webnlg",
-        BenchmarkSource(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
-        BenchmarkSource(where="webnlg/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(path=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
+        BenchmarkSource(path="webnlg/*.jsonl", shape=_EXTRACT),
         "rouge-l",
         "CC-BY-NC-SA-4.0",
     ),
     _standalone(
         "ag_news",
         BenchmarkSource(
-            where="fancyzhx/ag_news:test",
+            path="fancyzhx/ag_news:test",
             shape=benchmark_shapes.classification("text", "label", {t: t for t in _TOPICS}),
         ),
         BenchmarkSource(
-            where="ag_news/test.csv",
+            path="ag_news/test.csv",
             shape=benchmark_shapes.classification(
                 "{title} {text}", "label", {str(index): topic for index, topic in enumerate(_TOPICS, start=1)}
             ),
@@ -200,26 +198,26 @@ _SINGLE = (
     ),
     _standalone(
         "boolq",
-        BenchmarkSource(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
-        BenchmarkSource(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(path="google/boolq:validation", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(path="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
         "boolean",
         "CC-BY-SA-3.0",
     ),
     _standalone(
         "imdb",
-        BenchmarkSource(where="stanfordnlp/imdb:test", shape=_SENTIMENT),
-        BenchmarkSource(where="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
+        BenchmarkSource(path="stanfordnlp/imdb:test", shape=_SENTIMENT),
+        BenchmarkSource(path="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
         "exact",
         "none stated",
     ),
     _standalone(
         "tweet_emotion",
         BenchmarkSource(
-            where="cardiffnlp/tweet_eval:emotion:test",
+            path="cardiffnlp/tweet_eval:emotion:test",
             shape=benchmark_shapes.classification("text", "label", {name: name for name in _EMOTIONS}),
         ),
         BenchmarkSource(
-            where="tweet_emotion/test_text.txt",
+            path="tweet_emotion/test_text.txt",
             shape=benchmark_shapes.classification(
                 "text", "label", {str(index): name for index, name in enumerate(_EMOTIONS)}
             ),
@@ -230,22 +228,22 @@ _SINGLE = (
     ),
     _standalone(
         "cosmos_qa",
-        BenchmarkSource(where=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
-        BenchmarkSource(where="cosmos_qa/valid.csv", shape=_COSMOS),
+        BenchmarkSource(path=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
+        BenchmarkSource(path="cosmos_qa/valid.csv", shape=_COSMOS),
         "choice",
         "CC-BY-4.0",
     ),
     _standalone(
         "hellaswag",
-        BenchmarkSource(where=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
-        BenchmarkSource(where="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
+        BenchmarkSource(path=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
+        BenchmarkSource(path="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
         "choice",
         "MIT",
     ),
     _standalone(
         "svamp",
-        BenchmarkSource(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
-        BenchmarkSource(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(path="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(path="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
         "number",
         "MIT",
     ),

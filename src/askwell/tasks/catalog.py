@@ -45,21 +45,21 @@ def load_benchmark(
 
 
 def _from_hub(entry: Benchmark) -> list[dict[str, object]]:
-    return [_shaped(record, entry.hub, entry.hub.where) for record in read_hub(entry.hub.where)]
+    return [_shaped(record, entry.hub, entry.hub.path) for record in read_hub(entry.hub.path)]
 
 
 def _from_folder(entry: Benchmark, folder: Path) -> list[dict[str, object]]:
     for source in entry.local:
-        files = sorted(folder.glob(source.where)) or sorted(_inside(folder, source.where))
+        files = sorted(folder.glob(source.path)) or sorted(_inside(folder, source.path))
         if files:
             return [_shaped(record, source, path.name) for path in files for record in source.read(path)]
-    wanted = " or ".join(repr(source.where) for source in entry.local)
+    wanted = " or ".join(repr(source.path) for source in entry.local)
     raise DataError(f"no files of {entry.name!r} under {str(folder)!r}; expected {wanted}")
 
 
-def _inside(folder: Path, where: str) -> Iterator[Path]:
+def _inside(folder: Path, path: str) -> Iterator[Path]:
     """Find a benchmark's files if `folder` is the benchmark's own folder."""
-    own, _, pattern = where.partition("/")
+    own, _, pattern = path.partition("/")
     # A pattern that starts with "*" matches files in any folder, so it requires the folder's own name.
     return folder.glob(pattern) if folder.name == own or not pattern.startswith("*") else iter(())
 

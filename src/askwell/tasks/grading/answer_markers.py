@@ -65,12 +65,15 @@ LABELS: dict[str, re.Pattern[str]] = {
 }
 """Weaker cues by answer type: read only if no answer cue leads to an answer."""
 
+# "if the answer is 5" states no answer
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|whether|assuming|suppose|unless|thought)[ ]+(?:that[ ]+)?(?:[a-z]+[ ]+){0,2}$", re.IGNORECASE
 )
+# "the answer is helpful" states no answer
 _REMARK = re.compile(
     r"[ ]*(?:helpful|clear|correct|incorrect|right|wrong|useful|based on|in the form|as follows[ ]*$)\b", re.IGNORECASE
 )
+# "Wait, …" or "Correction: …" at the start of a clause
 _REVISION = re.compile(
     r"(?:^|[.!?;,:\n—–…(])[ \t\n]{0,8}(?:(?:oh|hmm+|oops|but|no|or|ah|ok|okay|well)\b[,.! ]{0,4}){0,3}"
     r"(?:wait|actually|correction|oops|scratch that|on second thought|hold on|sorry|or rather|my mistake|"

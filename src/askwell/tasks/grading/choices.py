@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
 
+# A target that is a letter: "B", "(b)", "Option B."
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)
+# A target with letter and text: "(B) Paris"
 _LABELLED_TEXT = re.compile(r"\s*(?:\(([A-Za-z])\)|\[([A-Za-z])\]|([A-Za-z])[.):])\s+(\S.*)", re.DOTALL)
 _OPTION_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(?:\(([A-Z])\)|([A-Z])[.):])[ \t]*(\S[^\n]*)", re.MULTILINE)
 
+# Every way to mention a letter. A bare capital is the weakest one: it may be an initial, an article or a pronoun.
 _MENTION = re.compile(
     r"(?<![\w(\[])(?P<paren>[(\[{][ ]?([A-Za-z])[ ]?[)\]}])(?![\w(])"
     r"|\b(?:option|choice|letter)s?[ ]?[:#]?[ ]?[\"'(]?(?P<named>[A-Za-z])(?![\w'+#])"
@@ -20,6 +23,7 @@ _MENTION = re.compile(
     r"|(?<![\w'.\\/+-])(?P<bare>[A-Z])(?![\w'’+#]|-\w|\.\w)",
     re.MULTILINE | re.IGNORECASE,
 )
+# A letter at the start of a text, after words such as "the answer is definitely option"
 _LEAD = re.compile(
     r"(?:[^\w(\[{]|[(\[{](?![ ]?[A-Za-z][ ]?[)\]}])|\b(?:the|my|is|are|be|option|choice|answer|letter|statement|"
     r"sentence|"
@@ -28,6 +32,7 @@ _LEAD = re.compile(
     r"(?:[(\[{][ ]?([A-Za-z])[ ]?[)\]}]|([A-Za-z])(?![\w'’+#]|\.\w|-\w))",
     re.IGNORECASE,
 )
+# What may follow the letter A, so that "A good answer" does not name option A
 _AFTER_WORD = re.compile(
     r"[)\]}\"'*]*(?:[ ]*(?:$|[.,;:!?\n)—–=]|-[ ])|[ ]+(?:because|since|as|for|due|given|based|is|was|would|and|"
     r"or|but|not|"
@@ -35,6 +40,7 @@ _AFTER_WORD = re.compile(
     re.IGNORECASE,
 )
 _AFTER_I = re.compile(r"[ ]*(?:$|[.;:!?\n)]|,[ ]*(?:because|since|as)\b)|[ ]+(?:because|since|is)\b", re.IGNORECASE)
+# A second letter next to the first ("A or B"): the reply does not choose
 _SECOND = re.compile(
     r"[)\]}\"'*.]*[ ]*(?:,|\band\b|\bor\b|&|/|\+)(?:[ ]*(?:and|or|also|possibly|maybe|"
     r"perhaps)\b)?[ ]*(?:options?[ ]+|choice[ ]+)?"
@@ -43,6 +49,7 @@ _SECOND = re.compile(
 
 _CLAUSE = r"(?:(?!\b(?:because|since|as|but|while|so|and)\b)[^.,;()\n]){0,60}?"
 _ALSO = r"(?:[ ]*(?:,|and|or|nor|&)[ ]*(?:and[ ]+|or[ ]+)?[(]?[A-Z]\b[)]?){0,8}"
+# "B is the correct option" after a letter
 _RIGHT = re.compile(
     rf"[)\]}}\"'.:]*{_CLAUSE}(?:\bis|'s|\bseems|\bmust be|\bwould be|\blooks)(?: to be)? (?:(?:the|a|my|most|"
     rf"more|likely|therefore|"
@@ -50,6 +57,7 @@ _RIGHT = re.compile(
     rf"accurate|fits|option|choice)\b",
     re.IGNORECASE,
 )
+# "B cannot be right" after a letter
 _WRONG = re.compile(
     rf"[)\]}}\"']*{_ALSO}{_CLAUSE}(?:\b(?:is|are|was|were|seems?|be|looks?)\b[ ](?:(?:both|all|also|clearly|"
     rf"obviously|therefore|thus|"
@@ -58,6 +66,7 @@ _WRONG = re.compile(
     rf"excluded|irrelevant|inaccurate|never|no)\b|n't\b|\bcannot\b|\b(?:do|does|did|can|could|will|would)[ ]not\b)",
     re.IGNORECASE,
 )
+# "so I pick" before a letter
 _CHOSEN_BEFORE = re.compile(
     r"(?:\b(?:so|therefore|thus|hence|choose|chose|pick|picked|select|selected|go with|going with|must be|"
     r"should be|would be|"
@@ -66,12 +75,14 @@ _CHOSEN_BEFORE = re.compile(
     r"(?:answer|option|choice)[ ]*)?(?:is|it's|it is|must be)?[ ]*[:,]?[ ]*[\"'(]*$",
     re.IGNORECASE,
 )
+# "rather than option" before a letter
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|eliminat\w+|rul(?:e|es|ed|ing) out|rather than|instead of|unlike|than|neither|nor|excluding|"
     r"except|reject\w*|"
     r"discard\w*|over)|n't)[ ]+(?:be[ ]+)?(?:the answer[ ]+)?(?:options?|choices?|is)?[ ]*[\"'(]*$",
     re.IGNORECASE,
 )
+# A self-correction: "No, it is B"
 _NO = re.compile(r"(?:^|[.!?;,\n—–…])[ \t]*no\b[,.:!]*[ ](?=[^\n]{0,40}\b[A-Za-z]\b)", re.IGNORECASE)
 
 

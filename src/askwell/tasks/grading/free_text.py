@@ -21,9 +21,11 @@ from askwell.tasks.grading.normalize import (
     visible_text,
 )
 
+# The start of a reason after an answer: "Paris, because …"
 _REASON = re.compile(
     r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|which|who|due to)\b|[ ]+[-–—][ ]+", re.IGNORECASE
 )
+# The start of an explanation on a later line
 _NOTE_LINE = re.compile(
     r"\n[ \t]*\n|\n[ \t]*(?:explanation|reason(?:ing)?|note|because|this is|justification|rationale)\b", re.IGNORECASE
 )
@@ -35,6 +37,7 @@ _OPTION_MARK = re.compile(r"^[ \t]*\(?[A-Za-z][.)][ ]+(?=\S{2})")
 
 PATTERN_TIMEOUT_S = 5.0
 """A pattern that takes longer than this on one reply raises `DataError`."""
+# A repeat within a repeat, such as (a+)+: the shape that backtracks exponentially
 _NESTED = re.compile(r"\([^()]*(?:[*+]|\{\d+,\})[^()]*\)(?:[*+]|\{\d+,\d*\})|\)[^()]*\)(?:[*+]|\{\d+,\d*\})")
 _UNBOUNDED = re.compile(r"(?<!\\)(?:[*+]|\{\d+,\})")
 _WORKER = (

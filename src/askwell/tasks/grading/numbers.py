@@ -16,9 +16,11 @@ _SHORT = 100
 _VULGAR = str.maketrans(
     {"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅛": " 1/8", "⁄": "/"}
 )
+# An en dash before a number is a minus sign, unless it is between two numbers (a range)
 _EN_DASH_SIGN = re.compile(r"(?<![\w)\]%])(?<!\d )–(?=[$£€]?[\d.])")
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotations: "<<3*4=12>>12"
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
+# Numbers that label a step or figure are no answers: "Step 3:"
 _LABELLED = re.compile(
     r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?",
     re.IGNORECASE,
@@ -26,18 +28,22 @@ _LABELLED = re.compile(
 _STEPS_TAKEN = re.compile(r"\b(?:used|in)[ ]\d+[ ](?:\w+[ ])?steps?\b", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 
+# "42 is the answer"
 _INVERSE = re.compile(
     r"(?:^|(?<=[\s(*]))([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)[ ](?:is|are)[ ](?:the|my|our|your)[ ]"
     r"(?:(?:final|correct|right)[ ])?answer\b",
     re.IGNORECASE,
 )
+# A self-correction: "…, no: 43"
 _NO = re.compile(r"[.,;…–—-][ ]?no[,.:]+[ ](?=[^\n]{0,30}\d)", re.IGNORECASE)
+# A reply that starts with the number and then explains it
 _OPENING = re.compile(
     r"([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)(?:[.!]?[ ]*\n[ \t]*\n|"
     r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|"
     r"[.,!]?[ ]+(?:because|since)\b)",
     re.IGNORECASE,
 )
+# Words between an answer cue and its number: "is approximately $ 42"
 _FILLER = re.compile(
     r"(?:[^\w\n-]|-(?=[ $\d.])|\b(?:about|approximately|approx|around|roughly|nearly|exactly|only|just|simply|"
     r"still|now|"
@@ -48,15 +54,19 @@ _FILLER = re.compile(
 )
 _NEGATED = re.compile(r"[^\w]*(?:not|n't|never|neither|no longer)\b", re.IGNORECASE)
 _DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
+# "between 3 and 5" is no single answer
 _OPEN_RANGE = re.compile(r"\b(?:between|from|either)[ ]+\W*$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 _OTHER = re.compile(r"[ ]*(?:or|and|to|[-–])[ ]*$", re.IGNORECASE)
+# A number before an operator is an operand, not the result
 _ARITHMETIC = re.compile(r"[ )\]]*(?:\w+[ ]+){0,2}[-+*/×÷=≈^](?![ ]*$)|[ ]*[x][ ]\d")
+# The numbers after one of these words take precedence over those before it
 _CONCLUSION = re.compile(
     r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|"
     r"which (?:is|means|gives|makes|leaves|equals)|for a total of)\b",
     re.IGNORECASE,
 )
+# A number after one of these words is a result: "she has 5 left", "= 5"
 _RESULT = re.compile(
     r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|"
     r"gets?|got|needs?|"

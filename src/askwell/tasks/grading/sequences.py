@@ -9,16 +9,20 @@ from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, visible_text
 
+# A bullet or number at the start of a line
 _MARK = re.compile(r"^[ \t]*(?:[-*•+][ \t]+|\(?\d{1,3}[.):][ \t]*|[a-z]\)[ \t]+)", re.IGNORECASE)
 _INLINE_MARK = re.compile(r"(?<!\S)\(?\d{1,3}[.):](?=\s)")
 _BREAK = re.compile(r"[\s,;|→⇒、]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
 _WORD_EDGE = " \t\n.,;:!?\"'`*_~()[]{}<>“”"
+# Words that introduce a repetition of the input, which is no answer
 _UNSORTED = re.compile(r"\b(?:original|input|unsorted|given|initial)\b", re.IGNORECASE)
 _JOIN = {"and", "then", "&"}
 
 _BRACKETS = "[](){}<>"
 _CLOSERS = {"]": "[", ")": "(", "}": "{", ">": "<"}
+# Brackets with nothing but spaces, quotes, "and" or "then" between them
 _RUN = re.compile(r"[\[\](){}<>](?:[ \t,`'\"*]*(?:(?:and|then)[ \t`'\"*]+){0,2}[\[\](){}<>])*")
+# Parentheses that contain text are prose, not part of the sequence
 _ASIDE = re.compile(r"\([^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\)|\[[^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\]")
 _TAG = re.compile(r"</?[A-Za-z][\w-]{0,20}>")
 _ARROW = re.compile(r"(?<![-=])[-=]{1,8}>|<[-=]{1,8}(?![-=])")

@@ -19,6 +19,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Family -> its positive and negative words; the first of each is the canonical word."""
 
+# A reply or target of a single character
 _LETTERS = {
     "t": ("true", True),
     "f": ("true", False),
@@ -34,6 +35,7 @@ _MEANING = {
     for word in side
 }
 _WORDS = "|".join(sorted(_MEANING, key=len, reverse=True))
+# "true or false" names the options and is no verdict
 _PAIR = re.compile(
     rf"\b({_WORDS})\b[\"')\]*]*[ ]*(?:or|/|\||vs\.?|versus|and/or)[ ]*[\"'(\[*]*(?:is[ ])?\b(?:{_WORDS}|"
     rf"not(?![ ](?:{_WORDS})))\b"
@@ -56,8 +58,10 @@ _NOT = re.compile(
     r"\bnot\b|n't\b|\bnever\b|\bhardly\b|\bfar from\b|\banything but\b|\bno longer\b|\bnor\b|\bneither\b|\bcannot be\b",
     re.IGNORECASE,
 )
+# "whether it is valid" is no verdict
 _WHETHER = re.compile(r"\b(?:whether|if|assume|assuming|suppose|determine)\b[^.,;:!?\n]{0,60}$", re.IGNORECASE)
 _ASIDE = re.compile(r"\b(?:then|so|is that)\b", re.IGNORECASE)
+# "no" is a verdict only between such neighbours, not in "there is no reason"
 _NO_ENDS = re.compile(
     r"[\"')\]*]*[ ]*(?:$|[.,;:!?\n()—–]|-[ ]|(?:because|since|as|it|that|this|he|she|they|you|we|i|there|the|in|"
     r"for|given|your)\b)",
@@ -66,6 +70,7 @@ _NO_ENDS = re.compile(
 _NO_STARTS = re.compile(
     r"(?:^|[.!?;:,\n\"'(—–=→]|\b(?:is|be|was|say|answer|so|therefore|thus|hence|then|of))[ \t\n\"'(*]*$", re.IGNORECASE
 )
+# A verdict at the start of a text: "Yes, because …"
 _LEADS = re.compile(
     rf"\W*(?:(?:so|well|okay|ok|hmm|therefore|thus|hence)\b\W*)?(?P<word>{_WORDS})\b(?P<after>[^\n]?[^\n]{{0,12}})",
     re.IGNORECASE,
