@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.selection.base import Fit
 from askwell.policies.selection.guard import never
 from askwell.policies.selection.registry import FITS, restore_scorer
-from askwell.policies.selection.selection import fit_selection
+from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selection_writer import fit_selector
 from askwell.tasks.demos import Demos
 from askwell.testing import PolicyContract, ScorerContract, TrainerContract, WriterContract
@@ -32,6 +33,26 @@ OUTCOMES = merge(
     OutcomeRow(query=experience.query, prompt=experience.prompt, total=experience.reward, draws=1)
     for experience in experiences(30, seed=0)
 )
+
+
+@cache
+def selection(scorer: str) -> SelectionPolicy:
+    return fit_selection(make_table(), scorer=scorer, seed=0)
+
+
+@pytest.fixture(scope="module")
+def language_model_writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    pytest.importorskip("torch")
+    settings = replace(QUICK, epochs=2)
+    return LanguageModelTrainer(settings, tiny(tmp_path_factory.mktemp("base"))).fit(experiences(6, seed=0), [])
+
+
+@pytest.fixture(scope="module")
+def selector() -> Writer:
+    pytest.importorskip("sklearn")
+    writer = fit_selector(OUTCOMES, baseline=BAD, seed=0)
+    assert writer is not None
+    return writer
 
 
 class TestFixedPolicy(PolicyContract):
@@ -56,10 +77,10 @@ class TestFallbackPolicy(PolicyContract):
 
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
 class TestSelectionPolicy(PolicyContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def policy(self, name: str) -> Policy:
         pytest.importorskip("sklearn")
-        return fit_selection(make_table(), scorer=name, seed=0)
+        return selection(name)
 
 
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
@@ -75,12 +96,9 @@ class TestScorers(ScorerContract):
 
 
 class TestSelectorWriter(WriterContract):
-    @pytest.fixture(scope="class")
-    def writer(self) -> Writer:
-        pytest.importorskip("sklearn")
-        writer = fit_selector(OUTCOMES, baseline=BAD, seed=0)
-        assert writer is not None
-        return writer
+    @pytest.fixture
+    def writer(self, selector: Writer) -> Writer:
+        return selector
 
 
 class TestTableWriter(WriterContract):
@@ -96,11 +114,9 @@ class TestTableTrainer(TrainerContract):
 
 
 class TestLanguageModelWriter(WriterContract):
-    @pytest.fixture(scope="class")
-    def writer(self, tmp_path_factory: pytest.TempPathFactory) -> Writer:
-        pytest.importorskip("torch")
-        settings = replace(QUICK, epochs=2)
-        return LanguageModelTrainer(settings, tiny(tmp_path_factory.mktemp("base"))).fit(experiences(6, seed=0), [])
+    @pytest.fixture
+    def writer(self, language_model_writer: Writer) -> Writer:
+        return language_model_writer
 
 
 class TestLanguageModelTrainer(TrainerContract):
@@ -110,6 +126,8 @@ class TestLanguageModelTrainer(TrainerContract):
         return LanguageModelTrainer(QUICK, tiny(tmp_path))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # trl still uses names that transformers is about to drop
 class TestPreferenceTrainer(TrainerContract):
     @pytest.fixture
     def trainer(self, tmp_path: Path) -> Trainer:

@@ -14,6 +14,8 @@ SPECIAL: dict[str, tuple[str, str, str]] = {
     "choice": ("Which one?\n(A) a cat\n(B) a dog", "B", "The answer is (B)."),
     "number": ("How many?", "12", "The answer is 12."),
     "boolean": ("Is it so?", "yes", "Yes, it is."),
+    "yesno": ("Is it so?", "yes", "Yes, it is."),
+    "brackets": ("Complete the sequence: < ( [", "] ) >", "The answer is ] ) >."),
 }
 """Answer type -> question, target and a good reply, if the target itself is none."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def raises(error: type[BaseException], text: str = "") -> Iterator[None]:
+def raises(error: type[BaseException], text: str = "") -> Generator[None]:
     """Assert that the block raises an error whose message contains a text."""
     message: str | None = None
     try:

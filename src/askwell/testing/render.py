@@ -8,7 +8,7 @@ from askwell.core.protocols import Render
 from askwell.core.types import Example, Prompt
 
 PROMPT = Prompt(instruction="Count the even numbers.")
-EXAMPLE = Example(id="e1", input="Which of 3, 8 and 10 are even?", target="8 and 10")
+EXAMPLE = Example(id="e1", input="Which of 3, 8 and 10 are even?", target="eight and ten")
 DEMO = Example(id="d1", input="Which of 2 and 5 are even?", target="only the two")
 
 
