@@ -17,8 +17,7 @@ from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.traced import Traced
 from askwell.testing import ChatModelContract
 from askwell.testing.fakes import FlakyModel, ScriptedModel
-from tests.e2e.conftest import serving
-from tests.support.harness import askwell, clean_environment, optimize_flags
+from tests.support.harness import askwell, clean_environment, optimize_flags, serving
 
 pytest.importorskip("opentelemetry.sdk")
 QUESTION, REPLY = "a private question", "a private reply"
