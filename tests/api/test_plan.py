@@ -25,9 +25,9 @@ from askwell.optimizers.gpo.presets import preset
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
-from tests.engine.test_loop import TASK, answer
-from tests.optimizers.gpo.test_optimizer import REFLECTING
 from tests.support.capped_runs import capped_run
+from tests.support.gpo_steps import REFLECTING
+from tests.support.loop_runs import TASK, answer
 
 
 def job(

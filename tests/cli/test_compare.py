@@ -5,20 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from click.testing import CliRunner, Result
-
-from askwell.cli.main import main
-from tests.api.test_train import logged, plain
-from tests.api.test_train import train as trained
-from tests.cli.test_headroom import records
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def flat(result: Result) -> str:
-    return " ".join(result.output.split())
+from tests.support.command_line import call, flat
+from tests.support.outcome_sources import records
+from tests.support.trainings import logged, plain
+from tests.support.trainings import train as trained
 
 
 def test_one_table_by_one_command(tmp_path: Path) -> None:

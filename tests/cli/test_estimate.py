@@ -12,11 +12,11 @@ from askwell.core.types import Example, Prompt
 from askwell.policies.data.training_queries import digest_query, read_training_queries, write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import save_policy
-from tests.api.test_train import SPLITS, logged
-from tests.api.test_train import train as trained
-from tests.cli.test_compare import call, flat
-from tests.cli.test_headroom import records, run
+from tests.support.command_line import call, flat
+from tests.support.outcome_sources import records, run
 from tests.support.policy_worlds import PROMPTS
+from tests.support.trainings import SPLITS, logged
+from tests.support.trainings import train as trained
 
 
 def test_a_policy_is_estimated_on_queries_it_has_not_seen(tmp_path: Path) -> None:

@@ -7,21 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from askwell.api.build_training import PolicySettings, build_policy_settings, fill_base_model
 from askwell.api.config_file import parse_config
-from askwell.cli.main import main
 from askwell.cli.serve import build_app
 from askwell.policies.settings import QPO_LOOPS, QPO_TRAINING
 from askwell.tasks import bundled
-from tests.cli.test_headroom import records
+from tests.support.command_line import call, flat
+from tests.support.outcome_sources import records
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def one_is_enough(path: Path) -> Path:
@@ -33,10 +28,6 @@ def one_is_enough(path: Path) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
-
-
-def flat(result: Result) -> str:
-    return " ".join(result.output.split())
 
 
 def test_where_one_prompt_is_enough_it_says_so_and_keeps_it(tmp_path: Path) -> None:

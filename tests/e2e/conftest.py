@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.support.harness import OPTIMIZER, Answerer
-from tests.support.servers import ChatServer, chat_server
-
-
-def serving(**options: Any) -> Any:
-    """A server that answers for the target and for the optimizer model; use as a context manager."""
-    answerer = Answerer.of()
-    own: dict[str, Any] = {
-        "lifetime_s": 600.0,
-        "hang_s": 2.0,
-        "reply": answerer.reply,
-        "transform": answerer.note,
-        "models": ("tiny", OPTIMIZER),
-    }
-    return chat_server(**{**own, **options})
+from tests.support.harness import serving
+from tests.support.servers import ChatServer
 
 
 @pytest.fixture

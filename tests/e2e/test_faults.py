@@ -7,8 +7,7 @@ from typing import get_args
 
 import pytest
 
-from tests.e2e.conftest import serving
-from tests.support.harness import OPTIMIZER, SUMS, assert_same_events, events, invoke, kinds, optimize_flags
+from tests.support.harness import OPTIMIZER, SUMS, assert_same_events, events, invoke, kinds, optimize_flags, serving
 from tests.support.servers import ChatServer, Fault, always, random_faults
 
 NAMED: tuple[Fault, ...] = ("429", "500", "malformed_json", "cut", "hang")

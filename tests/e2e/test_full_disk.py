@@ -16,8 +16,7 @@ from askwell.core.types import Event
 from askwell.runlog import transfer
 from askwell.runlog.fold import fold
 from askwell.runlog.store import MemoryStore, SqliteStore
-from tests.e2e.conftest import serving
-from tests.support.harness import assert_same_events, ended, events, invoke, optimize_flags, start
+from tests.support.harness import assert_same_events, ended, events, invoke, optimize_flags, serving, start
 
 NOBODY = 65534
 FILE_BYTES = 150_000

@@ -10,7 +10,6 @@ import pytest
 from askwell import load_policy
 from askwell.core.types import Event
 from askwell.runlog.fold import fold
-from tests.e2e.conftest import serving
 from tests.support.harness import (
     BBH,
     OPTIMIZER,
@@ -26,6 +25,7 @@ from tests.support.harness import (
     invoke,
     kinds,
     optimize_flags,
+    serving,
 )
 from tests.support.logs import stored
 from tests.support.servers import ChatServer

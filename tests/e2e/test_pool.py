@@ -9,7 +9,6 @@ import pytest
 from askwell.api.build_models import call_rate
 from askwell.api.config import ModelConfig
 from askwell.core.types import Event
-from tests.e2e.conftest import serving
 from tests.support.harness import (
     START,
     SUMS,
@@ -17,6 +16,7 @@ from tests.support.harness import (
     events,
     invoke,
     optimize_flags,
+    serving,
 )
 from tests.support.servers import ChatServer
 

@@ -12,8 +12,7 @@ import pytest
 
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import decode_request
-from tests.e2e.conftest import serving
-from tests.support.harness import Ended, events, invoke, optimize_flags
+from tests.support.harness import Ended, events, invoke, optimize_flags, serving
 from tests.support.servers import ChatServer, Fault
 
 KEY = "sk-secret-0123456789"

@@ -22,7 +22,7 @@ from askwell.report.run_report import build_report
 from askwell.runlog.fold import Spend, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
-from tests.engine.test_loop import TASK, WordSearch, answer, suggest
+from tests.support.loop_runs import TASK, WordSearch, answer, suggest
 
 FIRST, TEST = 10, 24
 """Calls that scoring the initial prompt and testing the winner take on the task of `test_loop`."""

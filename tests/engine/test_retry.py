@@ -22,7 +22,7 @@ from askwell.report.run_report import build_report
 from askwell.runlog.fold import fold, missing_slots, read_result, read_spend
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.testing.fakes import ScriptedModel
-from tests.engine.test_loop import TASK, WordSearch, answer, suggest
+from tests.support.loop_runs import TASK, WordSearch, answer, suggest
 
 DOWN = Completion(outcome="failed", fault="server", error="500")
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from askwell.core.types import Event
-from tests.e2e.conftest import serving
-from tests.support.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags
+from tests.support.harness import CONFIG, OPTIMIZER, START, SUMS, digest, events, invoke, optimize_flags, serving
 from tests.support.servers import Fault
 
 FOLDER = Path(__file__).parent

@@ -16,7 +16,7 @@ from askwell.models.providers.anthropic import AnthropicModel
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.sample_batching import SampleBatching
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES
 from tests.support.servers import Fault as ServerFault

@@ -10,7 +10,7 @@ from aiohttp import web
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion
 from askwell.models.providers.openai import AzureModel
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 from tests.support.wire_servers import KEY, always, azure_server
 

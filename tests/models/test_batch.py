@@ -19,7 +19,7 @@ from askwell.models.providers.gemini import GeminiModel
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.request_key import request_key
 from askwell.models.wrappers.retry import Retrying
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.batch_servers import BatchServer, Fate, batch_server
 from tests.support.requests import ask
 from tests.support.servers import ChatServer, error

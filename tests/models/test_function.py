@@ -13,7 +13,7 @@ from askwell.core.errors import ConfigError, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Request, Usage
 from askwell.models.function import FunctionModel
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 
 

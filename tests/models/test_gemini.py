@@ -15,7 +15,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Fault, Message, Outcome, Request
 from askwell.models.providers.gemini import GeminiModel
 from askwell.models.wrappers.sample_batching import SampleBatching
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES
 from tests.support.servers import Fault as ServerFault

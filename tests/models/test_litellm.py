@@ -14,7 +14,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.models.providers.litellm import LiteLLMModel
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES, FAULTS, ChatServer, Messages, always, chat_server, error
 from tests.support.servers import Fault as ServerFault

@@ -18,7 +18,7 @@ from askwell.core.protocols import ChatModel, LikelihoodModel
 from askwell.core.types import Completion, Request
 from askwell.models.local import LocalModel
 from askwell.models.micro_batching import MicroBatcher
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.checkpoints import make_checkpoint
 from tests.support.requests import ask
 

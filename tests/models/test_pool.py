@@ -22,8 +22,8 @@ from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.pool import Pool
 from askwell.models.wrappers.retry import Retrying
+from askwell.testing import ChatModelContract
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
-from tests.conformance.chat_model import ChatModelContract
 from tests.support.rate_servers import FixedWindow
 from tests.support.requests import ask
 from tests.support.servers import always, chat_server, error

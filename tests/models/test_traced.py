@@ -15,10 +15,9 @@ from askwell.core.types import Completion, Message, Request, Usage
 from askwell.models.wrappers.renamed import Renamed
 from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.traced import Traced
+from askwell.testing import ChatModelContract
 from askwell.testing.fakes import FlakyModel, ScriptedModel
-from tests.conformance.chat_model import ChatModelContract
-from tests.e2e.conftest import serving
-from tests.support.harness import askwell, clean_environment, optimize_flags
+from tests.support.harness import askwell, clean_environment, optimize_flags, serving
 
 pytest.importorskip("opentelemetry.sdk")
 QUESTION, REPLY = "a private question", "a private reply"

@@ -15,8 +15,8 @@ from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.retry import Retrying
+from askwell.testing import ChatModelContract
 from askwell.testing.fakes import FlakyModel, ScriptedModel, SlowModel
-from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import chat_server, random_faults
 

@@ -6,13 +6,14 @@ import pytest
 
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.optimizers.presets import PRESETS, OptimizerParts, configure
-from tests.conformance.optimizer import TASK, Make, OptimizerContract
+from askwell.testing import OptimizerContract
+from askwell.testing.optimizer_run import TASK, MakeOptimizer
 
 REFERENCES = ("cot", "empty")
 PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 
 
-def maker(preset: str) -> Make:
+def maker(preset: str) -> MakeOptimizer:
     chosen = configure(preset, {}, defaults={"total_steps": 3})
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
@@ -32,14 +33,14 @@ def maker(preset: str) -> Make:
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name not in (*REFERENCES, *PEERS)], scope="class")
 class TestPresets(OptimizerContract):
     @pytest.fixture
-    def make(self, preset: str) -> Make:
+    def make_optimizer(self, preset: str) -> MakeOptimizer:
         return maker(preset)
 
 
 @pytest.mark.parametrize("preset", REFERENCES, scope="class")
 class TestReferences(OptimizerContract):
-    asks_model = False
+    calls_model = False
 
     @pytest.fixture
-    def make(self, preset: str) -> Make:
+    def make_optimizer(self, preset: str) -> MakeOptimizer:
         return maker(preset)

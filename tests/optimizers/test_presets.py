@@ -17,8 +17,8 @@ from askwell.optimizers.gpo.presets import PRESETS as GPO_PRESETS
 from askwell.optimizers.gpo.settings import GPOSettings
 from askwell.optimizers.presets import PRESETS, OptimizerParts, configure
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import JudgeByTable
 from tests.support.gpo_simulation import NUMBERS, q_end
+from tests.support.gpo_steps import JudgeByTable
 
 
 def parts() -> OptimizerParts:

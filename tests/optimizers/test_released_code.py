@@ -24,7 +24,7 @@ from askwell.tasks.metrics import grade
 from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
-from tests.engine.test_loop import play
+from tests.support.loop_runs import play
 from tests.support.servers import chat_server, first
 
 QUESTION = Example(id="q", input="2 + 2?", target="4")

@@ -11,8 +11,8 @@ import pytest
 from askwell.core.errors import ConfigError, StoreError
 from askwell.report.run_report import build_report
 from askwell.runlog.store import MemoryStore, SqliteStore
-from tests.engine.test_loop import play
 from tests.support.harness import invoke
+from tests.support.loop_runs import play
 
 
 @pytest.fixture

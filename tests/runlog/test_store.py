@@ -16,13 +16,14 @@ import pytest
 from askwell.core.errors import StoreError
 from askwell.core.types import Event
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
-from tests.conformance.run_store import RunStoreContract, event
+from askwell.testing import RunStoreContract
+from askwell.testing.run_store import make_event
 
 
 class TestMemoryStore(RunStoreContract):
     @pytest.fixture
-    def store(self) -> Iterator[RunStore]:
-        yield MemoryStore()  # noqa: PT022 - the fixture it overrides has a teardown
+    def store(self) -> RunStore:
+        return MemoryStore()
 
 
 class TestSqliteStore(RunStoreContract):
@@ -33,7 +34,7 @@ class TestSqliteStore(RunStoreContract):
 
     def test_what_was_written_is_there_when_the_file_is_opened_again(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as store:
-            store.append([event(0, "kept", key="k")])
+            store.append([make_event(0, "kept", key="k")])
         with SqliteStore(tmp_path / "log.db") as store:
             assert next(store.events()).body == {"text": "kept"}
             assert store.find("k") is not None
@@ -46,7 +47,7 @@ class TestSqliteStore(RunStoreContract):
                 return 7
 
         with SqliteStore(tmp_path / "log.db") as store:
-            store.append([event(0, "a", key=Twin("a")), event(1, "b", key=Twin("b"))])
+            store.append([make_event(0, "a", key=Twin("a")), make_event(1, "b", key=Twin("b"))])
             found = [store.find(Twin(name)) for name in "abc"]
             assert [one and one.body["text"] for one in found] == ["a", "b", None]
         with SqliteStore(tmp_path / "log.db", read_only=True) as reader:
@@ -55,7 +56,7 @@ class TestSqliteStore(RunStoreContract):
 
     def test_keys_are_found_when_the_file_is_opened_again(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as store:
-            store.append([event(number, key=f"k{number}") for number in range(300)])
+            store.append([make_event(number, key=f"k{number}") for number in range(300)])
         for read_only in (True, False):
             with SqliteStore(tmp_path / "log.db", read_only=read_only) as store:
                 found = [store.find(f"k{number}") for number in range(301)]
@@ -63,9 +64,9 @@ class TestSqliteStore(RunStoreContract):
 
     def test_it_can_be_read_while_it_is_written(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as writer, SqliteStore(tmp_path / "log.db", read_only=True) as reader:
-            writer.append([event(0)])
+            writer.append([make_event(0)])
             assert len(list(reader.events())) == 1
-            writer.append([event(1)])
+            writer.append([make_event(1)])
             assert len(list(reader.events())) == 2
 
     def test_a_second_writer_is_refused_while_the_first_lives(self, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ class TestSqliteStore(RunStoreContract):
     def test_a_reader_cannot_write(self, tmp_path: Path) -> None:
         SqliteStore(tmp_path / "log.db").close()
         with SqliteStore(tmp_path / "log.db", read_only=True) as store, pytest.raises(StoreError, match="read-only"):
-            store.append([event(0)])
+            store.append([make_event(0)])
 
     def test_a_file_that_is_no_log_is_refused_by_name(self, tmp_path: Path) -> None:
         path = tmp_path / "log.db"
@@ -105,7 +106,7 @@ class TestSqliteStore(RunStoreContract):
             reader = threading.Thread(target=read)
             reader.start()
             for start in range(0, 500, 10):
-                store.append(event(start + offset, key=f"{start + offset}") for offset in range(10))
+                store.append(make_event(start + offset, key=f"{start + offset}") for offset in range(10))
             stop.set()
             reader.join()
             assert all(count % 10 == 0 for count in counts)  # a batch is seen whole or not at all

@@ -16,8 +16,8 @@ from askwell.runlog import transfer
 from askwell.runlog.codec import FORMAT
 from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore, SqliteStore
-from tests.engine.test_loop import TASK, play
 from tests.support.harness import invoke
+from tests.support.loop_runs import TASK, play
 
 FORMATS = pytest.mark.parametrize("form", transfer.FORMATS)
 JSON = st.recursive(

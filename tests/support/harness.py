@@ -23,7 +23,7 @@ from askwell.runlog.store import SqliteStore
 from askwell.tasks.load import load
 from askwell.tasks.render import ChatRender
 from tests.support.logs import stored
-from tests.support.servers import ChatServer
+from tests.support.servers import ChatServer, chat_server
 
 ROOT = Path(__file__).parents[2]
 SUMS = ROOT / "tests" / "data" / "sums.json"
@@ -220,3 +220,16 @@ def calls_logged(found: Sequence[Event]) -> set[Call]:
 
 def _said(contents: Iterable[str]) -> str:
     return "\0".join(contents)
+
+
+def serving(**options: Any) -> Any:
+    """A server that answers for the target and for the optimizer model; use as a context manager."""
+    answerer = Answerer.of()
+    own: dict[str, Any] = {
+        "lifetime_s": 600.0,
+        "hang_s": 2.0,
+        "reply": answerer.reply,
+        "transform": answerer.note,
+        "models": ("tiny", OPTIMIZER),
+    }
+    return chat_server(**{**own, **options})

@@ -67,7 +67,8 @@ class TableTrainer:
         del start, seed
         if not train:
             raise DataError("nothing to learn from")
-        assert not {one.query for one in train} & {one.query for one in dev}
+        if {experience.query for experience in train} & {experience.query for experience in dev}:
+            raise DataError("a dev query is also trained on")
         self.fits += 1
         return TableWriter(tuple((one.query, one.prompt, one.reward) for one in train))
 

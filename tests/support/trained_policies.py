@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
-from askwell.core.types import Experience
 from askwell.policies.settings import ModelSettings, TrainSettings
+from askwell.testing.prompt_writer import BAD, GOOD, queries
+from askwell.testing.prompt_writer import experiences as world
+from askwell.testing.prompt_writer import query_of as query
 from tests.support.checkpoints import make_checkpoint
 
-GOOD = {"sum": "add", "word": "spell"}
-BAD = "guess"
-
-
-def query(kind: str, rng: Random) -> str:
-    return f"{kind} {rng.randint(10, 99)} {rng.randint(10, 99)}"
-
-
-def queries(n: int, *, seed: int) -> list[str]:
-    rng = Random(seed)
-    return list(dict.fromkeys(query(kind, rng) for _ in range(n) for kind in GOOD))
-
-
-def world(n: int, *, seed: int) -> list[Experience]:
-    """`n` queries of each kind with all three prompts; a kind's own prompt works, the others fail."""
-    found: list[Experience] = []
-    for text in queries(n, seed=seed):
-        for prompt in (*GOOD.values(), BAD):
-            right = float(prompt == GOOD[text.split()[0]])
-            found.append(Experience(query=text, prompt=prompt, reward=right, advantage=right))
-    return found
+__all__ = ["BAD", "GOOD", "QUICK", "queries", "query", "tiny", "world"]
 
 
 def tiny(folder: Path, **more: object) -> ModelSettings:

@@ -1,7 +1,7 @@
 """Test doubles, part of the public API: models that answer from a script, fail on purpose, or take their time.
 
-All are deterministic: what a request gets depends on its content, the seed and how often it was asked, never on the
-order in which concurrent calls happen to run.
+All are deterministic: a reply depends on the request, the seed and the number of equal requests before it, never on the
+order in which concurrent calls run.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RETRYABLE_FAULTS: tuple[Fault, ...] = ("rate_limit", "server", "timeout", "conne
 class ScriptedModel:
     """Answer from a function of the request, or from a list in the order of the calls.
 
-    `requests` holds what was asked. A list that has run out raises `ModelError`: a test that asks more than it
-    scripted is wrong. Texts get a usage of one token a word, so that accounting has something to count.
+    `requests` holds the requests. A list that has run out raises `ModelError`: a test that makes more calls than it
+    scripted is wrong. Texts get a usage of one token per word, so that accounting has something to count.
     """
 
     def __init__(self, replies: Sequence[Reply] | Callable[[Request], Reply], *, name: str = "scripted") -> None:
@@ -64,8 +64,8 @@ class ScriptedModel:
 class FlakyModel:
     """Fail a share `rate` of the calls with one of `faults`, before they reach the model.
 
-    Each repetition of a request is a new throw of the dice, so that retrying helps (unless `rate` is 1).
-    `fault_counts` counts what was thrown.
+    Each repetition of a request is a new random draw, so that retrying helps (unless `rate` is 1).
+    `fault_counts` counts the injected faults.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class FlakyModel:
     async def complete(self, request: Request) -> Completion:
         key = request_key(self.name, request)
         self._asked[key] += 1
-        dice = random.Random(f"{self._seed} {key} {self._asked[key]}")
-        if dice.random() >= self._rate:
+        rng = random.Random(f"{self._seed} {key} {self._asked[key]}")
+        if rng.random() >= self._rate:
             return await self.inner.complete(request)
-        fault = dice.choice(self._faults)
+        fault = rng.choice(self._faults)
         self.fault_counts[fault] += 1
         error = f"injected {'final ' if fault in FINAL_FAULTS else ''}fault {fault}"
         wait = self._retry_after_s if fault == "rate_limit" else None
@@ -110,7 +110,7 @@ class FlakyModel:
 class SlowModel:
     """Wait before each call: `latency_s` seconds in the median, log-normal with `sigma` (0: always the same).
 
-    `most_in_flight` is the largest number of calls that were ever waiting at once.
+    `most_in_flight` is the largest number of calls that waited at once.
     """
 
     def __init__(self, model: ChatModel, *, latency_s: float, sigma: float = 0.0, seed: int = 0) -> None:
@@ -127,11 +127,11 @@ class SlowModel:
 
     async def complete(self, request: Request) -> Completion:
         started = time.perf_counter()
-        dice = random.Random(f"{self._seed} {request_key(self.name, request)}")
+        rng = random.Random(f"{self._seed} {request_key(self.name, request)}")
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
-            await asyncio.sleep(self._latency_s * math.exp(dice.gauss(0.0, self._sigma)))
+            await asyncio.sleep(self._latency_s * math.exp(rng.gauss(0.0, self._sigma)))
             completion = await self.inner.complete(request)
         finally:
             self._in_flight -= 1

@@ -29,7 +29,7 @@ from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
 from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
-from tests.engine.test_loop import TASK, Spent, answer
+from tests.support.loop_runs import TASK, Spent, answer
 
 START = Prompt(instruction="think")
 

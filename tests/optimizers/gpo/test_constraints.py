@@ -12,7 +12,7 @@ from askwell.core.text import edit_distance, words
 from askwell.core.types import Example, Prompt
 from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import gpo, history, numbered, sent
+from tests.support.gpo_steps import gpo, history, numbered, sent
 
 TRAIN = (
     Example(id="1", input="We tried the soup. It was superb, and the staff were kind to us.", target="positive"),

@@ -8,8 +8,8 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
 from askwell.optimizers.gpo.contrastive import delta, gain, rival_of, verified_lessons
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import gpo, numbered, sent
 from tests.support.gpo_simulation import NUMBERS
+from tests.support.gpo_steps import gpo, numbered, sent
 
 tables = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([0.0, 0.5, 1.0]))
 

@@ -9,8 +9,8 @@ from askwell.core.types import Prompt
 from askwell.optimizers.gpo.demo_search import varied
 from askwell.optimizers.gpo.optimizer import length_penalty, prompt_words
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import gpo, history, numbered
 from tests.support.gpo_simulation import NUMBERS
+from tests.support.gpo_steps import gpo, history, numbered
 
 
 @given(st.lists(st.sampled_from(NUMBERS), unique_by=lambda one: one.id, max_size=4), st.integers(1, 4), st.integers())

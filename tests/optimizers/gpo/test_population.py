@@ -9,7 +9,7 @@ from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Prompt
 from askwell.optimizers.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import gpo, history, numbered, sent
+from tests.support.gpo_steps import gpo, history, numbered, sent
 
 rows = st.lists(
     st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([0.0, 0.5, 1.0]), min_size=1), min_size=1, max_size=7

@@ -4,8 +4,8 @@ from askwell.core.errors import ConfigError
 from askwell.models.bundled.editor import EditorModel
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import PRESETS, preset
-from tests.optimizers.gpo.test_optimizer import JudgeByTable
 from tests.support.gpo_simulation import NUMBERS, Landscape, optimized, q_end
+from tests.support.gpo_steps import JudgeByTable
 
 
 def test_gpo_is_the_papers_best_combination():

@@ -12,8 +12,8 @@ from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
 from askwell.optimizers.gpo.schedule import budget_words, steps_per_epoch
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import START, gpo, history, numbered, sent
 from tests.support.gpo_simulation import NUMBERS, WORDS, q_end
+from tests.support.gpo_steps import START, gpo, history, numbered, sent
 
 
 async def test_trajectory_order_is_ascending_not_descending():

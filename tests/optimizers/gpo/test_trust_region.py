@@ -11,7 +11,7 @@ from askwell.core.types import Candidate, Prompt
 from askwell.optimizers.gpo.presets import preset
 from askwell.optimizers.gpo.trust_region import RESTART, STRIDES, TrustRegion, radius
 from askwell.testing.fakes import ScriptedModel
-from tests.optimizers.gpo.test_optimizer import gpo, history, sent
+from tests.support.gpo_steps import gpo, history, sent
 
 scores = st.lists(st.sampled_from([0.1, 0.3, 0.5, 0.7]), min_size=1, max_size=12)
 

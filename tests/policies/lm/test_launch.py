@@ -31,9 +31,9 @@ from askwell.policies.settings import ModelSettings  # noqa: E402
 from askwell.runlog import folders  # noqa: E402
 from askwell.runlog.fold import read_spend  # noqa: E402
 from askwell.runlog.store import SqliteStore  # noqa: E402
-from tests.api.test_train import SPLITS, logged, target, train  # noqa: E402
 from tests.support.servers import Messages, chat_server  # noqa: E402
 from tests.support.trained_policies import QUICK, queries, world  # noqa: E402
+from tests.support.trainings import SPLITS, logged, target, train  # noqa: E402
 
 SETTINGS = replace(QUICK, epochs=12, learning_rate=3e-4, patience=12)
 TRAINER = LanguageModelTrainer(SETTINGS, ModelSettings(base="pocket", max_query_tokens=32, max_prompt_tokens=12))

@@ -9,22 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import askwell
-from askwell.cli.main import main
-from askwell.report.pages import render_page
 from askwell.runlog.store import SqliteStore
-from tests.api.test_optimize import DATA, optimize, optimizer
-from tests.api.test_train import logged, plain, train
+from tests.support.command_line import call
+from tests.support.optimizations import DATA, optimize, optimizer
 from tests.support.page_reader import Read, read
+from tests.support.trainings import logged, plain, train
 
 OWN = "document.title='owned'"
 HOSTILE = f'</pre></td></table><script>{OWN}</script><img src=x onerror="{OWN}">``` | a'
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def of(folder: Path, form: str = "html") -> str:
