@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from askwell.core.types import Message
 
 
-def conversation_text(messages: Sequence[Message]) -> str:
+def format_conversation(messages: Sequence[Message]) -> str:
     """Join the turns by blank lines; name the speakers only where the assistant has spoken before."""
     if any(message.role == "assistant" for message in messages):
         return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in messages)
     return "\n\n".join(message.content for message in messages)
 
 
-def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+def fold_system_turns(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Put system text in front of the next user turn and merge neighbours of one role, for strict chat templates."""
     folded: list[Message] = []
     for message in messages:
@@ -26,7 +26,7 @@ def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(folded)
 
 
-def opened_by_user(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
+def split_system_text(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
     """Return the system text that opens a conversation, and the turns after it: a user's first, roles in alternation.
 
     For APIs that take system text apart from the turns. Later system text goes into the user's turn, and so does what
@@ -34,16 +34,16 @@ def opened_by_user(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...
     """
     start = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
     system = "\n\n".join(message.content for message in messages[:start] if message.content)
-    turns = without_system(messages[start:])
+    turns = fold_system_turns(messages[start:])
     if not turns:
         return "", (Message(role="user", content=system),)
     first, *others = turns
     if first.role == "assistant":
-        turns = without_system([Message(role="user", content=f"Assistant: {first.content}"), *others])
+        turns = fold_system_turns([Message(role="user", content=f"Assistant: {first.content}"), *others])
     return system, turns
 
 
-def valid_unicode(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     r"""Replace lone surrogates (a JSON "\ud800"), which no store, terminal or tokenizer takes."""
     try:
         text.encode()

@@ -41,11 +41,11 @@ class Continuation:
 
 
 @dataclass(slots=True)
-class _Slot:
+class _DecodeState:
     """A row while it is decoded."""
 
     row: DecodeRow
-    dice: random.Random
+    rng: random.Random
     ids: list[int]
     is_finished: bool = False
 
@@ -57,13 +57,13 @@ class _Slot:
 @torch.inference_mode()
 def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) -> list[Continuation]:  # noqa: ANN401
     """Continue every row until an end token or its `max_tokens` (at least 1)."""
-    slots = [_Slot(row, random.Random(row.seed), []) for row in rows]
-    current = list(slots)
-    ids_BT, mask_BT = left_padded([row.ids for row in rows], model.device)
+    states = [_DecodeState(row, random.Random(row.seed), []) for row in rows]
+    current = list(states)
+    ids_BT, mask_BT = pad_left([row.ids for row in rows], model.device)
     cache = None
     while current:
         positions_BT = (mask_BT.cumsum(1) - 1).clamp(min=0)[:, -ids_BT.shape[1] :]
-        out = model(
+        output = model(
             input_ids=ids_BT,
             attention_mask=mask_BT,
             position_ids=positions_BT,
@@ -71,14 +71,14 @@ def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) ->
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
-        chosen = _choose(out.logits[:, -1], current)
-        for slot, token in zip(current, chosen, strict=True):
-            if not slot.is_done:
-                slot.is_finished = token in end_ids
-                if not slot.is_finished:
-                    slot.ids.append(token)
-        alive = [index for index, slot in enumerate(current) if not slot.is_done]
+        cache = output.past_key_values
+        chosen = _choose_tokens(output.logits[:, -1], current)
+        for state, token in zip(current, chosen, strict=True):
+            if not state.is_done:
+                state.is_finished = token in end_ids
+                if not state.is_finished:
+                    state.ids.append(token)
+        alive = [index for index, state in enumerate(current) if not state.is_done]
         ids_BT = torch.tensor(chosen, device=model.device).unsqueeze(1)
         if len(alive) <= _COMPACT_BELOW * len(current):
             kept_B = torch.tensor(alive, dtype=torch.long, device=model.device)
@@ -87,15 +87,15 @@ def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) ->
             if alive:
                 cache.batch_select_indices(kept_B)
         mask_BT = torch.cat([mask_BT, mask_BT.new_ones((len(mask_BT), 1))], dim=1)
-    return [Continuation(ids=tuple(slot.ids), is_finished=slot.is_finished) for slot in slots]
+    return [Continuation(ids=tuple(state.ids), is_finished=state.is_finished) for state in states]
 
 
 @torch.inference_mode()
 def log_likelihoods(model: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[float]:  # noqa: ANN401
     """Return log p(reply | prompt) in nats, summed over the reply's tokens, for (prompt, reply) token pairs."""
-    ids_BT, mask_BT = left_padded([prompt + reply for prompt, reply in pairs], model.device)
+    ids_BT, mask_BT = pad_left([prompt + reply for prompt, reply in pairs], model.device)
     kept = max(len(reply) for _, reply in pairs) + 1
-    out = model(
+    output = model(
         input_ids=ids_BT,
         attention_mask=mask_BT,
         position_ids=(mask_BT.cumsum(1) - 1).clamp(min=0),
@@ -103,13 +103,13 @@ def log_likelihoods(model: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int
         logits_to_keep=kept,
     )
     # Left padding lines the replies up at the right end; the logits at t predict the token at t + 1.
-    logprobs_BTV = torch.log_softmax(out.logits[:, -kept:-1].double(), dim=-1)
+    logprobs_BTV = torch.log_softmax(output.logits[:, -kept:-1].double(), dim=-1)
     picked_BT = logprobs_BTV.gather(2, ids_BT[:, ids_BT.shape[1] - kept + 1 :].unsqueeze(2)).squeeze(2)
     sums = [picked_BT[row, kept - 1 - len(reply) :].sum() for row, (_, reply) in enumerate(pairs)]
     return [float(value) for value in sums]
 
 
-def left_padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_left(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (ids_BT, mask_BT); the padding is token 0, masked out."""
     width = max(len(row) for row in rows)
     ids_BT = torch.tensor([(0,) * (width - len(row)) + row for row in rows], device=device)
@@ -117,16 +117,16 @@ def left_padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[
     return ids_BT, mask_BT
 
 
-def _choose(logits_BV: torch.Tensor, current: Sequence[_Slot]) -> list[int]:
+def _choose_tokens(logits_BV: torch.Tensor, current: Sequence[_DecodeState]) -> list[int]:
     """Return each row's next token: the likeliest, or by inverting its distribution at its own random number."""
     greedy = logits_BV.argmax(dim=-1).tolist()
-    sampled = [index for index, slot in enumerate(current) if slot.row.temperature > 0 and not slot.is_done]
+    sampled = [index for index, state in enumerate(current) if state.row.temperature > 0 and not state.is_done]
     if not sampled:
         return greedy
     temperatures_B = torch.tensor([current[index].row.temperature for index in sampled], dtype=torch.float64)
     logits_BV = logits_BV[sampled].double() / temperatures_B.to(logits_BV.device).unsqueeze(1)
     cumulative_BV = torch.softmax(logits_BV, dim=-1).cumsum(dim=-1)
-    points_B = torch.tensor([current[index].dice.random() for index in sampled], dtype=torch.float64)
+    points_B = torch.tensor([current[index].rng.random() for index in sampled], dtype=torch.float64)
     points_B = points_B.to(cumulative_BV.device).unsqueeze(1) * cumulative_BV[:, -1:]
     tokens_B = torch.searchsorted(cumulative_BV, points_B, right=True).squeeze(1)
     for index, token in zip(sampled, tokens_B.clamp(max=logits_BV.shape[1] - 1).tolist(), strict=True):

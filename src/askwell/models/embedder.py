@@ -95,10 +95,10 @@ def default_embedder() -> str:
 
 
 @cache
-def embedder_named(name: str) -> Embedder:
+def get_embedder(name: str) -> Embedder:
     """Return the one embedder of this name: "lexical", "sentence-transformers:MODEL_OR_PATH", or "auto"."""
     if name == "auto":
-        return embedder_named(default_embedder())
+        return get_embedder(default_embedder())
     if name == "lexical":
         return LexicalEmbedder()
     if name.startswith(_PREFIX) and len(name) > len(_PREFIX):

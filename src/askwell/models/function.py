@@ -12,7 +12,7 @@ from typing import cast
 
 from askwell.core.errors import ConfigError, ModelError
 from askwell.core.types import Completion, Fault, Request
-from askwell.models.conversation import conversation_text, valid_unicode
+from askwell.models.conversation import format_conversation, replace_surrogates
 
 _DISK_ERRORS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -53,7 +53,7 @@ class FunctionModel:
         [result] = await asyncio.gather(self._call(request), return_exceptions=True)
         seconds = time.perf_counter() - started
         if isinstance(result, str):
-            return Completion(text=valid_unicode(result), seconds=seconds)
+            return Completion(text=replace_surrogates(result), seconds=seconds)
         if isinstance(result, Completion):
             return replace(result, seconds=result.seconds or seconds)
         if isinstance(result, BaseException):
@@ -66,7 +66,7 @@ class FunctionModel:
             self._threads = None
 
     async def _call(self, request: Request) -> object:
-        argument = request if self._takes_request else conversation_text(request.messages)
+        argument = request if self._takes_request else format_conversation(request.messages)
         if self._is_async:
             return await cast("Awaitable[object]", self._function(argument))
         if self._threads is None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from askwell.core.errors import ConfigError, ModelError, nearest
 from askwell.core.types import Completion, Message, Request, Usage
-from askwell.models.conversation import conversation_text, valid_unicode, without_system
+from askwell.models.conversation import fold_system_turns, format_conversation, replace_surrogates
 from askwell.models.micro_batching import MicroBatcher
 from askwell.models.request_key import request_key
 
@@ -95,12 +95,12 @@ class LocalModel:
 
         started = time.perf_counter()
         ids = self._prompt_ids(request.messages)
-        room = request.max_tokens if self._context is None else min(request.max_tokens, self._context - len(ids))
-        if room < 1:
+        max_tokens = request.max_tokens if self._context is None else min(request.max_tokens, self._context - len(ids))
+        if max_tokens < 1:
             error = f"the prompt has {len(ids)} tokens; {self.name} takes {self._context} with the reply"
             return Completion(outcome="failed", fault="bad_request", error=error)
         seed = request_key(self.name, request)
-        row = DecodeRow(ids=ids, max_tokens=room, temperature=request.temperature, seed=seed)
+        row = DecodeRow(ids=ids, max_tokens=max_tokens, temperature=request.temperature, seed=seed)
         reply = await self._decoding.submit(row)
         return Completion(
             text=self._tokenizer.decode(list(reply.ids), skip_special_tokens=True),
@@ -133,28 +133,28 @@ class LocalModel:
         from askwell.models.decode import decode
 
         try:
-            with _threads_for(self._model):
+            with _limit_threads(self._model):
                 return decode(self._model, rows, end_ids=self._end_ids)
         except RuntimeError as error:  # PyTorch's only type, out of memory included
-            raise self._broken(len(rows), error) from error
+            raise self._batch_error(len(rows), error) from error
 
     def _score(self, pairs: Sequence[Pair]) -> Sequence[float]:
         from askwell.models.decode import log_likelihoods
 
         try:
-            with _threads_for(self._model):
+            with _limit_threads(self._model):
                 return log_likelihoods(self._model, pairs)
         except RuntimeError as error:
-            raise self._broken(len(pairs), error) from error
+            raise self._batch_error(len(pairs), error) from error
 
-    def _broken(self, rows: int, error: RuntimeError) -> ModelError:
+    def _batch_error(self, rows: int, error: RuntimeError) -> ModelError:
         return ModelError(
             f"{self.name} failed on a batch of {rows}: {error}; try a smaller batch_size or max_batch_tokens"
         )
 
     def _prompt_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         if self._tokenizer.chat_template is None:
-            ids = self._ids(conversation_text(messages), special=True)
+            ids = self._ids(format_conversation(messages), special=True)
         else:
             ids = self._ids(self._templated(messages), special=False)
         return ids or (min(self._end_ids, default=0),)  # a model must start from something
@@ -170,10 +170,10 @@ class LocalModel:
             return text(messages)
         except TemplateError as error:  # Gemma, Mistral: no system role, roles must alternate
             _LOG.info("%s puts system text into the user message (its template says: %s)", self.name, error)
-            return text(without_system(messages))
+            return text(fold_system_turns(messages))
 
     def _ids(self, text: str, *, special: bool) -> tuple[int, ...]:
-        return tuple(self._tokenizer(valid_unicode(text), add_special_tokens=special)["input_ids"])
+        return tuple(self._tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
 def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
@@ -186,7 +186,7 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        with without_bars():
+        with hide_progress_bars():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
         return cast("Any", model).to(device).eval(), tokenizer
@@ -196,7 +196,7 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
 
 
 @contextmanager
-def without_bars() -> Generator[None]:
+def hide_progress_bars() -> Generator[None]:
     """Keep transformers' progress bars off while checkpoints are read or written."""
     from transformers.utils import logging as transformers_logging
 
@@ -236,7 +236,7 @@ def _fingerprint(folder: Path) -> str:
 
 
 @contextmanager
-def _threads_for(model: Any) -> Generator[None]:  # noqa: ANN401 - partly typed libraries
+def _limit_threads(model: Any) -> Generator[None]:  # noqa: ANN401 - partly typed libraries
     """Run a small model on one thread while a batch lasts.
 
     Its layers are too short to share out, and when another process holds a core, PyTorch's threads wait for each other
@@ -260,7 +260,7 @@ def _dtype_tag(dtype: str) -> str:
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - partly typed libraries
-    found: set[int] = set()
+    end_ids: set[int] = set()
     for ids in (model.generation_config.eos_token_id, tokenizer.eos_token_id):
-        found.update([ids] if isinstance(ids, int) else ids or ())
-    return frozenset(found)
+        end_ids.update([ids] if isinstance(ids, int) else ids or ())
+    return frozenset(end_ids)

@@ -17,7 +17,7 @@ _GATHER_S = 0.003  # how long the first job of a batch waits for company: little
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[Job, Result]):
+class _JobQueue(Generic[Job, Result]):
     """Jobs of one event loop that no batch has taken yet, and the task that makes batches of them."""
 
     jobs: list[tuple[Job, asyncio.Future[Result]]]
@@ -45,28 +45,28 @@ class MicroBatcher(Generic[Job, Result]):
         self._thread = thread
         self._batch_size = batch_size
         self._max_cost = max_cost
-        self._waiting = PerLoop(lambda: _Waiting[Job, Result]([]))
+        self._queues = PerLoop(lambda: _JobQueue[Job, Result]([]))
 
     async def submit(self, job: Job) -> Result:
         """Return the job's result once a batch with it has run."""
-        waiting = self._waiting.get()
+        queue = self._queues.get()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting.jobs.append((job, future))
-        if waiting.dispatcher is None:
-            waiting.dispatcher = asyncio.create_task(self._dispatch(waiting))
+        queue.jobs.append((job, future))
+        if queue.dispatcher is None:
+            queue.dispatcher = asyncio.create_task(self._dispatch(queue))
         return await future
 
-    async def _dispatch(self, waiting: _Waiting[Job, Result]) -> None:
+    async def _dispatch(self, queue: _JobQueue[Job, Result]) -> None:
         try:
             await asyncio.sleep(_GATHER_S)
-            while waiting.jobs:
-                taken = [(job, future) for job, future in waiting.jobs if not future.done()]
-                waiting.jobs.clear()
+            while queue.jobs:
+                taken = [(job, future) for job, future in queue.jobs if not future.done()]
+                queue.jobs.clear()
                 for batch in self._batches(taken):
                     await self._run_batch(batch)
         finally:
-            waiting.dispatcher = None
-            for _, future in waiting.jobs:  # only when the loop is being torn down
+            queue.dispatcher = None
+            for _, future in queue.jobs:  # only when the loop is being torn down
                 future.cancel()
 
     async def _run_batch(self, batch: Sequence[tuple[Job, asyncio.Future[Result]]]) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.ledger import Ledger
 from askwell.models.providers.negotiation import Negotiating
-from askwell.models.providers.prices import Priced, PriceOf
+from askwell.models.providers.prices import Priced, PriceFunction
 from askwell.models.totals import MemberTotals
 
 
@@ -26,11 +26,11 @@ class Batches(Protocol):
     """
 
     ledger: Ledger
-    say: Callable[[str], object]
+    notify: Callable[[str], object]
 
     def stop(self) -> None: ...
 
-    async def settle(self) -> None: ...
+    async def drain(self) -> None: ...
 
 
 def unknown_price(_prompt: int, _cached: int, _completion: int) -> None:
@@ -46,9 +46,9 @@ class ModelParts:
     batches: Batches | None = None
     members: Callable[[], Sequence[MemberTotals]] | None = None
     """Returns what went through each member of a pool so far; None where there is no pool."""
-    price: PriceOf = unknown_price
+    price: PriceFunction = unknown_price
     """What a call costs as the model is asked."""
-    direct_price: PriceOf = unknown_price
+    direct_price: PriceFunction = unknown_price
     """What a call costs that is asked directly: above `price` where most calls are asked in batches."""
 
 

@@ -16,11 +16,11 @@ import re
 
 from askwell.core.text import words
 from askwell.core.types import Completion, Request, Usage
-from askwell.models.bundled.editor_bank import best_section, split_phrases
-from askwell.models.bundled.editor_forms import Form, filled, sort_of
-from askwell.models.bundled.editor_lessons import feedback_on
+from askwell.models.bundled.editor_bank import find_best_section, split_phrases
+from askwell.models.bundled.editor_forms import Form, classify_section, fill_form
+from askwell.models.bundled.editor_lessons import write_feedback
 from askwell.models.bundled.editor_reading import MetaPromptContent, read_meta_prompt
-from askwell.models.bundled.editor_search import best_of, credits_of, rewrite
+from askwell.models.bundled.editor_search import best_tried, credit_phrases, rewrite
 
 _REMEMBERED = 5
 """Prompts kept in a summary."""
@@ -57,24 +57,24 @@ class EditorModel:
 
 
 def _reply(text: str, *, shared: str, own: str, sample_index: int) -> str:
-    reading = read_meta_prompt(text)
-    if reading.wish == "summary":
-        return _summary(reading)
-    if reading.wish == "reflection":
-        return _reflection(reading)
-    prompt = rewrite(reading, shared=random.Random(shared), own=random.Random(own), sample_index=sample_index)
-    return _in_form(prompt, text) if reading.form is None else _filled(reading.form, prompt, reading)
+    content = read_meta_prompt(text)
+    if content.reply_kind == "summary":
+        return _write_summary(content)
+    if content.reply_kind == "reflection":
+        return _write_reflection(content)
+    prompt = rewrite(content, shared=random.Random(shared), own=random.Random(own), sample_index=sample_index)
+    return _wrap_prompt(prompt, text) if content.form is None else _fill_sections(content.form, prompt, content)
 
 
-def _filled(form: Form, prompt: str, reading: MetaPromptContent) -> str:
+def _fill_sections(form: Form, prompt: str, content: MetaPromptContent) -> str:
     """Fill a form in: the new prompt, or what of it is new as advice; anything else gets a remark on the questions."""
-    known = split_phrases(reading.current.prompt)
-    news = [phrase for phrase in split_phrases(prompt) if phrase not in known]
-    contents = {"prompt": prompt, "advice": " ".join(news) or prompt, "note": _reflection(reading)}
-    return filled(form, {name: contents[sort_of(name)] for name in form.asked})
+    current_phrases = split_phrases(content.current.prompt)
+    news = [phrase for phrase in split_phrases(prompt) if phrase not in current_phrases]
+    contents = {"prompt": prompt, "advice": " ".join(news) or prompt, "note": _write_reflection(content)}
+    return fill_form(form, {name: contents[classify_section(name)] for name in form.asked})
 
 
-def _in_form(prompt: str, asked: str) -> str:
+def _wrap_prompt(prompt: str, asked: str) -> str:
     if "<START>" in asked:
         return f"<START>{prompt}<END>"
     if tag := _TAG_ASKED.search(asked):
@@ -82,28 +82,28 @@ def _in_form(prompt: str, asked: str) -> str:
     return f"```\n{prompt}\n```" if _FENCE_ASKED.search(asked) else prompt
 
 
-def _summary(reading: MetaPromptContent) -> str:
+def _write_summary(content: MetaPromptContent) -> str:
     """Name the best prompts up to now with their scores, in the form that `read` finds them again."""
-    scored = {one.prompt: one for one in reading.tried if one.score is not None}
-    best = sorted(scored.values(), key=lambda one: one.score or 0.0)[-_REMEMBERED:]
-    lines = [f'"{" ".join(one.prompt.split())}" scored {one.score:.0f}.' for one in best]
-    return "\n".join([*lines, _credit_note(reading)]).strip()
+    scored = {tried_prompt.prompt: tried_prompt for tried_prompt in content.tried if tried_prompt.score is not None}
+    best = sorted(scored.values(), key=lambda tried_prompt: tried_prompt.score or 0.0)[-_REMEMBERED:]
+    lines = [f'"{" ".join(tried_prompt.prompt.split())}" scored {tried_prompt.score:.0f}.' for tried_prompt in best]
+    return "\n".join([*lines, _describe_credit(content)]).strip()
 
 
-def _credit_note(reading: MetaPromptContent) -> str:
-    credit = credits_of(reading.tried)
+def _describe_credit(content: MetaPromptContent) -> str:
+    credit = credit_phrases(content.tried)
     helping = [phrase for phrase, gain in credit.items() if gain > 0]
     hurting = [phrase for phrase, gain in credit.items() if gain < 0]
     notes = [f"Goes with higher scores: {' '.join(helping)}"] if helping else []
     return "\n".join([*notes, *([f"Goes with lower scores: {' '.join(hurting)}"] if hurting else [])])
 
 
-def _reflection(reading: MetaPromptContent) -> str:
+def _write_reflection(content: MetaPromptContent) -> str:
     """Say what to take over from the prompt it is compared with, or which words for the questions it never uses."""
-    if reading.comparison and (feedback := feedback_on(reading.current.prompt, reading.comparison)):
+    if content.comparison and (feedback := write_feedback(content.current.prompt, content.comparison)):
         return feedback
-    said = set(words(best_of(reading.tried).prompt))
-    missing = sorted(best_section(reading.questions).about - said)
+    said = set(words(best_tried(content.tried).prompt))
+    missing = sorted(find_best_section(content.questions).about - said)
     if not missing:
         return "The prompt speaks of what the questions hold, but does not say how to get to the answer."
     return f"The prompt does not say what to do with what the questions hold: {', '.join(missing)}."

@@ -46,33 +46,33 @@ def split_phrases(prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in _SENTENCE_END.split(prompt) if part.strip()))
 
 
-def best_section(texts: Sequence[str]) -> Section:
+def find_best_section(texts: Sequence[str]) -> Section:
     """Return the section whose inputs are most like these texts; one for any input if none is."""
-    seen = _cues(texts)
+    seen = _find_cues(texts)
     return max(reversed(bank()), key=lambda section: len(seen & section.about))
 
 
 @cache
-def words_of(phrase: str) -> frozenset[str]:
+def phrase_words(phrase: str) -> frozenset[str]:
     """Return the words of a phrase of the bank, remembered."""
     return frozenset(words(phrase))
 
 
 @lru_cache(maxsize=64)
-def weights(texts: tuple[str, ...]) -> Mapping[str, float]:
+def weigh_phrases(texts: tuple[str, ...]) -> Mapping[str, float]:
     """Say how well each phrase of the bank goes with these texts: positive, and larger for a better fit.
 
     A section's share grows with the words it has in common with the texts; within a section, so does a phrase's.
     Sections for any input keep a fixed share, as most good prompts say how to answer and not only what.
     """
-    seen = _cues(texts)
+    seen = _find_cues(texts)
     fits = [math.sqrt(len(seen & section.about)) if section.about else 1.0 for section in bank()]
     sharp = [fit**_SHARPNESS + _FLOOR for fit in fits]
     found: dict[str, float] = {}
     for section, share in zip(bank(), sharp, strict=True):
         general = _GENERAL if not section.about else 1.0
         for phrase in section.phrases:
-            own = sum(_rarity(word) for word in words_of(phrase) & seen)
+            own = sum(_rarity(word) for word in phrase_words(phrase) & seen)
             found[phrase] = general * share * (1 + own) / len(section.phrases)
     return found
 
@@ -83,7 +83,7 @@ _GENERAL = 0.8
 _NUMBER = re.compile(r"^[-+]?\d[\d.,]*$")
 
 
-def _cues(texts: Sequence[str]) -> frozenset[str]:
+def _find_cues(texts: Sequence[str]) -> frozenset[str]:
     """Return the words of the texts, and words for what they look like: what a reader would call them."""
     cues: set[str] = set()
     for text in texts:
@@ -109,7 +109,7 @@ def _cues(texts: Sequence[str]) -> frozenset[str]:
 @cache
 def _rarities() -> dict[str, float]:
     everywhere = [phrase for section in bank() for phrase in section.phrases]
-    counts = Counter(word for phrase in everywhere for word in words_of(phrase))
+    counts = Counter(word for phrase in everywhere for word in phrase_words(phrase))
     return {word: math.log(len(everywhere) / count) / math.log(len(everywhere)) for word, count in counts.items()}
 
 

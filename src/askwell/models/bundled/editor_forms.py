@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-Sort = Literal["prompt", "advice", "note"]
+SectionKind = Literal["prompt", "advice", "note"]
 
 _MARKER = re.compile(r"^\[\[ ## (\w+) ## \]\][ \t]*\n?", re.MULTILINE)
 _ASKED = re.compile(r"starting with the field (`\[\[ ## .*?), and then ending with the marker", re.DOTALL)
@@ -58,7 +58,7 @@ class Form:
         return [str(one) for one in cast("list[object]", found)] if isinstance(found, list) else []
 
 
-def form_in(text: str) -> Form | None:
+def parse_form(text: str) -> Form | None:
     """Return the form that a request is, or None. A template of the form ahead of the filled one is skipped."""
     asked = _ASKED.search(text)
     if asked is None:
@@ -69,22 +69,22 @@ def form_in(text: str) -> Form | None:
     sections = {
         mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)
     }  # the last one counts
-    filled = {name: _without_closing(value) for name, value in sections.items()}
+    fill_form = {name: _without_closing(value) for name, value in sections.items()}
     return Form(
-        given={name: value for name, value in filled.items() if not value.startswith(f"{{{name}}}")},
+        given={name: value for name, value in fill_form.items() if not value.startswith(f"{{{name}}}")},
         asked=tuple(name for name, _ in fields),
         mappings=frozenset(name for name, kind in fields if kind == "dict"),
     )
 
 
-def sort_of(name: str) -> Sort:
+def classify_section(name: str) -> SectionKind:
     """Tell from its name what an asked section is to hold."""
     if _PROMPT_NAME.search(name):
         return "prompt"
     return "advice" if _ADVICE_NAME.search(name) else "note"
 
 
-def filled(form: Form, values: Mapping[str, str]) -> str:
+def fill_form(form: Form, values: Mapping[str, str]) -> str:
     """Return the reply: the asked sections in their order, and the closing marker."""
     sections: list[str] = []
     for name in form.asked:
@@ -95,7 +95,7 @@ def filled(form: Form, values: Mapping[str, str]) -> str:
     return "\n\n".join([*sections, "[[ ## completed ## ]]"])
 
 
-def questions_in(text: str) -> tuple[str, ...]:
+def extract_questions(text: str) -> tuple[str, ...]:
     """Return what stands beside words such as "question" or "input": records, headings, labelled lines. No answers."""
     records = [str(ast.literal_eval(found[2])) for found in _RECORD.finditer(text) if _is_literal(found[2])]
     others = [found[1].strip() for pattern in (_HEADING, _LINE) for found in pattern.finditer(text)]

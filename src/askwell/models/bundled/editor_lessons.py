@@ -37,7 +37,7 @@ class Advice:
     """Texts that must not be lost."""
 
 
-def comparison_in(text: str) -> RivalComparison | None:
+def parse_comparison(text: str) -> RivalComparison | None:
     """Find the comparison that a reflection is asked for, if that is what is asked."""
     other = _OTHER.search(text)
     if other is None:
@@ -46,7 +46,7 @@ def comparison_in(text: str) -> RivalComparison | None:
     return RivalComparison(other=other[1].strip(), gained=counts.get("gained", 0), lost=counts.get("lost", 0))
 
 
-def feedback_on(current: str, comparison: RivalComparison) -> str:
+def write_feedback(current: str, comparison: RivalComparison) -> str:
     """Say what to take over and what to keep, in the form that `advice_in` finds again; "" where nothing differs."""
     mine, theirs = split_phrases(current), split_phrases(comparison.other)
     taken = [phrase for phrase in theirs if phrase not in mine] if comparison.gained else []
@@ -55,7 +55,7 @@ def feedback_on(current: str, comparison: RivalComparison) -> str:
     return "\n".join([*lines, *([f"Keep: {' '.join(kept)}"] if kept else [])])
 
 
-def advice_in(text: str) -> Advice:
+def parse_advice(text: str) -> Advice:
     """Collect the advice of all reflections and lessons in a meta-prompt; never raises."""
     return Advice(
         take=_phrases(_TAKE.findall(text)), keep=_phrases(_KEEP.findall(text)), word_for_word=tuple(_KEPT.findall(text))

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from askwell.models.bundled.editor_forms import Form, form_in, questions_in
-from askwell.models.bundled.editor_lessons import Advice, RivalComparison, advice_in, comparison_in
+from askwell.models.bundled.editor_forms import Form, extract_questions, parse_form
+from askwell.models.bundled.editor_lessons import Advice, RivalComparison, parse_advice, parse_comparison
 
-Wish = Literal["prompt", "reflection", "summary"]
+ReplyKind = Literal["prompt", "reflection", "summary"]
 
 _SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
 _CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
@@ -56,7 +56,7 @@ class TriedPrompt:
 class MetaPromptContent:
     """What was found in a meta-prompt."""
 
-    wish: Wish
+    reply_kind: ReplyKind
     current: TriedPrompt
     past: tuple[TriedPrompt, ...] = ()
     parents: tuple[str, ...] = ()
@@ -80,36 +80,36 @@ class MetaPromptContent:
 
 def read_meta_prompt(text: str) -> MetaPromptContent:
     """Find the parts; never raises. A text with no prompt in it has an empty current one."""
-    block, form = _CURRENT.search(text), form_in(text)
+    block, form = _CURRENT.search(text), parse_form(text)
     if form is not None:
         given = "\n\n".join(form.given.values())
         return MetaPromptContent(
-            wish="prompt",
+            reply_kind="prompt",
             current=TriedPrompt(prompt=form.current, score=None),
-            questions=questions_in(given),
+            questions=extract_questions(given),
             form=form,
         )
-    current = _tried(block[1]) if block else TriedPrompt(prompt=_some_prompt(text), score=None)
-    parents = [_tried(parent) for parent in _PARENT.findall(text)]
+    current = _parse_tried(block[1]) if block else TriedPrompt(prompt=_guess_prompt(text), score=None)
+    parents = [_parse_tried(parent) for parent in _PARENT.findall(text)]
     budget = _BUDGET.search(text)
     notes = "\n".join(note for _, note in _NOTES.findall(text))
     remembered = [TriedPrompt(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
     return MetaPromptContent(
-        wish=_wish(text),
+        reply_kind=_classify_request(text),
         current=current,
-        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text)), *parents),
+        past=(*remembered, *(_parse_tried(entry) for entry in _ENTRY.findall(text)), *parents),
         parents=tuple(parent.prompt for parent in parents),
         questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text))
-        or questions_in(text),
+        or extract_questions(text),
         notes=_REMEMBERED.sub("", notes).strip(),
         budget_words=int(budget[1]) if budget else None,
         edits=bool(_EDIT.search(text)),
-        comparison=comparison_in(text),
-        advice=advice_in(text),
+        comparison=parse_comparison(text),
+        advice=parse_advice(text),
     )
 
 
-def _wish(text: str) -> Wish:
+def _classify_request(text: str) -> ReplyKind:
     if "<START>" in text:
         return "prompt"
     if _SUMMARIZE.search(text):
@@ -117,7 +117,7 @@ def _wish(text: str) -> Wish:
     return "reflection" if _REFLECT.search(text) else "prompt"
 
 
-def _tried(block: str) -> TriedPrompt:
+def _parse_tried(block: str) -> TriedPrompt:
     found = _SCORED.search(block)
     if found is None:
         return TriedPrompt(prompt=block.strip(), score=None)
@@ -126,7 +126,7 @@ def _tried(block: str) -> TriedPrompt:
     return TriedPrompt(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
 
 
-def _some_prompt(text: str) -> str:
+def _guess_prompt(text: str) -> str:
     labelled = _FENCED_PROMPT.search(text)
     if labelled is not None:
         return labelled[1].strip()

@@ -29,7 +29,7 @@ CHECK_URL = "check the base URL (it often ends in /v1) and that the server is ru
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpResponse:
     """One HTTP response, read to its end and decompressed. Look header names up in lower case."""
 
     status: int
@@ -64,11 +64,11 @@ class HttpClient:
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
         self._sessions = PerLoop(self._open_session)
 
-    async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
+    async def post(self, url: str, data: bytes) -> HttpResponse | Completion:
         """Send one request; what kept it from an answer comes back as a failed completion."""
         return await self._exchange("POST", url, data)
 
-    async def get(self, url: str) -> HttpAnswer | Completion:
+    async def get(self, url: str) -> HttpResponse | Completion:
         """Like `post`, without a body."""
         return await self._exchange("GET", url, None)
 
@@ -94,7 +94,7 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
+    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpResponse | Completion:
         import aiohttp
 
         shown = self.endpoint.shown
@@ -103,24 +103,26 @@ class HttpClient:
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
                 body = await response.read()
-                return HttpAnswer(status=response.status, headers=response.headers, body=body)
+                return HttpResponse(status=response.status, headers=response.headers, body=body)
         except aiohttp.ConnectionTimeoutError:  # before TimeoutError, which it is as well
-            return failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
+            return failed_completion(
+                "connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}"
+            )
         except TimeoutError:
-            return failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+            return failed_completion("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
         except aiohttp.ClientConnectorError as problem:
-            return failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+            return failed_completion("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
         except (aiohttp.ClientError, OSError) as problem:
             reason = str(problem) or type(problem).__name__
-            return failed("connection", f"the connection to {shown} broke: {reason}")
+            return failed_completion("connection", f"the connection to {shown} broke: {reason}")
 
 
-def failed(fault: Fault, error: str) -> Completion:
+def failed_completion(fault: Fault, error: str) -> Completion:
     """Return the completion of a call that came to nothing."""
     return Completion(outcome="failed", fault=fault, error=error)
 
 
-def checked_key(api_key: str | None) -> str | None:
+def validate_key(api_key: str | None) -> str | None:
     """Return the key without surrounding blanks (a pasted newline is the usual accident); None for an empty one."""
     key = (api_key or "").strip()
     if not key:

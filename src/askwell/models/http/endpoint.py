@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from askwell.core.errors import ConfigError
 
-CHAT = "/chat/completions"
+CHAT_PATH = "/chat/completions"
 _TAIL = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
 """What a pasted address may have beyond the base URL: OpenAI's, Anthropic's, Gemini's."""
 _SECRET_NAMES = ("key", "token", "secret", "sig", "password", "code")
@@ -45,7 +45,7 @@ class Endpoint:
     @property
     def chat_url(self) -> str:
         """Where an OpenAI-compatible server is sent chat requests (may hold secrets of the query)."""
-        return self.url(CHAT)
+        return self.url(CHAT_PATH)
 
     def url(self, path: str) -> str:
         """Return the address of a path below the base URL (may hold secrets of the query)."""

@@ -11,11 +11,11 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.models.parts import parts_of
 from askwell.models.per_loop import PerLoop
-from askwell.models.wrappers.shared_gate import Queue, SharedGate
+from askwell.models.wrappers.shared_gate import ModelQueue, SharedGate
 
 _CHARS_PER_TOKEN = 4  # a rough guess for English; corrected by the real count after the call
 _CANCELLED = Completion(outcome="failed")
-_NAP_S = 0.25  # how long a refund may go unnoticed by who is waiting
+_MAX_SLEEP_S = 0.25  # how long a refund may go unnoticed by who is waiting
 
 
 class Limited:
@@ -45,9 +45,9 @@ class Limited:
         self.parts = parts_of(model)
         self.max_concurrency = max_concurrency
         self.gate = gate or SharedGate()
-        self._queue = PerLoop(lambda: Queue(max_concurrency))
-        self._requests = PerLoop(lambda: _Bucket(requests_per_minute)) if requests_per_minute else None
-        self._tokens = PerLoop(lambda: _Bucket(tokens_per_minute)) if tokens_per_minute else None
+        self._queue = PerLoop(lambda: ModelQueue(max_concurrency))
+        self._requests = PerLoop(lambda: _TokenBucket(requests_per_minute)) if requests_per_minute else None
+        self._tokens = PerLoop(lambda: _TokenBucket(tokens_per_minute)) if tokens_per_minute else None
 
     @property
     def name(self) -> str:
@@ -67,27 +67,27 @@ class Limited:
         queue = self._queue.get()
         if self._requests is not None:
             await self._requests.get().take(1.0)
-        booked = 0.0 if self._tokens is None else _expected_tokens(request)
+        reserved = 0.0 if self._tokens is None else _estimate_tokens(request)
         if self._tokens is not None:
-            await self._tokens.get().take(booked)
-        ticket = await self.gate.enter(queue)
+            await self._tokens.get().take(reserved)
+        sent_request = await self.gate.acquire(queue)
         completion = _CANCELLED
         try:
             completion = await self.inner.complete(request)
         finally:
-            self.gate.leave(queue, ticket, completion, name=self.name)
+            self.gate.release(queue, sent_request, completion, name=self.name)
         if self._tokens is not None:
             usages = [one.usage for one in (completion, *completion.others)]
             used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
             if used or completion.outcome == "failed":
-                self._tokens.get().give(booked - used)
+                self._tokens.get().refund(reserved - used)
         return replace(completion, is_paced=True) if completion.fault == "rate_limit" else completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
 
-class _Bucket:
+class _TokenBucket:
     """A token bucket that may go into debt for one request: the long-run rate holds whatever a request costs."""
 
     def __init__(self, per_minute: float) -> None:
@@ -100,25 +100,25 @@ class _Bucket:
     async def take(self, amount: float) -> None:
         """Wait for a whole unit (or for a full bucket), then take `amount` out."""
         async with self._queue:
-            while (missing := 1.0 - self._refilled()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
-                await asyncio.sleep(min(missing / self._rate, _NAP_S))
+            while (missing := 1.0 - self._refill()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
+                await asyncio.sleep(min(missing / self._rate, _MAX_SLEEP_S))
             self._level -= amount
 
     def wait_s(self) -> float:
         """Return how long it will take until there is a whole unit."""
-        return max(0.0, (1.0 - self._refilled()) / self._rate)
+        return max(0.0, (1.0 - self._refill()) / self._rate)
 
-    def give(self, amount: float) -> None:
+    def refund(self, amount: float) -> None:
         """Put back what was booked and not used (or, if negative, take what was used beyond it)."""
-        self._level = min(self._capacity, self._refilled() + amount)
+        self._level = min(self._capacity, self._refill() + amount)
 
-    def _refilled(self) -> float:
+    def _refill(self) -> float:
         now = time.monotonic()
         self._level = min(self._capacity, self._level + (now - self._at) * self._rate)
         self._at = now
         return self._level
 
 
-def _expected_tokens(request: Request) -> float:
+def _estimate_tokens(request: Request) -> float:
     characters = sum(len(message.content) for message in request.messages)
     return characters / _CHARS_PER_TOKEN + request.max_tokens * request.samples

@@ -45,13 +45,13 @@ class Metered:
             completion = await self.inner.complete(request)
         finally:
             self._in_flight -= 1
-        self._count(completion)
+        self._record(completion)
         return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _count(self, completion: Completion) -> None:
+    def _record(self, completion: Completion) -> None:
         usage = completion.usage
         self._calls += 1
         self._prompt_tokens += usage.prompt_tokens

@@ -65,7 +65,7 @@ class Retrying:
         self._base_s = base_s
         self._cap_s = cap_s
         self._max_wait_s = max_wait_s
-        self._patience_s = sum(self._longest_s(attempt) for attempt in range(1, min(max_attempts, _COUNTED)))
+        self._patience_s = sum(self._max_backoff_s(attempt) for attempt in range(1, min(max_attempts, _COUNTED)))
         self._random = random.Random(seed)
         self._has_answered = False
         self.retries = 0
@@ -83,16 +83,16 @@ class Retrying:
             self._has_answered = self._has_answered or completion.fault not in ("connection", "timeout")
             if completion.outcome != "failed":
                 return completion
-            given_up = self._why_not_again(completion, history)
-            if given_up is not None:
-                return replace(completion, error=completion.error + given_up)
-            await asyncio.sleep(self._wait_s(completion, history.tried))
+            reason = self._reason_to_give_up(completion, history)
+            if reason is not None:
+                return replace(completion, error=completion.error + reason)
+            await asyncio.sleep(self._backoff_s(completion, history.tried))
             self.retries += 1
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _why_not_again(self, completion: Completion, history: _History) -> str | None:
+    def _reason_to_give_up(self, completion: Completion, history: _History) -> str | None:
         """Return what to add to the error when this was the last attempt, None when there is to be another."""
         if completion.fault in FINAL_FAULTS or completion.fault == "budget":
             return ""
@@ -108,10 +108,10 @@ class Retrying:
             is_over = history.tried >= limit
         return f" (gave up after {history.tried + history.refused} attempts)" if is_over else None
 
-    def _wait_s(self, completion: Completion, attempt: int) -> float:
+    def _backoff_s(self, completion: Completion, attempt: int) -> float:
         if completion.is_paced:
             return 0.0
-        return (completion.retry_after_s or 0.0) + self._random.uniform(0.0, self._longest_s(attempt))
+        return (completion.retry_after_s or 0.0) + self._random.uniform(0.0, self._max_backoff_s(attempt))
 
-    def _longest_s(self, attempt: int) -> float:
+    def _max_backoff_s(self, attempt: int) -> float:
         return min(self._cap_s, self._base_s * 2.0 ** min(attempt - 1, 60))

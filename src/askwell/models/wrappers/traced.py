@@ -49,36 +49,38 @@ class Traced:
         if request.seed is not None:
             attributes["gen_ai.request.seed"] = request.seed
         if self._detail == "content":
-            attributes["gen_ai.input.messages"] = _spelt(request.messages)
+            attributes["gen_ai.input.messages"] = _format_messages(request.messages)
         kind = self._trace.SpanKind.CLIENT
         with self._tracer.start_as_current_span(f"chat {model}", kind=kind, attributes=attributes) as span:
             completion = await self.inner.complete(request)
-            self._tell(span, completion)
+            self._record(span, completion)
         return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _tell(self, span: Any, completion: Completion) -> None:  # noqa: ANN401 - the optional library's span
+    def _record(self, span: Any, completion: Completion) -> None:  # noqa: ANN401 - the optional library's span
         usage = completion.usage
-        found: dict[str, object] = {
+        attributes: dict[str, object] = {
             "gen_ai.usage.input_tokens": usage.prompt_tokens,
             "gen_ai.usage.output_tokens": usage.completion_tokens,
             "askwell.outcome": completion.outcome,
         }
         if usage.cost_usd is not None:
-            found["askwell.cost_usd"] = usage.cost_usd
+            attributes["askwell.cost_usd"] = usage.cost_usd
         if completion.outcome == "failed":
-            found["error.type"] = completion.fault or "unknown"
+            attributes["error.type"] = completion.fault or "unknown"
             span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, completion.error))
         else:
-            found["gen_ai.response.finish_reasons"] = (_FINISH.get(completion.outcome, completion.outcome),)
+            attributes["gen_ai.response.finish_reasons"] = (_FINISH.get(completion.outcome, completion.outcome),)
             if self._detail == "content":
-                found["gen_ai.output.messages"] = _spelt((Message(role="assistant", content=completion.text),))
-        span.set_attributes(found)
+                attributes["gen_ai.output.messages"] = _format_messages(
+                    (Message(role="assistant", content=completion.text),)
+                )
+        span.set_attributes(attributes)
 
 
-class Exporting:
+class TraceExport:
     """Send spans to the collector that the OTEL_EXPORTER_OTLP_* variables name, while in the `with` block.
 
     A process that has a tracer provider of its own (`opentelemetry-instrument`) keeps it.
@@ -105,9 +107,9 @@ class Exporting:
             self._provider.shutdown()
 
 
-def _spelt(messages: tuple[Message, ...]) -> str:
+def _format_messages(messages: tuple[Message, ...]) -> str:
     return json.dumps(
-        [{"role": one.role, "parts": [{"type": "text", "content": one.content}]} for one in messages],
+        [{"role": message.role, "parts": [{"type": "text", "content": message.content}]} for message in messages],
         ensure_ascii=False,
     )
 
