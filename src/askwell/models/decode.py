@@ -1,7 +1,7 @@
-"""Batched decoding of a causal language model where each row's reply is its own: greedy, or sampled by its own dice.
+"""Batched decoding of a causal language model, greedy or sampled with one random generator per row.
 
-`transformers`' `generate` draws a batch's samples from one generator, so that a reply would depend on its neighbours;
-here each row brings its own random numbers, and rows that have ended leave the batch.
+`transformers`' `generate` samples a whole batch from one generator, so that a reply would depend on the other rows.
+Here each row has its own generator, and rows that have ended are removed from the batch.
 Tensor names carry their axes: B rows, T positions, V tokens of the vocabulary.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-_COMPACT_BELOW = 0.75  # copying the cache costs about one step; worth it when a quarter of the rows has ended
+_COMPACT_BELOW = 0.75  # copying the cache costs about one step: worth it once a quarter of the rows has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,12 @@ class DecodeRow:
     max_tokens: int
     temperature: float
     seed: str
-    """Whatever fixes this row's samples; unused at temperature 0."""
+    """The seed of this row's samples; unused at temperature 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continuation:
-    """The reply's tokens without the end token; `is_finished` says whether there was one."""
+    """The reply's tokens without the end token; `is_finished`: whether there was one."""
 
     ids: tuple[int, ...]
     is_finished: bool
@@ -102,7 +102,7 @@ def log_likelihoods(model: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int
         use_cache=False,
         logits_to_keep=kept,
     )
-    # Left padding lines the replies up at the right end; the logits at t predict the token at t + 1.
+    # Left padding aligns the replies at the right end; the logits at t predict the token at t + 1.
     logprobs_BTV = torch.log_softmax(output.logits[:, -kept:-1].double(), dim=-1)
     picked_BT = logprobs_BTV.gather(2, ids_BT[:, ids_BT.shape[1] - kept + 1 :].unsqueeze(2)).squeeze(2)
     sums = [picked_BT[row, kept - 1 - len(reply) :].sum() for row, (_, reply) in enumerate(pairs)]
@@ -110,7 +110,7 @@ def log_likelihoods(model: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int
 
 
 def pad_left(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids_BT, mask_BT); the padding is token 0, masked out."""
+    """Pad rows on the left with masked tokens 0; return (ids_BT, mask_BT)."""
     width = max(len(row) for row in rows)
     ids_BT = torch.tensor([(0,) * (width - len(row)) + row for row in rows], device=device)
     mask_BT = torch.tensor([(0,) * (width - len(row)) + (1,) * len(row) for row in rows], device=device)
@@ -118,7 +118,7 @@ def pad_left(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[tor
 
 
 def _choose_tokens(logits_BV: torch.Tensor, current: Sequence[_DecodeState]) -> list[int]:
-    """Return each row's next token: the likeliest, or by inverting its distribution at its own random number."""
+    """Return each row's next token: the most likely, or sampled by inverse transform with the row's own generator."""
     greedy = logits_BV.argmax(dim=-1).tolist()
     sampled = [index for index, state in enumerate(current) if state.row.temperature > 0 and not state.is_done]
     if not sampled:

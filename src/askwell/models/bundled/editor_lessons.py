@@ -1,7 +1,8 @@
-"""What the bundled rewriter makes of a comparison of two prompts, and of advice that it finds in a meta-prompt.
+"""How the bundled rewriter uses a comparison of two prompts, and advice in a meta-prompt.
 
-A comparison says on which questions one prompt is right and the other is not. What only the better one says is worth
-taking over; what only the current one says is worth keeping where it wins. Questions and answers are not looked into.
+A comparison says on which questions only one of two prompts is right. Phrases of the better prompt alone are worth
+adopting; phrases of the current prompt alone are worth keeping if it wins any question. The questions and answers are
+not read.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class RivalComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """Phrases that feedback speaks for."""
+    """Phrases that feedback recommends."""
 
     take: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     word_for_word: tuple[str, ...] = ()
-    """Texts that must not be lost."""
+    """Texts that must stay in the prompt unchanged."""
 
 
 def parse_comparison(text: str) -> RivalComparison | None:
-    """Find the comparison that a reflection is asked for, if that is what is asked."""
+    """Parse the comparison in a request for a reflection; None if there is none."""
     other = _OTHER.search(text)
     if other is None:
         return None
@@ -47,7 +48,7 @@ def parse_comparison(text: str) -> RivalComparison | None:
 
 
 def write_feedback(current: str, comparison: RivalComparison) -> str:
-    """Say what to take over and what to keep, in the form that `advice_in` finds again; "" where nothing differs."""
+    """Name the phrases to adopt and to keep, in the form that `parse_advice` parses; "" if nothing differs."""
     mine, theirs = split_phrases(current), split_phrases(comparison.other)
     taken = [phrase for phrase in theirs if phrase not in mine] if comparison.gained else []
     kept = [phrase for phrase in mine if phrase not in theirs] if comparison.lost else []
@@ -62,5 +63,5 @@ def parse_advice(text: str) -> Advice:
     )
 
 
-def _phrases(found: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(phrase for one in found for phrase in split_phrases(one)))
+def _phrases(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(phrase for text in texts for phrase in split_phrases(text)))

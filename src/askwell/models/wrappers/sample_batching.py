@@ -1,4 +1,4 @@
-"""Several samples of one question as one request: the prompt is sent, and paid for, once."""
+"""Several samples of one prompt in one request: the prompt is sent, and paid for, once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from askwell.models.parts import parts_of
 from askwell.models.per_loop import PerLoop
 
 _LOG = logging.getLogger(__name__)
-_MAX_SAMPLES = 128  # what OpenAI takes
+_MAX_SAMPLES = 128  # OpenAI's limit
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One request that waits for company; the future holds its reply, or None: go alone."""
+    """One request that waits for others; its future receives the reply, or None: send it alone."""
 
     request: Request
     reply: asyncio.Future[Completion | None]
@@ -26,19 +26,20 @@ class _Sample:
 
 @dataclass(slots=True)
 class _LoopState:
-    """What belongs to one event loop: the draws of this turn by what they have in common, and the calls under way."""
+    """The state of one event loop: the samples of this iteration, grouped by their prompt, and the calls in flight."""
 
     groups: dict[Request, list[_Sample]] = field(default_factory=dict[Request, list[_Sample]])
     calls: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
 class SampleBatching:
-    """Ask for draws of one question in one request, where the model can do that.
+    """Request several samples of one prompt at once, if the model supports it.
 
-    Requests made in one turn of the event loop that differ only in `sample_index` go on as one with `samples` set;
-    each gets its own completion. Samples that a reply lacks (a server without `n`) or that failed within it are asked
-    for on their own, and how many a reply holds is remembered. At temperature 0 nothing is joined: equal samples tell
-    nothing (and vLLM refuses). Goes around `Retrying` and `Limited`: for them a batch is one call.
+    Requests of one iteration of the event loop that differ only in `sample_index` become one request with `samples`
+    set; each gets its own completion. Samples that the reply lacks (a server without `n`) or that failed in it are
+    requested separately, and the number of samples per reply is remembered. At temperature 0 requests are sent
+    separately: equal samples carry no information (and vLLM rejects them). Wrap it around `Retrying` and `Limited`:
+    they see one call.
     """
 
     def __init__(self, model: ChatModel) -> None:
@@ -85,7 +86,7 @@ class SampleBatching:
 
     async def _call(self, state: _LoopState, batch: Sequence[_Sample]) -> None:
         request = replace(batch[0].request, samples=len(batch))
-        # gather hands exceptions back as values: each draw raises them where it was asked for.
+        # `gather` returns exceptions as values: every waiting request raises them.
         [answer] = await asyncio.gather(self.inner.complete(request), return_exceptions=True)
         if isinstance(answer, BaseException):
             for sample in batch:
@@ -96,18 +97,18 @@ class SampleBatching:
             replies = [answer] * len(batch)
         else:
             replies = [replace(answer, others=()), *answer.others][: len(batch)]
-            self._limit_samples(len(replies), asked=len(batch))
+            self._limit_samples(len(replies), requested=len(batch))
         for sample, reply in zip(batch, replies, strict=False):
             if not sample.reply.done():
                 is_lost = reply.outcome == "failed" and answer.outcome != "failed"
                 sample.reply.set_result(None if is_lost else reply)
         self._submit(state, batch[len(replies) :])
 
-    def _limit_samples(self, found: int, *, asked: int) -> None:
-        if found < asked and found < self._max_samples:
-            self._max_samples = found
-            what = "one sample" if found == 1 else f"at most {found} samples"
-            _LOG.warning("%s gives %s a request: the prompt is sent again for more", self.name, what)
+    def _limit_samples(self, returned: int, *, requested: int) -> None:
+        if returned < requested and returned < self._max_samples:
+            self._max_samples = returned
+            limit = "one sample" if returned == 1 else f"at most {returned} samples"
+            _LOG.warning("%s returns %s per request: the prompt is sent again for more", self.name, limit)
 
 
 def _cancel_if_unused(call: asyncio.Task[None], batch: Sequence[_Sample]) -> None:

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans of model calls, named by the GenAI semantic conventions: one a request sent, retries included.
+"""OpenTelemetry spans of model calls by the GenAI semantic conventions: one per request sent, retries included.
 
-Never holds what was said unless asked to, and never a key: a request has none.
+A span holds no message text unless `detail="content"`, and never a key: a request has none.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from askwell.core.types import Completion, Message, Outcome, Request
 from askwell.models.parts import parts_of
 
 Detail = Literal["calls", "content"]
-"""What a span tells: model, parameters, tokens and outcome, or the messages as well."""
+"""The content of a span: "calls" for model, parameters, tokens and outcome, "content" for the messages too."""
 
 _FINISH: dict[Outcome, str] = {"ok": "stop", "truncated": "length", "refused": "content_filter"}
 
 _PROVIDERS = {"gemini": "gcp.gemini", "azure": "azure.ai.openai", "mistral": "mistral_ai"}
-"""What the conventions call a provider, where it is not our name for it."""
+"""Our name of a provider -> the conventions' name, if it differs."""
 
 
 class Traced:
-    """Make a span of every call of a model, with whatever tracer provider the process has."""
+    """Make a span for every call of a model, with the tracer provider of the process."""
 
     def __init__(self, model: ChatModel, *, detail: Detail = "calls") -> None:
         self.inner = model
@@ -81,9 +81,9 @@ class Traced:
 
 
 class TraceExport:
-    """Send spans to the collector that the OTEL_EXPORTER_OTLP_* variables name, while in the `with` block.
+    """Export spans to the collector of the OTEL_EXPORTER_OTLP_* variables within the `with` block.
 
-    A process that has a tracer provider of its own (`opentelemetry-instrument`) keeps it.
+    A tracer provider that the process already has (`opentelemetry-instrument`) is kept.
     """
 
     def __init__(self, run: str) -> None:
