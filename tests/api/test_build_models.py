@@ -117,8 +117,8 @@ class RecordedGates(SharedGates):
         super().__init__()
         self.given: list[SharedGate] = []
 
-    def of(self, *key: str) -> SharedGate:
-        self.given.append(super().of(*key))
+    def get(self, *key: str) -> SharedGate:
+        self.given.append(super().get(*key))
         return self.given[-1]
 
 

@@ -15,7 +15,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.providers.response import divided
+from askwell.models.providers.response import split_usage
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.retry import Retrying
@@ -216,6 +216,6 @@ async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_fo
 
 
 def test_usage_is_divided_without_rest() -> None:
-    parts = divided([Completion(text="a" * size) for size in (5, 0, 17)], prompt_tokens=7, completion_tokens=11)
+    parts = split_usage([Completion(text="a" * size) for size in (5, 0, 17)], prompt_tokens=7, completion_tokens=11)
     assert [part.usage.prompt_tokens for part in parts] == [7, 0, 0]
     assert sum(part.usage.completion_tokens for part in parts) == 11

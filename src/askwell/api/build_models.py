@@ -13,7 +13,7 @@ from askwell.core.protocols import ChatModel
 from askwell.models.batch.batched import Batched
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.http_model import HttpModel
-from askwell.models.providers.registry import PROVIDERS, ModelAddress, provider_of, resolve_address
+from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.pool import Pool
@@ -57,7 +57,7 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
     ]
     asked = members[0] if len(members) == 1 else Pool(members, labels=member_labels(config))
     retrying = Retrying(asked, max_attempts=config.max_attempts)
-    provider = provider_of(config.model)
+    provider = find_provider(config.model)
     takes_samples = provider is not None and provider.format != "anthropic"
     return Metered(SampleBatching(retrying) if takes_samples else retrying)
 
@@ -68,7 +68,7 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
         raise ConfigError(
             "a batch goes to one endpoint with one key; give one base_url and one api_key_env, or no batch"
         )
-    if provider_of(config.model) is None:
+    if find_provider(config.model) is None:
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
     bare = _build_served(config, flag)
     if not isinstance(bare, HttpModel):
@@ -80,7 +80,7 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
 
 def _check_pool(config: ModelConfig) -> None:
     """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
-    if provider_of(config.model) is None:
+    if find_provider(config.model) is None:
         raise ConfigError(f"{config.model!r} is no served model: give no base_url and no api_key_env")
     keys = [require_single(place.api_key_env, "api_key_env") for place in pool_members(config)]
     missing = [key for key in keys if not os.environ.get(key)] if len(set(keys)) > 1 else []
@@ -95,7 +95,7 @@ def _build_limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: Sh
         max_concurrency=_member_concurrency(config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
-        gate=gates.of(config.model, *_gate_key(config, flag)),
+        gate=gates.get(config.model, *_gate_key(config, flag)),
     )
 
 
@@ -161,15 +161,15 @@ def _build_bare(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
 
 
 def _build_served(config: ModelConfig, flag: str) -> ChatModel:
-    from askwell.models.providers.factory import served_model
+    from askwell.models.providers.factory import build_hosted_model
 
     prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    return served_model(_resolve_address(config, flag), timeout_s=config.timeout_s, prices=prices)
+    return build_hosted_model(_resolve_address(config, flag), timeout_s=config.timeout_s, prices=prices)
 
 
 def is_openai_compatible(model: str) -> bool:
     """Whether a model's server can be put behind a proxy for OpenAI's clients as it is."""
-    provider = provider_of(model)
+    provider = find_provider(model)
     return provider is not None and provider.format == "openai"
 
 
@@ -188,7 +188,7 @@ def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
 
 def _gate_key(config: ModelConfig, flag: str) -> tuple[str, str]:
     """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
-    if provider_of(config.model) is None:
+    if find_provider(config.model) is None:
         return require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
     place = _resolve_address(config, flag)
     return place.base_url, place.key_env

@@ -14,7 +14,7 @@ from askwell.core.errors import ConfigError, StoreError, nearest
 from askwell.core.protocols import Render
 from askwell.core.types import Completion, Event, Example, Prompt, Request, Score, Split
 from askwell.engine.evaluator import Sampling
-from askwell.models.providers.registry import provider_of
+from askwell.models.providers.registry import find_provider
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
@@ -123,7 +123,7 @@ def _views(
 def _is_request_exact(event: Event, target: str, request: Request) -> bool | None:
     """A checkpoint's name in the log holds a fingerprint of its files, which its name in the settings does not."""
     same = event.key == request_key(target, request)
-    is_known = event.key and (provider_of(target) is not None or "#" in target or ":" not in target)
+    is_known = event.key and (find_provider(target) is not None or "#" in target or ":" not in target)
     return same if same or (is_known and target != "pocket") else None
 
 

@@ -20,7 +20,7 @@ from askwell.core.types import ModelRole
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.parts import parts_of
-from askwell.models.providers.prices import PriceOf
+from askwell.models.providers.prices import PriceFunction
 
 ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
 
@@ -146,7 +146,7 @@ class _StageUsage:
     minutes: float
 
     @classmethod
-    def of(cls, stage: Stage, sizes: Sequence[Sizes], prices: Sequence[PriceOf], seconds: float) -> _StageUsage:
+    def of(cls, stage: Stage, sizes: Sequence[Sizes], prices: Sequence[PriceFunction], seconds: float) -> _StageUsage:
         amounts = [_amount([size], price) for size, price in zip(sizes, prices, strict=True)]
         return cls(
             step=stage.step,
@@ -205,7 +205,7 @@ def _slowest_seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float
     return _seconds(sizes, slow)
 
 
-def _amount(sizes: Sequence[Sizes], price: PriceOf) -> Amount:
+def _amount(sizes: Sequence[Sizes], price: PriceFunction) -> Amount:
     calls = math.ceil(sum(size.calls for size in sizes))
     prompt = math.ceil(sum(size.prompt_tokens for size in sizes))
     completion = math.ceil(sum(size.completion_tokens for size in sizes))

@@ -14,7 +14,7 @@ from askwell.cli import tables
 from askwell.cli.progress import LiveProgress
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered, Totals
-from askwell.models.wrappers.traced import Exporting
+from askwell.models.wrappers.traced import TraceExport
 from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
 
@@ -52,13 +52,13 @@ def live_progress(models: list[Metered]) -> LiveProgress:
     for model in models:
         batched = parts_of(model).batches
         if batched is not None:
-            batched.say = live.note
+            batched.notify = live.note
     return live
 
 
 def exported_spans(config: Config) -> AbstractContextManager[None]:
     """Send spans to a collector while a traced run is on."""
-    return nullcontext() if config.run.trace == "off" else Exporting(config.run.name)
+    return nullcontext() if config.run.trace == "off" else TraceExport(config.run.name)
 
 
 def print_spending(out: Console, models: list[Metered], seconds: float) -> None:

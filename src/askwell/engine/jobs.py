@@ -197,7 +197,7 @@ async def _remember_batches(model: ChatModel, journal: Journal, stopper: Stopper
     batched = batches.attach(model, journal)
     if batched is None:
         return
-    stack.push_async_callback(batched.settle)
+    stack.push_async_callback(batched.drain)
     finish = stopper.on_stop
 
     def stop() -> None:

@@ -32,7 +32,7 @@ from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt, Proposal
-from askwell.models.embedder import embedder_named
+from askwell.models.embedder import get_embedder
 from askwell.optimizers.gpo.constraints import (
     CONSTRAINTS,
     Attempt,
@@ -164,7 +164,7 @@ class GPO:
             pool=POOLS[settings.pool](trajectory),
             current=parent,
             k=settings.trajectory_size,
-            embedder=embedder_named(settings.embedder),
+            embedder=get_embedder(settings.embedder),
             seed=seed,
             ask=self._asker.note,
             deltas=settings.deltas,
