@@ -121,8 +121,8 @@ def config_of(plan: Plan, name: str, seed: int, **more: Any) -> Config:  # noqa:
 
 def searched(plan: Plan, seed: int) -> None:
     """Search one prompt for the mixture; the run's log is the offline data."""
-    place = plan.folder / f"gpo-{seed}"
-    optimize(build_optimize_job(config_of(plan, place.name, seed)), place, lambda _: None)
+    folder = plan.folder / f"gpo-{seed}"
+    optimize(build_optimize_job(config_of(plan, folder.name, seed)), folder, lambda _: None)
 
 
 def trained(plan: Plan, task: tuple[int, str]) -> Figures:
@@ -142,7 +142,7 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
         policy["epochs"] = plan.paper_epochs
     config = config_of(plan, folder.name, seed, policy=policy, budget={"max_calls": plan.calls})
     outcomes = read_offline([str(plan.folder / f"gpo-{seed}" / folders.LOG)])
-    return train(build_train_job(config, outcomes), place, lambda stage, done, total: None).figures
+    return train(build_train_job(config, outcomes), folder, lambda stage, done, total: None).figures
 
 
 def finished(log: Path) -> Figures | None:

@@ -31,7 +31,14 @@ from typing import Any
 
 from askwell.core.types import Candidate, Completion, Event, Example, Prompt, Proposal, Rollout, Score, Usage
 from askwell.report.run_report import build_report
-from askwell.runlog.codec import encode_candidate, encode_example, encode_prompt, encode_proposal, encode_rollout
+from askwell.runlog.codec import (
+    FORMAT,
+    encode_candidate,
+    encode_example,
+    encode_prompt,
+    encode_proposal,
+    encode_rollout,
+)
 from askwell.runlog.fold import fold
 from askwell.runlog.store import SqliteStore
 
@@ -125,7 +132,7 @@ def show(folder: Path, size: int) -> dict[str, float]:
     """Compute what `askwell show` prints."""
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with SqliteStore(folder / "log.db", read_only=True) as store:
-        found = build_report(store)
+        summary = build_report(store)
     seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
     assert summary is not None
     assert summary.spend["target"].calls == size // EXAMPLES * EXAMPLES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.policies.data.offline import read_offline
+from askwell.policies.data.offline import find_run_log, read_offline
 from tests.support.command_line import call
 from tests.support.outcome_sources import DATA, records, run
 from tests.support.policy_worlds import PROMPTS, phrased

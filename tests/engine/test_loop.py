@@ -12,6 +12,7 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Event, Proposal, Request
 from askwell.engine.evaluator import Interrupted
 from askwell.engine.loop import LoopSettings, derive_seed
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import find_resume_point, fold, read_header, read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
 from tests.support.logs import stored

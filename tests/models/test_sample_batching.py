@@ -21,7 +21,7 @@ from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.sample_batching import SampleBatching
 from askwell.runlog.store import MemoryStore
-from askwell.runlog.writer import Journal
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.testing import ChatModelContract
 from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.support.requests import ask

@@ -121,7 +121,7 @@ def load_policy(
     kept = find_policy_folder(place, runs_folder)
     if kept is not None:
         return policies.load_policy(kept, read_writer=read_writer or load_language_writer)
-    with SqliteStore(run_log(str(place), Path(runs_folder)), read_only=True) as store:
+    with SqliteStore(find_run_log(str(place), Path(runs_folder)), read_only=True) as store:
         header = read_header(store)
         if folders.is_training(header):
             raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")

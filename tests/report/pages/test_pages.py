@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import askwell
+from askwell.report.pages import render_page
 from askwell.runlog.store import SqliteStore
 from tests.support.command_line import call
 from tests.support.optimizations import DATA, optimize, optimizer

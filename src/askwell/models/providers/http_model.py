@@ -23,7 +23,7 @@ from askwell.models.http.endpoint import Endpoint
 from askwell.models.http.json_codec import dumps
 from askwell.models.per_loop import PerLoop
 from askwell.models.providers.negotiation import Negotiation
-from askwell.models.providers.prices import add_cost, price_function
+from askwell.models.providers.prices import finish_completion, price_function
 from askwell.models.providers.response import ParsedResponse, parse_json
 from askwell.models.providers.wire_format import Body, WireFormat, merge_json
 
@@ -115,8 +115,14 @@ class HttpModel:
 
         response = await self.negotiation.send(merge_json(self._wire.body(self._model, request), self._extra), post)
         self._has_answered = self._has_answered or response.completion.outcome != "failed"
-        completion = add_cost(await self._add_advice(response), self.price, cached_tokens=response.cached_tokens)
-        return self._finish(completion, time.perf_counter() - started)
+        completion = await self._add_advice(response)
+        return finish_completion(
+            completion,
+            price=self.price,
+            seconds=time.perf_counter() - started,
+            without_secrets=self._http.without_secrets,
+            cached_tokens=response.cached_tokens,
+        )
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -171,11 +177,6 @@ class HttpModel:
             return ()
         answer = await self._http.get(self._endpoint.url(self._wire.models_path(self._endpoint)))
         return self._wire.parse_models(parse_json(answer)) if isinstance(answer, HttpResponse) else ()
-
-    def _finish(self, completion: Completion, seconds: float) -> Completion:
-        text, error = self._http.without_secrets(completion.text), self._http.without_secrets(completion.error)
-        others = tuple(self._finish(other, seconds) for other in completion.other_samples)
-        return replace(completion, seconds=seconds, text=text, error=error, other_samples=others)
 
 
 def _extra_tag(extra: Mapping[str, object]) -> str:

@@ -22,7 +22,7 @@ from askwell.models.http.endpoint import Endpoint
 from askwell.models.http.json_codec import dumps
 from askwell.models.providers.negotiation import Negotiation
 from askwell.models.providers.openai_wire import encode_chat_request, parse_chat_completion
-from askwell.models.providers.prices import add_cost, price_function
+from askwell.models.providers.prices import finish_completion, price_function
 from askwell.models.providers.quirks import OPENAI_QUIRKS, Body
 from askwell.models.providers.response import ParsedResponse, as_object, parse_error
 
@@ -78,8 +78,14 @@ class LiteLLMModel:
             return await self._post(body, request.samples)
 
         response = await self.negotiation.send(encode_chat_request(self._model, replace(request, messages=valid)), post)
-        completion = add_cost(response.completion, self.price, cached_tokens=response.cached_tokens)
-        return self._finish(completion, time.perf_counter() - started)
+        completion = response.completion
+        return finish_completion(
+            completion,
+            price=self.price,
+            seconds=time.perf_counter() - started,
+            without_secrets=self._without_secrets,
+            cached_tokens=response.cached_tokens,
+        )
 
     async def aclose(self) -> None:
         """Do nothing: the whole process shares litellm's clients."""
@@ -109,11 +115,6 @@ class LiteLLMModel:
         data = {"error": {**as_object(getattr(problem, "body", None)), "message": message}}
         status = int(getattr(problem, "status_code", None) or 500)
         return parse_error(HttpResponse(status=status, headers=headers, body=dumps(data)), data)
-
-    def _finish(self, completion: Completion, seconds: float) -> Completion:
-        text, error = self._without_secrets(completion.text), self._without_secrets(completion.error)
-        others = tuple(self._finish(other, seconds) for other in completion.other_samples)
-        return replace(completion, seconds=seconds, text=text, error=error, other_samples=others)
 
     def _without_secrets(self, text: str) -> str:
         """Remove the key, and the keys in the environment that litellm may use."""

@@ -30,6 +30,7 @@ _UNKNOWN_MODEL = re.compile(
     r"|^model: .*not_found_error|DeploymentNotFound",  # Anthropic; Azure
     re.IGNORECASE | re.DOTALL,
 )
+_WITHOUT_TEXT = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +64,21 @@ def combine_replies(
     cached_tokens: int,
 ) -> ParsedResponse:
     """Combine a request's replies (at least one), failed ones last; None is a reply without text."""
-    without_text = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
-    ordered = [reply or without_text for reply in replies]
+    ordered = [reply or _WITHOUT_TEXT for reply in replies]
     ordered.sort(key=lambda reply: reply.outcome == "failed")
-    first, *others = split_usage(ordered, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     quota = parse_quota(headers, tokens=prompt_tokens + completion_tokens)
+    if len(ordered) == 1:
+        # Nearly every answer has one reply: copy the value once, not twice (a copy takes 3 µs).
+        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+        completion = replace(ordered[0], usage=usage, quota=quota)
+        return ParsedResponse(completion=completion, error_text=completion.error, cached_tokens=cached_tokens)
+    first, *others = split_usage(ordered, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     completion = replace(first, other_samples=tuple(others), quota=quota) if others or quota else first
     return ParsedResponse(completion=completion, error_text=first.error, cached_tokens=cached_tokens)
 
 
 def split_usage(replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int) -> list[Completion]:
     """Split a call's usage: the prompt's goes to the first reply, the completion's is split by length of text."""
-    if len(replies) == 1:
-        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
-        return [replace(replies[0], usage=usage)]
     total = sum(len(reply.text) + 1 for reply in replies)
     shares: list[Completion] = []
     characters = assigned = 0
