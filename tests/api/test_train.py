@@ -9,8 +9,8 @@ import pytest
 
 import askwell
 from askwell.core.types import Prompt
+from askwell.policies.fallback_policy import save_policy
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import save_policy
 from tests.support.policy_worlds import PROMPTS, phrased
 from tests.support.prompt_writers import TableTrainer, read_table
 

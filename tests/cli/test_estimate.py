@@ -10,8 +10,8 @@ import pytest
 import askwell
 from askwell.core.types import Example, Prompt
 from askwell.policies.data.training_queries import query_digest, read_training_queries, write_training_queries
+from askwell.policies.fallback_policy import save_policy
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import save_policy
 from tests.api.test_train import SPLITS, logged
 from tests.api.test_train import train as trained
 from tests.cli.test_compare import call, flat

@@ -1,4 +1,4 @@
-"""Small worlds with known truth: what each prompt does to each query is fixed, and draws are sampled from it."""
+"""Small worlds with known truth: each prompt has a fixed success rate on each query, and outcomes are sampled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("Ann", "Bob", "Cem", "Dora", "Eve", "Finn", "Gus", "Hana")
 
 
 def table(rates: NDArray[np.float64], *, draws: int, seed: int, queries: tuple[str, ...] | None = None) -> Table:
-    """Sample `draws` answers of each cell whose true success rate is given."""
+    """Sample `draws` answers per pair, from the true success rates."""
     rng = np.random.default_rng(seed)
     totals = rng.binomial(draws, rates).astype(float)
     names = queries or tuple(f"query {row}" for row in range(len(rates)))
@@ -23,7 +23,7 @@ def table(rates: NDArray[np.float64], *, draws: int, seed: int, queries: tuple[s
 
 
 def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Queries of two kinds that need different prompts: sums suit prompt 0, puzzles suit prompt 1."""
+    """Return queries of two kinds, with success rates: sums suit prompt 0, puzzles suit prompt 1."""
     rng = np.random.default_rng(seed)
     queries: list[str] = []
     rates: list[list[float]] = []
@@ -43,7 +43,7 @@ def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]
 
 
 def outcomes(data: Table) -> list[OutcomeRow]:
-    """Spell a table as rows with a count."""
+    """Return a table as rows with counts."""
     return [
         OutcomeRow(query=query, prompt=prompt, total=float(data.totals[i, j]), draws=int(data.draws[i, j]))
         for i, query in enumerate(data.queries)

@@ -1,4 +1,4 @@
-"""A tiny world for policies that write: two kinds of queries, each with its own good prompt, learnt in a second."""
+"""A small world for prompt generators: two kinds of queries, each with its own good prompt, learnt in a second."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def queries(n: int, *, seed: int) -> list[str]:
 
 
 def world(n: int, *, seed: int) -> list[Experience]:
-    """`n` queries of each kind with all three prompts; a kind's own prompt works, the others fail."""
-    found: list[Experience] = []
+    """Return `n` queries of each kind with all three prompts; a kind's own prompt works, the others fail."""
+    experiences: list[Experience] = []
     for text in queries(n, seed=seed):
         for prompt in (*GOOD.values(), BAD):
             right = float(prompt == GOOD[text.split()[0]])
-            found.append(Experience(query=text, prompt=prompt, reward=right, advantage=right))
-    return found
+            experiences.append(Experience(query=text, prompt=prompt, reward=right, advantage=right))
+    return experiences
 
 
 def tiny(folder: Path, **more: object) -> ModelSettings:
-    """Settings on a checkpoint of 20,000 random weights that reads bytes."""
+    """Return settings for a checkpoint of 20,000 random weights with byte tokens, made if it is missing."""
     if not (folder / "config.json").exists():
         make_checkpoint(folder, spread=0.05)
     return ModelSettings(base=str(folder), max_query_tokens=32, max_prompt_tokens=12, **more)  # pyright: ignore[reportArgumentType] - any of its fields

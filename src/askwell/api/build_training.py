@@ -18,7 +18,7 @@ from askwell.core.errors import ConfigError
 from askwell.engine.jobs import header_body
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import SplitShares
 from askwell.policies.settings import METHODS, LoopsSettings, ModelSettings, TrainSettings
 from askwell.policies.train_job import TrainerFactory, TrainJob
@@ -41,7 +41,9 @@ class PolicySettings:
     model: ModelSettings
 
 
-def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], Writer] | None = None) -> TrainJob:
+def train_job(
+    config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], PromptWriter] | None = None
+) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
 
     `read_writer` loads what the trainer among the config's objects has saved.
@@ -61,9 +63,9 @@ def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Pat
     }
     return TrainJob(
         header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
-        cells=cells,
+        outcomes=cells,
         side=side,
-        trainer_in=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),
+        make_trainer=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),
         read_writer=read_writer or language_writer,
         settings=settings.loops,
         shares=SplitShares(),
@@ -137,7 +139,7 @@ def trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
 
     check_processes(trainer, processes)
 
-    def trainer_in(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
+    def make_trainer(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
         def show_epoch(epoch: Epoch) -> None:
             show(_describe_epoch(epoch), 0, 0)
 
@@ -148,7 +150,7 @@ def trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
             is_stopping=is_stopping,
         )
 
-    return trainer_in
+    return make_trainer
 
 
 def _describe_epoch(epoch: Epoch) -> str:
@@ -171,7 +173,7 @@ def language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
     return LanguageModelTrainer(settings=settings.training, model=settings.model)
 
 
-def language_writer(folder: Path) -> Writer:
+def language_writer(folder: Path) -> PromptWriter:
     """Load a trained language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.policies.lm.writer import load_writer
 

@@ -21,7 +21,7 @@ from askwell.policies.data.table import table_of
 from askwell.policies.offline_eval.compare import SCORERS
 from askwell.policies.offline_eval.compare import compare as compare_policies
 from askwell.policies.offline_eval.train_or_not import dense_part
-from askwell.policies.train_job import figures
+from askwell.policies.train_job import read_figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
@@ -84,5 +84,5 @@ def _training(source: str, folder: Path) -> ComparedTraining | None:
         return ComparedTraining(
             name=Path(source).name,
             sources=tuple(cast("Sequence[str]", policy["sources"])),
-            figures=figures(store),
+            figures=read_figures(store),
         )

@@ -22,7 +22,7 @@ from askwell.core.types import Prompt
 from askwell.policies.data.outcomes import PairOutcomes, without
 from askwell.policies.data.table import Table, table_of
 from askwell.policies.data.training_queries import query_digest
-from askwell.policies.guarded import FallbackPolicy
+from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicy, off_policy
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 

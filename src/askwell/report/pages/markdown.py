@@ -41,9 +41,9 @@ def training_markdown(told: TrainingStory) -> str:
     rows = [
         (
             str(one.loop),
-            f"{one.collected:,}",
-            format_interval(one.written, signed=True),
-            format_interval(one.guarded, signed=True),
+            f"{one.acquired:,}",
+            format_interval(one.without_fallback, signed=True),
+            format_interval(one.with_fallback, signed=True),
             f"{one.target_calls:,}",
         )
         for one in found.loops

@@ -10,7 +10,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
 from askwell.core.types import ModelRole
 from askwell.policies.loop_records import LoopResult, decode_chosen
-from askwell.policies.train_job import Figures, figures
+from askwell.policies.train_job import Figures, read_figures
 from askwell.report.pages.blocks import (
     changed,
     figure,
@@ -38,7 +38,7 @@ class TrainingStory:
 
     name: str
     header: Body
-    figures: Figures
+    read_figures: Figures
     changes: Changes
     """The single prompt against the best loop's, on dev queries, before the guard."""
     spend: Mapping[ModelRole, Spend]
@@ -46,7 +46,7 @@ class TrainingStory:
 
 def read_training(store: RunStore, name: str) -> TrainingStory:
     """Read a training. Raises `ConfigError` before its headroom is known."""
-    found = figures(store)
+    found = read_figures(store)
     if found is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
     written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
@@ -54,7 +54,7 @@ def read_training(store: RunStore, name: str) -> TrainingStory:
     return TrainingStory(
         name=name,
         header=read_header(store),
-        figures=found,
+        read_figures=found,
         changes=changes(store, pairs),
         spend=read_spend(store),
     )
@@ -110,10 +110,10 @@ def _test(found: Figures) -> Iterator[Html]:
 
 def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
     series = [
-        Series(name="without the guard", gains=[(one.loop, one.written) for one in loops], ours=False),
-        Series(name="guarded", gains=[(one.loop, one.guarded) for one in loops]),
+        Series(name="without the guard", gains=[(one.loop, one.without_fallback) for one in loops], ours=False),
+        Series(name="guarded", gains=[(one.loop, one.with_fallback) for one in loops]),
     ]
-    label = "Guarded gain by loop: " + ", ".join(format_interval(one.guarded, signed=True) for one in loops)
+    label = "Guarded gain by loop: " + ", ".join(format_interval(one.with_fallback, signed=True) for one in loops)
     yield figure(
         gain_chart(series, label=label),
         "Gain over the single prompt on dev queries, in points: sending whatever is written (grey), and with the guard "
@@ -124,11 +124,11 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
         [
             [
                 str(one.loop),
-                f"{one.collected:,}",
+                f"{one.acquired:,}",
                 f"{one.trained_on:,}",
                 format_interval(one.baseline),
-                format_interval(one.written, signed=True),
-                format_interval(one.guarded, signed=True),
+                format_interval(one.without_fallback, signed=True),
+                format_interval(one.with_fallback, signed=True),
                 f"{one.target_calls:,}",
             ]
             for one in loops
