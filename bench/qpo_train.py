@@ -38,7 +38,7 @@ from torch.nn.functional import cross_entropy
 from askwell.core.types import Experience
 from askwell.models.bundled import CHECKPOINT
 from askwell.policies.lm.batches import TokenizedPair, TrainingPair, group_by_query, make_batches
-from askwell.policies.lm.model import PolicyModel, build_model
+from askwell.policies.lm.model import PolicyModel, build_policy_model
 from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
 from askwell.policies.lm.tokenization import PolicyTokenizer
 from askwell.policies.lm.train import LanguageModelTrainer
@@ -150,7 +150,7 @@ def train_trl(settings: TrainSettings, model: ModelSettings, data: Sequence[Expe
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    policy, base_tokenizer = build_model(model, seed=0)
+    policy, base_tokenizer = build_policy_model(model, seed=0)
     tokenizer = PolicyTokenizer(base_tokenizer, model)
     samples = [
         TokenizedPair(query=tokenizer.encode_query(one.query), prompt=tokenizer.encode_prompt(one.prompt), signal=0.0)
@@ -230,7 +230,7 @@ def dev_loss(policy: PolicyModel, tokenizer: PolicyTokenizer, data: Sequence[Exp
 def measure(kind: str, base: Path, *, queries: int, epochs: int) -> Figures:
     """Train once and measure; the first step is done before, on one query, to warm up."""
     model = ModelSettings(base=str(base), max_query_tokens=160, max_prompt_tokens=40, device="cpu")
-    policy, base_tokenizer = build_model(model, seed=0)
+    policy, base_tokenizer = build_policy_model(model, seed=0)
     tokenizer = PolicyTokenizer(base_tokenizer, model)
     data = make_data(tokenizer, queries + 8)
     cut = queries * PROMPTS_PER_QUERY

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from askwell.core.stats import mean_interval  # noqa: E402
 from askwell.core.types import Experience  # noqa: E402
-from askwell.policies.lm.model import build_model  # noqa: E402 - after the skip
+from askwell.policies.lm.model import build_policy_model  # noqa: E402 - after the skip
 from askwell.policies.lm.shared_prefix import QueryGroup, Suffix  # noqa: E402
 from askwell.policies.lm.tokenization import PolicyTokenizer  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
@@ -39,7 +39,7 @@ def writer(base: Path) -> LanguageModelWriter:
 
 
 def test_queries_are_not_cut_at_40_tokens(tmp_path: Path) -> None:
-    model, base_tokenizer = build_model(ModelSettings(base=str(make_checkpoint(tmp_path, context=512))), seed=0)
+    model, base_tokenizer = build_policy_model(ModelSettings(base=str(make_checkpoint(tmp_path, context=512))), seed=0)
     tokenizer = PolicyTokenizer(base_tokenizer, model.settings)
     query = "".join(
         chr(97 + place % 26) for place in range(255)

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - after the skip
 from torch.nn.functional import cross_entropy  # noqa: E402
 
-from askwell.policies.lm.model import PolicyModel, assemble_model, build_model  # noqa: E402
+from askwell.policies.lm.model import PolicyModel, assemble_model, build_policy_model  # noqa: E402
 from askwell.policies.lm.shared_prefix import QueryGroup, Suffix, collate_packed, collate_padded  # noqa: E402
 from askwell.policies.lm.tokenization import PolicyTokenizer  # noqa: E402
 from askwell.policies.settings import ModelSettings  # noqa: E402
@@ -30,7 +30,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[PolicyModel, 
     if base != "pocket":
         base = str(make_checkpoint(tmp_path, architecture=base, context=128))
     settings = ModelSettings(base=base, max_query_tokens=64, max_prompt_tokens=40, device="cpu")
-    model, base_tokenizer = build_model(settings, seed=0)
+    model, base_tokenizer = build_policy_model(settings, seed=0)
     torch.nn.init.normal_(model.segments.weight, std=0.1)
     torch.nn.init.normal_(model.value_head.weight, std=0.1)
     return model.eval(), PolicyTokenizer(base_tokenizer, settings)

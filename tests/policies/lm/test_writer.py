@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from askwell.core.errors import ConfigError, DataError  # noqa: E402 - after the skip
 from askwell.policies.lm.generate import GenerationSettings  # noqa: E402
-from askwell.policies.lm.model import build_model  # noqa: E402
+from askwell.policies.lm.model import build_policy_model  # noqa: E402
 from askwell.policies.lm.train import LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
 from tests.support.checkpoints import make_checkpoint  # noqa: E402
@@ -110,4 +110,4 @@ def test_folders_that_hold_no_policy_are_named(writer: LanguageModelWriter, tmp_
 def test_a_base_too_short_for_the_settings_is_refused(tmp_path: Path) -> None:
     settings = tiny(make_checkpoint(tmp_path, context=64))
     with pytest.raises(ConfigError, match="takes 64 tokens"):
-        build_model(replace(settings, max_query_tokens=60), seed=0)
+        build_policy_model(replace(settings, max_query_tokens=60), seed=0)

@@ -121,7 +121,7 @@ class PolicyModel(nn.Module):
         return self.value_head(hidden_MD.float()).squeeze(-1)
 
 
-def build_model(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
+def build_policy_model(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
     """Return (model, tokenizer) with the base's weights; new weights are drawn by the seed.
 
     Raises `ConfigError` for a missing extra or an unsuitable base, `ModelError` for a checkpoint that can't be loaded.

@@ -45,7 +45,7 @@ class PolicyTokenizer:
     def encode_query(self, query: str) -> tuple[int, ...]:
         """Encode a query and a line break; a query that is too long loses its middle.
 
-        The middle, because what is asked mostly stands at the start or at the end.
+        The middle, because the question is mostly at the start or at the end.
         """
         ids, most = self._plain(query + "\n"), self.settings.max_query_tokens
         self.truncated.of_queries += 1

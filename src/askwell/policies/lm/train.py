@@ -56,7 +56,7 @@ from askwell.policies.lm.distributed import process_group
 from askwell.policies.lm.dpo import PreferenceSettings, fit_preferences
 from askwell.policies.lm.generate import GenerationSettings
 from askwell.policies.lm.losses import Losses, average_losses, sum_losses, value_weight
-from askwell.policies.lm.model import build_model
+from askwell.policies.lm.model import build_policy_model
 from askwell.policies.lm.reward_signals import SignalScale, check_disjoint_queries, fit_scale, pair_with_signal
 from askwell.policies.lm.tokenization import PolicyTokenizer
 from askwell.policies.lm.training_state import TrainingState, fingerprint
@@ -131,7 +131,7 @@ class LanguageModelTrainer:
         return fit_preferences(writer, train, self.preferences, signal=self.settings.signal, seed=seed)
 
     def _new_writer(self, train: Sequence[Experience], seed: int) -> LanguageModelWriter:
-        model, tokenizer = build_model(self.model, seed=seed)
+        model, tokenizer = build_policy_model(self.model, seed=seed)
         return LanguageModelWriter(
             model, PolicyTokenizer(tokenizer, self.model), scale=self._fit_scale(train), sampling=self.sampling
         )

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from askwell.core.errors import ConfigError, DataError
 from askwell.models.local import load_checkpoint, without_bars
 from askwell.policies.lm.generate import BannedTokens, GenerationSettings, PromptContext, generate_prompts
-from askwell.policies.lm.model import PolicyModel, assemble_model, build_model
+from askwell.policies.lm.model import PolicyModel, assemble_model, build_policy_model
 from askwell.policies.lm.reward_signals import SignalScale
 from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
 from askwell.policies.lm.tokenization import PolicyTokenizer
@@ -155,7 +155,7 @@ def copy_writer(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageM
 
 def _load_model(base: Path, settings: ModelSettings) -> tuple[PolicyModel, Any]:
     if settings.lora_rank:
-        return build_model(settings, seed=0)
+        return build_policy_model(settings, seed=0)
     loaded, tokenizer = load_checkpoint(base, settings.device or None, "float32")
     return assemble_model(loaded, tokenizer, settings, seed=0), tokenizer
 
