@@ -69,7 +69,13 @@ def split_queries(
     dev_logged = max(2, wanted * len(logged) // (len(logged) + len(fresh)))
     held_for_collection = 0 if fresh else int(shares.collection * len(logged))
     # `split` knows train, dev and test only; its "test" is our collection part here.
-    of_logged = split(logged, train=len(logged) - dev_logged - held_for_collection, dev=dev_logged, test=held_for_collection, seed=seed)
+    of_logged = split(
+        logged,
+        train=len(logged) - dev_logged - held_for_collection,
+        dev=dev_logged,
+        test=held_for_collection,
+        seed=seed,
+    )
     of_fresh = split(fresh, train=0, dev=max(0, wanted - dev_logged), test=None, seed=seed) if fresh else {}
     dev = (*of_logged["dev"], *of_fresh.get("dev", ()))
     collection = tuple(of_fresh.get("test", ())) or of_logged["test"]
