@@ -66,7 +66,7 @@ class Trained:
     """A trained policy with its measurements."""
 
     policy: Policy
-    read_figures: Figures
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

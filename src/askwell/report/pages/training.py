@@ -38,7 +38,7 @@ class TrainingStory:
 
     name: str
     header: Body
-    read_figures: Figures
+    figures: Figures
     changes: Changes
     """The single prompt against the best loop's, on dev queries, before the guard."""
     spend: Mapping[ModelRole, Spend]
@@ -54,7 +54,7 @@ def read_training(store: RunStore, name: str) -> TrainingStory:
     return TrainingStory(
         name=name,
         header=read_header(store),
-        read_figures=found,
+        figures=found,
         changes=changes(store, pairs),
         spend=read_spend(store),
     )
