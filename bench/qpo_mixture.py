@@ -42,7 +42,7 @@ from askwell.cli.demo import BUNDLE
 from askwell.core.quantiles import student_quantile
 from askwell.policies.data.offline import read_offline
 from askwell.policies.train_job import Figures
-from askwell.policies.train_job import figures as figures_of
+from askwell.policies.train_job import read_figures as figures_of
 from askwell.runlog import folders
 from askwell.runlog.store import SqliteStore
 from askwell.tasks import bundled

@@ -29,8 +29,8 @@ import torch
 from askwell.core.types import Experience
 from askwell.policies.data.outcomes import PairOutcomes, drop_queries, merge
 from askwell.policies.data.table import OutcomeTable, build_table, find_baseline
-from askwell.policies.lm.dpo import Preferences
-from askwell.policies.lm.shared_prefix import Group, Suffix
+from askwell.policies.lm.dpo import PreferenceSettings
+from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.lm.writer import LanguageModelWriter
 from askwell.policies.settings import QPO_TRAINING, ModelSettings, Objective, TrainSettings
@@ -66,7 +66,7 @@ def compare_language_models(rows: Sequence[Row], *, questions: int, epochs: int,
         print(f"{'objective':22s}{'chosen by':12s}" + "".join(f"{_title(part):>30s}" for part in parts))
         for name, settings in objectives(epochs).items():
             began = time.process_time()
-            trainer = LanguageModelTrainer(settings, MODEL, preferences=Preferences(pairs_per_query=4, epochs=1))
+            trainer = LanguageModelTrainer(settings, MODEL, preferences=PreferenceSettings(pairs_per_query=4, epochs=1))
             writer = trainer.fit(train, stop, seed=seed)
             for way in ("likelihood", "value"):
                 gains = [format_gain(_gains(writer, part, way)) for part in parts]
@@ -130,19 +130,25 @@ def values(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequenc
 @torch.inference_mode()
 def likelihoods(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
     """Log-probability in nats that the policy writes the prompt and ends, aiming at its target: (queries, prompts)."""
-    texts, scale, model = writer.texts, writer.scale, writer.model
-    tails = tuple(
-        Suffix(lead=texts.lead(scale.word(scale.aim)), prompt=texts.prompt(prompt), condition=scale.aim)
+    tokenizer, scale, model = writer.tokenizer, writer.scale, writer.model
+    suffixes = tuple(
+        Suffix(
+            condition_tokens=tokenizer.encode_condition(scale.to_word(scale.target)),
+            prompt=tokenizer.encode_prompt(prompt),
+            condition=scale.target,
+        )
         for prompt in prompts
     )
     model.eval()
     found: list[list[float]] = []
     for begin in range(0, len(queries), QUERIES_AT_ONCE):
         some = queries[begin : begin + QUERIES_AT_ONCE]
-        laid = model.lay([Group(query=texts.query(query), tails=tails) for query in some], packed=True)
-        words_MV = torch.log_softmax(model.logits(model.hidden(laid)), dim=-1)
-        word_M = words_MV.gather(1, laid.labels_M[:, None]).squeeze(1)
-        sums_P = torch.zeros(len(laid.last_P)).index_add(0, laid.tail_M, word_M)
+        batch = model.collate(
+            [QueryGroup(query=tokenizer.encode_query(query), suffixes=suffixes) for query in some], packed=True
+        )
+        words_MV = torch.log_softmax(model.logits(model.hidden(batch)), dim=-1)
+        word_M = words_MV.gather(1, batch.labels_M[:, None]).squeeze(1)
+        sums_P = torch.zeros(len(batch.last_P)).index_add(0, batch.suffix_M, word_M)
         found += sums_P.view(len(some), len(prompts)).tolist()
     return np.array(found)
 

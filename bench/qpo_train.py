@@ -36,10 +36,11 @@ from torch.nn.functional import cross_entropy
 
 from askwell.core.types import Experience
 from askwell.models.bundled import CHECKPOINT
-from askwell.policies.lm.model import PolicyModel, build
-from askwell.policies.lm.shared_prefix import Group, Suffix
-from askwell.policies.lm.tokenization import Texts
-from askwell.policies.lm.train import LanguageModelTrainer, Lesson, Sample, batches, by_query
+from askwell.policies.lm.batches import TokenizedPair, TrainingPair, group_by_query, make_batches
+from askwell.policies.lm.model import PolicyModel, build_policy_model
+from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
+from askwell.policies.lm.tokenization import PolicyTokenizer
+from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.settings import ModelSettings, TrainSettings
 from askwell.tasks import bundled
 
@@ -76,9 +77,9 @@ def make_base(folder: Path) -> None:
     """Write the network, with weights sampled by a seed, and the tokenizer."""
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(CHECKPOINT)
+    base_tokenizer: Any = AutoTokenizer.from_pretrained(CHECKPOINT)
     config = GPT2Config(
-        vocab_size=len(tokenizer),
+        vocab_size=len(base_tokenizer),
         n_embd=256,
         n_layer=6,
         n_head=8,
@@ -86,16 +87,16 @@ def make_base(folder: Path) -> None:
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=base_tokenizer.eos_token_id,
+        bos_token_id=base_tokenizer.bos_token_id,
     )
     torch.manual_seed(0)
     GPT2LMHeadModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    base_tokenizer.save_pretrained(folder)
 
 
-def make_data(texts: Texts, n_queries: int) -> list[Experience]:
-    """Return queries of 60-120 tokens, each with its own 30 of 120 prompts of 15-30 tokens."""
+def make_data(tokenizer: PolicyTokenizer, n_queries: int) -> list[Experience]:
+    """Queries of 60–120 tokens, each with its own 30 of 120 prompts of 15–30 tokens."""
     rng = random.Random(0)
     reviews = [example.input for example in bundled.examples("review_topic", "train", 400)]
     phrases = [
@@ -106,12 +107,12 @@ def make_data(texts: Texts, n_queries: int) -> list[Experience]:
     prompts: dict[str, None] = {}
     while len(prompts) < 120:
         text = " ".join(rng.sample(phrases, rng.choice((2, 2, 3))))
-        if 15 <= len(texts.prompt(text)) <= 30:
+        if 15 <= len(tokenizer.encode_prompt(text)) <= 30:
             prompts[text] = None
     queries: dict[str, None] = {}
     while len(queries) < n_queries:
         text = " ".join(rng.sample(reviews, rng.randint(2, 6)))
-        if 60 <= len(texts.query(text)) <= 120:
+        if 60 <= len(tokenizer.encode_query(text)) <= 120:
             queries[text] = None
     return [
         Experience(query=query, prompt=prompt, reward=0.0)
@@ -150,19 +151,22 @@ def train_trl(settings: TrainSettings, model: ModelSettings, data: Sequence[Expe
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    policy, tokenizer = build(model, seed=0)
-    texts = Texts(tokenizer, model)
-    samples = [Sample(query=texts.query(pair.query), prompt=texts.prompt(pair.prompt), signal=0.0) for pair in data]
+    policy, base_tokenizer = build_policy_model(model, seed=0)
+    tokenizer = PolicyTokenizer(base_tokenizer, model)
+    samples = [
+        TokenizedPair(query=tokenizer.encode_query(one.query), prompt=tokenizer.encode_prompt(one.prompt), signal=0.0)
+        for one in data
+    ]
 
-    def teach(sample: Sample, hidden: bool) -> Lesson:
-        return Lesson(sample=sample, hidden=hidden, weight=1.0)
+    def weigh(pair: TokenizedPair, hides_condition: bool) -> TrainingPair:
+        return TrainingPair(pair=pair, hides_condition=hides_condition, weight=1.0)
 
     rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     for epoch in range(settings.epochs):
-        for batch in batches(by_query(samples), teach, settings, seed=0, epoch=epoch):
-            for lesson in itertools.chain.from_iterable(batch):
-                opening = [*lesson.sample.query, *texts.lead()]
-                ending = [*lesson.sample.prompt, texts.end_id]
+        for batch in make_batches(group_by_query(samples), weigh, settings, seed=0, epoch=epoch):
+            for training_pair in itertools.chain.from_iterable(batch):
+                opening = [*training_pair.pair.query, *tokenizer.encode_condition()]
+                ending = [*training_pair.pair.prompt, tokenizer.end_id]
                 rows["input_ids"].append(opening + ending)
                 rows["labels"].append([-100] * len(opening) + ending)
     with tempfile.TemporaryDirectory() as folder:
@@ -186,7 +190,7 @@ def train_trl(settings: TrainSettings, model: ModelSettings, data: Sequence[Expe
         )
         policy.base.set_attn_implementation("sdpa")
         trainer = SFTTrainer(
-            model=policy.base, args=options, train_dataset=Dataset.from_dict(rows), processing_class=tokenizer
+            model=policy.base, args=options, train_dataset=Dataset.from_dict(rows), processing_class=base_tokenizer
         )
         clock = Clock()
         trainer.train()
@@ -200,27 +204,36 @@ def _resident_mib() -> float:
 
 
 @torch.no_grad()
-def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, injected: bool) -> float:
-    """Return the mean cross-entropy per token of prompts and ends."""
+def dev_loss(policy: PolicyModel, tokenizer: PolicyTokenizer, data: Sequence[Experience], *, injected: bool) -> float:
+    """Mean cross-entropy a token of prompts and ends."""
     policy.eval()
     policy.injects = injected
     policy.base.set_attn_implementation("sdpa")
     total, count = 0.0, 0
     for _, rows in itertools.groupby(data, key=lambda pair: pair.query):
         pairs = list(rows)
-        tails = tuple(Suffix(lead=texts.lead(), prompt=texts.prompt(pair.prompt), condition=None) for pair in pairs)
-        laid = policy.lay([Group(query=texts.query(pairs[0].query), tails=tails)], packed=False)
-        losses = cross_entropy(policy.logits(policy.hidden(laid)), laid.labels_M, reduction="sum")
-        total, count = total + float(losses), count + len(laid.labels_M)
+        suffixes = tuple(
+            Suffix(
+                condition_tokens=tokenizer.encode_condition(),
+                prompt=tokenizer.encode_prompt(one.prompt),
+                condition=None,
+            )
+            for one in pairs
+        )
+        batch = policy.collate(
+            [QueryGroup(query=tokenizer.encode_query(pairs[0].query), suffixes=suffixes)], packed=False
+        )
+        losses = cross_entropy(policy.logits(policy.hidden(batch)), batch.labels_M, reduction="sum")
+        total, count = total + float(losses), count + len(batch.labels_M)
     return total / count
 
 
 def measure(kind: str, base: Path, *, queries: int, epochs: int) -> Figures:
     """Train once and measure, after a first step on one query as a warm-up."""
     model = ModelSettings(base=str(base), max_query_tokens=160, max_prompt_tokens=40, device="cpu")
-    policy, tokenizer = build(model, seed=0)
-    texts = Texts(tokenizer, model)
-    data = make_data(texts, queries + 8)
+    policy, base_tokenizer = build_policy_model(model, seed=0)
+    tokenizer = PolicyTokenizer(base_tokenizer, model)
+    data = make_data(tokenizer, queries + 8)
     cut = queries * PROMPTS_PER_QUERY
     settings = settings_of(kind, epochs)
     before = _resident_mib()
@@ -236,7 +249,7 @@ def measure(kind: str, base: Path, *, queries: int, epochs: int) -> Figures:
         wall_s=clock.wall_s,
         cpu_s=clock.cpu_s,
         memory_mib=peak - before,
-        dev_loss=dev_loss(policy, texts, data[cut:], injected=kind != "trl"),
+        dev_loss=dev_loss(policy, tokenizer, data[cut:], injected=kind != "trl"),
     )
 
 

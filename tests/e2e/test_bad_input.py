@@ -69,7 +69,7 @@ def test_a_wrong_flag_is_refused(flags: list[str], said: list[str], base: list[s
         ("[optimizer]\nmodel = 'editor'", ["optimizer.model", "optimizer_model.model"]),
         ("[optimizer]\ntemperature = 0.5", ["optimizer.temperature", "optimizer_model.temperature"]),
         ("[optimizer]\nname = 'openai:m'", ["optimizer.name", "optimizer_model"]),
-        ("[policy]\nguard = false", ["policy.guard", "policy.fallback"]),
+        ("[policy]\nguard = false", ["policy.fallback", "policy.fallback"]),
         ("[target]\ndraws = 3", ["target.draws", "target.repeats"]),
         ("[optimizer]\nname = 'evoprompt'", ["'evoprompt'", "choose one of"]),
         ("task = 3", ["task", "3"]),

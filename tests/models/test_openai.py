@@ -20,7 +20,7 @@ from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.providers.openai_wire import parse_chat_response
 from askwell.models.providers.rate_headers import parse_retry_after
-from tests.conformance.chat_model import ChatModelContract
+from askwell.testing import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
 from tests.support.servers import Fault as ServerFault

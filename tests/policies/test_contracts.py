@@ -7,20 +7,20 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from askwell.policies.selection.guard import never
 
 from askwell.core.protocols import Policy
 from askwell.core.types import Example, Prompt
 from askwell.policies.data.outcomes import OutcomeRow, merge
+from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.fixed import FixedPolicy, NearestDemos
-from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.lm.launch import MultiProcessTrainer
 from askwell.policies.lm.train import LanguageModelTrainer
-from askwell.policies.protocols import Trainer, Writer
-from askwell.policies.selection.base import Fit
+from askwell.policies.protocols import PromptWriter, Trainer
+from askwell.policies.selection.base import FitScorer
+from askwell.policies.selection.fallback import never_switch
 from askwell.policies.selection.registry import FITS, restore_scorer
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
-from askwell.policies.selection_writer import fit_selector
+from askwell.policies.selector_writer import fit_selector
 from askwell.tasks.demos import Demos
 from askwell.testing import PolicyContract, ScorerContract, TrainerContract, WriterContract
 from askwell.testing.prompt_writer import BAD, experiences
@@ -30,7 +30,7 @@ from tests.support.trained_policies import QUICK, tiny
 
 BASELINE_PROMPT = Prompt(instruction=BAD)
 OUTCOMES = merge(
-    OutcomeRow(query=experience.query, prompt=experience.prompt, total=experience.reward, draws=1)
+    OutcomeRow(query=experience.query, prompt=experience.prompt, total=experience.reward, repeats=1)
     for experience in experiences(30, seed=0)
 )
 
@@ -41,14 +41,14 @@ def selection(scorer: str) -> SelectionPolicy:
 
 
 @pytest.fixture(scope="module")
-def language_model_writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+def language_model_writer(tmp_path_factory: pytest.TempPathFactory) -> PromptWriter:
     pytest.importorskip("torch")
     settings = replace(QUICK, epochs=2)
     return LanguageModelTrainer(settings, tiny(tmp_path_factory.mktemp("base"))).fit(experiences(6, seed=0), [])
 
 
 @pytest.fixture(scope="module")
-def selector() -> Writer:
+def selector() -> PromptWriter:
     pytest.importorskip("sklearn")
     writer = fit_selector(OUTCOMES, baseline=BAD, seed=0)
     assert writer is not None
@@ -72,7 +72,9 @@ class TestFallbackPolicy(PolicyContract):
     @pytest.fixture
     def policy(self) -> Policy:
         writer = TableTrainer().fit(experiences(6, seed=0), [])
-        return FallbackPolicy(writer=writer, baseline=BASELINE_PROMPT, guard=replace(never(), margin=0.1), samples=3)
+        return FallbackPolicy(
+            writer=writer, baseline=BASELINE_PROMPT, fallback=replace(never_switch(), margin=0.1), samples=3
+        )
 
 
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
@@ -86,7 +88,7 @@ class TestSelectionPolicy(PolicyContract):
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
 class TestScorers(ScorerContract):
     @pytest.fixture
-    def fit(self, name: str) -> Fit:
+    def fit(self, name: str) -> FitScorer:
         pytest.importorskip("sklearn")
         return FITS[name]
 
@@ -97,13 +99,13 @@ class TestScorers(ScorerContract):
 
 class TestSelectorWriter(WriterContract):
     @pytest.fixture
-    def writer(self, selector: Writer) -> Writer:
+    def writer(self, selector: PromptWriter) -> PromptWriter:
         return selector
 
 
 class TestTableWriter(WriterContract):
     @pytest.fixture
-    def writer(self) -> Writer:
+    def writer(self) -> PromptWriter:
         return TableTrainer().fit(experiences(20, seed=0), [])
 
 
@@ -115,7 +117,7 @@ class TestTableTrainer(TrainerContract):
 
 class TestLanguageModelWriter(WriterContract):
     @pytest.fixture
-    def writer(self, language_model_writer: Writer) -> Writer:
+    def writer(self, language_model_writer: PromptWriter) -> PromptWriter:
         return language_model_writer
 
 

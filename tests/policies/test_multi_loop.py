@@ -1,4 +1,4 @@
-"""The multi-loop over a small world whose truth is known: figures, budget, resuming, and what it must not do."""
+"""The multi-loop on a small world with known truth: gains, budget, resuming, and what it must not do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from askwell.policies.acquisition import select_pairs
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, convert_rollouts, merge
 from askwell.policies.data.subsample import thin_experiences
+from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.loop_records import decode_chosen, decode_loops
 from askwell.policies.multi_loop import LoopsResult, MultiLoop
 from askwell.policies.protocols import Trainer
 from askwell.policies.query_splits import QuerySplits, split_queries
-from askwell.policies.selection_writer import SelectorWriter
+from askwell.policies.selector_writer import SelectorWriter
 from askwell.policies.settings import LoopsSettings
 from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
@@ -37,17 +37,17 @@ from askwell.testing.fakes import ScriptedModel
 from tests.support.policy_worlds import PROMPTS, phrased
 from tests.support.prompt_writers import TableTrainer, read_table
 
-STATIC = Prompt(instruction=PROMPTS[0])
+BASELINE = Prompt(instruction=PROMPTS[0])
 
 
 def examples(n: int, *, seed: int, split: Split) -> tuple[Example, ...]:
     queries, _ = phrased(n, seed=seed)
-    return tuple(Example(id=f"{split}-{place}", input=text, target="right") for place, text in enumerate(queries))
+    return tuple(Example(id=f"{split}-{index}", input=text, target="right") for index, text in enumerate(queries))
 
 
 @dataclass
 class World:
-    """A target that answers right where the prompt suits the query's kind; counts what it is asked."""
+    """A target that answers right if the prompt suits the query's kind; records its calls."""
 
     suits: bool = True
     asked: list[str] = field(default_factory=list[str])
@@ -84,7 +84,7 @@ TASK = Task(
 )
 
 
-def parts(world: World) -> QuerySplits:
+def split_world(world: World) -> QuerySplits:
     return split_queries(world.logged(TASK.splits["dev"]), TASK.splits, seed=0)
 
 
@@ -95,7 +95,7 @@ async def multi(
     trainer: Trainer | None = None,
     settings: LoopsSettings | None = None,
     caps: Caps | None = None,
-    keep: WriterCheckpoints | None = None,
+    checkpoints: WriterCheckpoints | None = None,
     stop_after: float = math.inf,
 ) -> LoopsResult:
     async with Journal(store) as journal:
@@ -111,15 +111,15 @@ async def multi(
             if len(world.asked) >= stop_after:
                 evaluator.stopping = True
 
-        most = budget.caps.max_calls
+        max_calls = budget.caps.max_calls
         return await MultiLoop(
-            parts=parts(world),
-            baseline=STATIC,
+            splits=split_world(world),
+            baseline=BASELINE,
             trainer=trainer or TableTrainer(),
             evaluator=evaluator,
             settings=settings or LoopsSettings(loops=2, acquire=60, selector_first=False),
-            keep=keep or WriterCheckpoints(),
-            calls_left=lambda: math.inf if most is None else most - budget.calls - budget.reserve,
+            checkpoints=checkpoints or WriterCheckpoints(),
+            calls_left=lambda: math.inf if max_calls is None else max_calls - budget.calls - budget.reserve,
             show=show,
         ).run()
 
@@ -128,33 +128,33 @@ def run(world: World, store: RunStore | None = None, **more: object) -> LoopsRes
     return asyncio.run(multi(world, store or MemoryStore(), **more))  # type: ignore[arg-type]
 
 
-def test_the_policy_beats_the_static_prompt_and_each_loop_shows_its_figures() -> None:
+def test_the_policy_beats_the_baseline_prompt_and_each_loop_logs_its_results() -> None:
     store = MemoryStore()
-    learnt = run(World(), store)
-    assert isinstance(learnt.policy, FallbackPolicy)
-    assert [one.loop for one in learnt.loops] == [1, 2]
-    assert learnt.loops[0].collected == 0
-    assert 0 < learnt.loops[1].collected <= 80
-    assert learnt.loops[1].trained_on > learnt.loops[0].trained_on
-    assert all(one.guarded.low > 0 for one in learnt.loops)
-    assert learnt.tested is not None
-    assert learnt.tested.gain.low > 0
-    assert learnt.tested.policy.estimate == pytest.approx(learnt.tested.baseline.estimate + learnt.tested.gain.estimate)
-    assert decode_loops(store.events()) == list(learnt.loops)
+    result = run(World(), store)
+    assert isinstance(result.policy, FallbackPolicy)
+    assert [loop.loop for loop in result.loops] == [1, 2]
+    assert result.loops[0].acquired == 0
+    assert 0 < result.loops[1].acquired <= 80
+    assert result.loops[1].trained_on > result.loops[0].trained_on
+    assert all(loop.with_fallback.low > 0 for loop in result.loops)
+    assert result.tested is not None
+    assert result.tested.gain.low > 0
+    assert result.tested.policy.estimate == pytest.approx(result.tested.baseline.estimate + result.tested.gain.estimate)
+    assert decode_loops(store.events()) == list(result.loops)
 
 
-def test_where_nothing_is_to_be_gained_the_static_prompt_stays_and_the_test_is_not_paid() -> None:
+def test_without_a_gain_the_baseline_prompt_is_kept_and_no_test_call_is_paid() -> None:
     world = World(suits=False)
-    learnt = run(world)
-    assert learnt.policy == FixedPolicy(prompt=STATIC)
-    assert learnt.tested is None
-    assert len(learnt.loops) == 2
-    assert learnt.reason == "loop 2 brought nothing"
+    result = run(world)
+    assert result.policy == FixedPolicy(prompt=BASELINE)
+    assert result.tested is None
+    assert len(result.loops) == 2
+    assert result.reason == "loop 2 brought nothing"
     tests = {normalize_question(example.input) for example in TASK.splits["test"]}
     assert not any(normalize_question(line.partition("|")[0]) in tests for line in world.asked)
 
 
-def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
+def test_test_queries_are_asked_after_all_loops_and_never_trained_on() -> None:
     store = MemoryStore()
     run(World(), store)
     splits = [str(event.body["split"]) for event in store.events(kinds=["rollout"])]
@@ -163,80 +163,80 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
     assert not {row.query for row in convert_rollouts(read_rollouts(store))} & tests
 
 
-def test_no_pair_is_asked_twice() -> None:
+def test_no_pair_is_labelled_twice() -> None:
     world = World()
     run(world, settings=LoopsSettings(loops=3, acquire=40, selector_first=False))
     assert len(world.asked) == len(set(world.asked))
 
 
-def test_a_stopped_run_goes_on_and_its_log_ends_equal_without_a_second_payment(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_to_the_same_log_and_pays_no_call_twice(tmp_path: Path) -> None:
     whole, whole_store = World(), MemoryStore()
     expected = run(whole, whole_store)
     for stop_after in (5, 70):
         world, store, trainer = World(), MemoryStore(), TableTrainer()
-        keep = WriterCheckpoints(folder=tmp_path / str(stop_after), read_writer=read_table)
+        checkpoints = WriterCheckpoints(folder=tmp_path / str(stop_after), read_writer=read_table)
         with pytest.raises(Interrupted):
-            run(world, store, stop_after=stop_after, keep=keep, trainer=trainer)
+            run(world, store, stop_after=stop_after, checkpoints=checkpoints, trainer=trainer)
         before = len(world.asked)
         assert before < len(whole.asked)
-        learnt = run(world, store, keep=keep, trainer=trainer)
+        result = run(world, store, checkpoints=checkpoints, trainer=trainer)
         assert sorted(world.asked) == sorted(whole.asked)
         assert list(store.events()) == list(whole_store.events())
-        assert learnt.loops == expected.loops
+        assert result.loops == expected.loops
         assert trainer.fits == 2, "a loop that was trained before the kill is not trained again"
 
 
 def test_a_cap_ends_the_loops_in_order_and_leaves_enough_for_the_test() -> None:
     world = World()
-    dev = len(parts(world).dev_examples)
-    learnt = run(world, caps=Caps(max_calls=120 + 2 * dev + 20))
-    assert learnt.tested is not None
+    dev = len(split_world(world).dev_examples)
+    result = run(world, caps=Caps(max_calls=120 + 2 * dev + 20))
+    assert result.tested is not None
     assert len(world.asked) <= 120 + 2 * dev + 20
-    assert learnt.loops[-1].collected <= 20
+    assert result.loops[-1].acquired <= 20
 
 
 def test_a_cap_that_allows_no_second_loop_says_so() -> None:
     world = World()
-    dev = len(parts(world).dev_examples)
-    learnt = run(world, caps=Caps(max_calls=120 + 2 * dev))
-    assert len(learnt.loops) == 1
-    assert "no target calls left" in learnt.reason
-    assert learnt.tested is not None
+    dev = len(split_world(world).dev_examples)
+    result = run(world, caps=Caps(max_calls=120 + 2 * dev))
+    assert len(result.loops) == 1
+    assert "no target calls left" in result.reason
+    assert result.tested is not None
 
 
-def test_first_comes_choosing_among_the_logged_prompts_and_a_writer_that_adds_nothing_is_not_deployed() -> None:
+def test_loop_0_is_a_selector_and_a_writer_that_adds_nothing_is_not_deployed() -> None:
     store = MemoryStore()
-    learnt = run(World(), store, settings=LoopsSettings(loops=2, acquire=60))
-    assert [one.loop for one in learnt.loops][:2] == [0, 1]
-    assert learnt.loops[0].collected == 0
-    assert learnt.loops[0].guarded.low > 0
-    assert decode_loops(store.events()) == list(learnt.loops)
-    assert learnt.best_loop == 0
-    assert isinstance(learnt.policy, FallbackPolicy)
-    assert isinstance(learnt.policy.writer, SelectorWriter)
-    assert learnt.tested is not None
-    assert learnt.tested.gain.low > 0
+    result = run(World(), store, settings=LoopsSettings(loops=2, acquire=60))
+    assert [loop.loop for loop in result.loops][:2] == [0, 1]
+    assert result.loops[0].acquired == 0
+    assert result.loops[0].with_fallback.low > 0
+    assert decode_loops(store.events()) == list(result.loops)
+    assert result.best_loop == 0
+    assert isinstance(result.policy, FallbackPolicy)
+    assert isinstance(result.policy.writer, SelectorWriter)
+    assert result.tested is not None
+    assert result.tested.gain.low > 0
 
 
-def test_patience_says_how_many_loops_may_bring_nothing() -> None:
+def test_patience_is_the_number_of_loops_without_a_gain() -> None:
     settings = LoopsSettings(loops=4, acquire=20, selector_first=False)
     for patience, most in ((1, 2), (2, 3), (0, 4)):
-        learnt = run(World(suits=False), settings=replace(settings, patience=patience))
-        assert len(learnt.loops) == most
+        result = run(World(suits=False), settings=replace(settings, patience=patience))
+        assert len(result.loops) == most
 
 
 def test_a_cap_is_spread_evenly_over_the_loops_that_are_left() -> None:
     world = World()
-    dev = len(parts(world).dev_examples)
+    dev = len(split_world(world).dev_examples)
     settings = LoopsSettings(loops=3, acquire=1_000, selector_first=False, patience=0)
-    learnt = run(world, settings=settings, caps=Caps(max_calls=120 + 4 * dev + 60))
-    assert len(learnt.loops) == 3
-    assert 20 <= learnt.loops[1].collected <= 30 + dev
-    assert learnt.loops[2].collected >= 20
+    result = run(world, settings=settings, caps=Caps(max_calls=120 + 4 * dev + 60))
+    assert len(result.loops) == 3
+    assert 20 <= result.loops[1].acquired <= 30 + dev
+    assert result.loops[2].acquired >= 20
     assert len(world.asked) <= 120 + 4 * dev + 60
 
 
-def test_what_the_paper_sends_is_sent_without_a_guard() -> None:
+def test_with_the_papers_settings_every_generated_prompt_is_sent() -> None:
     paper = LoopsSettings(
         loops=1,
         samples=0,
@@ -246,31 +246,31 @@ def test_what_the_paper_sends_is_sent_without_a_guard() -> None:
         most_prompts=0,
         selector_first=False,
     )
-    learnt = run(World(), settings=paper)
-    assert learnt.loops[0].written == learnt.loops[0].guarded
-    assert learnt.tested is not None
+    result = run(World(), settings=paper)
+    assert result.loops[0].without_fallback == result.loops[0].with_fallback
+    assert result.tested is not None
 
 
-def test_parts_share_no_query_and_leave_the_logged_ones_to_train_and_dev() -> None:
-    found = parts(World())
+def test_parts_share_no_query_and_logged_queries_are_in_train_and_dev() -> None:
+    splits = split_world(World())
     groups = [
-        set(found.train.queries),
-        {example.input for example in found.dev_examples},
-        {example.input for example in found.collection},
-        {example.input for example in found.test},
+        set(splits.train.queries),
+        {example.input for example in splits.dev_examples},
+        {example.input for example in splits.collection},
+        {example.input for example in splits.test},
     ]
     names = [{normalize_question(query) for query in group} for group in groups]
     assert sum(map(len, names)) == len(set[str]().union(*names))
-    assert set(found.dev.queries) <= {example.input for example in found.dev_examples}
-    assert 0 < len(found.dev.queries) < len(found.dev_examples)
-    assert len(found.collection) > 40
+    assert set(splits.dev.queries) <= {example.input for example in splits.dev_examples}
+    assert 0 < len(splits.dev.queries) < len(splits.dev_examples)
+    assert len(splits.collection) > 40
 
 
-def test_without_other_queries_some_logged_ones_are_put_aside_to_collect_on() -> None:
+def test_without_other_queries_some_logged_ones_are_collection_queries() -> None:
     world = World()
-    found = split_queries(world.logged(TASK.splits["dev"]), {"dev": TASK.splits["dev"]}, seed=0)
-    assert len(found.collection) == 10
-    assert not {example.input for example in found.collection} & set(found.train.queries)
+    splits = split_queries(world.logged(TASK.splits["dev"]), {"dev": TASK.splits["dev"]}, seed=0)
+    assert len(splits.collection) == 10
+    assert not {example.input for example in splits.collection} & set(splits.train.queries)
 
 
 def test_logged_test_queries_are_refused() -> None:
@@ -293,18 +293,18 @@ def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
 
         def save(self, folder: Path) -> None: ...
 
-    def few(known: set[tuple[str, str]]) -> list[tuple[Example, str]]:
+    def select(labelled: set[tuple[str, str]]) -> list[tuple[Example, str]]:
         examples = TASK.splits["train"]
-        return select_pairs(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", known=known, seed=0)
+        return select_pairs(Sure(), examples, pairs=10, prompts=1, acquisition="uncertainty", labelled=labelled, seed=0)
 
-    pairs = few(set())
+    pairs = select(set())
     assert [text for _, text in pairs] == ["b"] * 10
     assert len({example.id for example, _ in pairs}) == 10
-    known = {(example.input, "b") for example in TASK.splits["train"]}
-    assert "b" not in {text for _, text in few(known)}
+    labelled = {(example.input, "b") for example in TASK.splits["train"]}
+    assert "b" not in {text for _, text in select(labelled)}
 
 
-def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
+def test_thinning_keeps_the_best_some_failures_and_the_baseline_prompt() -> None:
     many = [Experience(query=f"q{q}", prompt=f"p{p}", reward=float(p % 5 == 0)) for q in range(3) for p in range(50)]
     kept = thin_experiences(many, most=12, always="p1", seed=0)
     assert len(kept) == 36
@@ -317,9 +317,9 @@ def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
     assert [one for one in many if one in kept] == kept
 
 
-def test_choices_are_read_back_from_the_log() -> None:
+def test_chosen_pairs_are_decoded_from_the_log() -> None:
     store = MemoryStore()
     run(World(), store)
-    found = decode_chosen(store.events(kinds=["prompt", "pairs"]))
-    assert [purpose for _, purpose in found] == ["dev", "collect", "dev", "test"]
-    assert all(len(chosen.advantages) == len(chosen.pairs) for key, chosen in found.items() if key[1] == "dev")
+    decoded = decode_chosen(store.events(kinds=["prompt", "pairs"]))
+    assert [purpose for _, purpose in decoded] == ["dev", "collect", "dev", "test"]
+    assert all(len(chosen.advantages) == len(chosen.pairs) for key, chosen in decoded.items() if key[1] == "dev")

@@ -18,9 +18,9 @@ torch = pytest.importorskip("torch")
 
 from askwell.core.stats import mean_interval  # noqa: E402
 from askwell.core.types import Experience  # noqa: E402
-from askwell.policies.lm.model import build  # noqa: E402 - after the skip
-from askwell.policies.lm.shared_prefix import Group, Suffix  # noqa: E402
-from askwell.policies.lm.tokenization import Texts  # noqa: E402
+from askwell.policies.lm.model import build_policy_model  # noqa: E402 - after the skip
+from askwell.policies.lm.shared_prefix import QueryGroup, Suffix  # noqa: E402
+from askwell.policies.lm.tokenization import PolicyTokenizer  # noqa: E402
 from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter  # noqa: E402
 from askwell.policies.settings import ModelSettings  # noqa: E402 - after the skip
@@ -39,23 +39,25 @@ def writer(base: Path) -> LanguageModelWriter:
 
 
 def test_queries_are_not_cut_at_40_tokens(tmp_path: Path) -> None:
-    model, tokenizer = build(ModelSettings(base=str(make_checkpoint(tmp_path, context=512))), seed=0)
-    texts = Texts(tokenizer, model.settings)
+    model, base_tokenizer = build_policy_model(ModelSettings(base=str(make_checkpoint(tmp_path, context=512))), seed=0)
+    tokenizer = PolicyTokenizer(base_tokenizer, model.settings)
     query = "".join(
         chr(97 + place % 26) for place in range(255)
     )  # 256 tokens of one byte each, the line break included
-    assert tokenizer.decode(list(texts.query(query))) == query + "\n"
-    assert texts.cut.queries == 0
+    assert base_tokenizer.decode(list(tokenizer.encode_query(query))) == query + "\n"
+    assert tokenizer.truncated.queries == 0
 
 
-def test_a_cut_is_counted_and_told(writer: LanguageModelWriter, caplog: pytest.LogCaptureFixture) -> None:
-    texts = Texts(writer.texts.tokenizer, writer.texts.settings)
-    fresh = LanguageModelWriter(writer.model, texts, scale=writer.scale, sampling=writer.sampling)
+def test_a_truncation_is_counted_and_warned_of(writer: LanguageModelWriter, caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = PolicyTokenizer(writer.tokenizer.base, writer.tokenizer.settings)
+    fresh = LanguageModelWriter(writer.model, tokenizer, scale=writer.scale, sampling=writer.sampling)
     with caplog.at_level(logging.WARNING):
         fresh.write(["sum 12 34", "s" * 20 + "m" * 20 + "e" * 20])
-    assert (texts.cut.queries, texts.cut.of_queries) == (1, 2)
+    assert (tokenizer.truncated.queries, tokenizer.truncated.of_queries) == (1, 2)
     assert "1 of 2 queries are longer than 32 tokens" in caplog.text
-    assert texts.text(texts.query("s" * 20 + "m" * 20 + "e" * 20)) == "s" * 16 + "e" * 15  # both ends are kept
+    assert (
+        tokenizer.decode(tokenizer.encode_query("s" * 20 + "m" * 20 + "e" * 20)) == "s" * 16 + "e" * 15
+    )  # both ends are kept
 
 
 def test_padding_is_not_attended_to_in_generation(writer: LanguageModelWriter) -> None:
@@ -68,12 +70,16 @@ def test_the_first_prompt_token_is_not_predicted_from_a_pad(writer: LanguageMode
     """It is predicted from the condition, right after the query, as in training; a batch's longest row has no pad."""
     short, long = "sum 10 20", "sum 12345 67890"
     for text, [written] in zip((short, long), writer.write([short, long]), strict=True):
-        texts = writer.texts
-        tail = Suffix(lead=texts.lead(), prompt=texts.prompt(written), condition=writer.scale.aim)
-        laid = writer.model.lay([Group(query=texts.query(text), tails=(tail,))], packed=True)
+        tokenizer = writer.tokenizer
+        suffix = Suffix(
+            condition_tokens=tokenizer.encode_condition(),
+            prompt=tokenizer.encode_prompt(written),
+            condition=writer.scale.target,
+        )
+        batch = writer.model.collate([QueryGroup(query=tokenizer.encode_query(text), suffixes=(suffix,))], packed=True)
         with torch.no_grad():
-            expected = writer.model.logits(writer.model.hidden(laid)).argmax(dim=-1)
-        assert expected.tolist() == [*texts.prompt(written), texts.end_id]
+            expected = writer.model.logits(writer.model.hidden(batch)).argmax(dim=-1)
+        assert expected.tolist() == [*tokenizer.encode_prompt(written), tokenizer.end_id]
 
 
 def test_decoding_stops_at_end_of_text(writer: LanguageModelWriter) -> None:
@@ -90,8 +96,8 @@ def test_the_value_does_not_read_the_reward_it_predicts(writer: LanguageModelWri
     assert min(value for value, good in zip(values, right, strict=True) if good) > max(
         value for value, good in zip(values, right, strict=True) if not good
     )
-    aimed_low = replace(writer.scale, aim=-5.0)
-    other = LanguageModelWriter(writer.model, writer.texts, scale=aimed_low, sampling=writer.sampling)
+    low_target = replace(writer.scale, target=-5.0)
+    other = LanguageModelWriter(writer.model, writer.tokenizer, scale=low_target, sampling=writer.sampling)
     assert other.value(pairs) == values
 
 
@@ -100,17 +106,17 @@ def test_failures_are_kept(base: Path) -> None:
     data = world(12, seed=0)
     assert sum(one.reward == 0.0 for one in data) > len(data) / 2
     successes = [one for one in data if one.reward > 0]
-    only = LanguageModelTrainer(QUICK, tiny(base)).fit(successes, [], seed=0)
-    learnt = LanguageModelTrainer(QUICK, tiny(base)).fit(data, [], seed=0)
+    on_successes = LanguageModelTrainer(QUICK, tiny(base)).fit(successes, [], seed=0)
+    writer = LanguageModelTrainer(QUICK, tiny(base)).fit(data, [], seed=0)
     unseen = queries(8, seed=9)
 
-    def lead(writer: LanguageModelWriter) -> float:
-        """How far the good prompt is valued above the bad one, at least."""
+    def least_margin(writer: LanguageModelWriter) -> float:
+        """Return the least difference between the values of the good and the bad prompt of a query."""
         good = writer.value([(text, GOOD[text.split()[0]]) for text in unseen])
         bad = writer.value([(text, BAD) for text in unseen])
         return min(a - b for a, b in zip(good, bad, strict=True))
 
-    assert lead(learnt) > 0.5 > abs(lead(only))
+    assert least_margin(writer) > 0.5 > abs(least_margin(on_successes))
 
 
 def test_the_epoch_is_selected_on_held_out_queries(base: Path) -> None:

@@ -1,3 +1,5 @@
+"""QPO's rewards: the formulas, their scale, and the shrunken accuracy of a prompt."""
+
 from __future__ import annotations
 
 import math
@@ -9,14 +11,14 @@ from hypothesis import strategies as st
 from askwell.core.errors import ConfigError, DataError
 from askwell.policies.data.outcomes import PairOutcome, PairOutcomes
 from askwell.policies.rewards import (
-    advantages,
     choice_reward,
+    compute_advantages,
+    compute_paper_rewards,
     few_shot_reward,
     free_text_reward,
-    min_max,
-    paper_rewards,
     prompt_accuracy,
-    rewarded,
+    reward_experiences,
+    scale_min_max,
     shrunken_accuracy,
 )
 
@@ -36,7 +38,7 @@ def test_the_three_formulas() -> None:
 
 
 def test_rewards_of_cells_take_task_accuracy_from_all_of_a_prompts_cells() -> None:
-    found = paper_rewards(CELLS, formula="free-text")
+    found = compute_paper_rewards(CELLS, formula="free-text")
     two_thirds = 20 / 3
     assert found.values == pytest.approx((10 + two_thirds, 0, two_thirds, 0, 10 + two_thirds))
     assert not found.confidence_used
@@ -45,26 +47,26 @@ def test_rewards_of_cells_take_task_accuracy_from_all_of_a_prompts_cells() -> No
 
 def test_confidence_counts_only_where_all_cells_have_it() -> None:
     sure = [cell("a", "p", 1, confidence=-0.5), cell("b", "p", 0, confidence=-2.0)]
-    used = paper_rewards(sure, formula="choice")
+    used = compute_paper_rewards(sure, formula="choice")
     assert used.confidence_used
     assert used.values == pytest.approx((14.5, 3.0))
-    mixed = paper_rewards([*sure, cell("c", "p", 1)], formula="choice")
+    mixed = compute_paper_rewards([*sure, cell("c", "p", 1)], formula="choice")
     assert not mixed.confidence_used
     assert mixed.missing_confidence == 1
-    assert not paper_rewards(sure, formula="few-shot").confidence_used
+    assert not compute_paper_rewards(sure, formula="few-shot").confidence_used
 
 
 def test_min_max_keeps_the_order_and_fills_the_range() -> None:
-    scaled = min_max(paper_rewards(CELLS, formula="free-text"))
+    scaled = scale_min_max(compute_paper_rewards(CELLS, formula="free-text"))
     assert min(scaled.values) == 0.0
     assert max(scaled.values) == 100.0
-    assert min_max(paper_rewards(CELLS[:1], formula="choice")).values == (50.0,)
+    assert scale_min_max(compute_paper_rewards(CELLS[:1], formula="choice")).values == (50.0,)
     with pytest.raises(ConfigError, match="low < high"):
-        min_max(scaled, low=1.0, high=1.0)
+        scale_min_max(scaled, low=1.0, high=1.0)
 
 
-def test_advantage_over_static_is_none_where_static_was_not_tried() -> None:
-    assert advantages(CELLS, [1, 0, 0, 0, 1], baseline="q") == [1, 0, 0, 0, None]
+def test_an_advantage_is_none_if_the_baseline_prompt_was_not_tried() -> None:
+    assert compute_advantages(CELLS, [1, 0, 0, 0, 1], baseline="q") == [1, 0, 0, 0, None]
 
 
 def test_impossible_values_are_refused() -> None:
@@ -75,23 +77,25 @@ def test_impossible_values_are_refused() -> None:
     with pytest.raises(DataError, match="no demonstration set"):
         few_shot_reward(demo_accuracies=[], task_accuracy=0.5)
     with pytest.raises(DataError, match="no task accuracy for prompt 'q'"):
-        paper_rewards(CELLS, formula="choice", task_accuracy={"p": 0.5})
+        compute_paper_rewards(CELLS, formula="choice", task_accuracy={"p": 0.5})
 
 
-def test_dev_is_rewarded_on_the_same_scale_as_train_and_says_what_went_in() -> None:
+def test_dev_rewards_are_on_the_scale_of_train_and_are_described() -> None:
     train = PairOutcomes(pairs=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
     dev = PairOutcomes(pairs=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
-    learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, baseline="p")
-    assert [one.reward for one in learnt] == pytest.approx([10 + 20 / 3 - 0.5, 10 / 3 - 1.0])
-    assert [one.reward for one in tuned] == pytest.approx([20 / 3 - 2.0, 10 + 20 / 3 - 0.1]), (
+    train_part, dev_part, description = reward_experiences(train, dev, formula="choice", scaled=False, baseline="p")
+    assert [row.reward for row in train_part] == pytest.approx([10 + 20 / 3 - 0.5, 10 / 3 - 1.0])
+    assert [row.reward for row in dev_part] == pytest.approx([20 / 3 - 2.0, 10 + 20 / 3 - 0.1]), (
         "p's accuracy is train's, r's is dev's"
     )
-    assert [one.advantage for one in tuned] == pytest.approx([0.0, 11.9])
-    assert "log-probability" in told
-    scaled, more, told = rewarded(train, dev, formula="choice", scaled=True, baseline="p", confident=False)
-    assert max(one.reward for one in [*scaled, *more]) == 100.0
-    assert "is left out" in told
-    assert "0–100" in told
+    assert [row.advantage for row in dev_part] == pytest.approx([0.0, 11.9])
+    assert "log-probability" in description
+    scaled, scaled_dev, description = reward_experiences(
+        train, dev, formula="choice", scaled=True, baseline="p", confident=False
+    )
+    assert max(row.reward for row in [*scaled, *scaled_dev]) == 100.0
+    assert "is left out" in description
+    assert "0–100" in description
 
 
 def test_a_prompt_that_was_right_once_is_not_the_best_of_all() -> None:
@@ -103,7 +107,7 @@ def test_a_prompt_that_was_right_once_is_not_the_best_of_all() -> None:
     assert found["worse"] < found["lucky"] < found["best"]
     assert 0.3 < found["unlucky"] < found["lucky"]
     assert found["best"] == pytest.approx(0.8, abs=0.05), "60 queries say nearly all"
-    train, _, _ = rewarded(
+    train, _, _ = reward_experiences(
         PairOutcomes(pairs=(*best, *worse, *new)),
         PairOutcomes(pairs=()),
         formula="free-text",

@@ -1,4 +1,4 @@
-"""Tiny random checkpoints, made on the spot: a byte-level tokenizer and a Llama with random weights."""
+"""Small checkpoints with random weights and a byte-level tokenizer, for tests."""
 
 # pyright: reportUnknownMemberType=false
 # (torch is typed in part only)

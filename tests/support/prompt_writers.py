@@ -1,4 +1,4 @@
-"""An honest small writer: a table of what was seen, and the most alike queries for what was not."""
+"""A small real prompt generator: a table of outcomes, and the most similar queries for unseen ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from askwell.core.errors import DataError
 from askwell.core.types import Experience
-from askwell.policies.protocols import Pair, Writer
+from askwell.policies.protocols import Pair, PromptWriter
 
 NEIGHBOURS = 12
 
@@ -24,17 +24,17 @@ def words(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class TableWriter:
-    """Writes prompts that did well on the most alike queries; its value is their mean reward."""
+    """Takes prompts that did well on the most similar queries; a pair's value is the mean reward there."""
 
     seen: tuple[tuple[str, str, float], ...]
 
     def write(self, queries: Sequence[str], *, samples: int = 0, seed: int = 0) -> list[list[str]]:
-        found: list[list[str]] = []
+        prompts: list[list[str]] = []
         for query in queries:
             ranked = self._ranked(query)
             rng = random.Random(f"{seed}/{query}")
-            found.append(rng.choices(ranked[:4], k=samples) if samples else ranked[:1])
-        return found
+            prompts.append(rng.choices(ranked[:4], k=samples) if samples else ranked[:1])
+        return prompts
 
     def value(self, pairs: Sequence[Pair]) -> list[float]:
         return [self._value(query, prompt) for query, prompt in pairs]
@@ -48,29 +48,33 @@ class TableWriter:
         return sorted(prompts, key=lambda prompt: -self._value(query, prompt))
 
     def _value(self, query: str, prompt: str) -> float:
-        own = words(query)
-        rows = [(len(own & words(other)) / len(own | words(other)), reward)
+        tokens = words(query)
+        rows = [(len(tokens & words(other)) / len(tokens | words(other)), reward)
                 for other, tried, reward in self.seen if tried == prompt]  # fmt: skip
         near = sorted(rows, reverse=True)[:NEIGHBOURS]
         return (sum(reward for _, reward in near) + 0.5) / (len(near) + 1)
 
 
 class TableTrainer:
-    """Remembers everything; `fits` counts how often it was asked, for tests of what is paid for twice."""
+    """Stores all outcomes; `fits` counts the calls of `fit`."""
 
     def __init__(self) -> None:
         self.fits = 0
 
     def fit(
-        self, train: Sequence[Experience], dev: Sequence[Experience], *, start: Writer | None = None, seed: int = 0
+        self,
+        train: Sequence[Experience],
+        dev: Sequence[Experience],
+        *,
+        start: PromptWriter | None = None,
+        seed: int = 0,
     ) -> TableWriter:
         del start, seed
         if not train:
             raise DataError("nothing to learn from")
-        if {experience.query for experience in train} & {experience.query for experience in dev}:
-            raise DataError("a dev query is also trained on")
+        assert not {row.query for row in train} & {row.query for row in dev}
         self.fits += 1
-        return TableWriter(tuple((one.query, one.prompt, one.reward) for one in train))
+        return TableWriter(tuple((row.query, row.prompt, row.reward) for row in train))
 
 
 def read_table(folder: Path) -> TableWriter:

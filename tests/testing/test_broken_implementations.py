@@ -30,9 +30,9 @@ from askwell.engine.racing import ExpectedGain, RaceLayout, Scores
 from askwell.engine.racing.rules import Decision
 from askwell.models.embedder import LexicalEmbedder
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.protocols import Pair, Writer
+from askwell.policies.protocols import Pair, PromptWriter
 from askwell.runlog.store import MemoryStore
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 from askwell.testing.prompt_writer import experiences
 from tests.support.prompt_writers import TableTrainer, TableWriter
@@ -126,9 +126,9 @@ def test_a_metric_in_percent() -> None:
 
 def test_a_render_that_shows_the_target() -> None:
     def cheat(prompt: Prompt, example: Example) -> tuple[Message, ...]:
-        return Placed()(replace(prompt, instruction=f"{prompt.instruction} Hint: {example.target}"), example)
+        return ChatRender()(replace(prompt, instruction=f"{prompt.instruction} Hint: {example.target}"), example)
 
-    assert broken_rules(testing.RenderContract, render=Placed) == set()
+    assert broken_rules(testing.RenderContract, render=ChatRender) == set()
     assert broken_rules(testing.RenderContract, render=lambda: cheat) == {"test_the_target_is_never_read"}
 
 
@@ -149,13 +149,15 @@ class OverwritingStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.written: list[Event] = []
+        self.without_fallback: list[Event] = []
 
     def append(self, events: Iterable[Event]) -> None:
-        self.written.extend(events)
+        self.without_fallback.extend(events)
 
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
-        return (event for event in self.written if event.position > after and (not kinds or event.kind in kinds))
+        return (
+            event for event in self.without_fallback if event.position > after and (not kinds or event.kind in kinds)
+        )
 
 
 def test_a_store_that_overwrites() -> None:
@@ -235,8 +237,13 @@ class Careless:
     """Learns nothing, and refuses nothing."""
 
     def fit(
-        self, train: Sequence[Experience], dev: Sequence[Experience], *, start: Writer | None = None, seed: int = 0
-    ) -> Writer:
+        self,
+        train: Sequence[Experience],
+        dev: Sequence[Experience],
+        *,
+        start: PromptWriter | None = None,
+        seed: int = 0,
+    ) -> PromptWriter:
         return Constant(tuple((row.query, row.prompt, row.reward) for row in train))
 
 

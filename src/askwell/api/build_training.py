@@ -18,7 +18,7 @@ from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import SplitShares
 from askwell.policies.settings import METHODS, LoopsSettings, ModelSettings, TrainSettings
 from askwell.policies.train_job import TrainerFactory, TrainJob
@@ -42,7 +42,7 @@ class PolicySettings:
 
 
 def build_train_job(
-    config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], Writer] | None = None
+    config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], PromptWriter] | None = None
 ) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
 
@@ -63,9 +63,9 @@ def build_train_job(
     }
     return TrainJob(
         header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
-        cells=cells,
+        outcomes=cells,
         target_setup=target_setup,
-        trainer_in=build_trainer_factory(settings, policy.processes)
+        make_trainer=build_trainer_factory(settings, policy.processes)
         if trainer is None
         else _factory_of_given(trainer, policy),
         read_writer=read_writer or load_language_writer,
@@ -141,7 +141,7 @@ def build_trainer_factory(settings: PolicySettings, processes: int) -> TrainerFa
 
     check_processes(trainer, processes)
 
-    def trainer_in(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
+    def make_trainer(folder: Path, is_stopping: Callable[[], bool], show: Show) -> Trainer:
         def show_epoch(epoch: Epoch) -> None:
             show(_describe_epoch(epoch), 0, 0)
 
@@ -152,7 +152,7 @@ def build_trainer_factory(settings: PolicySettings, processes: int) -> TrainerFa
             is_stopping=is_stopping,
         )
 
-    return trainer_in
+    return make_trainer
 
 
 def _describe_epoch(epoch: Epoch) -> str:
@@ -175,7 +175,7 @@ def build_language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
     return LanguageModelTrainer(settings=settings.training, model=settings.model)
 
 
-def load_language_writer(folder: Path) -> Writer:
+def load_language_writer(folder: Path) -> PromptWriter:
     """Load a trained language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.policies.lm.writer import load_writer
 

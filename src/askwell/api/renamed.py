@@ -40,7 +40,9 @@ KEYS: Mapping[str, str] = MappingProxyType({
     "policy.collect": "policy.acquire",
     "policy.choice": "policy.acquisition",
     "policy.choosing": "policy.selector_first",
-    "policy.guard": "policy.fallback",
+    "policy.fallback": "policy.fallback",
+    "policy.aim": "policy.target_quantile",
+    "policy.hidden_share": "policy.condition_dropout",
 })  # fmt: skip
 """Key of a config -> its new name. A name without a dot is a section."""
 

@@ -18,7 +18,7 @@ from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import Policy
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.policies import guarded as policies
+from askwell.policies import fallback_policy as policies
 from askwell.policies.data.offline import find_run_log, is_record_file, read_offline
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table
@@ -26,7 +26,7 @@ from askwell.policies.data.training_queries import digest_query, read_training_q
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.labelling import Show
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.policies.train_job import Trained, TrainJob
 from askwell.report import run_report
@@ -51,7 +51,7 @@ def train(
     caps: Caps | None = None,
     run: str | Path | None = None,
     trainer: Trainer | None = None,
-    read_writer: Callable[[Path], Writer] | None = None,
+    read_writer: Callable[[Path], PromptWriter] | None = None,
     show: Show = lambda stage, done, total: None,
 ) -> Trained:
     """Learn to write a prompt for each query, where that beats the best single one.
@@ -111,7 +111,7 @@ def train_selection(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str
 
 
 def load_policy(
-    place: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], Writer] | None = None
+    place: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
 ) -> Policy:
     """Load what a run found: a trained policy, or the best prompt of an optimization as a fixed one.
 

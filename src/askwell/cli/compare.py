@@ -20,7 +20,7 @@ from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.compare import SCORERS, compare_policies
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
-from askwell.policies.train_job import figures
+from askwell.policies.train_job import read_figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
@@ -83,5 +83,5 @@ def _training(source: str, folder: Path) -> ComparedTraining | None:
         return ComparedTraining(
             name=Path(source).name,
             sources=tuple(cast("Sequence[str]", policy["sources"])),
-            figures=figures(store),
+            figures=read_figures(store),
         )

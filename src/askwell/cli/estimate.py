@@ -22,7 +22,7 @@ from askwell.core.types import Prompt
 from askwell.policies.data.outcomes import PairOutcomes, drop_queries
 from askwell.policies.data.table import OutcomeTable, build_table
 from askwell.policies.data.training_queries import digest_query
-from askwell.policies.guarded import FallbackPolicy
+from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicyEstimate, estimate_off_policy
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 

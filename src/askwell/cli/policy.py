@@ -18,7 +18,7 @@ from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import find_run_log
 from askwell.policies.selection.fallback import encode_fallback
 from askwell.policies.selection.selection import SelectionPolicy
-from askwell.policies.train_job import figures
+from askwell.policies.train_job import read_figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
@@ -64,7 +64,7 @@ def show_training(run: str, *, folder: Path, as_json: bool) -> None:
     with SqliteStore(find_run_log(run, folder), read_only=True) as store:
         if not folders.is_training(read_header(store)):
             raise ConfigError(f"the run {run!r} is an optimization, not a training; askwell show {run} shows it")
-        training = figures(store)
+        training = read_figures(store)
     if training is None:
         raise ConfigError(f"the training {run!r} has not measured its headroom yet; look again later, or resume it")
     if as_json:

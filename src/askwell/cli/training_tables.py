@@ -55,11 +55,11 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
     for loop in loops:
         table.add_row(
             str(loop.loop),
-            f"{loop.collected:,}",
+            f"{loop.acquired:,}",
             f"{100 * loop.baseline.estimate:.1f}",
-            format_points(loop.written).replace("[", "\\["),
-            format_points(loop.guarded).replace("[", "\\["),
-            _switched(loop.guard),
+            format_points(loop.without_fallback).replace("[", "\\["),
+            format_points(loop.with_fallback).replace("[", "\\["),
+            _switched(loop.fallback),
             f"{loop.target_calls:,}",
         )
     return table

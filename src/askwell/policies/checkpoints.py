@@ -1,4 +1,4 @@
-"""Where a run keeps each loop's writer: in a folder of the run, or nowhere. A half-written one does not count."""
+"""Checkpoints of each loop's writer, in a folder of the run. A half-written one is not read."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from askwell.policies.protocols import Writer
+from askwell.policies.protocols import PromptWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterCheckpoints:
-    """A folder with one writer a loop; without a folder nothing is kept, and a resumed run trains again."""
+    """A folder with one writer per loop; without a folder nothing is kept, and a resumed run trains again."""
 
     folder: Path | None = None
-    read_writer: Callable[[Path], Writer] | None = None
+    read_writer: Callable[[Path], PromptWriter] | None = None
 
-    def read(self, loop: int) -> Writer | None:
-        """Return the writer of a loop, None where it was never finished."""
-        place = self._place(loop)
-        if place is None or self.read_writer is None or not place.is_dir():
+    def read(self, loop: int) -> PromptWriter | None:
+        """Return the writer of a loop; None if it is not there."""
+        folder = self._loop_folder(loop)
+        if folder is None or self.read_writer is None or not folder.is_dir():
             return None
-        return self.read_writer(place)
+        return self.read_writer(folder)
 
-    def write(self, loop: int, writer: Writer) -> None:
-        """Keep a loop's writer; it counts once it is whole."""
-        place = self._place(loop)
-        if place is None:
+    def write(self, loop: int, writer: PromptWriter) -> None:
+        """Write a loop's writer; the folder gets its name when it is complete."""
+        folder = self._loop_folder(loop)
+        if folder is None:
             return
-        part = place.with_name(place.name + ".part")
+        part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         writer.save(part)
-        part.rename(place)
+        part.rename(folder)
 
-    def _place(self, loop: int) -> Path | None:
+    def _loop_folder(self, loop: int) -> Path | None:
         return None if self.folder is None else self.folder / f"loop-{loop}"

@@ -1,4 +1,4 @@
-"""Policies: which prompt to use for a query. A GPO winner is the policy that always gives the same one."""
+"""Policies without learning: the same prompt for every query, as an optimizer's winner is used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FixedPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestDemos:
-    """The same instruction for every query, with the training examples most like it as demonstrations."""
+    """The same instruction for every query, with the training examples nearest to the query as demonstrations."""
 
     prompt: Prompt
     train: tuple[Example, ...]

@@ -1,4 +1,4 @@
-"""What a multi-loop run has done, as values and as events of its log: the pairs it chose, and each loop's figures."""
+"""Values of a multi-loop run and their log records: the pairs it chose, and the results of each loop."""
 
 from __future__ import annotations
 
@@ -12,44 +12,47 @@ from askwell.policies.selection.fallback import FallbackThreshold, decode_fallba
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 
 Purpose = Literal["collect", "dev", "test"]
+"""Why pairs are labelled: as new training data, or to compare a policy on dev or test queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPairs:
-    """Pairs fixed before any of them is asked, so that a resumed run asks the same ones."""
+    """Pairs that are logged before any of them is labelled, so that a resumed run labels the same ones."""
 
     loop: int
     purpose: Purpose
     pairs: tuple[tuple[str, Prompt], ...]
     """(example id, prompt)."""
     advantages: tuple[float, ...] = ()
-    """Predicted, one a pair; for dev and test."""
+    """Predicted, one per pair; for dev and test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopResult:
-    """One loop: what it was trained on, and what its policy does on dev queries against the static prompt."""
+    """One loop: the size of its training data, and its policy against the baseline prompt on dev queries."""
 
     loop: int
-    """0 chooses among the logged prompts, and 1 is the writer trained on the log alone."""
-    collected: int
-    """Pairs labelled for this loop, those of the static prompt included."""
+    """0: the selector among the logged prompts; 1: the writer trained on the log alone."""
+    acquired: int
+    """Pairs labelled for this loop, with those of the baseline prompt."""
     trained_on: int
+    """Outcomes in the training data."""
     baseline: Interval
-    written: Interval
-    """Gain of sending whatever is written, without a guard; paired."""
-    guarded: Interval
-    """Gain with the guard, its margin tuned on other dev queries; paired."""
-    guard: FallbackThreshold
-    """Tuned on all dev queries: what is deployed."""
+    """Score of the baseline prompt."""
+    without_fallback: Interval
+    """Gain of sending every generated prompt; paired."""
+    with_fallback: Interval
+    """Gain with the fallback, its threshold tuned on the other dev queries; paired."""
+    fallback: FallbackThreshold
+    """Tuned on all dev queries: the one that is deployed."""
     target_calls: int
-    """Paid so far in this run."""
+    """Paid in this run up to here."""
     reward: str = ""
-    """What a pair was worth, where that is not its score."""
+    """Description of a pair's reward, if that is not its score."""
 
 
 def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:
-    """Spell chosen pairs; prompts by id."""
+    """Encode chosen pairs; prompts by id."""
     body: dict[str, object] = {
         "loop": chosen.loop,
         "purpose": chosen.purpose,
@@ -61,9 +64,9 @@ def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:
 
 
 def decode_chosen(events: Iterable[Event]) -> dict[tuple[int, Purpose], ChosenPairs]:
-    """Read the pairs a run has fixed so far, by loop and purpose."""
+    """Decode the pairs that a run has chosen so far, by loop and purpose."""
     prompts: dict[str, Prompt] = {}
-    found: dict[tuple[int, Purpose], ChosenPairs] = {}
+    chosen: dict[tuple[int, Purpose], ChosenPairs] = {}
     for event in events:
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
@@ -71,37 +74,37 @@ def decode_chosen(events: Iterable[Event]) -> dict[tuple[int, Purpose], ChosenPa
             body = event.body
             loop, purpose = cast("int", body["loop"]), cast("Purpose", body["purpose"])
             pairs = cast("Sequence[tuple[str, str]]", body["pairs"])
-            found[loop, purpose] = ChosenPairs(
+            chosen[loop, purpose] = ChosenPairs(
                 loop=loop,
                 purpose=purpose,
                 pairs=tuple((example_id, prompts[prompt]) for example_id, prompt in pairs),
                 advantages=tuple(cast("Sequence[float]", body.get("advantages", ()))),
             )
-    return found
+    return chosen
 
 
 def encode_loop(result: LoopResult) -> dict[str, object]:
-    """Spell a loop's figures."""
+    """Encode a loop's results."""
     return {
         "loop": result.loop,
-        "collected": result.collected,
+        "collected": result.acquired,
         "trained_on": result.trained_on,
         "static": encode_interval(result.baseline),
-        "written": encode_interval(result.written),
-        "guarded": encode_interval(result.guarded),
-        "guard": encode_fallback(result.guard),
+        "written": encode_interval(result.without_fallback),
+        "guarded": encode_interval(result.with_fallback),
+        "guard": encode_fallback(result.fallback),
         "target_calls": result.target_calls,
         **({"reward": result.reward} if result.reward else {}),
     }
 
 
 def decode_loops(events: Iterable[Event]) -> list[LoopResult]:
-    """Read every finished loop's figures."""
-    return [_loop_of(event.body) for event in events if event.kind == "loop"]
+    """Decode the results of every finished loop."""
+    return [_decode_loop(event.body) for event in events if event.kind == "loop"]
 
 
 def encode_interval(interval: Interval) -> dict[str, object]:
-    """Spell an interval with how it was made."""
+    """Encode an interval with its method."""
     return {
         "estimate": interval.estimate,
         "low": interval.low,
@@ -113,7 +116,7 @@ def encode_interval(interval: Interval) -> dict[str, object]:
 
 
 def decode_interval(body: Body) -> Interval:
-    """Read an interval back."""
+    """Decode an interval."""
     return Interval(
         estimate=cast("float", body["estimate"]),
         low=cast("float", body["low"]),
@@ -124,15 +127,15 @@ def decode_interval(body: Body) -> Interval:
     )
 
 
-def _loop_of(body: Body) -> LoopResult:
+def _decode_loop(body: Body) -> LoopResult:
     return LoopResult(
         loop=cast("int", body["loop"]),
-        collected=cast("int", body["collected"]),
+        acquired=cast("int", body["collected"]),
         trained_on=cast("int", body["trained_on"]),
         baseline=decode_interval(cast("Body", body["static"])),
-        written=decode_interval(cast("Body", body["written"])),
-        guarded=decode_interval(cast("Body", body["guarded"])),
-        guard=decode_fallback(cast("Mapping[str, float | str | None]", body["guard"])),
+        without_fallback=decode_interval(cast("Body", body["written"])),
+        with_fallback=decode_interval(cast("Body", body["guarded"])),
+        fallback=decode_fallback(cast("Mapping[str, float | str | None]", body["guard"])),
         target_calls=cast("int", body["target_calls"]),
         reward=cast("str", body.get("reward", "")),
     )

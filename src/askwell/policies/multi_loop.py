@@ -1,15 +1,16 @@
-"""QPO's multi-loop: learn from the log, let the policy try new prompts, label them on the target, learn again.
+"""QPO's multi-loop: train on the log, generate new prompts, label them with the target, train again.
 
-    loop 0 trains nothing: it chooses among the logged prompts, query by query, which is what a writer has to beat
-    loop 1 learns from what was logged; loop t > 1 first labels what loop t-1's policy writes for collection queries
-    after each loop: what its policy does on dev queries against the best static prompt, paired, with an interval
-    ends when a loop brings nothing, calls run out, or all loops are done; then one test of the best loop's policy
+    loop 0       fits a selector among the logged prompts, which the writers have to beat; it trains no writer
+    loop 1       trains a writer on the log
+    loop t > 1   labels prompts that loop t-1's policy generates for collection queries, then trains again
+    after each   compares its policy with the baseline prompt on dev queries: a paired gain with an interval
+    the end      when loops bring no gain, calls run out, or all loops are done; then one test of the best loop's policy
 
 Deviations from the paper: a dev split that nothing is trained on decides which loop's policy is kept; several prompts
-per query are labelled, and the baseline prompt beside them (`label_baseline`); duplicates are never asked twice.
+per query are labelled, and the baseline prompt with them (`label_baseline`); no pair is labelled twice.
 
-Everything asked is fixed in the log before it is asked, and every answer comes through the evaluator: a killed run goes
-on where it was, and pays for nothing twice.
+Pairs are logged before they are labelled, and the evaluator logs every answer. So a killed run continues from its log,
+and pays for no call twice.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from askwell.core.protocols import Policy
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
 from askwell.engine.evaluator import Evaluator, Interrupted
-from askwell.policies.acquisition import select_pairs, within
+from askwell.policies.acquisition import limit_pairs, select_pairs
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, build_experiences, merge
 from askwell.policies.data.subsample import thin_experiences
+from askwell.policies.fallback_policy import FallbackPolicy, GeneratedPrompt
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import FallbackPolicy, WrittenPrompt
 from askwell.policies.labelling import PairLabeller, Show
 from askwell.policies.loop_records import ChosenPairs, LoopResult, decode_chosen, encode_loop
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits
-from askwell.policies.rewards import rewarded
+from askwell.policies.rewards import reward_experiences
 from askwell.policies.selection.fallback import (
     ALWAYS_SWITCH,
     FallbackThreshold,
@@ -42,87 +43,91 @@ from askwell.policies.selection.fallback import (
     never_switch,
     tune_on_gains,
 )
-from askwell.policies.selection_writer import fit_selector
+from askwell.policies.selector_writer import fit_selector
 from askwell.policies.settings import LoopsSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """The one look at the test split: static prompt and deployed policy on the same examples."""
+    """Result of the final test: baseline prompt and deployed policy on the same test examples."""
 
     baseline: Interval
     policy: Interval
     gain: Interval
     switch_rate: float
-    """Share of the test queries that got another prompt than the static one."""
+    """Share of the test queries on which the policy sends another prompt than the baseline prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopsResult:
-    """What the loops came to."""
+    """The deployed policy, and the results of all loops and of the test."""
 
     policy: Policy
     best_loop: int
     loops: tuple[LoopResult, ...]
     tested: Tested | None
-    """None where the static prompt was kept (it is then the same on both sides) or there is no test split."""
+    """None if the baseline prompt is kept for all queries (both sides are equal then), or if there is no test split."""
     reason: str
+    """Why the loops ended."""
 
 
 @dataclass(kw_only=True)
 class MultiLoop:
-    """One run of the loops over a journal that `begin` has been called on."""
+    """One run of the loops, over a journal with a header."""
 
-    parts: QuerySplits
+    splits: QuerySplits
     baseline: Prompt
     trainer: Trainer
     evaluator: Evaluator
     settings: LoopsSettings
-    keep: WriterCheckpoints
-    """Where each loop's writer is kept."""
+    checkpoints: WriterCheckpoints
+    """Of each loop's writer."""
     calls_left: Callable[[], float] = lambda: math.inf
-    """Target calls that may still be paid, what is kept back for the final test not counted."""
+    """Target calls that may still be paid, without those reserved for the final test."""
     show: Show = lambda stage, done, total: None
 
     def __post_init__(self) -> None:
-        parts = (*self.parts.dev_examples, *self.parts.collection, *self.parts.test)
-        self._asker = PairLabeller(
+        examples = (*self.splits.dev_examples, *self.splits.collection, *self.splits.test)
+        self._labeller = PairLabeller(
             evaluator=self.evaluator,
             baseline=self.baseline,
-            examples={example.id: example for example in parts},
-            known=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            examples={example.id: example for example in examples},
+            chosen=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
             show=self.show,
         )
 
     async def run(self) -> LoopsResult:
-        """Go through the loops, test the best policy once, and write the result."""
-        done, reason = await self._loops()
-        best = max(done, key=lambda one: one.result.guarded.estimate)  # the first of equals: fewer trainings
+        """Run the loops, then test the best loop's policy once."""
+        done, reason = await self._run_loops()
+        best = max(done, key=lambda loop: loop.result.with_fallback.estimate)  # the first of equals: fewer trainings
         tested = None
-        if not _keeps_static(best.policy.guard):
+        if not _keeps_baseline(best.policy.fallback):
             try:
-                tested = await self._tested(best)
+                tested = await self._test(best)
             except BudgetExhausted as exhausted:
                 reason = f"{reason}; {exhausted}, and the final test was cut short"
         return LoopsResult(
-            policy=FixedPolicy(prompt=self.baseline) if _keeps_static(best.policy.guard) else best.policy,
+            policy=FixedPolicy(prompt=self.baseline) if _keeps_baseline(best.policy.fallback) else best.policy,
             best_loop=best.result.loop,
-            loops=tuple(one.result for one in done),
+            loops=tuple(loop.result for loop in done),
             tested=tested,
             reason=reason,
         )
 
-    async def _loops(self) -> tuple[list[_Done], str]:
-        done = await self._chosen()
-        cells, writer = self.parts.train, None
+    async def _run_loops(self) -> tuple[list[_EvaluatedLoop], str]:
+        """Return the finished loops, and why there are no more."""
+        done = await self._run_selector_loop()
+        outcomes, writer = self.splits.train, None
         for number in range(1, self.settings.loops + 1):
             try:
-                collected = await self._collected(number, writer)
-                if number > 1 and not collected:
+                acquired = [] if writer is None else await self._acquire(number, writer)
+                if number > 1 and not acquired:
                     return done, "no new prompt to label, or no target calls left for it"
-                cells = merge([*_again(cells), *collected])
-                writer = await self._trained(number, cells, writer)
-                done.append(await self._on_dev(number, writer, cells, len(collected), samples=self.settings.samples))
+                outcomes = merge([*_as_rows(outcomes), *acquired])
+                writer = await self._train(number, outcomes, writer)
+                done.append(
+                    await self._evaluate(number, writer, outcomes, len(acquired), samples=self.settings.samples)
+                )
             except BudgetExhausted as exhausted:
                 if not done:
                     raise
@@ -131,125 +136,128 @@ class MultiLoop:
                 return done, f"loop {number} brought nothing"
         return done, "all loops done"
 
-    async def _chosen(self) -> list[_Done]:
-        """Loop 0: what choosing among the logged prompts does; nothing where it can't be learnt."""
+    async def _run_selector_loop(self) -> list[_EvaluatedLoop]:
+        """Run loop 0, the selector among the logged prompts; return no loop if it can't be fitted."""
         if not self.settings.selector_first:
             return []
         baseline, seed = self.baseline.instruction, self.settings.seed
-        chooser = await asyncio.to_thread(lambda: fit_selector(self.parts.train, baseline=baseline, seed=seed))
-        if chooser is None:
+        selector = await asyncio.to_thread(lambda: fit_selector(self.splits.train, baseline=baseline, seed=seed))
+        if selector is None:
             return []
-        return [await self._on_dev(0, chooser, self.parts.train, 0, samples=0)]
+        return [await self._evaluate(0, selector, self.splits.train, 0, samples=0)]
 
-    def _is_over(self, done: Sequence[_Done]) -> bool:
-        trained = [one for one in done if one.result.loop]
-        return 0 < self.settings.patience <= _barren(trained)
+    def _is_over(self, done: Sequence[_EvaluatedLoop]) -> bool:
+        trained = [loop for loop in done if loop.result.loop]
+        return 0 < self.settings.patience <= _loops_without_gain(trained)
 
-    async def _collected(self, number: int, writer: Writer | None) -> list[OutcomeRow]:
-        """Label what the last loop's policy would try; the first loop has the log."""
-        if writer is None:
-            return []
-        found = await self._asker.asked(number, "collect", lambda: self._new_pairs(number, writer))
-        return [_outcome(rollout) for rollout in found if rollout.score is not None]
+    async def _acquire(self, number: int, writer: PromptWriter) -> list[OutcomeRow]:
+        """Label new pairs of the last loop's writer."""
+        rollouts = await self._labeller.label(number, "collect", lambda: self._choose_pairs(number, writer))
+        return [_as_outcome(rollout) for rollout in rollouts if rollout.score is not None]
 
-    def _new_pairs(self, number: int, writer: Writer) -> ChosenPairs:
+    def _choose_pairs(self, number: int, writer: PromptWriter) -> ChosenPairs:
         settings = self.settings
-        room = self._affordable(number)
-        past = [pair for chosen in self._asker.known.values() for pair in chosen.pairs]
-        found = select_pairs(
+        most = self._affordable_pairs(number)
+        past = [pair for chosen in self._labeller.chosen.values() for pair in chosen.pairs]
+        new = select_pairs(
             writer,
-            self.parts.collection,
-            pairs=int(min(settings.acquire, room)),
+            self.splits.collection,
+            pairs=int(min(settings.acquire, most)),
             prompts=settings.prompts,
             acquisition=settings.acquisition,
-            known={(self._asker.examples[one].input, prompt.instruction) for one, prompt in past},
+            labelled={(self._labeller.examples[example_id].input, prompt.instruction) for example_id, prompt in past},
             seed=settings.seed + number,
         )
-        written = [(example.id, replace(self.baseline, instruction=text)) for example, text in found]
-        tried = {one for one, prompt in past if prompt == self.baseline}
+        pairs = [(example.id, replace(self.baseline, instruction=text)) for example, text in new]
+        tried = {example_id for example_id, prompt in past if prompt == self.baseline}
         baseline = self.baseline if settings.label_baseline else None
         return ChosenPairs(
-            loop=number, purpose="collect", pairs=within(written, baseline=baseline, tried=tried, room=room)
+            loop=number, purpose="collect", pairs=limit_pairs(pairs, baseline=baseline, tried=tried, most=most)
         )
 
-    def _affordable(self, number: int) -> float:
-        """Pairs this loop may ask for, the static prompt's among them: its even share of the calls left, less dev's."""
+    def _affordable_pairs(self, number: int) -> float:
+        """Return the most pairs that this loop may label: its even share of the calls left, less the dev comparison."""
         share = self.calls_left() / self.evaluator.sampling.repeats / (self.settings.loops - number + 1)
-        return max(0.0, share - len(self.parts.dev_examples))
+        return max(0.0, share - len(self.splits.dev_examples))
 
-    async def _trained(self, number: int, cells: PairOutcomes, start: Writer | None) -> Writer:
+    async def _train(self, number: int, outcomes: PairOutcomes, start: PromptWriter | None) -> PromptWriter:
         """Train this loop's writer, or read the one that a killed run had finished."""
-        kept = self.keep.read(number)
-        if kept is not None:
-            return kept
+        finished = self.checkpoints.read(number)
+        if finished is not None:
+            return finished
         baseline, settings = self.baseline.instruction, self.settings
-        *parts, _ = self._worth(cells)
+        *parts, _ = self._training_experiences(outcomes)
         train, dev = (
             thin_experiences(part, most=settings.most_prompts, always=baseline, seed=settings.seed) for part in parts
         )
         self.show(f"loop {number}: training on {len(train):,} outcomes", 0, 0)
         writer = await asyncio.to_thread(lambda: self.trainer.fit(train, dev, start=start, seed=settings.seed + number))
-        self.keep.write(number, writer)
+        self.checkpoints.write(number, writer)
         if self.evaluator.stopping:
             raise Interrupted
         return writer
 
-    def _worth(self, cells: PairOutcomes) -> tuple[list[Experience], list[Experience], str]:
-        """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
+    def _training_experiences(self, outcomes: PairOutcomes) -> tuple[list[Experience], list[Experience], str]:
+        """Return train and dev experiences, and a description of their reward, empty if it is the score."""
         baseline, settings = self.baseline.instruction, self.settings
         if settings.reward == "accuracy":
-            return build_experiences(cells, baseline=baseline), build_experiences(self.parts.dev, baseline=baseline), ""
-        return rewarded(
-            cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, baseline=baseline,
-            confident=settings.loops == 1,
+            return (
+                build_experiences(outcomes, baseline=baseline),
+                build_experiences(self.splits.dev, baseline=baseline),
+                "",
+            )
+        return reward_experiences(
+            outcomes, self.splits.dev, formula=settings.reward, scaled=settings.min_max, baseline=baseline,
+            confident=settings.loops == 1,  # later loops label pairs without log-probabilities
         )  # fmt: skip
 
-    async def _on_dev(
-        self, number: int, writer: Writer, trained_on: PairOutcomes, collected: int, *, samples: int
-    ) -> _Done:
-        guarded, seed = self.settings.fallback, self.settings.seed
+    async def _evaluate(
+        self, number: int, writer: PromptWriter, trained_on: PairOutcomes, acquired: int, *, samples: int
+    ) -> _EvaluatedLoop:
+        """Compare a loop's policy with the baseline prompt on dev queries, tune its fallback, and log the results."""
+        has_fallback, seed = self.settings.fallback, self.settings.seed
         policy = FallbackPolicy(
             writer=writer,
             baseline=self.baseline,
-            guard=never_switch() if guarded else ALWAYS_SWITCH,
+            fallback=never_switch() if has_fallback else ALWAYS_SWITCH,
             samples=samples,
             seed=seed,
         )
-        compared = await self._asker.compared(number, "dev", self.parts.dev_examples, policy.written)
+        compared = await self._labeller.compare_with_baseline(number, "dev", self.splits.dev_examples, policy.generate)
         gains, predicted = compared.gains, compared.advantages
         result = LoopResult(
             loop=number,
-            collected=collected,
+            acquired=acquired,
             trained_on=len(trained_on.pairs),
-            reward=self._worth(trained_on)[2],
+            reward=self._training_experiences(trained_on)[2],
             baseline=mean_interval(compared.baseline),
-            written=_gain(gains, seed),
-            guarded=_gain(cross_fit_gains(predicted, gains, seed=seed) if guarded else gains, seed),
-            guard=tune_on_gains(predicted, gains) if guarded else ALWAYS_SWITCH,
-            target_calls=self._calls(),
+            without_fallback=_mean_gain(gains, seed),
+            with_fallback=_mean_gain(cross_fit_gains(predicted, gains, seed=seed) if has_fallback else gains, seed),
+            fallback=tune_on_gains(predicted, gains) if has_fallback else ALWAYS_SWITCH,
+            target_calls=self._count_calls(),
         )
         await self._write("loop", encode_loop(result))
-        return _Done(result=result, policy=replace(policy, guard=result.guard))
+        return _EvaluatedLoop(result=result, policy=replace(policy, fallback=result.fallback))
 
-    async def _tested(self, best: _Done) -> Tested | None:
-        """The one look at the test split."""
-        if not self.parts.test:
+    async def _test(self, best: _EvaluatedLoop) -> Tested | None:
+        """Compare the deployed policy with the baseline prompt on the test split; None without a test split."""
+        if not self.splits.test:
             return None
         self.evaluator.release_reserve()
 
-        def sent(queries: Sequence[str]) -> list[WrittenPrompt]:
-            return [WrittenPrompt(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]
+        def send(queries: Sequence[str]) -> list[GeneratedPrompt]:
+            return [GeneratedPrompt(prompt=prompt, advantage=0.0) for prompt in best.policy.prompts_for(queries)]
 
-        found = await self._asker.compared(best.result.loop, "test", self.parts.test, sent)
+        compared = await self._labeller.compare_with_baseline(best.result.loop, "test", self.splits.test, send)
         return Tested(
-            baseline=mean_interval(found.baseline),
-            policy=mean_interval(found.ours),
-            gain=_gain(found.gains, self.settings.seed),
-            switch_rate=found.switch_rate,
+            baseline=mean_interval(compared.baseline),
+            policy=mean_interval(compared.policy),
+            gain=_mean_gain(compared.gains, self.settings.seed),
+            switch_rate=compared.switch_rate,
         )
 
-    def _calls(self) -> int:
-        """Target calls paid up to here; a resumed run's log already holds later ones."""
+    def _count_calls(self) -> int:
+        """Count the paid target calls before this position; the log of a resumed run may hold later ones."""
         journal = self.evaluator.journal
         return sum(not row.is_cached for row in journal.store.rollout_rows() if row.position < journal.next_position)
 
@@ -259,30 +267,33 @@ class MultiLoop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Done:
-    """A finished loop: its figures, and the policy they are of."""
+class _EvaluatedLoop:
+    """A finished loop: its results, and its policy."""
 
     result: LoopResult
     policy: FallbackPolicy
 
 
-def _gain(gains: Sequence[float], seed: int) -> Interval:
+def _mean_gain(gains: Sequence[float], seed: int) -> Interval:
     return paired_difference(gains, [0.0] * len(gains), method="bootstrap-t", seed=seed)
 
 
-def _keeps_static(guard: FallbackThreshold) -> bool:
-    return guard.margin == math.inf
+def _keeps_baseline(fallback: FallbackThreshold) -> bool:
+    return fallback.margin == math.inf
 
 
-def _barren(done: Sequence[_Done]) -> int:
-    """How many loops it is since one did better than all before; while the guard has opened in none, without it."""
-    gains = [one.result.guarded.estimate for one in done]
+def _loops_without_gain(done: Sequence[_EvaluatedLoop]) -> int:
+    """Return the number of loops since the largest gain with the fallback.
+
+    While no loop had such a gain, the gain without the fallback counts: it may grow before the threshold is passed.
+    """
+    gains = [loop.result.with_fallback.estimate for loop in done]
     if max(gains) <= 0.0:
-        gains = [one.result.written.estimate for one in done]
+        gains = [loop.result.without_fallback.estimate for loop in done]
     return len(gains) - 1 - gains.index(max(gains))
 
 
-def _outcome(rollout: Rollout) -> OutcomeRow:
+def _as_outcome(rollout: Rollout) -> OutcomeRow:
     assert rollout.score is not None
     return OutcomeRow(
         query=rollout.query,
@@ -292,10 +303,10 @@ def _outcome(rollout: Rollout) -> OutcomeRow:
     )
 
 
-def _again(cells: PairOutcomes) -> list[OutcomeRow]:
+def _as_rows(outcomes: PairOutcomes) -> list[OutcomeRow]:
     return [
         OutcomeRow(
             query=pair.query, prompt=pair.prompt, total=pair.total, repeats=pair.repeats, confidence=pair.confidence
         )
-        for pair in cells.pairs
+        for pair in outcomes.pairs
     ]

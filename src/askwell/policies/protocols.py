@@ -1,6 +1,6 @@
-"""Writers of prompts: what the multi-loop, the policy and the estimates know of a language model that was trained.
+"""Prompt generators and their trainers: the two protocols that loops, policies and estimates use.
 
-`policies.lm.train` has the trainer on a `transformers` model; anything else with these verbs may stand in for it.
+`policies.lm.train` implements both on a `transformers` model; another implementation may take its place.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ Pair = tuple[str, str]
 """(query, prompt)."""
 
 
-class Writer(Protocol):
-    """Write prompts for queries, and judge pairs.
+class PromptWriter(Protocol):
+    """Generate prompts for queries, and value (query, prompt) pairs.
 
-    Contract: pure given the seed; a query's prompts depend on that query, `samples` and `seed` alone, not on its
-    neighbours. Prompts are never empty. Queries too long for the model are cut, counted and told, never refused.
+    Contract: pure given the seed; a query's prompts depend on that query, `samples` and `seed` alone, not on the other
+    queries. Prompts are never empty. A query too long for the model is truncated with a warning, never refused.
     """
 
     def write(self, queries: Sequence[str], *, samples: int = 0, seed: int = 0) -> list[list[str]]:
         """Return each query's prompts, in the order of the queries.
 
-        `samples=0`: one prompt a query, greedy. `samples=N`: exactly N sampled ones in the order of their draws;
-        duplicates are kept, so that a prompt's share among them is its probability.
+        `samples=0`: one greedy prompt per query. `samples=N`: exactly N sampled prompts, in the order of sampling;
+        duplicates are kept, so that a prompt's share among them estimates its probability.
         """
         ...
 
     def value(self, pairs: Sequence[Pair]) -> list[float]:
-        """Predict what each (query, prompt) pair would bring, in their order; higher is better.
+        """Predict the signal of each (query, prompt) pair, in their order; higher is better.
 
-        In the unit of the signal the writer was trained on: reward, or advantage over the static prompt.
+        The unit is that of the signal the writer was trained on: reward, or advantage over the baseline prompt.
         """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write all that is needed to write and judge again into a folder: safetensors and JSON, no pickle."""
+        """Save everything that loading needs into a folder: safetensors and JSON, no pickle."""
         ...
 
 
 class Trainer(Protocol):
-    """Learn to write prompts from what was logged."""
+    """Learn to generate prompts from logged outcomes."""
 
     def fit(
         self,
         train: Sequence[Experience],
         dev: Sequence[Experience],
         *,
-        start: Writer | None = None,
+        start: PromptWriter | None = None,
         seed: int = 0,
-    ) -> Writer:
+    ) -> PromptWriter:
         """Return a writer trained on `train`, failures included.
 
-        `dev` serves early stopping only and must share no query with `train`; empty, the last epoch is taken.
-        `start` goes on from an earlier loop's writer of the same trainer. Same arguments, same writer. Raises
-        `DataError` for empty `train` or shared queries, `ConfigError` for a `start` that is another trainer's.
+        `dev` is for early stopping only and must share no query with `train`; if it is empty, the last epoch is kept.
+        `start` is an earlier loop's writer of the same trainer, to continue from. Same arguments, same writer.
+        Raises `DataError` for empty `train` or shared queries, `ConfigError` for a `start` of another trainer.
         """
         ...

@@ -1,12 +1,12 @@
-"""Who is learnt from, who is tuned on, who is asked: a task's queries split by unique query, the logged ones first.
+"""Split a task's queries into train, dev, collection and test, by unique query.
 
-Train and dev hold logged outcomes; collection holds queries that nothing (or little) is known of yet; test is the
-task's own test split, touched once at the end. No query is in two of them, under any wording.
+Train and dev hold logged outcomes; new pairs are labelled on the collection queries, which have no outcome in train;
+test is the task's test split, used once at the end. No query is in two parts, up to case and spacing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from askwell.core.errors import DataError
@@ -15,24 +15,24 @@ from askwell.policies.data.outcomes import PairOutcomes, drop_queries, keep_quer
 from askwell.tasks.splits import check_disjoint, normalize_question, split
 
 MIN_LOGGED = 8
-"""Fewer logged queries of the task than this, and there is nothing to split."""
+"""Least number of the task's queries that must be logged; fewer can't be split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitShares:
-    """How the task's queries are split; shares of those that are not test queries."""
+    """How the task's queries other than the test queries are split."""
 
     dev: float = 0.25
-    """For early stopping, the guard and each loop's figures; of the logged and of the other queries alike."""
+    """Share for early stopping, the fallback threshold and each loop's gain, of logged and of other queries alike."""
     most_dev: int = 100
-    """Dev queries at the most: each loop pays two target calls for each."""
+    """Most dev queries, because each loop needs up to two target calls for each."""
     collection: float = 0.25
-    """Share of the logged queries put aside to collect on, where the task has no others."""
+    """Share of the logged queries set aside as collection queries, if the task has no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuerySplits:
-    """A split of what there is."""
+    """Outcomes and examples of each part."""
 
     train: PairOutcomes
     dev: PairOutcomes
@@ -43,47 +43,57 @@ class QuerySplits:
 
 
 def split_queries(
-    cells: PairOutcomes, splits: Mapping[Split, Sequence[Example]], *, shares: SplitShares | None = None, seed: int = 0
+    outcomes: PairOutcomes,
+    splits: Mapping[Split, Sequence[Example]],
+    *,
+    shares: SplitShares | None = None,
+    seed: int = 0,
 ) -> QuerySplits:
-    """Split by unique query. Raises `DataError` where a test query was logged, or too few of the task's queries were.
+    """Split by unique query. Raises `DataError` if a test query was logged, or too few of the task's queries were.
 
-    Logged queries that the task doesn't have can't be asked about again: they are learnt from.
+    Logged queries that are not in the task can't be labelled again, so they are in train.
     """
     shares = shares or SplitShares()
     test = tuple(splits.get("test", ()))
-    _refuse_logged(cells, test)
-    own = {normalize_question(query) for query in cells.queries}
-    asked = [example for name in ("train", "dev") for example in splits.get(name, ())]
-    logged = [example for example in asked if normalize_question(example.input) in own]
-    fresh = [example for example in asked if normalize_question(example.input) not in own]
+    logged_queries = {normalize_question(query) for query in outcomes.queries}
+    _refuse_logged(logged_queries, test)
+    examples = [example for name in ("train", "dev") for example in splits.get(name, ())]
+    logged = [example for example in examples if normalize_question(example.input) in logged_queries]
+    fresh = [example for example in examples if normalize_question(example.input) not in logged_queries]
     if len(logged) < MIN_LOGGED:
         raise DataError(
-            f"only {len(logged)} of the task's {len(asked)} questions are among the logged queries; expected "
+            f"only {len(logged)} of the task's {len(examples)} questions are among the logged queries; expected "
             f"{MIN_LOGGED} or more: name the task that the outcomes were logged on"
         )
     wanted = min(shares.most_dev, int(shares.dev * (len(logged) + len(fresh))))
     dev_logged = max(2, wanted * len(logged) // (len(logged) + len(fresh)))
-    kept_back = 0 if fresh else int(shares.collection * len(logged))
-    inside = split(logged, train=len(logged) - dev_logged - kept_back, dev=dev_logged, test=kept_back, seed=seed)
-    outside = split(fresh, train=0, dev=max(0, wanted - dev_logged), test=None, seed=seed) if fresh else {}
-    dev = (*inside["dev"], *outside.get("dev", ()))
-    collection = tuple(outside.get("test", ())) or inside["test"]
+    held_for_collection = 0 if fresh else int(shares.collection * len(logged))
+    # `split` knows train, dev and test only; its "test" is our collection part here.
+    of_logged = split(
+        logged,
+        train=len(logged) - dev_logged - held_for_collection,
+        dev=dev_logged,
+        test=held_for_collection,
+        seed=seed,
+    )
+    of_fresh = split(fresh, train=0, dev=max(0, wanted - dev_logged), test=None, seed=seed) if fresh else {}
+    dev = (*of_logged["dev"], *of_fresh.get("dev", ()))
+    collection = tuple(of_fresh.get("test", ())) or of_logged["test"]
     check_disjoint({"train": collection, "dev": dev, "test": test})
-    unlearnt = [example.input for example in (*dev, *collection)]
+    held_out = [example.input for example in (*dev, *collection)]
     return QuerySplits(
-        train=drop_queries(cells, unlearnt),
-        dev=keep_queries(cells, [example.input for example in dev]),
+        train=drop_queries(outcomes, held_out),
+        dev=keep_queries(outcomes, [example.input for example in dev]),
         dev_examples=dev,
         collection=collection,
         test=test,
     )
 
 
-def _refuse_logged(cells: PairOutcomes, test: Sequence[Example]) -> None:
-    known = {normalize_question(query) for query in cells.queries}
-    leaked = [example for example in test if normalize_question(example.input) in known]
+def _refuse_logged(logged_queries: Collection[str], test: Sequence[Example]) -> None:
+    leaked = [example for example in test if normalize_question(example.input) in logged_queries]
     if leaked:
         raise DataError(
             f"{len(leaked)} test questions of the task are among the logged queries, such as {leaked[0].input!r}: "
-            "leave them out of one of the two"
+            "leave them out of the task or of the log"
         )

@@ -1,4 +1,4 @@
-"""QPO's rewards: correctness and confidence of the query, plus accuracy of the prompt (the released code's formulas).
+"""QPO's rewards: correctness and confidence on the query, plus accuracy of the prompt (the released code's formulas).
 
 With NLL the mean negative log-probability per token:
 
@@ -6,12 +6,13 @@ With NLL the mean negative log-probability per token:
     few-shot     R = 10·acc_demo(q, p) + 10·acc_task(p)      acc_demo: mean over demonstration sets
     free text    R = 10·correct   + 10·acc_task(p) − NLL(reply)
 
-Deviation: in training (`rewarded`) the accuracy of a prompt is shrunk towards that of all prompts by how few queries it
-was tried on. A writer's new prompts are tried on one query each; taken as it is, every one that was right there would
-have accuracy 1, more than the best prompt of the log, and luck is what the policy would aim at.
+Deviation: in training (`reward_experiences`) the accuracy of a prompt is shrunk towards that of all prompts, the more
+the fewer queries it was tried on. A writer's new prompts are tried on one query each. Unshrunk, each new prompt that
+was right there would have accuracy 1, more than the best prompt of the log, and the policy would be conditioned on
+luck.
 
-Where the API gives no log-probabilities the last term is dropped for *all* rows, and `Rewards.confidence_used` says so:
-rows with and without it are not on one scale.
+If one row has no log-probability, the last term is left out of *all* rows (`Rewards.confidence_used` is False), because
+rows with and without it are on different scales.
 """
 
 from __future__ import annotations
@@ -26,106 +27,108 @@ from askwell.policies.data.outcomes import PairOutcome, PairOutcomes
 from askwell.policies.data.shrinkage import fit_prior
 from askwell.policies.settings import Formula
 
-TASK_TERM = "10·right + 10·accuracy of the prompt"
+ACCURACY_TERMS = "10·right + 10·accuracy of the prompt"
+"""The first two terms, for reports."""
 
 WEIGHT = 10.0
-"""Weight of the query-level and of the task-level accuracy (released code)."""
+"""Weight of the query-level and the task-level accuracy (released code)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewards:
-    """One reward a cell, in the cells' order."""
+    """One reward per outcome, in the order of the outcomes."""
 
     values: tuple[float, ...]
     formula: Formula
     confidence_used: bool
     """Whether −NLL is part of the values."""
     missing_confidence: int = 0
-    """Cells without a log-probability, for the report's "why not"."""
+    """Outcomes without a log-probability, to report why it is not used."""
 
 
 def choice_reward(*, correct: float, task_accuracy: float, label_logprob: float | None = None) -> float:
-    """R of zero-shot classification or multiple choice. `label_logprob`: mean per token, at most 0."""
+    """Return R of zero-shot classification or multiple choice. `label_logprob`: mean per token, at most 0."""
     return WEIGHT * _share(correct) + WEIGHT * _share(task_accuracy) + _logprob(label_logprob)
 
 
 def few_shot_reward(*, demo_accuracies: Sequence[float], task_accuracy: float) -> float:
-    """R with demonstrations: `demo_accuracies` holds the query's correctness under each demonstration set."""
+    """Return R with demonstrations; `demo_accuracies`: correctness on the query with each demonstration set."""
     if not demo_accuracies:
-        raise DataError("no demonstration set was scored: a few-shot reward needs at least one")
+        raise DataError("no demonstration set was scored; a few-shot reward needs at least one")
     mean = math.fsum(_share(accuracy) for accuracy in demo_accuracies) / len(demo_accuracies)
     return WEIGHT * mean + WEIGHT * _share(task_accuracy)
 
 
 def free_text_reward(*, correct: float, task_accuracy: float, reply_logprob: float | None = None) -> float:
-    """R of mathematics and other free text. `reply_logprob`: of the model's own reply, mean per token, at most 0."""
+    """Return R of mathematics and other free text. `reply_logprob`: of the reply, mean per token, at most 0."""
     return WEIGHT * _share(correct) + WEIGHT * _share(task_accuracy) + _logprob(reply_logprob)
 
 
-def paper_rewards(
-    cells: Sequence[PairOutcome], *, formula: Formula, task_accuracy: Mapping[str, float] | None = None
+def compute_paper_rewards(
+    outcomes: Sequence[PairOutcome], *, formula: Formula, task_accuracy: Mapping[str, float] | None = None
 ) -> Rewards:
-    """Rewards of logged cells. A cell's draws are its demonstration sets (few-shot) or repeats of one request.
+    """Compute rewards of logged outcomes, whose samples are demonstration sets (few-shot) or repeats of one request.
 
-    `task_accuracy` is by prompt; by default each prompt's mean over the given cells. Confidence is used where every
-    cell has one and the formula knows it.
+    `task_accuracy` is by prompt; by default each prompt's mean over the given outcomes. The log-probability is used if
+    every outcome has one and the formula has that term.
     """
-    accuracy = task_accuracy or prompt_accuracy(cells)
-    missing = sum(cell.confidence is None for cell in cells)
-    used = formula != "few-shot" and not missing and bool(cells)
+    accuracies = task_accuracy or prompt_accuracy(outcomes)
+    missing = sum(outcome.confidence is None for outcome in outcomes)
+    used = formula != "few-shot" and not missing and bool(outcomes)
     values: list[float] = []
-    for cell in cells:
-        if cell.prompt not in accuracy:
-            raise DataError(f"no task accuracy for prompt {cell.prompt!r}; give one for each prompt of the data")
-        level = accuracy[cell.prompt]
-        logprob = cell.confidence if used else None
+    for outcome in outcomes:
+        if outcome.prompt not in accuracies:
+            raise DataError(f"no task accuracy for prompt {outcome.prompt!r}; give one for each prompt of the data")
+        accuracy = accuracies[outcome.prompt]
+        logprob = outcome.confidence if used else None
         if formula == "few-shot":
-            values.append(few_shot_reward(demo_accuracies=[cell.mean], task_accuracy=level))
+            values.append(few_shot_reward(demo_accuracies=[outcome.mean], task_accuracy=accuracy))
         elif formula == "choice":
-            values.append(choice_reward(correct=cell.mean, task_accuracy=level, label_logprob=logprob))
+            values.append(choice_reward(correct=outcome.mean, task_accuracy=accuracy, label_logprob=logprob))
         else:
-            values.append(free_text_reward(correct=cell.mean, task_accuracy=level, reply_logprob=logprob))
+            values.append(free_text_reward(correct=outcome.mean, task_accuracy=accuracy, reply_logprob=logprob))
     return Rewards(values=tuple(values), formula=formula, confidence_used=used, missing_confidence=missing)
 
 
-def rewarded(
+def reward_experiences(
     train: PairOutcomes, dev: PairOutcomes, *, formula: Formula, scaled: bool, baseline: str, confident: bool = True
 ) -> tuple[list[Experience], list[Experience], str]:
-    """Return both parts as experiences whose reward is the formula's, and a sentence on what went into it.
+    """Return both parts as experiences with the formula's reward, and a description of the reward for reports.
 
-    A prompt's accuracy is that on `train`, shrunken; of a prompt that was tried on `dev` alone, that on `dev`. `scaled`
-    maps rewards to 0..100. `confident=False` leaves log-probabilities out: where new pairs are labelled without them.
+    A prompt's accuracy is its shrunken accuracy on `train`, or on `dev` if it was tried there alone. `scaled` maps
+    rewards to 0..100. `confident=False` leaves log-probabilities out, for loops that label new pairs without them.
     """
     both = [*train.pairs, *dev.pairs]
     if not confident:
-        both = [replace(cell, confidence=None) for cell in both]
+        both = [replace(outcome, confidence=None) for outcome in both]
     accuracy = shrunken_accuracy(dev.pairs) | shrunken_accuracy(train.pairs)
-    found = paper_rewards(both, formula=formula, task_accuracy=accuracy)
-    told = TASK_TERM + (" + log-probability a token" if found.confidence_used else "")
-    if formula != "few-shot" and not found.confidence_used:
-        told += "; the term of log-probabilities is left out, as not all pairs have one"
+    rewards = compute_paper_rewards(both, formula=formula, task_accuracy=accuracy)
+    description = ACCURACY_TERMS + (" + log-probability a token" if rewards.confidence_used else "")
+    if formula != "few-shot" and not rewards.confidence_used:
+        description += "; the term of log-probabilities is left out, as not all pairs have one"
     if scaled:
-        found, told = min_max(found), f"{told}; mapped to 0–100"
+        rewards, description = scale_min_max(rewards), f"{description}; mapped to 0–100"
     parts = [
-        Experience(query=cell.query, prompt=cell.prompt, reward=value, advantage=advantage)
-        for cell, value, advantage in zip(
-            both, found.values, advantages(both, found.values, baseline=baseline), strict=True
+        Experience(query=outcome.query, prompt=outcome.prompt, reward=value, advantage=advantage)
+        for outcome, value, advantage in zip(
+            both, rewards.values, compute_advantages(both, rewards.values, baseline=baseline), strict=True
         )
     ]
-    return parts[: len(train.pairs)], parts[len(train.pairs) :], told
+    return parts[: len(train.pairs)], parts[len(train.pairs) :], description
 
 
-def prompt_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:
-    """Mean over queries of each prompt's success rate: the task-level term."""
-    return {prompt: math.fsum(means) / len(means) for prompt, means in _rates(cells).items()}
+def prompt_accuracy(outcomes: Sequence[PairOutcome]) -> dict[str, float]:
+    """Return each prompt's success rate, averaged over its queries: the task-level term."""
+    return {prompt: math.fsum(means) / len(means) for prompt, means in _rates(outcomes).items()}
 
 
-def shrunken_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:
-    """Return `prompt_accuracy`, each drawn towards that of all prompts: the less, the more queries it was tried on.
+def shrunken_accuracy(outcomes: Sequence[PairOutcome]) -> dict[str, float]:
+    """Return `prompt_accuracy` shrunk towards the accuracy of all prompts, the less the more queries a prompt has.
 
-    The prior is a beta over prompts, fitted to them (`shrink.fit_prior`); one right of one is not an accuracy of 1.
+    The prior is a beta distribution over prompts, fitted to them (`fit_prior`), so that one right answer of one is not
+    an accuracy of 1.
     """
-    rates = _rates(cells)
+    rates = _rates(outcomes)
     if not rates:
         return {}
     totals = {prompt: math.fsum(means) for prompt, means in rates.items()}
@@ -133,18 +136,18 @@ def shrunken_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:
     return {prompt: prior.posterior(total, len(rates[prompt])) for prompt, total in totals.items()}
 
 
-def _rates(cells: Sequence[PairOutcome]) -> dict[str, list[float]]:
-    """Each prompt's success rates, one a query."""
+def _rates(outcomes: Sequence[PairOutcome]) -> dict[str, list[float]]:
+    """Return each prompt's success rates, one per query."""
     members: dict[str, list[float]] = {}
-    for cell in cells:
-        members.setdefault(cell.prompt, []).append(cell.mean)
+    for outcome in outcomes:
+        members.setdefault(outcome.prompt, []).append(outcome.mean)
     return members
 
 
-def min_max(rewards: Rewards, *, low: float = 0.0, high: float = 100.0) -> Rewards:
-    """Map a task's rewards to low..high; equal rewards all go to the middle."""
+def scale_min_max(rewards: Rewards, *, low: float = 0.0, high: float = 100.0) -> Rewards:
+    """Map rewards linearly to low..high; if all are equal, to the middle."""
     if not low < high:
-        raise ConfigError(f"low={low!r} and high={high!r}: expected low < high")
+        raise ConfigError(f"low={low!r} and high={high!r}; expected low < high")
     least, most = min(rewards.values), max(rewards.values)
     if most == least:
         return replace(rewards, values=tuple((low + high) / 2 for _ in rewards.values))
@@ -152,20 +155,25 @@ def min_max(rewards: Rewards, *, low: float = 0.0, high: float = 100.0) -> Rewar
     return replace(rewards, values=tuple(low + (value - least) * factor for value in rewards.values))
 
 
-def advantages(cells: Sequence[PairOutcome], values: Sequence[float], *, baseline: str) -> list[float | None]:
-    """Each value minus the static prompt's on the same query; None where the static prompt was not tried on it."""
-    base = {cell.query: value for cell, value in zip(cells, values, strict=True) if cell.prompt == baseline}
-    return [value - base[cell.query] if cell.query in base else None for cell, value in zip(cells, values, strict=True)]
+def compute_advantages(
+    outcomes: Sequence[PairOutcome], values: Sequence[float], *, baseline: str
+) -> list[float | None]:
+    """Return each value minus the baseline prompt's on the same query; None if the baseline prompt has none there."""
+    base = {outcome.query: value for outcome, value in zip(outcomes, values, strict=True) if outcome.prompt == baseline}
+    return [
+        value - base[outcome.query] if outcome.query in base else None
+        for outcome, value in zip(outcomes, values, strict=True)
+    ]
 
 
 def _share(value: float) -> float:
     if not 0.0 <= value <= 1.0:
-        raise DataError(f"an accuracy of {value!r} is outside 0..1")
+        raise DataError(f"an accuracy of {value!r} is outside 0..1; expected a share")
     return value
 
 
 def _logprob(value: float | None) -> float:
-    """The term −NLL, which is the mean log-probability itself; 0 where there is none."""
+    """Return the term −NLL, which is the mean log-probability; 0 if there is none."""
     if value is None:
         return 0.0
     if not (math.isfinite(value) and value <= 0.0):

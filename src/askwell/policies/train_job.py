@@ -1,4 +1,4 @@
-"""A training job: logged outcomes in, headroom first, loops where it is worth it, one test, a policy folder out."""
+"""A training job: measure headroom, run the loops if they are worth it, test once, save the policy."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import cast
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
-from askwell.core.types import Event, Example, Prompt, Split
+from askwell.core.types import Event, Example, Prompt
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OpenRun, TargetSetup, open_run
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table, find_baseline
 from askwell.policies.data.training_queries import write_training_queries
+from askwell.policies.fallback_policy import load_policy, save_policy
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.guarded import load_policy, save_policy
 from askwell.policies.labelling import Show
 from askwell.policies.loop_records import LoopResult, decode_chosen, decode_interval, decode_loops, encode_interval
 from askwell.policies.multi_loop import LoopsResult, MultiLoop, Tested
 from askwell.policies.offline_eval.train_or_not import advise_training
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits, SplitShares, split_queries
 from askwell.policies.settings import LoopsSettings
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
@@ -33,36 +33,37 @@ from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
 
 FIT = "fit"
-"""Beside the loops' writers: the state of a fit on several processes, while it runs."""
+"""Folder beside the loops' writers: the state of a fit on several processes, while it runs."""
 
 TrainerFactory = Callable[[Path, Callable[[], bool], Show], Trainer]
-"""Makes the trainer of a run, from a folder for its state, whether the run is to stop, and a display."""
+"""Makes a run's trainer from the folder of its state, a function that says whether the run must stop, and a display."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a training measured; of one that is still on, what it has measured so far."""
+    """Measurements of a training, finished or still running."""
 
     verdict: str
-    """Headroom's closing sentence."""
+    """Headroom's conclusion, one sentence."""
     is_worthwhile: bool
+    """Whether headroom showed a gain to train for."""
     baseline: Prompt
-    """The best single prompt of all logged queries (dev ones among them, test ones not)."""
+    """The baseline prompt: the best one on all logged queries (with dev queries, without test queries)."""
     loops: tuple[LoopResult, ...] = ()
     best_loop: int = 0
-    """Whose policy is deployed; 0 chooses among the logged prompts (or nothing was tried)."""
+    """The loop whose policy is deployed; 0 is the selector among the logged prompts, or that no loop ran."""
     tested: Tested | None = None
-    """None where the static prompt was kept, or there is no test split."""
+    """None if the baseline prompt is kept for all queries, or if there is no test split."""
     keeps_baseline: bool = True
-    """Whether every query gets the static prompt."""
+    """Whether every query gets the baseline prompt."""
     finished: bool = False
     reason: str = ""
-    """Why it ended."""
+    """Why the training ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A policy, and what was measured of it."""
+    """A trained policy with its measurements."""
 
     policy: Policy
     figures: Figures
@@ -70,56 +71,60 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainJob:
-    """One training: what was logged, who answers, who learns."""
+    """One training: logged outcomes, target, trainer and settings."""
 
     header: Mapping[str, object]
-    """Body of the run's first event; its config holds a digest of the outcomes, so that they can't change under it."""
-    cells: PairOutcomes
+    """Body of the run's first event. Its config has a digest of the outcomes, so that a resumed run has the same."""
+    outcomes: PairOutcomes
     target_setup: TargetSetup
-    trainer_in: TrainerFactory
-    read_writer: Callable[[Path], Writer]
+    make_trainer: TrainerFactory
+    read_writer: Callable[[Path], PromptWriter]
     settings: LoopsSettings = field(default_factory=LoopsSettings)
     shares: SplitShares = field(default_factory=SplitShares)
     shots: int = 0
-    """Demonstrations (of the task's train split) that go with every prompt."""
+    """Demonstrations in every prompt, from the task's train split."""
     force: bool = False
-    """Train although headroom shows nothing to gain."""
+    """Train even if headroom shows no gain."""
     caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, folder: Path, stopper: Stopper, show: Show) -> Trained:
-        """Train to the end over this store and folder, whatever they already hold."""
+        """Run or resume the training in this store and folder."""
         demos = self._demos()
-        tasks = self.target_setup.task.splits.items()
-        splits: dict[Split, list[Example]] = {
-            name: [one for one in members if one not in demos] for name, members in tasks
-        }
-        parts = split_queries(self.cells, splits, shares=self.shares, seed=self.settings.seed)
-        self._check_caps(parts)
+        splits = split_queries(
+            self.outcomes,
+            {
+                name: [example for example in examples if example not in demos]
+                for name, examples in self.target_setup.task.splits.items()
+            },
+            shares=self.shares,
+            seed=self.settings.seed,
+        )
+        self._check_caps(splits)
         async with open_run(
             store, stopper, header=self.header, target_setup=self.target_setup, caps=self.caps,
-            reserve=2 * len(parts.test) * self.target_setup.sampling.repeats,
+            reserve=2 * len(splits.test) * self.target_setup.sampling.repeats,
         ) as opened:  # fmt: skip
             journal = opened.journal
             if read_result(store) is not None:
-                return trained(store, folder, read_writer=self.read_writer)
-            found = await self._judged(journal, parts, show)
-            policy: Policy = FixedPolicy(prompt=found.baseline)
-            if found.is_worthwhile or self.force:
-                learnt = await self._multi(parts, found.baseline, opened, folder, show).run()
-                policy, found = learnt.policy, _with(found, learnt)
+                return read_trained(store, folder, read_writer=self.read_writer)
+            figures = await self._measure_headroom(journal, splits, show)
+            policy: Policy = FixedPolicy(prompt=figures.baseline)
+            if figures.is_worthwhile or self.force:
+                loops = await self._multi_loop(splits, figures.baseline, opened, folder, show).run()
+                policy, figures = loops.policy, _add_loops(figures, loops)
             save_policy(policy, folder / POLICY)
-            write_training_queries(folder / POLICY, self._learnt(store, parts))
-            await journal.write(Event(position=journal.reserve(), kind="result", body=_result_body(found)))
-        return Trained(policy=policy, figures=found)
+            write_training_queries(folder / POLICY, self._training_queries(store, splits))
+            await journal.write(Event(position=journal.reserve(), kind="result", body=_encode_figures(figures)))
+        return Trained(policy=policy, figures=figures)
 
-    async def _judged(self, journal: Journal, parts: QuerySplits, show: Show) -> Figures:
-        """Measure headroom first, and write it down: without it nothing is trained."""
+    async def _measure_headroom(self, journal: Journal, splits: QuerySplits, show: Show) -> Figures:
+        """Measure and log headroom, which decides whether the loops run."""
         show("measuring headroom", 0, 0)
-        logged = PairOutcomes(pairs=(*parts.train.pairs, *parts.dev.pairs))
-        table = build_table(logged)  # all that may be looked at: a weaker baseline would flatter the policy
+        logged = PairOutcomes(pairs=(*splits.train.pairs, *splits.dev.pairs))
+        table = build_table(logged)  # all but the test split: a weaker baseline prompt would flatter the policy
         try:
-            worth = advise_training(table, seed=self.settings.seed)
-            is_worthwhile, verdict = worth.is_worthwhile, worth.verdict
+            advice = advise_training(table, seed=self.settings.seed)
+            is_worthwhile, verdict = advice.is_worthwhile, advice.verdict
         except DataError as error:
             is_worthwhile, verdict = False, f"Not shown: headroom can't be measured: {error}."
         baseline = Prompt(instruction=table.prompts[find_baseline(table)], demos=self._demos())
@@ -133,36 +138,36 @@ class TrainJob:
             reason="one prompt is enough: nothing was trained",
         )
 
-    def _multi(
+    def _multi_loop(
         self,
-        parts: QuerySplits,
+        splits: QuerySplits,
         baseline: Prompt,
         opened: OpenRun,
         folder: Path,
         show: Show,
     ) -> MultiLoop:
-        most = self.caps.max_calls
+        max_calls = self.caps.max_calls
 
         def calls_left() -> float:
-            return float("inf") if most is None else most - opened.budget.calls - opened.budget.reserve
+            return float("inf") if max_calls is None else max_calls - opened.budget.calls - opened.budget.reserve
 
         return MultiLoop(
-            parts=parts,
+            splits=splits,
             baseline=baseline,
-            trainer=self.trainer_in(folder / LOOPS / FIT, lambda: opened.evaluator.stopping, show),
+            trainer=self.make_trainer(folder / LOOPS / FIT, lambda: opened.evaluator.stopping, show),
             evaluator=opened.evaluator,
             settings=self.settings,
-            keep=WriterCheckpoints(folder=folder / LOOPS, read_writer=self.read_writer),
+            checkpoints=WriterCheckpoints(folder=folder / LOOPS, read_writer=self.read_writer),
             calls_left=calls_left,
             show=show,
         )
 
-    def _learnt(self, store: RunStore, parts: QuerySplits) -> list[str]:
-        """All queries that were logged, and those that were asked in the loops; never the test's."""
-        text = {one.id: one.input for one in (*parts.dev_examples, *parts.collection)}
+    def _training_queries(self, store: RunStore, splits: QuerySplits) -> list[str]:
+        """Return all logged queries and all queries of the loops, without those of the test."""
+        queries = {example.id: example.input for example in (*splits.dev_examples, *splits.collection)}
         chosen = decode_chosen(store.events(kinds=["prompt", "pairs"])).values()
-        asked = [text[one] for what in chosen if what.purpose != "test" for one, _ in what.pairs]
-        return [*self.cells.queries, *asked]
+        labelled = [queries[example_id] for pairs in chosen if pairs.purpose != "test" for example_id, _ in pairs.pairs]
+        return [*self.outcomes.queries, *labelled]
 
     def _demos(self) -> tuple[Example, ...]:
         train = self.target_setup.task.splits.get("train", ())
@@ -170,67 +175,69 @@ class TrainJob:
             raise ConfigError(f"shots={self.shots!r}, but the train split has {len(train)} examples; ask for fewer")
         return tuple(train[: self.shots])
 
-    def _check_caps(self, parts: QuerySplits) -> None:
-        draws = self.target_setup.sampling.repeats
-        test = 2 * len(parts.test) * draws
-        dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
+    def _check_caps(self, splits: QuerySplits) -> None:
+        """Raise `ConfigError` if the cap allows less than the first dev comparisons and the test."""
+        repeats = self.target_setup.sampling.repeats
+        test = 2 * len(splits.test) * repeats
+        # The baseline prompt, the first writer, and the selector if there is one, each on all dev examples.
+        dev = (2 + self.settings.selector_first) * len(splits.dev_examples) * repeats
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
             raise ConfigError(
-                f"max_calls = {self.caps.max_calls} is too few: the first dev figures take {dev} calls and the "
-                f"final test {test}; allow more, or use fewer examples"
+                f"max_calls = {self.caps.max_calls} is too few: the first dev comparisons take {dev} calls and "
+                f"the final test {test}; allow {test + dev} or more, or use fewer examples"
             )
 
 
-def trained(store: RunStore, folder: Path, *, read_writer: Callable[[Path], Writer]) -> Trained:
-    """Read a finished training from its log and folder. Raises `DataError` where it isn't finished."""
-    found = figures(store)
-    if found is None or not found.finished:
-        raise DataError(f"{str(folder)!r} holds no finished training; run askwell train again to go on with it")
-    return Trained(policy=load_policy(folder / POLICY, read_writer=read_writer), figures=found)
+def read_trained(store: RunStore, folder: Path, *, read_writer: Callable[[Path], PromptWriter]) -> Trained:
+    """Read a finished training from its log and folder. Raises `DataError` if it is not finished."""
+    figures = read_figures(store)
+    if figures is None or not figures.finished:
+        raise DataError(f"{str(folder)!r} holds no finished training; run askwell train again to continue it")
+    return Trained(policy=load_policy(folder / POLICY, read_writer=read_writer), figures=figures)
 
 
-def figures(store: RunStore) -> Figures | None:
-    """Read what a training has measured so far; None before its headroom is known."""
+def read_figures(store: RunStore) -> Figures | None:
+    """Read a training's measurements so far; None before its headroom is measured."""
     note = next(store.events(kinds=["note"]), None)
     if note is None:
         return None
-    body = read_result(store)
-    found = Figures(
+    result = read_result(store)
+    figures = Figures(
         verdict=cast("str", note.body["verdict"]),
         is_worthwhile=cast("bool", note.body["worth_it"]),
         baseline=decode_prompt(cast("Body", note.body["static"])),
         loops=tuple(decode_loops(store.events(kinds=["loop"]))),
     )
-    if body is None:
-        return found
-    tested = cast("Body | None", body["tested"])
+    if result is None:
+        return figures
+    tested = cast("Body | None", result["tested"])
     return replace(
-        found,
-        best_loop=cast("int", body["best_loop"]),
-        tested=None if tested is None else _tested_of(tested),
-        keeps_baseline=cast("bool", body["keeps_static"]),
+        figures,
+        best_loop=cast("int", result["best_loop"]),
+        tested=None if tested is None else _decode_tested(tested),
+        keeps_baseline=cast("bool", result["keeps_static"]),
         finished=True,
-        reason=cast("str", body["reason"]),
+        reason=cast("str", result["reason"]),
     )
 
 
-def _with(found: Figures, learnt: LoopsResult) -> Figures:
+def _add_loops(figures: Figures, result: LoopsResult) -> Figures:
     return replace(
-        found,
-        loops=learnt.loops,
-        best_loop=learnt.best_loop,
-        tested=learnt.tested,
-        keeps_baseline=isinstance(learnt.policy, FixedPolicy),
-        reason=learnt.reason,
+        figures,
+        loops=result.loops,
+        best_loop=result.best_loop,
+        tested=result.tested,
+        keeps_baseline=isinstance(result.policy, FixedPolicy),
+        reason=result.reason,
     )
 
 
-def _result_body(found: Figures) -> dict[str, object]:
-    tested = found.tested
+def _encode_figures(figures: Figures) -> dict[str, object]:
+    tested = figures.tested
     return {
-        "reason": found.reason,
-        "keeps_static": found.keeps_baseline,
-        "best_loop": found.best_loop,
+        "reason": figures.reason,
+        "keeps_static": figures.keeps_baseline,
+        "best_loop": figures.best_loop,
         "tested": None
         if tested is None
         else {
@@ -242,6 +249,6 @@ def _result_body(found: Figures) -> dict[str, object]:
     }
 
 
-def _tested_of(body: Body) -> Tested:
+def _decode_tested(body: Body) -> Tested:
     baseline, policy, gain = (decode_interval(cast("Body", body[name])) for name in ("static", "policy", "gain"))
     return Tested(baseline=baseline, policy=policy, gain=gain, switch_rate=cast("float", body["switched"]))

@@ -1,4 +1,4 @@
-"""The contracts of `Writer`, which writes prompts, and of `Trainer`, which trains one."""
+"""The contracts of `PromptWriter`, which writes prompts, and of `Trainer`, which trains one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from askwell.core.errors import DataError
 from askwell.core.types import Experience
-from askwell.policies.protocols import Trainer, Writer
+from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.testing.expect import raises
 
 GOOD = {"sum": "add", "word": "spell"}
@@ -22,7 +22,7 @@ PLAIN_FILES = {".json", ".jsonl", ".txt", ".jinja", ".model", ".safetensors", ".
 class WriterContract:
     """Inherit this class and give it a fixture `writer`, trained on `experiences`."""
 
-    def test_each_query_gets_as_many_prompts_as_requested_and_none_is_empty(self, writer: Writer) -> None:
+    def test_each_query_gets_as_many_prompts_as_requested_and_none_is_empty(self, writer: PromptWriter) -> None:
         asked = queries(4, seed=7)
         for samples in (0, 1, 5):
             written = writer.write(asked, samples=samples, seed=1)
@@ -30,24 +30,24 @@ class WriterContract:
             assert all(prompt.strip() for prompts in written for prompt in prompts)
         assert writer.write([]) == []
 
-    def test_the_same_seed_gives_the_same_prompts(self, writer: Writer) -> None:
+    def test_the_same_seed_gives_the_same_prompts(self, writer: PromptWriter) -> None:
         asked = queries(4, seed=7)
         assert writer.write(asked, samples=3, seed=1) == writer.write(asked, samples=3, seed=1)
         assert writer.write(asked) == writer.write(asked, seed=2), "a greedy prompt depends on no seed"
 
-    def test_prompts_depend_on_their_query_alone(self, writer: Writer) -> None:
+    def test_prompts_depend_on_their_query_alone(self, writer: PromptWriter) -> None:
         asked = queries(4, seed=7)
         for samples in (0, 3):
             together = writer.write(asked, samples=samples, seed=1)
             assert writer.write(asked[::-1], samples=samples, seed=1) == together[::-1]
             assert writer.write(asked[1:2], samples=samples, seed=1) == together[1:2]
 
-    def test_a_long_query_is_cut_and_not_refused(self, writer: Writer) -> None:
+    def test_a_long_query_is_cut_and_not_refused(self, writer: PromptWriter) -> None:
         written = writer.write(["sum " * 5_000])
         assert [len(prompts) for prompts in written] == [1]
         assert written[0][0]
 
-    def test_each_pair_gets_a_finite_value_in_order(self, writer: Writer) -> None:
+    def test_each_pair_gets_a_finite_value_in_order(self, writer: PromptWriter) -> None:
         pairs = [(query, prompt) for query in queries(2, seed=7) for prompt in (*GOOD.values(), BAD)]
         values = writer.value(pairs)
         assert len(values) == len(pairs)
@@ -55,7 +55,7 @@ class WriterContract:
         backwards = writer.value(pairs[::-1])[::-1]
         assert all(math.isclose(left, right, abs_tol=1e-4) for left, right in zip(values, backwards, strict=True))
 
-    def test_a_saved_writer_holds_data_and_no_code(self, writer: Writer) -> None:
+    def test_a_saved_writer_holds_data_and_no_code(self, writer: PromptWriter) -> None:
         with tempfile.TemporaryDirectory() as folder:
             writer.save(Path(folder) / "writer")
             suffixes = {path.suffix for path in (Path(folder) / "writer").rglob("*") if path.is_file()}

@@ -23,10 +23,11 @@ from askwell.api.config_file import parse_config  # noqa: E402
 from askwell.cli.main import main  # noqa: E402
 from askwell.core.errors import ConfigError, DataError, RunFailed  # noqa: E402
 from askwell.engine.evaluator import Interrupted  # noqa: E402
-from askwell.policies.lm.fit_job import EpochReader, FitJob, write_job  # noqa: E402
+from askwell.policies.lm.fit_job import EpochReader, FitJob, write_fit_job  # noqa: E402
 from askwell.policies.lm.generate import GenerationSettings  # noqa: E402
 from askwell.policies.lm.launch import MultiProcessTrainer  # noqa: E402
-from askwell.policies.lm.train import Epoch, LanguageModelTrainer, Losses  # noqa: E402
+from askwell.policies.lm.losses import Losses  # noqa: E402
+from askwell.policies.lm.train import Epoch, LanguageModelTrainer  # noqa: E402
 from askwell.policies.settings import ModelSettings  # noqa: E402
 from askwell.runlog import folders  # noqa: E402
 from askwell.runlog.fold import read_spend  # noqa: E402
@@ -85,7 +86,7 @@ def test_a_rank_that_dies_is_named_and_its_epochs_are_kept(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_what_a_rank_says_last_is_in_the_error(tmp_path: Path) -> None:
+def test_the_end_of_a_ranks_stderr_is_in_the_error(tmp_path: Path) -> None:
     broken = replace(TRAINER, model=ModelSettings(base=str(tmp_path / "nothing")))
     with pytest.raises(RunFailed, match=r"(?s)rank .* of 2 ended with exit code 1 .*Error: .*nothing"):
         MultiProcessTrainer(trainer=broken, processes=2, folder=tmp_path / "fit").fit(world(2, seed=0), [])
@@ -135,12 +136,12 @@ def test_the_same_job_is_continued_and_another_one_replaces_it(tmp_path: Path) -
         train=tuple(world(2, seed=0)), dev=(), settings=SETTINGS, model=ModelSettings(), sampling=GenerationSettings(), seed=0,  # noqa: E501
         start=None,
     )  # fmt: skip
-    write_job(tmp_path / "fit", job, None)
+    write_fit_job(tmp_path / "fit", job, None)
     state = tmp_path / "fit" / "training.safetensors"
     state.touch()
-    write_job(tmp_path / "fit", job, None)
+    write_fit_job(tmp_path / "fit", job, None)
     assert state.exists()
-    write_job(tmp_path / "fit", replace(job, seed=1), None)
+    write_fit_job(tmp_path / "fit", replace(job, seed=1), None)
     assert not state.exists()
 
 
@@ -158,9 +159,7 @@ def test_epochs_are_read_once_each_and_only_when_they_are_complete(tmp_path: Pat
     assert list(reader.new_epochs()) == [epochs[2]]
 
 
-def test_what_several_processes_can_not_do_is_refused_before_they_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_needs_one_process_is_refused_before_ranks_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="objective='dpo' trains in one process"):
         build_trainer_factory(build_policy_settings(PolicyConfig(settings={"objective": "dpo"}), seed=0), 2)
     with pytest.raises(DataError, match="dev queries are in the training data too"):

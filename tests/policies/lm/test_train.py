@@ -1,4 +1,4 @@
-"""Training of a policy that writes: it learns, it resumes, it repeats, and several processes are as one."""
+"""Training of a prompt generator: it learns, it resumes, it is deterministic."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch is typed in part only)
 
@@ -44,11 +44,11 @@ def share_good(writer: LanguageModelWriter) -> float:
         QUICK,
         replace(QUICK, objective="filtered-cloning", kept_share=0.3),
         replace(QUICK, objective="advantage-weighted"),
-        replace(QUICK, packed=False, signal="reward", standardise=False, most_shared=1, aim=1.0),
+        replace(QUICK, packed=False, signal="reward", standardise=False, most_shared=1, target_quantile=1.0),
     ],
     ids=["reward-conditioned", "filtered-cloning", "advantage-weighted", "the paper's form"],
 )
-def test_a_policy_writes_what_works_for_unseen_queries_and_values_it(base: Path, settings: object) -> None:
+def test_a_policy_generates_and_values_what_works_for_unseen_queries(base: Path, settings: object) -> None:
     trainer = LanguageModelTrainer(settings, tiny(base))  # pyright: ignore[reportArgumentType] - parametrized
     writer = trainer.fit(world(20, seed=0), world(6, seed=1), seed=0)
     assert share_good(writer) > 0.9
@@ -120,7 +120,7 @@ def test_a_killed_training_resumes_to_the_same_writer(base: Path, tmp_path: Path
         trainer().fit(*data, seed=1)
 
 
-def test_dropout_resumes_with_its_dice(tmp_path: Path) -> None:
+def test_dropout_resumes_with_its_rng_state(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "base", architecture="gpt2")
     model, settings = tiny(tmp_path / "base"), replace(QUICK, epochs=3)
     whole = LanguageModelTrainer(settings, model).fit(world(4, seed=0), [], seed=0)
@@ -135,7 +135,7 @@ def test_dropout_resumes_with_its_dice(tmp_path: Path) -> None:
     assert torch.equal(weights(whole), weights(trainer.fit(world(4, seed=0), [], seed=0)))
 
 
-def test_a_later_loop_goes_on_and_leaves_the_first_writer_alone(base: Path) -> None:
+def test_a_later_loop_continues_from_a_copy_of_the_first_writer(base: Path) -> None:
     trainer = LanguageModelTrainer(replace(QUICK, later_epochs=2, later_learning_rate=1e-3), tiny(base))
     first = trainer.fit(world(20, seed=0), [], seed=0)
     before = weights(first).clone()
@@ -150,7 +150,7 @@ def test_the_best_epoch_is_kept_and_training_stops_when_dev_gets_worse(base: Pat
     history: list[Epoch] = []
     settings = replace(QUICK, epochs=40, patience=2)
     trainer = LanguageModelTrainer(settings, tiny(base), on_epoch=history.append)
-    contrary = [replace(one, reward=1.0 - one.reward) for one in world(3, seed=1)]  # what is learnt is wrong there
+    contrary = [replace(one, reward=1.0 - one.reward) for one in world(3, seed=1)]  # the opposite of what is learnt
     trainer.fit(world(6, seed=0), contrary, seed=0)
     losses = [one.dev.total for one in history if one.dev is not None]
     assert len(losses) == len(history) < 40
@@ -171,7 +171,7 @@ def test_the_papers_numbers() -> None:
         128,
         0.25,
     )
-    assert (paper.weight_decay, paper.value_weight, paper.aim) == (1e-4, None, 1.0)
+    assert (paper.weight_decay, paper.value_weight, paper.target_quantile) == (1e-4, None, 1.0)
     assert (paper.signal, paper.most_shared, paper.patience) == ("reward", 1, 0)
 
 
@@ -195,6 +195,6 @@ def test_lora_trains_adapters_only(base: Path, tmp_path: Path) -> None:
     writer.save(tmp_path)
     assert not (tmp_path / "base").exists()
     again = load_writer(tmp_path)
-    texts = queries(4, seed=9)
-    assert again.write(texts) == writer.write(texts)
-    assert again.value([(text, "add") for text in texts]) == writer.value([(text, "add") for text in texts])
+    unseen = queries(4, seed=9)
+    assert again.write(unseen) == writer.write(unseen)
+    assert again.value([(text, "add") for text in unseen]) == writer.value([(text, "add") for text in unseen])

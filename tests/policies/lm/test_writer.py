@@ -1,4 +1,4 @@
-"""A writer at work: what a query gets hangs on that query alone, and a saved writer is the same writer."""
+"""A trained writer: a query's prompts depend on that query alone, and a saved writer is loaded as the same."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch is typed in part only)
 
@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from askwell.core.errors import ConfigError, DataError  # noqa: E402 - after the skip
 from askwell.policies.lm.generate import GenerationSettings  # noqa: E402
-from askwell.policies.lm.model import build  # noqa: E402
+from askwell.policies.lm.model import build_policy_model  # noqa: E402
 from askwell.policies.lm.train import LanguageModelTrainer  # noqa: E402
 from askwell.policies.lm.writer import LanguageModelWriter, load_writer  # noqa: E402
 from tests.support.checkpoints import make_checkpoint  # noqa: E402
@@ -40,16 +40,16 @@ def test_a_querys_prompts_are_the_same_alone_and_in_a_batch(writer: LanguageMode
     assert all(len(prompts) == max(1, samples) and all(prompts) for prompts in batch)
 
 
-def test_samples_hang_on_the_seed_and_duplicates_are_kept(writer: LanguageModelWriter) -> None:
+def test_samples_depend_on_the_seed_and_duplicates_are_kept(writer: LanguageModelWriter) -> None:
     first, again, other = (writer.write(["sum 5 6"], samples=40, seed=seed)[0] for seed in (0, 0, 1))
     assert first == again != other
     assert 1 < len(set(first)) < 40
 
 
 def test_samples_come_from_the_likeliest_tokens_only(writer: LanguageModelWriter) -> None:
-    one = LanguageModelWriter(writer.model, writer.texts, scale=writer.scale, sampling=GenerationSettings(top_k=1))
+    one = LanguageModelWriter(writer.model, writer.tokenizer, scale=writer.scale, sampling=GenerationSettings(top_k=1))
     narrow = LanguageModelWriter(
-        writer.model, writer.texts, scale=writer.scale, sampling=GenerationSettings(top_p=1e-6)
+        writer.model, writer.tokenizer, scale=writer.scale, sampling=GenerationSettings(top_p=1e-6)
     )
     [greedy] = writer.write(["word 7"])
     assert one.write(["word 7"], samples=3) == narrow.write(["word 7"], samples=3) == [greedy * 3]
@@ -58,14 +58,20 @@ def test_samples_come_from_the_likeliest_tokens_only(writer: LanguageModelWriter
 def test_sampling_follows_the_models_shares(writer: LanguageModelWriter) -> None:
     drawn = Counter(prompt[0] for prompt in writer.write(["sum 5 6"], samples=2000, seed=0)[0])
     [(first, count), (second, _)] = drawn.most_common()
-    texts = writer.texts
-    from askwell.policies.lm.shared_prefix import Group, Suffix
+    tokenizer = writer.tokenizer
+    from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
 
-    tail = Suffix(lead=texts.lead(), prompt=texts.prompt("a"), condition=writer.scale.aim)
-    laid = writer.model.lay([Group(query=texts.query("sum 5 6"), tails=(tail,))], packed=False)
+    suffix = Suffix(
+        condition_tokens=tokenizer.encode_condition(),
+        prompt=tokenizer.encode_prompt("a"),
+        condition=writer.scale.target,
+    )
+    batch = writer.model.collate(
+        [QueryGroup(query=tokenizer.encode_query("sum 5 6"), suffixes=(suffix,))], packed=False
+    )
     with torch.no_grad():
-        logits = writer.model.logits(writer.model.hidden(laid))[0]
-    odds = torch.softmax(logits[[texts.prompt(first)[0], texts.prompt(second)[0]]], dim=0)
+        logits = writer.model.logits(writer.model.hidden(batch))[0]
+    odds = torch.softmax(logits[[tokenizer.encode_prompt(first)[0], tokenizer.encode_prompt(second)[0]]], dim=0)
     assert count / 2000 == pytest.approx(float(odds[0]), abs=0.04)
 
 
@@ -75,7 +81,7 @@ def test_values_are_the_same_alone_in_any_order_and_in_the_signals_unit(writer: 
     assert writer.value(pairs[::-1])[::-1] == pytest.approx(values, abs=1e-4)
     assert [writer.value([pair])[0] for pair in pairs] == pytest.approx(values, abs=1e-4)
     shifted = replace(writer.scale, mean=writer.scale.mean + 5)
-    other = LanguageModelWriter(writer.model, writer.texts, scale=shifted, sampling=writer.sampling)
+    other = LanguageModelWriter(writer.model, writer.tokenizer, scale=shifted, sampling=writer.sampling)
     assert other.value(pairs) == pytest.approx([value + 5 for value in values], abs=1e-4)
     assert writer.value([]) == []
     assert writer.write([]) == []
@@ -84,9 +90,9 @@ def test_values_are_the_same_alone_in_any_order_and_in_the_signals_unit(writer: 
 def test_a_saved_writer_writes_and_values_the_same(writer: LanguageModelWriter, tmp_path: Path) -> None:
     writer.save(tmp_path)
     again = load_writer(tmp_path)
-    texts = queries(4, seed=9)
-    assert again.write(texts, samples=3, seed=1) == writer.write(texts, samples=3, seed=1)
-    assert again.value([(text, "add") for text in texts]) == writer.value([(text, "add") for text in texts])
+    unseen = queries(4, seed=9)
+    assert again.write(unseen, samples=3, seed=1) == writer.write(unseen, samples=3, seed=1)
+    assert again.value([(text, "add") for text in unseen]) == writer.value([(text, "add") for text in unseen])
     suffixes = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
     assert suffixes <= {".json", ".safetensors", ".jinja"}
 
@@ -97,11 +103,11 @@ def test_folders_that_hold_no_policy_are_named(writer: LanguageModelWriter, tmp_
     writer.save(tmp_path)
     body: dict[str, Any] = json.loads((tmp_path / "policy.json").read_text(encoding="utf-8"))
     (tmp_path / "policy.json").write_text(json.dumps(body | {"format": 99}), encoding="utf-8")
-    with pytest.raises(DataError, match="format 1"):
+    with pytest.raises(DataError, match="format 2"):
         load_writer(tmp_path)
 
 
 def test_a_base_too_short_for_the_settings_is_refused(tmp_path: Path) -> None:
     settings = tiny(make_checkpoint(tmp_path, context=64))
     with pytest.raises(ConfigError, match="takes 64 tokens"):
-        build(replace(settings, max_query_tokens=60), seed=0)
+        build_policy_model(replace(settings, max_query_tokens=60), seed=0)

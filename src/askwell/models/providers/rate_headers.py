@@ -51,8 +51,10 @@ def parse_quota(headers: Mapping[str, str], *, tokens: int) -> Quota | None:
         left = headers.get(remaining)
         if left and _NUMBER.fullmatch(left):  # most servers send none of these headers: no pattern is tried then
             size = 1 if unit == "requests" else max(1, tokens)
-            quotas.append(Quota(left=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers)))
-    return min(quotas, key=lambda quota: quota.left, default=None)
+            quotas.append(
+                Quota(remaining=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers))
+            )
+    return min(quotas, key=lambda quota: quota.remaining, default=None)
 
 
 def _seconds(text: str, headers: Mapping[str, str]) -> float | None:

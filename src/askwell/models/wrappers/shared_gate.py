@@ -89,7 +89,7 @@ class SharedGate:
                 request,
                 now,
                 state.in_flight,
-                remaining=None if quota is None else quota.left,
+                remaining=None if quota is None else quota.remaining,
                 reset_s=None if quota is None else quota.reset_s,
             )
         else:

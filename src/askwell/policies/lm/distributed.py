@@ -1,7 +1,7 @@
 """Data-parallel training: the collectives of one fit, over `torch.distributed`.
 
 Each rank takes its share of every global batch, and gradients are summed over the ranks, so that n ranks take the same
-steps as one process. Without an initialised process group everything here does nothing.
+steps as one process. Without an initialised process group every method does nothing.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportPossiblyUnboundVariable=false
@@ -46,7 +46,7 @@ class ProcessGroup:
         gradients = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in trained]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
-        for parameter, part in zip(trained, flat.split([one.numel() for one in trained]), strict=True):
+        for parameter, part in zip(trained, flat.split([parameter.numel() for parameter in trained]), strict=True):
             parameter.grad = part.view_as(parameter)
 
     def all_gather(self, value: Tensor) -> list[Tensor]:
@@ -65,14 +65,14 @@ class ProcessGroup:
 
 
 def process_group() -> ProcessGroup:
-    """Return the initialised process group; a group of one where there is none."""
+    """Return the initialised process group, or a group of one process if none is initialised."""
     if not (dist.is_available() and dist.is_initialized()):
         return ProcessGroup()
     return ProcessGroup(rank=dist.get_rank(), world_size=dist.get_world_size())
 
 
 def init_process_group() -> ProcessGroup:
-    """Join the ranks that the launcher started; where there are GPUs, each rank takes its own."""
+    """Join the ranks that the launcher started; on a machine with GPUs, each rank takes one."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("cpu:gloo,cuda:nccl")  # both, because a fit may be set to train on the CPU

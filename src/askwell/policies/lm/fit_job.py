@@ -1,4 +1,4 @@
-"""A fit as a job of its own: a folder that holds all that the ranks need, and the program that each rank runs.
+"""A fit as a separate job: a folder with the ranks' input and output, and the program that each rank runs.
 
     python -m torch.distributed.run --nproc-per-node 2 -m askwell.policies.lm.fit_job FOLDER
 
@@ -58,8 +58,8 @@ class FitJob:
     """Digest of the earlier loop's writer, whose files are in the folder; None in a first loop."""
 
 
-def write_job(folder: Path, job: FitJob, start: LanguageModelWriter | None) -> None:
-    """Write a job, unless the folder already holds the same one: that one is continued. Another one is replaced."""
+def write_fit_job(folder: Path, job: FitJob, start: LanguageModelWriter | None) -> None:
+    """Write a job. If the folder holds the same job, it is kept to be continued; a different one is replaced."""
     text = json.dumps(asdict(job))
     path = folder / _JOB
     if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -74,18 +74,18 @@ def write_job(folder: Path, job: FitJob, start: LanguageModelWriter | None) -> N
 
 
 def digest_writer(writer: LanguageModelWriter | None) -> str | None:
-    """Return a digest of a writer's weights and scale, None for no writer."""
+    """Return a digest of a writer's weights and scale; None if there is no writer."""
     return None if writer is None else fingerprint([writer.scale], writer.model)
 
 
-def read_result(folder: Path, *, device: str) -> LanguageModelWriter | None:
-    """Read the trained writer; None where the job is not finished."""
+def read_fitted_writer(folder: Path, *, device: str) -> LanguageModelWriter | None:
+    """Read the trained writer; None if the job is not finished."""
     result = folder / _RESULT
     return load_writer(result, device=device) if result.is_dir() else None
 
 
 class EpochReader:
-    """Reads the epochs that rank 0 writes from now on; earlier ones were reported before the job was continued."""
+    """Reads the epochs that rank 0 writes after this object was made; earlier ones were reported before."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _EPOCHS
@@ -127,7 +127,7 @@ def run_rank(folder: Path) -> None:
 def _exit_with_parent() -> None:
     """End this process when its stdin closes: the parent holds the other end, and may be killed at any moment.
 
-    Otherwise ranks without a parent would train on beside those of the resumed run, in the same folder.
+    Otherwise the ranks would outlive their parent, and train in the same folder as the ranks of the resumed run.
     """
 
     def wait() -> None:

@@ -1,7 +1,7 @@
-"""Training on several processes: the fit runs as a job that `torch.distributed`'s launcher starts, and is waited for.
+"""Training on several processes: `torch.distributed`'s launcher runs the fit as a job, and the parent waits for it.
 
-The parent process needs no rank of its own: it writes the job (`fit_job.py`), starts the launcher, reports epochs, and
-reads the result. So labelling between two fits involves no other process.
+The parent process is no rank: it writes the job (`fit_job.py`), starts the launcher, reports epochs, and reads the
+result. So labelling between two fits involves no other process.
 """
 # pyright: reportUnknownMemberType=false
 # (torch is typed in part only)
@@ -21,11 +21,11 @@ import torch
 from askwell.core.errors import ConfigError, RunFailed
 from askwell.core.types import Experience
 from askwell.engine.evaluator import Interrupted
-from askwell.policies.lm.fit_job import EpochReader, FitJob, digest_writer, read_result, write_job
-from askwell.policies.lm.reward_signals import check_disjoint_queries, with_signal
+from askwell.policies.lm.fit_job import EpochReader, FitJob, digest_writer, read_fitted_writer, write_fit_job
+from askwell.policies.lm.reward_signals import check_disjoint_queries, pair_with_signal
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.lm.writer import LanguageModelWriter
-from askwell.policies.protocols import Writer
+from askwell.policies.protocols import PromptWriter
 
 _POLL_S = 0.2
 _TAIL_LINES = 20
@@ -44,33 +44,38 @@ class MultiProcessTrainer:
     """
 
     trainer: LanguageModelTrainer
-    """What each rank runs; its `on_epoch` is called here, its `checkpoints` are those of the job."""
+    """Runs in each rank. Its `on_epoch` is called in the parent; its `checkpoints` are replaced by the job's folder."""
     processes: int
     folder: Path
     is_stopping: Callable[[], bool] = lambda: False
-    """Asked several times a second: True ends the ranks, and `fit` raises `Interrupted`."""
+    """Called several times a second; True ends the ranks, and `fit` raises `Interrupted`."""
 
     def __post_init__(self) -> None:
         check_processes(self.trainer, self.processes)
 
     def fit(
-        self, train: Sequence[Experience], dev: Sequence[Experience], *, start: Writer | None = None, seed: int = 0
+        self,
+        train: Sequence[Experience],
+        dev: Sequence[Experience],
+        *,
+        start: PromptWriter | None = None,
+        seed: int = 0,
     ) -> LanguageModelWriter:
-        """Fit as `LanguageModelTrainer` does. Raises `RunFailed` where a rank dies."""
+        """Fit as `LanguageModelTrainer` does. Raises `RunFailed` if a rank dies."""
         settings, model = self.trainer.settings, self.trainer.model
         check_disjoint_queries(train, dev)
-        with_signal(train, settings.signal)  # raises what the ranks would raise, before they are started
+        pair_with_signal(train, settings.signal)  # raises the ranks' errors before the ranks are started
         if start is not None and not isinstance(start, LanguageModelWriter):
             raise ConfigError(f"start is a {type(start).__name__}; expected a writer this trainer made, or None")
         job = FitJob(
             train=tuple(train), dev=tuple(dev), settings=settings, model=model, sampling=self.trainer.sampling,
             seed=seed, start=digest_writer(start),
         )  # fmt: skip
-        write_job(self.folder, job, start)
-        writer = read_result(self.folder, device=model.device)  # there if only the parent was killed
+        write_fit_job(self.folder, job, start)
+        writer = read_fitted_writer(self.folder, device=model.device)  # it exists if only the parent was killed
         if writer is None:
             self._run_ranks()
-            writer = read_result(self.folder, device=model.device)
+            writer = read_fitted_writer(self.folder, device=model.device)
         if writer is None:
             raise RunFailed(f"the ranks ended without a result in {str(self.folder)!r}; train again")
         shutil.rmtree(self.folder)
@@ -102,7 +107,11 @@ class MultiProcessTrainer:
             raise RunFailed(self._describe_failure(launcher.returncode))
 
     def _command(self) -> list[str]:
-        """`--standalone`: a rendezvous of this launcher alone, on a free port; `--redirects 3`: stdout and stderr."""
+        """Return the launcher's command.
+
+        `--standalone` takes a free port, so that two trainings on one machine don't meet; `--redirects 3` writes each
+        rank's stdout and stderr to files.
+        """
         launcher = [
             "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
             "--nproc-per-node", str(self.processes),
@@ -111,7 +120,7 @@ class MultiProcessTrainer:
         return [sys.executable, *launcher, "-m", "askwell.policies.lm.fit_job", str(self.folder)]
 
     def _describe_failure(self, status: int) -> str:
-        """Name the rank that failed first, with the end of its stderr; else the launcher, with the end of its own."""
+        """Name the rank that failed first, with the end of its stderr; without one, quote the launcher's output."""
         resume = f"The state after the last complete epoch is in {str(self.folder)!r}: resume the run to continue"
         launcher_log = _read(self.folder / _LAUNCHER_LOG)
         failed = _FAILED_RANK.search(launcher_log)
@@ -128,7 +137,7 @@ class MultiProcessTrainer:
 
 
 def check_processes(trainer: LanguageModelTrainer, processes: int) -> None:
-    """Raise `ConfigError` where a training can't run on so many processes of this machine."""
+    """Raise `ConfigError` if a training can't run on so many processes of this machine."""
     if trainer.settings.objective == "dpo":
         raise ConfigError(
             f"processes={processes!r}: objective='dpo' trains in one process; leave processes out, or take another "

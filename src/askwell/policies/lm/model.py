@@ -1,13 +1,13 @@
-"""The language model of a QPO policy: any causal LM of transformers, told what reward to aim at, with a value head.
+"""The language model of a QPO policy: a causal LM of transformers, conditioned on a reward, with a value head.
 
     query tokens · condition · prompt tokens · end
 
 The condition is one position between query and prompt: a linear layer of the (standardised) reward, or a learnt
-"unknown". Three segment embeddings are added (query, condition, prompt). Where embeddings can't be injected (a server
-that takes tokens only) it is a word instead: `conditioning="tokens"`.
+"unknown". Three segment embeddings are added (query, condition, prompt). If embeddings can't be injected (a server that
+takes tokens only), the condition is a word instead: `conditioning="tokens"`.
 
 The value r(q, p) is read at the last prompt token *with the condition unknown*: a hidden state that has seen the
-reward would repeat it and predict nothing (the released code reads it at the reward's own position).
+reward would repeat it and predict nothing (the released code reads the value at the reward's own position).
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
@@ -34,17 +34,25 @@ except ImportError as error:
         'a policy that writes prompts needs PyTorch and transformers: pip install "askwell[qpo]"'
     ) from error
 
-from askwell.policies.lm.shared_prefix import ATTENTION, Group, Laid, Suffix, lay_packed, lay_plain, register
+from askwell.policies.lm.shared_prefix import (
+    ATTENTION,
+    QueryGroup,
+    Suffix,
+    TokenBatch,
+    collate_packed,
+    collate_padded,
+    register_attention,
+)
 
 _LOG = logging.getLogger(__name__)
 
 WORDS = ("worst", "poor", "middling", "good", "best")
-"""Rewards as words, by fifths of the training data; `UNKNOWN` says nothing."""
+"""Conditions in words, one per fifth of the training signals; `UNKNOWN` is the word for no condition."""
 UNKNOWN = "any"
 
 
 class PolicyModel(nn.Module):
-    """The base with condition, segments and value head. Tokens come from `Texts`; `lay` makes its inputs."""
+    """A base with condition, segments and value head. `PolicyTokenizer` makes its tokens, `collate` its inputs."""
 
     def __init__(self, base: Any, settings: ModelSettings, *, end_id: int) -> None:  # noqa: ANN401 - partly typed
         super().__init__()
@@ -54,8 +62,8 @@ class PolicyModel(nn.Module):
         table = base.get_input_embeddings().weight
         channels, spread = table.shape[1], float(table.detach().float().std())
         self.injects = settings.conditioning == "embedding"
-        self.shares = False
-        """Whether packed rows give what plain ones give on this base; found out when it is assembled."""
+        self.shares_prefixes = False
+        """Whether packed rows equal padded rows on this base; `assemble_model` tests it."""
         if self.injects:
             self.condition = nn.Linear(1, channels)
             self.unknown = nn.Parameter(torch.empty(channels))
@@ -72,61 +80,65 @@ class PolicyModel(nn.Module):
     def device(self) -> torch.device:
         return self.value_head.weight.device
 
-    def lay(self, groups: Sequence[Group], *, packed: bool) -> Laid:
-        """Lay groups out on the model's device; a base that can't share prefixes gets a row a tail."""
-        return (lay_packed if packed and self.shares else lay_plain)(groups, end_id=self.end_id, device=self.device)
+    def collate(self, groups: Sequence[QueryGroup], *, packed: bool) -> TokenBatch:
+        """Make the input for groups, on the model's device; one row per suffix if the base can't share prefixes."""
+        return (collate_packed if packed and self.shares_prefixes else collate_padded)(
+            groups, end_id=self.end_id, device=self.device
+        )
 
-    def embedded(self, laid: Laid) -> Tensor:
-        """Token embeddings with segments added, and each tail's condition at its slot: (B, T, E)."""
-        embedded_BTE = self.base.get_input_embeddings()(laid.ids_BT)
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Return token embeddings plus segments, with each suffix's condition at its slot: (B, T, E)."""
+        embedded_BTE = self.base.get_input_embeddings()(batch.ids_BT)
         if not self.injects:
             return embedded_BTE
-        lead_PE = self.condition_vectors(laid.conditions_P).to(embedded_BTE.dtype)
+        condition_PE = self.condition_vectors(batch.conditions_P).to(embedded_BTE.dtype)
         shape = embedded_BTE.shape
-        embedded_BTE = embedded_BTE.flatten(0, 1).index_copy(0, laid.slots, lead_PE).view(shape)
-        return embedded_BTE + self.segments(laid.segments_BT).to(embedded_BTE.dtype)
+        embedded_BTE = embedded_BTE.flatten(0, 1).index_copy(0, batch.slots, condition_PE).view(shape)
+        return embedded_BTE + self.segments(batch.segments_BT).to(embedded_BTE.dtype)
 
     def condition_vectors(self, conditions_P: Tensor) -> Tensor:
-        """The embedding of each standardised reward, or of not knowing it (NaN): (P, E)."""
+        """Return the embedding of each standardised reward, or of the unknown one for NaN: (P, E)."""
         values_P1 = conditions_P.unsqueeze(1)
         return torch.where(values_P1.isnan(), self.unknown, self.condition(values_P1.nan_to_num()))
 
-    def hidden(self, laid: Laid) -> Tensor:
-        """Hidden states of the positions that predict, (M, D)."""
-        more: dict[str, Any] = {"attention_mask": laid.mask_BT}
-        if laid.sharing is not None:
-            # Four axes: transformers hands such a mask on as it is; the attention looks at `sharing` instead.
-            more = {"attention_mask": torch.zeros(1, 1, 1, 1, device=self.device), "sharing": laid.sharing}
+    def hidden(self, batch: TokenBatch) -> Tensor:
+        """Return hidden states of the positions that predict, (M, D)."""
+        more: dict[str, Any] = {"attention_mask": batch.mask_BT}
+        if batch.sharing is not None:
+            # transformers passes a mask of four axes on unchanged; our attention ignores it and uses `sharing`.
+            more = {"attention_mask": torch.zeros(1, 1, 1, 1, device=self.device), "sharing": batch.sharing}
         out = self.base.base_model(
-            inputs_embeds=self.embedded(laid), position_ids=laid.positions_BT, use_cache=False, **more
+            inputs_embeds=self.embed(batch), position_ids=batch.positions_BT, use_cache=False, **more
         )
-        return out.last_hidden_state.flatten(0, 1)[laid.predicting_M]
+        return out.last_hidden_state.flatten(0, 1)[batch.predicting_M]
 
     def logits(self, hidden_MD: Tensor) -> Tensor:
-        """Scores of the vocabulary, (M, V)."""
+        """Return scores of the vocabulary, (M, V)."""
         return self.base.get_output_embeddings()(hidden_MD)
 
     def values(self, hidden_MD: Tensor) -> Tensor:
-        """Predicted standardised reward, (M,)."""
+        """Return predicted standardised rewards, (M,)."""
         return self.value_head(hidden_MD.float()).squeeze(-1)
 
 
-def build(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
-    """Return (model, tokenizer) on the base's weights; what is new is drawn by the seed.
+def build_policy_model(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
+    """Return (model, tokenizer) with the base's weights; new weights are drawn by the seed.
 
-    Raises `ConfigError` for a missing extra or an unfit base, `ModelError` for a checkpoint that can't be loaded.
+    Raises `ConfigError` for a missing extra or an unsuitable base, `ModelError` for a checkpoint that can't be loaded.
     """
     source = str(CHECKPOINT) if settings.base == "pocket" else settings.base
     base, tokenizer = load_checkpoint(
         Path(source) if Path(source).is_dir() else source, settings.device or None, "float32"
     )
-    return assemble(base, tokenizer, settings, seed=seed), tokenizer
+    return assemble_model(base, tokenizer, settings, seed=seed), tokenizer
 
 
-def assemble(base: Any, tokenizer: Any, settings: ModelSettings, *, seed: int) -> PolicyModel:  # noqa: ANN401
-    """Put head and condition on a loaded base."""
+def assemble_model(base: Any, tokenizer: Any, settings: ModelSettings, *, seed: int) -> PolicyModel:  # noqa: ANN401
+    """Add condition, segments and value head to a loaded base."""
     if tokenizer.eos_token_id is None:
-        raise ConfigError(f"the tokenizer of {settings.base!r} has no end token, so no prompt would ever end")
+        raise ConfigError(
+            f"the tokenizer of {settings.base!r} has no end token, so no prompt would end; take another base"
+        )
     _check_context(base, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -134,16 +146,16 @@ def assemble(base: Any, tokenizer: Any, settings: ModelSettings, *, seed: int) -
             _add_lora(base, settings.lora_rank)
         model = PolicyModel(base, settings, end_id=tokenizer.eos_token_id).to(base.device)
     _check_head(model)
-    register()
+    register_attention()
     base.set_attn_implementation(ATTENTION)
-    model.shares = _shares_prefixes(model)
-    if not model.shares:
-        _LOG.warning("%r has an attention of its own: its queries are encoded once a prompt", settings.base)
+    model.shares_prefixes = _shares_prefixes(model)
+    if not model.shares_prefixes:
+        _LOG.warning("%r has an attention of its own: its queries are encoded once per prompt", settings.base)
     return model
 
 
 def _add_lora(base: Any, rank: int) -> None:  # noqa: ANN401
-    """Freeze the base and inject adapters in place."""
+    """Freeze the base and inject adapters, in place."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
@@ -164,7 +176,7 @@ def _check_context(base: Any, settings: ModelSettings) -> None:  # noqa: ANN401
 
 @torch.no_grad()
 def _check_head(model: PolicyModel) -> None:
-    """Refuse a base that changes its logits after the output layer (soft caps, scales): `logits` would be wrong."""
+    """Refuse a base that changes its logits after the output layer (soft caps, scales), because `logits` does not."""
     ids = torch.arange(3, device=model.device).unsqueeze(0)
     was_training = model.base.training
     model.base.eval()
@@ -177,20 +189,20 @@ def _check_head(model: PolicyModel) -> None:
 
 @torch.no_grad()
 def _shares_prefixes(model: PolicyModel) -> bool:
-    """Try a packed row against plain ones: some bases have an attention that is not transformers' common one."""
-    lead = (model.end_id,)
-    tails = tuple(Suffix(lead=lead, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
-    groups = [Group(query=query, tails=tails) for query in ((5, 6, 7, 8), (9,))]
+    """Compare a packed row with padded ones: some bases don't use transformers' common attention interface."""
+    slot = (model.end_id,)
+    suffixes = tuple(Suffix(condition_tokens=slot, prompt=prompt, condition=None) for prompt in ((1, 2, 3), (4,)))
+    groups = [QueryGroup(query=query, suffixes=suffixes) for query in ((5, 6, 7, 8), (9,))]
     was_training = model.training
     model.eval()
     try:
-        plain = model.hidden(lay_plain(groups, end_id=model.end_id, device=model.device))
+        padded = model.hidden(collate_padded(groups, end_id=model.end_id, device=model.device))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{model.settings.base!r} can't be a policy's base: {error}") from error
     try:
-        packed = model.hidden(lay_packed(groups, end_id=model.end_id, device=model.device))
-    except (ConfigError, TypeError, ValueError, RuntimeError):  # whatever such an attention says to what it can't take
+        packed = model.hidden(collate_packed(groups, end_id=model.end_id, device=model.device))
+    except (ConfigError, TypeError, ValueError, RuntimeError):  # such an attention may fail in any of these ways
         return False
     finally:
         model.train(was_training)
-    return torch.allclose(packed, plain, atol=1e-3, rtol=1e-3)
+    return torch.allclose(packed, padded, atol=1e-3, rtol=1e-3)

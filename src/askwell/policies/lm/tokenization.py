@@ -1,4 +1,4 @@
-"""Texts to the policy's tokens and back: queries, prompts, and reward conditions said in words."""
+"""Encode queries, prompts and reward conditions as the policy's tokens, and decode generated tokens."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (transformers is typed in part only)
@@ -20,8 +20,8 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Truncation:
-    """How many texts were longer than the model takes, of how many."""
+class TruncationCounts:
+    """How many queries and prompts were truncated, and how many were encoded."""
 
     queries: int = 0
     of_queries: int = 0
@@ -29,60 +29,66 @@ class Truncation:
     of_prompts: int = 0
 
 
-class Texts:
-    """A tokenizer with the policy's limits; counts what it had to cut in `cut`."""
+class PolicyTokenizer:
+    """A tokenizer with the policy's length limits; `truncated` counts the texts that exceeded them."""
 
     def __init__(self, tokenizer: Any, settings: ModelSettings) -> None:  # noqa: ANN401 - partly typed library
-        self.tokenizer = tokenizer
+        self.base = tokenizer
         self.settings = settings
-        self.cut = Truncation()
-        self._opening = tuple(token for token in self._plain("", special=True) if token != tokenizer.eos_token_id)
+        self.truncated = TruncationCounts()
+        self._start = tuple(token for token in self._plain("", special=True) if token != tokenizer.eos_token_id)
 
     @property
     def end_id(self) -> int:
-        return self.tokenizer.eos_token_id
+        return self.base.eos_token_id
 
-    def query(self, query: str) -> tuple[int, ...]:
-        """Tokens of a query and a line break. Of a query that is too long the middle is left out."""
+    def encode_query(self, query: str) -> tuple[int, ...]:
+        """Encode a query and a line break; a query that is too long loses its middle.
+
+        The middle, because the question is mostly at the start or at the end.
+        """
         ids, most = self._plain(query + "\n"), self.settings.max_query_tokens
-        self.cut.of_queries += 1
+        self.truncated.of_queries += 1
         if len(ids) > most:
-            self.cut.queries += 1
+            self.truncated.queries += 1
             head = most // 2
             ids = ids[:head] + ids[head - most :]
-        return self._opening + ids
+        return self._start + ids
 
-    def prompt(self, prompt: str) -> tuple[int, ...]:
-        """Tokens of a prompt, its end left off where it is too long."""
+    def encode_prompt(self, prompt: str) -> tuple[int, ...]:
+        """Encode a prompt; one that is too long loses its end."""
         ids = self._plain(prompt)
-        self.cut.of_prompts += 1
-        self.cut.prompts += len(ids) > self.settings.max_prompt_tokens
+        self.truncated.of_prompts += 1
+        self.truncated.prompts += len(ids) > self.settings.max_prompt_tokens
         return ids[: self.settings.max_prompt_tokens]
 
-    def lead(self, word: str = "") -> tuple[int, ...]:
-        """A slot for an injected condition, or the tokens that say it (`word` empty: unknown)."""
+    def encode_condition(self, word: str = "") -> tuple[int, ...]:
+        """Return the slot of an injected condition, or the tokens of a condition in words (empty `word`: unknown).
+
+        The slot holds the end token, because its embedding is replaced.
+        """
         if self.settings.conditioning == "embedding":
             return (self.end_id,)
         return self._plain(f"[{word or UNKNOWN}]\n")
 
-    def text(self, ids: Sequence[int]) -> str:
-        return self.tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.base.decode(list(ids), skip_special_tokens=True).strip()
 
     @cached_property
-    def never(self) -> tuple[int, ...]:
-        """Special tokens but the end: no prompt holds them."""
-        return tuple(sorted(set(self.tokenizer.all_special_ids) - {self.end_id}))
+    def banned(self) -> tuple[int, ...]:
+        """Tokens that no prompt may hold: all special tokens but the end."""
+        return tuple(sorted(set(self.base.all_special_ids) - {self.end_id}))
 
     @cached_property
-    def never_first(self) -> tuple[int, ...]:
-        """The end and all blanks: a prompt starts with something to read."""
-        decode = self.tokenizer.decode
-        blank = (token for token in range(len(self.tokenizer)) if not decode([token]).strip())
+    def banned_first(self) -> tuple[int, ...]:
+        """Tokens that no prompt may start with: the end and all blanks, because a prompt is never empty."""
+        decode = self.base.decode
+        blank = (token for token in range(len(self.base)) if not decode([token]).strip())
         return tuple(sorted({self.end_id, *blank}))
 
-    def tell_cuts(self) -> None:
-        """Warn where anything was cut, once a call."""
-        cut = self.cut
+    def warn_truncated(self) -> None:
+        """Log how many texts were truncated so far, if any."""
+        cut = self.truncated
         if cut.queries:
             _LOG.warning(
                 "%d of %d queries are longer than %d tokens and lost their middle (max_query_tokens)",
@@ -99,11 +105,13 @@ class Texts:
             )
 
     def _plain(self, text: str, *, special: bool = False) -> tuple[int, ...]:
-        return tuple(self.tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
+        return tuple(self.base(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
-def word_of(value: float, edges: Sequence[float]) -> str:
-    """The word for a reward, given the four edges between fifths."""
+def reward_word(value: float, edges: Sequence[float]) -> str:
+    """Return the word for a reward, given the four edges between fifths."""
     if len(edges) != len(WORDS) - 1:
-        raise ConfigError(f"{len(edges)} edges between {len(WORDS)} words; expected {len(WORDS) - 1}")
+        raise ConfigError(
+            f"{len(edges)} edges between {len(WORDS)} words; expected {len(WORDS) - 1}: save the policy again"
+        )
     return WORDS[sum(value > edge for edge in edges)]

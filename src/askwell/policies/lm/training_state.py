@@ -1,4 +1,4 @@
-"""A training that can be killed: weights, optimizer, dice, best epoch, in one file that is replaced as a whole."""
+"""The state of a training that can be killed: weights, optimizer, generators and best epoch, in one file."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch and safetensors are typed in part only)
@@ -24,7 +24,7 @@ OPTIMIZER_PARTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def fingerprint(parts: Sequence[object], model: nn.Module) -> str:
-    """Digest of settings, data and starting weights: what makes a training the same training."""
+    """Return a digest of settings, data and starting weights: equal digests, equal trainings."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(repr(part).encode())
@@ -48,25 +48,28 @@ class TrainingState:
     best: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def keep_best(self, loss: float) -> None:
+        """Copy the present weights as those of the best epoch."""
         self.best_epoch, self.best_loss = self.epoch, loss
-        self.best = {name: one.detach().clone() for name, one in self._trained().items()}
+        self.best = {name: parameter.detach().clone() for name, parameter in self._trained().items()}
 
     @torch.no_grad()
     def restore_best(self) -> None:
-        for name, one in self._trained().items():
+        """Set the weights to those of the best epoch."""
+        for name, parameter in self._trained().items():
             if name in self.best:
-                one.copy_(self.best[name])
+                parameter.copy_(self.best[name])
 
-    def save(self, dice: Sequence[Tensor]) -> None:
-        """Write everything, then put it in the old file's place. `dice`: of each process, by rank."""
+    def save(self, rng_states: Sequence[Tensor]) -> None:
+        """Write all state to a new file, then replace the old file by it. `rng_states`: one per process, by rank."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"now/{name}": one.detach() for name, one in self._trained().items()}
-        tensors |= {f"best/{name}": one for name, one in self.best.items()}
-        for name, one in self._trained().items():
-            tensors |= {f"{part}/{name}": self.optimizer.state[one][part] for part in OPTIMIZER_PARTS}
-        tensors |= {f"dice/{rank}": one for rank, one in enumerate(dice)}
+        trained = self._trained()
+        tensors = {f"now/{name}": parameter.detach() for name, parameter in trained.items()}
+        tensors |= {f"best/{name}": weights for name, weights in self.best.items()}
+        for name, parameter in trained.items():
+            tensors |= {f"{part}/{name}": self.optimizer.state[parameter][part] for part in OPTIMIZER_PARTS}
+        tensors |= {f"rng_state/{rank}": rng_state for rank, rng_state in enumerate(rng_states)}
         about = {
             "fingerprint": self.fingerprint,
             "epoch": self.epoch,
@@ -74,14 +77,15 @@ class TrainingState:
             "best_loss": self.best_loss,
         }
         part = self.folder / f"{FILE}.part"
-        save_file({name: one.contiguous().cpu() for name, one in tensors.items()}, part, {"about": json.dumps(about)})
+        contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+        save_file(contiguous, part, {"about": json.dumps(about)})
         part.replace(self.folder / FILE)
 
     @torch.no_grad()
     def resume(self, rank: int) -> None:
-        """Go on from the folder's file if there is one; raises `ConfigError` where it is another training's.
+        """Read the folder's file, if there is one. Raises `ConfigError` if it belongs to another training.
 
-        The dice are those of this rank; a process more than there were goes on with its own.
+        The generator's state is that of this rank; a rank that the file does not know keeps its own.
         """
         if self.folder is None or not (self.folder / FILE).exists():
             return
@@ -94,21 +98,22 @@ class TrainingState:
                     "remove it or give another folder"
                 )
             self.epoch, self.best_epoch, self.best_loss = about["epoch"], about["best_epoch"], about["best_loss"]
-            for name, one in self._trained().items():
-                one.copy_(file.get_tensor(f"now/{name}"))
-                self.optimizer.state[one] = {part: file.get_tensor(f"{part}/{name}") for part in OPTIMIZER_PARTS}
-                self.optimizer.state[one]["step"] = self.optimizer.state[one]["step"].cpu()
+            for name, parameter in self._trained().items():
+                parameter.copy_(file.get_tensor(f"now/{name}"))
+                state = {part: file.get_tensor(f"{part}/{name}") for part in OPTIMIZER_PARTS}
+                state["step"] = state["step"].cpu()  # AdamW keeps its step counter on the CPU, whatever the device
+                self.optimizer.state[parameter] = state
                 if self.best_epoch:
                     self.best[name] = file.get_tensor(f"best/{name}")
-            if f"dice/{rank}" in file.keys():  # noqa: SIM118 - it is no mapping
-                self._set_dice(file.get_tensor(f"dice/{rank}").cpu())
+            if f"rng_state/{rank}" in file.keys():  # noqa: SIM118 - it is no mapping
+                self._set_rng_state(file.get_tensor(f"rng_state/{rank}").cpu())
 
-    def dice(self) -> Tensor:
-        """State of the generator that dropout draws from: the device's own."""
+    def rng_state(self) -> Tensor:
+        """Return the state of the generator that dropout draws from: the device's own."""
         device = next(self.model.parameters()).device
         return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
-    def _set_dice(self, state: Tensor) -> None:
+    def _set_rng_state(self, state: Tensor) -> None:
         device = next(self.model.parameters()).device
         if device.type == "cuda":
             torch.cuda.set_rng_state(state, device)
@@ -116,4 +121,4 @@ class TrainingState:
             torch.set_rng_state(state)
 
     def _trained(self) -> dict[str, nn.Parameter]:
-        return {name: one for name, one in self.model.named_parameters() if one.requires_grad}
+        return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}

@@ -1,4 +1,4 @@
-"""A trained policy at work: prompts for queries, values of pairs, and the folder it lives in."""
+"""A trained prompt generator: prompts for queries, values of pairs, and its folder on disk."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch, transformers and safetensors are typed in part only)
@@ -18,74 +18,79 @@ from safetensors.torch import load_file, save_file
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.models.local import hide_progress_bars, load_checkpoint
-from askwell.policies.lm.generate import Bans, GenerationSettings, Opening, generate
-from askwell.policies.lm.model import PolicyModel, assemble, build
+from askwell.policies.lm.generate import BannedTokens, GenerationSettings, PromptContext, generate_prompts
+from askwell.policies.lm.model import PolicyModel, assemble_model, build_policy_model
 from askwell.policies.lm.reward_signals import SignalScale
-from askwell.policies.lm.shared_prefix import Group, Suffix
-from askwell.policies.lm.tokenization import Texts
+from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
+from askwell.policies.lm.tokenization import PolicyTokenizer
 from askwell.policies.protocols import Pair
 from askwell.policies.settings import ModelSettings
 
-FORMAT = 1
+FORMAT = 2
+"""Of the folder; 2 renamed `aim` to `target`."""
 BATCH_ROWS = 64
+"""Prompts generated at a time."""
 BATCH_PAIRS = 256
+"""Pairs valued at a time."""
 
 
 class LanguageModelWriter:
-    """The `Writer` that `LanguageModelTrainer` makes. Thread-safe for reading only one call at a time."""
+    """The `PromptWriter` that `LanguageModelTrainer` makes. Not thread-safe: one call at a time."""
 
-    def __init__(self, model: PolicyModel, texts: Texts, *, scale: SignalScale, sampling: GenerationSettings) -> None:
+    def __init__(
+        self, model: PolicyModel, tokenizer: PolicyTokenizer, *, scale: SignalScale, sampling: GenerationSettings
+    ) -> None:
         self.model = model
-        self.texts = texts
+        self.tokenizer = tokenizer
         self.scale = scale
         self.sampling = sampling
-        self._bans: Bans | None = None
+        self._banned: BannedTokens | None = None
 
     def write(self, queries: Sequence[str], *, samples: int = 0, seed: int = 0) -> list[list[str]]:
-        openings = [self._opening(query, samples, seed) for query in queries]
-        self.texts.tell_cuts()
-        order = sorted(range(len(openings)), key=lambda place: len(openings[place].query))
+        contexts = [self._context(query, samples, seed) for query in queries]
+        self.tokenizer.warn_truncated()
+        order = sorted(range(len(contexts)), key=lambda index: len(contexts[index].query))  # little padding per batch
         rows = max(1, BATCH_ROWS // max(1, samples))
-        found: list[list[str]] = [[] for _ in queries]
+        prompts: list[list[str]] = [[] for _ in queries]
         self.model.eval()
         for begin in range(0, len(order), rows):
-            places = order[begin : begin + rows]
-            written = generate(
-                self.model, [openings[place] for place in places], sampling=self.sampling, bans=self._banned()
+            indices = order[begin : begin + rows]
+            generated = generate_prompts(
+                self.model, [contexts[index] for index in indices], sampling=self.sampling, banned=self._banned_tokens()
             )
-            for place, prompts in zip(places, written, strict=True):
-                found[place] = [self.texts.text(ids) for ids in prompts]
-        return found
+            for index, samples_ids in zip(indices, generated, strict=True):
+                prompts[index] = [self.tokenizer.decode(ids) for ids in samples_ids]
+        return prompts
 
     @torch.inference_mode()
     def value(self, pairs: Sequence[Pair]) -> list[float]:
-        found = [0.0] * len(pairs)
-        for places, hidden_PD in self.last_hidden(pairs):
-            for place, value in zip(places, self.model.values(hidden_PD).tolist(), strict=True):
-                found[place] = self.scale.raw(value)
-        return found
+        values = [0.0] * len(pairs)
+        for indices, hidden_PD in self.last_hidden(pairs):
+            for index, value in zip(indices, self.model.values(hidden_PD).tolist(), strict=True):
+                values[index] = self.scale.to_raw(value)
+        return values
 
     def last_hidden(self, pairs: Sequence[Pair]) -> Iterator[tuple[list[int], torch.Tensor]]:
-        """Yield hidden states at the last prompt token, which values are read from, batch by batch.
+        """Yield hidden states at the last prompt token, which the value head reads, batch by batch.
 
-        Each batch is the indices of its pairs and their (P, D) states; pairs with one query are encoded together.
+        Each batch is the indices of its pairs and their (P, D) states; pairs of the same query are encoded together.
         """
         by_query: dict[str, list[int]] = {}
-        for place, (query, _) in enumerate(pairs):
-            by_query.setdefault(query, []).append(place)
+        for index, (query, _) in enumerate(pairs):
+            by_query.setdefault(query, []).append(index)
         self.model.eval()
-        for places in batched(list(by_query.values()), BATCH_PAIRS):
-            groups = [self._judged([pairs[place] for place in group]) for group in places]
-            laid = self.model.lay(groups, packed=True)
-            yield [place for group in places for place in group], self.model.hidden(laid)[laid.last_P]
+        for chunks in batch_indices(list(by_query.values()), BATCH_PAIRS):
+            groups = [self._group([pairs[index] for index in chunk]) for chunk in chunks]
+            batch = self.model.collate(groups, packed=True)
+            yield [index for chunk in chunks for index in chunk], self.model.hidden(batch)[batch.last_P]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.model.settings.lora_rank:
             with hide_progress_bars():
                 self.model.base.save_pretrained(folder / "base")
-            self.texts.tokenizer.save_pretrained(folder / "base")
-        tensors = {name: one.detach().contiguous().cpu() for name, one in _own(self.model).items()}
+            self.tokenizer.base.save_pretrained(folder / "base")
+        tensors = {name: weights.detach().contiguous().cpu() for name, weights in _added_parameters(self.model).items()}
         save_file(tensors, folder / "policy.safetensors")
         body = {
             "format": FORMAT,
@@ -95,28 +100,33 @@ class LanguageModelWriter:
         }
         (folder / "policy.json").write_text(json.dumps(body, indent=1), encoding="utf-8")
 
-    def _opening(self, query: str, samples: int, seed: int) -> Opening:
-        return Opening(
-            query=self.texts.query(query),
-            lead=self.texts.lead(self.scale.word(self.scale.aim)),
-            condition=self.scale.aim,
-            dice=tuple(f"{seed}/{draw}/{query}" for draw in range(samples)),
+    def _context(self, query: str, samples: int, seed: int) -> PromptContext:
+        return PromptContext(
+            query=self.tokenizer.encode_query(query),
+            condition_tokens=self.tokenizer.encode_condition(self.scale.to_word(self.scale.target)),
+            condition=self.scale.target,
+            sample_seeds=tuple(f"{seed}/{number}/{query}" for number in range(samples)),
         )
 
-    def _judged(self, pairs: Sequence[Pair]) -> Group:
-        tails = tuple(
-            Suffix(lead=self.texts.lead(), prompt=self.texts.prompt(prompt), condition=None) for _, prompt in pairs
-        )
-        return Group(query=self.texts.query(pairs[0][0]), tails=tails)
-
-    def _banned(self) -> Bans:
-        if self._bans is None:
-            device = self.model.device
-            self._bans = Bans(
-                never=torch.tensor(self.texts.never, device=device, dtype=torch.long),
-                first=torch.tensor(self.texts.never_first, device=device, dtype=torch.long),
+    def _group(self, pairs: Sequence[Pair]) -> QueryGroup:
+        """Return pairs of the same query as a group, with the condition unknown."""
+        tokenizer = self.tokenizer
+        suffixes = tuple(
+            Suffix(
+                condition_tokens=tokenizer.encode_condition(), prompt=tokenizer.encode_prompt(prompt), condition=None
             )
-        return self._bans
+            for _, prompt in pairs
+        )
+        return QueryGroup(query=tokenizer.encode_query(pairs[0][0]), suffixes=suffixes)
+
+    def _banned_tokens(self) -> BannedTokens:
+        if self._banned is None:
+            device = self.model.device
+            self._banned = BannedTokens(
+                never=torch.tensor(self.tokenizer.banned, device=device, dtype=torch.long),
+                first=torch.tensor(self.tokenizer.banned_first, device=device, dtype=torch.long),
+            )
+        return self._banned
 
 
 def load_writer(folder: Path, *, device: str = "") -> LanguageModelWriter:
@@ -129,43 +139,47 @@ def load_writer(folder: Path, *, device: str = "") -> LanguageModelWriter:
     if not isinstance(body, dict) or cast("dict[str, object]", body).get("format") != FORMAT:
         raise DataError(f"{str(folder / 'policy.json')!r} is not a policy of format {FORMAT}")
     settings = replace(ModelSettings(**body["model"]), device=device)
-    model, tokenizer = _model(folder / "base", settings)
-    _fill(model, tensors=tensors, folder=folder)
+    model, tokenizer = _load_model(folder / "base", settings)
+    _copy_weights(model, tensors=tensors, folder=folder)
     scale = replace(SignalScale(**body["scale"]), edges=tuple(body["scale"]["edges"]))
     return LanguageModelWriter(
-        model, Texts(tokenizer, settings), scale=scale, sampling=GenerationSettings(**body["sampling"])
+        model, PolicyTokenizer(tokenizer, settings), scale=scale, sampling=GenerationSettings(**body["sampling"])
     )
 
 
-def copied(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageModelWriter:
-    """A writer of its own with the same weights: training it leaves the first as it was."""
-    texts = Texts(writer.texts.tokenizer, writer.texts.settings)
-    return LanguageModelWriter(copy.deepcopy(writer.model), texts, scale=scale, sampling=writer.sampling)
+def copy_writer(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageModelWriter:
+    """Return a copy that can be trained without changing the original."""
+    tokenizer = PolicyTokenizer(writer.tokenizer.base, writer.tokenizer.settings)
+    return LanguageModelWriter(copy.deepcopy(writer.model), tokenizer, scale=scale, sampling=writer.sampling)
 
 
-def _model(base: Path, settings: ModelSettings) -> tuple[PolicyModel, Any]:
+def _load_model(base: Path, settings: ModelSettings) -> tuple[PolicyModel, Any]:
     if settings.lora_rank:
-        return build(settings, seed=0)
+        return build_policy_model(settings, seed=0)
     loaded, tokenizer = load_checkpoint(base, settings.device or None, "float32")
-    return assemble(loaded, tokenizer, settings, seed=0), tokenizer
+    return assemble_model(loaded, tokenizer, settings, seed=0), tokenizer
 
 
 @torch.no_grad()
-def _fill(model: PolicyModel, *, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
-    own = _own(model)
-    if set(own) != set(tensors):
+def _copy_weights(model: PolicyModel, *, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
+    parameters = _added_parameters(model)
+    if set(parameters) != set(tensors):
         raise ConfigError(f"the weights in {str(folder)!r} are not those of its settings; save the policy again")
-    for name, parameter in own.items():
+    for name, parameter in parameters.items():
         parameter.copy_(tensors[name])
 
 
-def _own(model: PolicyModel) -> dict[str, torch.nn.Parameter]:
-    """What the base's own files do not hold: condition, segments, value head, adapters."""
-    return {name: one for name, one in model.named_parameters() if not name.startswith("base.") or ".lora_" in name}
+def _added_parameters(model: PolicyModel) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that the base's files do not hold: condition, segments, value head, adapters."""
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if not name.startswith("base.") or ".lora_" in name
+    }
 
 
-def batched(groups: Sequence[list[int]], most: int) -> list[list[list[int]]]:
-    """Put groups into batches of about `most` members, cutting those that are longer."""
+def batch_indices(groups: Sequence[list[int]], most: int) -> list[list[list[int]]]:
+    """Split groups into chunks of at most `most` indices, and the chunks into batches of about `most` indices."""
     batches: list[list[list[int]]] = [[]]
     for group in groups:
         for begin in range(0, len(group), most):

@@ -41,9 +41,9 @@ def training_markdown(content: TrainingContent) -> str:
     rows = [
         (
             str(loop.loop),
-            f"{loop.collected:,}",
-            format_interval(loop.written, signed=True),
-            format_interval(loop.guarded, signed=True),
+            f"{loop.acquired:,}",
+            format_interval(loop.without_fallback, signed=True),
+            format_interval(loop.with_fallback, signed=True),
             f"{loop.target_calls:,}",
         )
         for loop in measured.loops

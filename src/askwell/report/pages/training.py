@@ -10,7 +10,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
 from askwell.core.types import ModelRole
 from askwell.policies.loop_records import LoopResult, decode_chosen
-from askwell.policies.train_job import Figures, figures
+from askwell.policies.train_job import Figures, read_figures
 from askwell.report.pages.blocks import (
     example_changes,
     figure,
@@ -46,7 +46,7 @@ class TrainingContent:
 
 def read_training(store: RunStore, name: str) -> TrainingContent:
     """Read a training. Raises `ConfigError` before its headroom is measured."""
-    measured = figures(store)
+    measured = read_figures(store)
     if measured is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
     written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((measured.best_loop, "dev"))
@@ -112,10 +112,10 @@ def _test(measured: Figures) -> Iterator[Html]:
 
 def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
     series = [
-        Series(name="without fallback", gains=[(loop.loop, loop.written) for loop in loops], is_main=False),
-        Series(name="with fallback", gains=[(loop.loop, loop.guarded) for loop in loops]),
+        Series(name="without fallback", gains=[(loop.loop, loop.without_fallback) for loop in loops], is_main=False),
+        Series(name="with fallback", gains=[(loop.loop, loop.with_fallback) for loop in loops]),
     ]
-    gains = ", ".join(format_interval(loop.guarded, signed=True) for loop in loops)
+    gains = ", ".join(format_interval(loop.with_fallback, signed=True) for loop in loops)
     yield figure(
         gain_chart(series, label=f"Gain with fallback by loop: {gains}"),
         "Gain over the baseline prompt on dev queries, in points: every generated prompt is sent (grey), or only "
@@ -135,11 +135,11 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
         [
             [
                 str(loop.loop),
-                f"{loop.collected:,}",
+                f"{loop.acquired:,}",
                 f"{loop.trained_on:,}",
                 format_interval(loop.baseline),
-                format_interval(loop.written, signed=True),
-                format_interval(loop.guarded, signed=True),
+                format_interval(loop.without_fallback, signed=True),
+                format_interval(loop.with_fallback, signed=True),
                 f"{loop.target_calls:,}",
             ]
             for loop in loops
