@@ -4,21 +4,23 @@ Command of the figures in docs/algorithms/qpo_loops.md (about three processor ho
 
     OMP_NUM_THREADS=1 python bench/qpo_mixture.py --first-seed 5 --jobs 2 --methods askwell paper
 
-For each seed: GPO searches one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test queries);
-its log is the offline data of all methods. Each trains three times, no loop ended early, and may pay `--calls` target
-calls: 600 for the final test, and 400 before it, spread evenly over the loops. Of these the paper's method asks its new
-prompts and its dev figures; ours that, the best single prompt beside each new one, and the dev figures of what it
-begins with, choosing among logged prompts. `calls` are those paid before the test. They fall short of 400 where the
-last loop writes what dev queries were asked before; the bench fails where two methods of a seed are over 15 % apart.
+For each seed, GPO optimizes one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test queries).
+Its log is the offline data of all methods. Each method trains for three loops without early stopping. It may pay
+`--calls` target calls: 600 for the final test, and 400 before it, spread evenly over the loops. The paper's method
+spends these on new prompts and on dev scores. Ours spends them on the same, on the baseline prompt beside each new
+prompt, and on the dev scores of the selector with which it begins. The column `calls` counts the calls before the test.
+They are fewer than 400 if the last loop writes prompts that dev queries were sent with before. The bench fails if two
+methods of a seed differ by more than 15 %.
 
-Everything else is each preset's own. `paper`: the paper's rewards as conditions, all logged pairs, one greedy prompt,
-no guard, 100 passes over the log and 20 in later loops (or `--paper-epochs` in each). `paper-score`: the same
-with the plain score as the reward. `askwell`: the default. One departure from the paper in its favour: the loop that is
-best on dev queries is tested, not the last. `loops`: the tested one, of how many (0: choosing).
+All other settings are each method's defaults. `paper`: the paper's rewards as conditions, all logged pairs, one greedy
+prompt, no fallback threshold, 100 epochs on the log and 20 in later loops (or `--paper-epochs` in each). `paper-score`:
+the same with the plain score as the reward. `askwell`: the default. One deviation from the paper, in its favour: the
+loop that is best on dev queries is tested, not the last. The column `loops` is the tested loop / the number of loops
+(0: the selector).
 
-Best static: the prompt with the best score on all logged queries. Figures are on the 300 held-out queries, in points,
-with a paired bootstrap-t interval over queries; the last lines are means over seeds with Student's interval. A finished
-seed is read from its folder (`--runs`), a killed one goes on: run the command again.
+The baseline prompt is the prompt with the best score on all logged queries. Figures are on the 300 held-out queries, in
+points, with a paired bootstrap-t interval over queries; the last lines are means over seeds with Student's interval. A
+finished seed is read from its folder (`--runs`), and an interrupted one is resumed: run the command again.
 """
 
 from __future__ import annotations
@@ -52,10 +54,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "paper": {"method": "qpo"},
     "paper-score": {"method": "qpo", "reward": "accuracy"},
 }
-"""What each method has in [policy]."""
+"""Settings of each method in [policy]."""
 LOOPS = 3
 ALLOWED = 0.15
-"""Share by which the calls of two methods may differ: a dev answer that is known already is not paid again."""
+"""Share by which the calls of two methods may differ: a dev answer that is already logged is not paid again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def main() -> None:
 
 
 def config_of(plan: Plan, name: str, seed: int, **more: Any) -> Config:  # noqa: ANN401
-    """The mixture on the bundled model; `more` are further sections."""
+    """Return the config of the mixture on the bundled model; `more` are further sections."""
     return parse_config({
         "prompt": bundled.initial_prompt(BUNDLE),
         "task": {"data": f"pocket:{BUNDLE}"},
@@ -143,16 +145,16 @@ def trained(plan: Plan, task: tuple[int, str]) -> Figures:
 
 
 def finished(log: Path) -> Figures | None:
-    """Read a training that was run to its end before; None where it wasn't."""
+    """Read a finished training; None if it is missing or not finished."""
     if not log.is_file():
         return None
     with SqliteStore(log, read_only=True) as store:
-        found = figures_of(store)
-    return found if found is not None and found.finished else None
+        figures = figures_of(store)
+    return figures if figures is not None and figures.finished else None
 
 
 def line(seed: int, method: str, figures: Figures) -> float:
-    """Print one training, and return its gain on the test queries; a kept static prompt gains nothing."""
+    """Print one training, and return its gain on the test queries; 0 if the baseline prompt was kept."""
     tested, calls = figures.tested, figures.loops[-1].target_calls
     shown = f"{seed:4d}  {method:12s}"
     loops = f"{figures.best_loop:3d}/{figures.loops[-1].loop}{calls:7d}"
@@ -160,14 +162,14 @@ def line(seed: int, method: str, figures: Figures) -> float:
         print(f"{shown}{'':16s}  {'+0.0 (baseline kept)':>22s}{'':6s}  {loops}", flush=True)
         return 0.0
     gain = tested.gain
-    spelt = f"{100 * gain.estimate:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    shown_gain = f"{100 * gain.estimate:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
     baseline, policy = 100 * tested.baseline.estimate, 100 * tested.policy.estimate
-    print(f"{shown}{baseline:8.1f}{policy:8.1f}  {spelt:>22s}{tested.switch_rate:6.0%}  {loops}", flush=True)
+    print(f"{shown}{baseline:8.1f}{policy:8.1f}  {shown_gain:>22s}{tested.switch_rate:6.0%}  {loops}", flush=True)
     return gain.estimate
 
 
 def spread(values: list[float]) -> str:
-    """Mean in points, with Student's interval over seeds."""
+    """Format the mean in points, with Student's interval over seeds."""
     mean = 100 * statistics.fmean(values)
     if len(values) < 2:
         return f"{mean:+.1f}"

@@ -1,16 +1,16 @@
-"""Do off-policy intervals cover what a policy really scores? On the bundled tasks the truth can be asked.
+"""Measure the coverage of off-policy intervals on the bundled tasks, where a policy's true score is known.
 
-Commands of the figures in docs/algorithms/qpo_loops.md (about 3 minutes each on one quiet core):
+Commands of the figures in docs/algorithms/qpo_loops.md (about 3 minutes each on one idle core):
 
-    python bench/qpo_offpolicy.py                                     # seeds 0-49: what the intervals were chosen on
+    python bench/qpo_offpolicy.py                                     # seeds 0-49: the intervals were designed on these
     python bench/qpo_offpolicy.py --first-seed 1000                   # fresh seeds, run once
     python bench/qpo_offpolicy.py --first-seed 1000 --bundle bool_trues+walk_direction+review_topic
 
-The bundled model answers 360 mixed queries with 10 prompts each: the whole truth. A trial draws 120 of the queries; 60
-train a selection policy, on the other 60 four prompts each are "logged" at random, and a policy's score is estimated
-from that log alone: the learnt one's (near 100 % here, where intervals are hardest), and that of a policy that sends
-each query a prompt at random (in the middle). It is covered where the interval holds the policy's mean score over all
-300 queries that the learnt one was not trained on. One line a policy and estimator: coverage with its 95 % interval
+The bundled model answers 360 mixed queries with 10 prompts each, which gives the true scores. A trial samples 120 of the
+queries: 60 train a selection policy, and on the other 60 four random prompts each are "logged". The scores of two
+policies are estimated from that log alone: the trained one (near 100 % here, where intervals are hardest), and one that
+sends each query a random prompt (in the middle). An interval covers if it contains the policy's mean score over all 300
+queries on which the policy was not trained. Prints one line per policy and estimator: coverage with its 95 % interval
 (Wilson), mean error and mean width in points.
 """
 
@@ -61,9 +61,9 @@ def main() -> None:
     print(f"{arguments.bundle}: seeds {seeds[0]} to {seeds[-1]}, {len(truth.prompts)} prompts")
     print(f"{'policy':8s}{'scores':>8s}  {'estimator':16s}{'covered':>24s}{'mean error':>12s}{'mean width':>12s}")
     for (policy, estimator), trials in found.items():
-        spelt = format_interval(mean_interval([float(one.covered) for one in trials]))
+        coverage = format_interval(mean_interval([float(one.covered) for one in trials]))
         score, error, width = (100 * np.mean([getattr(one, name) for one in trials]) for name in FIGURES)
-        print(f"{policy:8s}{score:8.1f}  {estimator:16s}{spelt:>24s}{error:12.1f}{width:12.1f}")
+        print(f"{policy:8s}{score:8.1f}  {estimator:16s}{coverage:>24s}{error:12.1f}{width:12.1f}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +79,15 @@ class Trial:
 
 
 async def whole_truth(bundle: str) -> OutcomeTable:
-    """Ask every query with every prompt."""
+    """Send every query with every prompt."""
     tree = {"task": {"data": f"pocket:{bundle}"}, "split": {"train": 1, "dev": 1, "test": QUERIES}}
     task = build_task(parse_config(tree))
     prompts = pool(bundle)
     async with Journal(MemoryStore()) as journal:
         side = TargetSide(task=task, model=pocket_model(), sampling=Sampling(max_tokens=MAX_REPLY_TOKENS))
         evaluator = side.evaluator(journal)
-        cells = evaluator.slots([Prompt(instruction=text) for text in prompts], split="test", step=0)
-        async with contextlib.aclosing(evaluator.rollouts(cells)) as rollouts:
+        slots = evaluator.slots([Prompt(instruction=text) for text in prompts], split="test", step=0)
+        async with contextlib.aclosing(evaluator.rollouts(slots)) as rollouts:
             scores = await scores_by_prompt(rollouts)
     examples = task.splits["test"]
     totals = np.array([[scores[Prompt(instruction=text)][one.id] for text in prompts] for one in examples])
@@ -97,7 +97,7 @@ async def whole_truth(bundle: str) -> OutcomeTable:
 
 
 def pool(bundle: str) -> tuple[str, ...]:
-    """Ten prompts: each task's best known one and two paraphrases nobody trained on, and a vague one."""
+    """Return ten prompts: each task's best known prompt, two paraphrases held out of training, and a vague prompt."""
     texts = [bundled.vague_prompts()[0]]
     for task in bundled.members(bundle):
         texts += [bundled.best_known_prompt(task), *bundled.held_out(task)[:2]]
@@ -105,7 +105,7 @@ def pool(bundle: str) -> tuple[str, ...]:
 
 
 def one_trial(truth: OutcomeTable, seed: int) -> Iterator[Trial]:
-    """Train on some queries, log a little on others, estimate, and look the truth up."""
+    """Train on some queries, log a few prompts on others, estimate, and compare with the true score."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(truth.queries))
     learnt = fit_selection(truth.select_rows(order[:TRAINED]), scorer="trees", seed=seed)

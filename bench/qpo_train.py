@@ -1,15 +1,15 @@
-"""Shared-prefix training against one row a pair, and against trl's SFTTrainer: pairs/s, peak memory, final dev loss.
+"""Compare shared-prefix training with one row per pair and with trl's SFTTrainer: pairs/s, peak memory, dev loss.
 
-    python bench/qpo_train.py            # about 4 minutes on one quiet core; --epochs, --queries make it shorter
+    python bench/qpo_train.py            # about 4 minutes on one idle core; shorter with --epochs, --queries
 
 Command of the figures in docs/algorithms/qpo.md: OMP_NUM_THREADS=1 python bench/qpo_train.py
 
 All three train the same GPT-2-style network (random weights, 6 layers of width 256, 5.4 M parameters; the bundled
 model's tokenizer, 2,048 tokens) on the same tokens in the same batches: 30 prompts of 15–30 tokens on every query of
-60–120 tokens, 4 queries a batch, AdamW at a constant 3e-4, loss on prompt and end only, float32. Each runs in a
-process of its own; time is of the training steps alone, by the wall and by the processor (which a busy machine
-disturbs less). Memory is the peak of the resident set above what was there before the first step. The dev loss is
-computed by one function for all, over other queries.
+60–120 tokens, 4 queries per batch, AdamW at a constant 3e-4, loss on prompt and end token only, float32. Each runs in a
+separate process. Only the training steps are timed, in wall time and in processor time (which other load disturbs
+less). Memory is the peak resident set minus its size before the first step. The dev loss is computed by the same
+function for all, on other queries.
 """
 
 # pyright: basic
@@ -51,7 +51,7 @@ MIB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one kind of training took."""
+    """Cost and dev loss of one kind of training."""
 
     kind: str
     pairs: int
@@ -200,7 +200,7 @@ def _resident_mib() -> float:
 
 @torch.no_grad()
 def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, injected: bool) -> float:
-    """Mean cross-entropy a token of prompts and ends."""
+    """Return the mean cross-entropy per token of prompts and end tokens."""
     policy.eval()
     policy.injects = injected
     policy.base.set_attn_implementation("sdpa")
@@ -215,7 +215,7 @@ def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, i
 
 
 def measure(kind: str, base: Path, *, queries: int, epochs: int) -> Figures:
-    """Train once and measure; the first step is done before, on one query, to warm up."""
+    """Train once and measure, after a warm-up step on one query."""
     model = ModelSettings(base=str(base), max_query_tokens=160, max_prompt_tokens=40, device="cpu")
     policy, tokenizer = build(model, seed=0)
     texts = Texts(tokenizer, model)

@@ -179,4 +179,4 @@ def test_selection_policies_keep_their_guard(tmp_path: Path) -> None:
     save_policy(few, tmp_path)
     loaded = load_policy(tmp_path, read_writer=read_table)
     assert isinstance(loaded, SelectionPolicy)
-    assert loaded.guard == few.guard
+    assert loaded.fallback == few.fallback
