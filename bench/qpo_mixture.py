@@ -4,7 +4,7 @@ Command of the figures in docs/algorithms/qpo_loops.md (about three processor ho
 
     OMP_NUM_THREADS=1 python bench/qpo_mixture.py --first-seed 5 --jobs 2 --methods askwell paper
 
-For each seed, GPO optimizes one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test queries).
+For each seed, GPO optimizes one prompt for three mixed tasks on the bundled model (180 train, 60 dev, 300 test).
 Its log is the offline data of all methods. Each method trains for three loops without early stopping. It may pay
 `--calls` target calls: 600 for the final test, and 400 before it, spread evenly over the loops. The paper's method
 spends these on new prompts and on dev scores. Ours spends them on the same, on the baseline prompt beside each new

@@ -6,7 +6,7 @@ Commands of the figures in docs/algorithms/qpo_loops.md (about 3 minutes each on
     python bench/qpo_offpolicy.py --first-seed 1000                   # fresh seeds, run once
     python bench/qpo_offpolicy.py --first-seed 1000 --bundle bool_trues+walk_direction+review_topic
 
-The bundled model answers 360 mixed queries with 10 prompts each, which gives the true scores. A trial samples 120 of the
+The bundled model answers 360 mixed queries with 10 prompts each, which gives the true scores. A trial samples 120
 queries: 60 train a selection policy, and on the other 60 four random prompts each are "logged". The scores of two
 policies are estimated from that log alone: the trained one (near 100 % here, where intervals are hardest), and one that
 sends each query a random prompt (in the middle). An interval covers if it contains the policy's mean score over all 300

@@ -73,9 +73,7 @@ def main() -> None:
     parser.add_argument(
         "--max-queries", type=int, default=2_000, help="GSM8K has 7,473; the comparison samples this many"
     )
-    parser.add_argument(
-        "--splits", type=int, default=0, help="hold out a fifth of the questions, once for each of this many seeds"
-    )
+    parser.add_argument("--splits", type=int, default=0, help="hold out a fifth of the questions, for this many seeds")
     parser.add_argument("--share", type=float, default=1.0, help="--splits: share of the other questions to fit on")
     parser.add_argument("--lm", action="store_true", help="train language models instead of scorers")
     parser.add_argument("--questions", type=int, default=70, help="--lm: questions of each data set to train on")

@@ -1,4 +1,4 @@
-"""Small worlds with known truth: what each prompt does to each query is fixed, and draws are sampled from it."""
+"""Small worlds with known true rates of every (query, prompt) pair, from which outcomes are sampled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("Ann", "Bob", "Cem", "Dora", "Eve", "Finn", "Gus", "Hana")
 def table(
     rates: NDArray[np.float64], *, repeats: int, seed: int, queries: tuple[str, ...] | None = None
 ) -> OutcomeTable:
-    """Sample `draws` answers of each cell whose true success rate is given."""
+    """Sample `repeats` answers of each pair, given its true success rate."""
     rng = np.random.default_rng(seed)
     totals = rng.binomial(repeats, rates).astype(float)
     names = queries or tuple(f"query {row}" for row in range(len(rates)))
@@ -45,7 +45,7 @@ def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]
 
 
 def outcomes(data: OutcomeTable) -> list[OutcomeRow]:
-    """Spell a table as rows with a count."""
+    """Return a table as rows with a count."""
     return [
         OutcomeRow(query=query, prompt=prompt, total=float(data.totals[i, j]), repeats=int(data.repeats[i, j]))
         for i, query in enumerate(data.queries)
