@@ -90,7 +90,7 @@ def _parts(rows: Sequence[Row], questions: int, seed: int) -> Iterator[Part]:
     for name in names:
         if not outside[name].pairs:  # GSM8K: split train by question
             outside[name] = sample_queries(inside[name], SPLIT_OFF, seed=seed)
-    held_out = [query for cells in outside.values() for query in cells.queries]
+    held_out = [query for outcomes in outside.values() for query in outcomes.queries]
     for name in names:
         train = drop_queries(inside[name], held_out)
         whole = build_table(train)

@@ -85,7 +85,7 @@ def measure_headroom(table: OutcomeTable, *, seed: int, rounds: int = 60, level:
     measured = _select_repeated(full)
     enough = len(measured.queries) >= MIN_REPEATED_QUERIES and len(measured.prompts) >= 2
     method: Method = "repeats" if enough else "model"
-    gain = _cross_fit(measured, seed, rounds, level) if enough else _bounds(full, best, seed)
+    gain = _cross_fit(measured, seed, rounds, level) if enough else _compute_bounds(full, best, seed)
     worth = gain.low > 0.0 and gain.estimate >= MIN_GAIN
     return Headroom(
         queries=len(full.queries),
@@ -98,7 +98,7 @@ def measure_headroom(table: OutcomeTable, *, seed: int, rounds: int = 60, level:
         corrected_oracle=baseline.estimate + gain.estimate,
         shares=estimate_variance_shares(full),
         is_worthwhile=worth,
-        verdict=_verdict(gain, worth=worth),
+        verdict=_format_verdict(gain, worth=worth),
     )
 
 
@@ -162,7 +162,7 @@ def _hold_out(table: OutcomeTable, samples: int, rng: np.random.Generator) -> It
         yield np.where(whole, scores.astype(np.float64), rates)
 
 
-def _bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
+def _compute_bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
     """Return bounds without repeats: from 0 (all of it is noise) to the naive gain (none of it is).
 
     One 0/1 sample per pair gives no more: a rate that varies between queries and coin flips look the same. The estimate
@@ -182,7 +182,8 @@ def _bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
     )
 
 
-def _verdict(gain: Gain, *, worth: bool) -> str:
+def _format_verdict(gain: Gain, *, worth: bool) -> str:
+    """Format the closing sentence; a training logs it, so its wording is part of the log."""
     if gain.kind == "bounds":
         if gain.high < MIN_GAIN:
             return f"No: one prompt is enough here; even the naive oracle adds only {100 * gain.high:.1f} points."

@@ -98,7 +98,7 @@ def estimate_off_policy(
     the model alone. Raises `DataError` for a prompt that the table does not have.
     """
     columns = _find_columns(table, prompts)
-    rows = _build_rows(table, columns, _fit_model(table, scorer=scorer, seed=seed, folds=folds), propensities)
+    rows = _build_rows(table, columns, _predict_scores(table, scorer=scorer, seed=seed, folds=folds), propensities)
     matched = int((rows.weight > 0).sum())
     return OffPolicyEstimate(
         direct=_estimate("direct", rows, seed, level),
@@ -125,15 +125,15 @@ def _find_columns(table: OutcomeTable, prompts: Sequence[Prompt] | Sequence[str]
     return np.array([column_of[text] for text in texts], dtype=np.int64)
 
 
-def _fit_model(table: OutcomeTable, *, scorer: str, seed: int, folds: int) -> Floats:
+def _predict_scores(table: OutcomeTable, *, scorer: str, seed: int, folds: int) -> Floats:
     """Predict the score of every pair by a model fitted without its query."""
     fit, rates = get_fit(scorer), np.zeros(table.totals.shape)
     for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
         training = table.select_rows(inside)
         baseline = find_baseline(training)
         mean = float(training.prompt_means()[baseline])
-        scorer = fit(training, baseline=baseline, seed=seed)
-        rates[outside] = mean + scorer.advantages(table.select_rows(outside).queries)
+        fitted = fit(training, baseline=baseline, seed=seed)
+        rates[outside] = mean + fitted.advantages(table.select_rows(outside).queries)
     return np.clip(rates, 0.0, 1.0)
 
 
@@ -174,7 +174,7 @@ def _count_answers(rows: _Rows) -> float:
 def _compute(name: Estimator, rows: _Rows, resamples: Ints) -> Floats:
     """Return the estimate of each resample (a line of query numbers); the model's mean if it has no logged outcome."""
     if name == "direct":
-        return _targeted(rows, resamples)
+        return _compute_direct(rows, resamples)
     direct: Floats = rows.model[resamples].mean(axis=1)
     weights: Floats = rows.weight[resamples].sum(axis=1)
     safe = np.where(weights > 0, weights, 1.0)
@@ -183,7 +183,7 @@ def _compute(name: Estimator, rows: _Rows, resamples: Ints) -> Floats:
     return direct + rows.residual[resamples].sum(axis=1) / safe
 
 
-def _targeted(rows: _Rows, resamples: Ints) -> Floats:
+def _compute_direct(rows: _Rows, resamples: Ints) -> Floats:
     """Return the mean of the model, its log-odds shifted (by bisection) until it predicts the logged rewards."""
     probabilities = np.clip(rows.model, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     log_odds, weights, rewards = (

@@ -56,7 +56,7 @@ def advise_training(table: OutcomeTable, *, seed: int, level: float = 0.95) -> T
     gain = max(gains, key=lambda gain: gain.low)
     worth = gain.low > 0.0 and gain.estimate >= MIN_GAIN
     return TrainingAdvice(
-        headroom=report, selector_gain=gain, is_worthwhile=worth, verdict=_verdict(report, gain, worth=worth)
+        headroom=report, selector_gain=gain, is_worthwhile=worth, verdict=_format_verdict(report, gain, worth=worth)
     )
 
 
@@ -105,7 +105,7 @@ def _keep_columns(table: OutcomeTable, kept: np.ndarray) -> OutcomeTable:
     )
 
 
-def _verdict(report: Headroom, gain: Interval, *, worth: bool) -> str:
+def _format_verdict(report: Headroom, gain: Interval, *, worth: bool) -> str:
     if worth:
         return (
             f"Yes: a query-level policy is worth training here; merely choosing among the logged prompts by a query's "
