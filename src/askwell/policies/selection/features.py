@@ -87,7 +87,7 @@ def fit_tfidf(view: TextView, texts: Sequence[str]) -> TfidfFeatures:
     counts = Counter(word for text in lowered for word in set(_TOKEN.findall(text)))
     at_least = max(2, math.ceil(TEMPLATE_SHARE * len(texts)))
     kept = frozenset(word for word, n in counts.items() if n >= at_least) if view == "template" else frozenset[str]()
-    vectorizer = _vectorizer(view, min_df=2 if len(texts) > 20 else 1)
+    vectorizer = _build_vectorizer(view, min_df=2 if len(texts) > 20 else 1)
     vectorizer.fit([apply_view(text, view, kept) for text in texts])
     return TfidfFeatures(view, kept, vectorizer)
 
@@ -116,7 +116,7 @@ def restore_features(state: Mapping[str, object]) -> Features:
     if state["kind"] == "surface":
         return SurfaceFeatures(np.array(state["means"], dtype=float), np.array(state["spreads"], dtype=float))
     view = cast("TextView", state["view"])
-    vectorizer = _vectorizer(view, min_df=1)
+    vectorizer = _build_vectorizer(view, min_df=1)
     vectorizer.vocabulary = cast("list[str]", state["terms"])
     vectorizer.idf_ = np.array(state["idf"], dtype=float)
     return TfidfFeatures(view, frozenset(cast("list[str]", state["kept_words"])), vectorizer)
@@ -134,7 +134,7 @@ def apply_view(text: str, view: TextView, kept: frozenset[str]) -> str:
     return " ".join(word if word in kept else "*" for word in _TOKEN.findall(blank_numbers(text)))
 
 
-def _vectorizer(view: TextView, *, min_df: int) -> Any:  # noqa: ANN401
+def _build_vectorizer(view: TextView, *, min_df: int) -> Any:  # noqa: ANN401
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
     except ImportError as error:

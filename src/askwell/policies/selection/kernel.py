@@ -58,7 +58,7 @@ class TextKernel:
         mixed: Floats | None = None
         # Multiplying kernels come last: they multiply the finished mean.
         for term in sorted(self.terms, key=lambda term: term.multiplies):
-            part = _similarities(rows[term.features], self.rows[term.features], term.width)
+            part = _compute_similarities(rows[term.features], self.rows[term.features], term.width)
             if mixed is not None and term.multiplies:
                 mixed *= part
                 continue
@@ -94,18 +94,18 @@ def build_kernel(terms: Sequence[KernelTerm], features: Mapping[str, Features], 
     return TextKernel(tuple(terms), features, tuple(texts), rows)
 
 
-def _similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
+def _compute_similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
     product = left @ right.T
     kernel = np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)
     if not width:
         return kernel
     # In place: the matrix has queries² entries, and copies would multiply the memory.
-    kernel -= _squares(left)[:, None] / 2
-    kernel -= _squares(right) / 2
+    kernel -= _sum_squares(left)[:, None] / 2
+    kernel -= _sum_squares(right) / 2
     kernel /= width
     return np.exp(np.minimum(kernel, 0.0, out=kernel), out=kernel)  # rounding may leave a distance below 0
 
 
-def _squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
+def _sum_squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
     squared = cast("Any", rows * rows if isinstance(rows, np.ndarray) else rows.multiply(rows))
     return np.asarray(squared.sum(axis=1), dtype=np.float64).ravel()

@@ -66,7 +66,7 @@ def extract_surface_facts(text: str) -> list[float]:
     lowered = text.lower()
     sentences = SENTENCE_END.split(lowered.strip())
     return [
-        *_number_facts([min(float(number.replace(",", "")), LARGEST) for number in NUMBER.findall(lowered)]),
+        *_extract_number_facts([min(float(number.replace(",", "")), LARGEST) for number in NUMBER.findall(lowered)]),
         float(".0" in text),
         float(text == lowered),
         math.log1p(len(lowered.split())),
@@ -77,7 +77,7 @@ def extract_surface_facts(text: str) -> list[float]:
     ]
 
 
-def _number_facts(numbers: list[float]) -> list[float]:
+def _extract_number_facts(numbers: list[float]) -> list[float]:
     sizes = [math.log10(1 + number) for number in numbers]
     first, second = numbers[:2] if len(numbers) > 1 else (1.0, 1.0)
     ratio = math.log10(max(first, second, 1e-9)) - math.log10(max(min(first, second), 1e-9))
