@@ -49,7 +49,9 @@ def policy(fallback: FallbackThreshold, *, samples: int = 0) -> FallbackPolicy:
 
 def selector(n: int) -> SelectorWriter:
     queries, rates = phrased(n, seed=1)
-    fitted = fit_selector(merge(outcomes(table(rates, repeats=4, seed=1, queries=queries))), baseline=PROMPTS[0], seed=0)
+    fitted = fit_selector(
+        merge(outcomes(table(rates, repeats=4, seed=1, queries=queries))), baseline=PROMPTS[0], seed=0
+    )
     assert fitted is not None
     return fitted
 

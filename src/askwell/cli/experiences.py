@@ -48,9 +48,8 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
 
 def summary_json(summary: OutcomeSummary) -> dict[str, object]:
     """Return the summary for `--json`."""
-    body = asdict(summary)
-    body["cells"], body["draws"] = body.pop("pairs"), body.pop("samples")
-    return body
+    keys = {"pairs": "cells", "samples": "draws"}  # the keys of `--json` are stable; the fields have clearer names
+    return {keys.get(name, name): value for name, value in asdict(summary).items()}
 
 
 def _judge(outcomes: PairOutcomes, seed: int) -> tuple[TrainingAdvice | None, str]:

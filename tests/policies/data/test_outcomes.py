@@ -35,7 +35,7 @@ def test_rows_add_up_by_normalised_query_and_failures_stay() -> None:
     ]
 
 
-def test_a_numbered_draw_counts_once_and_a_conflict_is_told() -> None:
+def test_a_numbered_sample_counts_once_and_a_conflict_is_counted() -> None:
     outcomes = merge(
         [
             row("a", sample_index=0),
@@ -58,7 +58,7 @@ def test_target_models_are_never_mixed() -> None:
         select_target(outcomes, "huge")
 
 
-def test_confidence_is_averaged_over_draws() -> None:
+def test_confidence_is_averaged_over_repeats() -> None:
     pair = merge([row("a", confidence=-1.0), row("a", confidence=-3.0), row("a")]).pairs[0]
     assert pair.confidence == -2.0
     assert pair.repeats == 3
@@ -95,7 +95,7 @@ def test_run_logs_give_rows_without_test_split_failed_calls_and_demonstrations()
         ],
         target="m",
     )
-    assert [(found.query, found.total, found.sample_index, found.target) for found in rows] == [("a", 0.0, 1, "m")]
+    assert [(row.query, row.total, row.sample_index, row.target) for row in rows] == [("a", 0.0, 1, "m")]
 
 
 @given(st.lists(st.text(min_size=1, max_size=6).filter(str.strip), min_size=4, max_size=30), st.integers(0, 5))
@@ -116,13 +116,13 @@ def test_overlap_between_given_splits_is_refused() -> None:
     assert set(check_splits({"train": merge([row("a")]), "dev": merge([row("b")])})) == {"train", "dev"}
 
 
-def test_only_and_without_part_the_cells_by_normalised_query() -> None:
+def test_queries_are_kept_and_dropped_by_normalised_text() -> None:
     outcomes = merge([row("How many?"), row("b"), row("b", prompt="q")])
     assert keep_queries(outcomes, ["HOW MANY"]).queries == ("How many?",)
     assert drop_queries(outcomes, ["HOW MANY"]).queries == ("b",)
 
 
-def test_experiences_keep_failures_and_know_the_advantage() -> None:
+def test_experiences_keep_failures_and_have_the_advantage() -> None:
     outcomes = merge([row("a", total=0.0), row("a", prompt="s", total=1.0), row("b", total=1.0)])
     found = build_experiences(outcomes, baseline="s")
     assert [(e.reward, e.advantage) for e in found] == [(0.0, -1.0), (1.0, 0.0), (1.0, None)]

@@ -66,7 +66,7 @@ def test_several_sources_merge_and_a_source_named_twice_is_refused(tmp_path: Pat
         ({"query": "a", "prompt": "p", "score": 1}, {"prompt": "scor"}, "did you mean 'score'"),
     ],
 )
-def test_what_can_not_be_read_is_told(
+def test_values_that_can_not_be_read_are_refused(
     tmp_path: Path, row: dict[str, object], columns: dict[str, str], message: str
 ) -> None:
     path = jsonl(tmp_path / "log.jsonl", row)

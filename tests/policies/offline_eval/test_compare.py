@@ -21,7 +21,7 @@ def rows(found: PolicyComparison) -> dict[str, PolicyRow]:
     return {row.name: row for row in found.rows}
 
 
-def test_all_ways_on_the_same_queries_and_each_gain_is_its_score_less_the_static_one() -> None:
+def test_all_policies_on_the_same_queries_and_each_gain_is_its_score_minus_the_baseline_score() -> None:
     queries, rates = phrased(120, seed=0)
     found = compare_policies(table(rates, repeats=4, seed=0, queries=queries), seed=0, scorers=("trees", "knn"))
     by_name = rows(found)
@@ -38,7 +38,7 @@ def test_all_ways_on_the_same_queries_and_each_gain_is_its_score_less_the_static
     assert found.headroom.gain.kind == "interval"
 
 
-def test_where_nothing_is_to_be_gained_the_default_claims_nothing_though_the_oracle_shines() -> None:
+def test_without_a_possible_gain_the_default_claims_none_though_the_oracle_is_high() -> None:
     rates = np.tile([0.6, 0.4, 0.1], (150, 1))
     found = compare_policies(
         table(rates, repeats=3, seed=101, queries=phrased(150, seed=1)[0]), seed=0, scorers=("knn",)
@@ -50,12 +50,12 @@ def test_where_nothing_is_to_be_gained_the_default_claims_nothing_though_the_ora
     assert not found.headroom.is_worthwhile
 
 
-def test_picks_without_an_outcome_count_as_the_static_prompt_and_queries_without_that_are_left_out() -> None:
+def test_selections_without_an_outcome_count_as_the_baseline() -> None:
     queries, rates = phrased(100, seed=2)
     whole = table(np.add(rates, [0.15, 0.0, 0.0]), repeats=2, seed=2, queries=queries)
     repeats = whole.repeats.copy()
     repeats[:20, 1] = 0  # nobody tried the puzzles' prompt on these
-    repeats[20:25, 0] = 0  # nor the sums' prompt, the best single one, on these
+    repeats[20:25, 0] = 0  # nor the sums' prompt, the baseline prompt, on these
     found = compare_policies(
         replace(whole, repeats=repeats, totals=whole.totals * (repeats > 0)), seed=0, scorers=("knn",)
     )

@@ -22,7 +22,7 @@ def no_interaction(n: int) -> np.ndarray:
     return np.array([[0.6, 0.5, 0.4]]) + ease
 
 
-def test_where_one_prompt_is_enough_the_naive_oracle_lies_and_the_corrected_one_does_not() -> None:
+def test_if_one_prompt_is_enough_only_the_naive_oracle_claims_a_gain() -> None:
     found = measure_headroom(table(no_interaction(600), repeats=4, seed=1), seed=0)
     assert found.method == "repeats"
     assert found.naive_oracle - found.baseline.estimate > 0.1
@@ -31,7 +31,7 @@ def test_where_one_prompt_is_enough_the_naive_oracle_lies_and_the_corrected_one_
     assert "one prompt is enough" in found.verdict or "Not yet shown" in found.verdict
 
 
-def test_where_queries_differ_the_gain_is_found_and_never_above_the_truth() -> None:
+def test_if_queries_differ_the_gain_is_measured_and_never_above_the_true_gain() -> None:
     _, rates = phrased(400, seed=3)
     found = measure_headroom(table(rates, repeats=5, seed=2), seed=0)
     truth = float((rates.max(axis=1) - rates[:, find_baseline(table(rates, repeats=5, seed=2))]).mean())
@@ -123,8 +123,8 @@ def test_expected_rates_beat_raw_rates_by_borrowing_between_prompts() -> None:
     assert estimate_noise(data) == pytest.approx((rates * (1 - rates)).mean(axis=0), abs=0.02)
 
 
-def test_prompts_that_were_drawn_once_do_not_spoil_what_repeats_say() -> None:
-    """With their draw put aside nothing is left of them: they can't be picked, nor disturb the others."""
+def test_prompts_without_repeats_do_not_disturb_the_measurement() -> None:
+    """With their only sample held out they can't be selected, nor disturb the others."""
     _, rates = phrased(400, seed=3)
     twice = table(rates, repeats=4, seed=2)
     rng = np.random.default_rng(11)
@@ -139,7 +139,7 @@ def test_prompts_that_were_drawn_once_do_not_spoil_what_repeats_say() -> None:
     assert beside.estimate == pytest.approx(alone.estimate, abs=0.03)
 
 
-def test_tables_are_laid_out_from_cells_and_know_what_is_missing() -> None:
+def test_tables_are_built_from_pairs_and_mark_missing_pairs() -> None:
     data = table(np.full((6, 3), 0.5), repeats=2, seed=0)
     rows = outcomes(data)[:-2]
     found = build_table(merge(rows))
@@ -150,7 +150,7 @@ def test_tables_are_laid_out_from_cells_and_know_what_is_missing() -> None:
         build_table(merge(rows), min_queries=7)
 
 
-def test_a_prompt_with_one_lucky_query_is_not_the_static_one() -> None:
+def test_a_prompt_with_one_lucky_query_is_not_the_baseline() -> None:
     repeats = np.ones((50, 2))
     repeats[1:, 1] = 0
     totals = np.column_stack([(np.arange(50) % 5 > 0).astype(float), repeats[:, 1]])

@@ -10,10 +10,10 @@ from tests.support.policy_worlds import PROMPTS, phrased, table
 
 
 def logged(n: int, seed: int, *, kept: int = 2) -> tuple[OutcomeTable, np.ndarray]:
-    """A log in which each query was tried with `kept` prompts at random, one draw each; and the true rates."""
+    """Return a log in which each query was tried with `kept` random prompts, one sample each, and the true rates."""
     queries, rates = phrased(n, seed=seed)
     whole = table(rates, repeats=1, seed=seed, queries=queries)
-    rng = np.random.default_rng(1_000 + seed)  # not the draws' own dice
+    rng = np.random.default_rng(1_000 + seed)  # not the seed of the samples
     shown = np.argsort(rng.random(rates.shape), axis=1) < kept
     return OutcomeTable(
         queries=queries, prompts=PROMPTS, totals=whole.totals * shown, repeats=whole.repeats * shown
@@ -21,7 +21,7 @@ def logged(n: int, seed: int, *, kept: int = 2) -> tuple[OutcomeTable, np.ndarra
 
 
 def fitting(queries: tuple[str, ...]) -> list[str]:
-    """A policy learnt elsewhere: the right prompt for each kind."""
+    """Return the prompts of a policy trained elsewhere: the right prompt for each kind."""
     return [PROMPTS[1] if query.startswith("Suppose") else PROMPTS[0] for query in queries]
 
 
@@ -48,8 +48,8 @@ def test_a_bad_model_is_corrected_by_the_log() -> None:
     assert found.ips.value == pytest.approx(0.1, abs=0.06)
 
 
-def test_the_direct_method_is_set_right_where_log_and_policy_agree() -> None:
-    """The model shrinks towards the average; the policy knows better, and a few logged answers to it say so."""
+def test_the_direct_method_is_corrected_on_matched_queries() -> None:
+    """The model shrinks towards the average; a few logged answers to the policy's prompts correct it."""
     covered, misses = 0, 0.0
     for seed in range(12):
         data, _ = logged(60, seed)
@@ -60,7 +60,7 @@ def test_the_direct_method_is_set_right_where_log_and_policy_agree() -> None:
     assert abs(misses) < 0.05
 
 
-def test_where_every_logged_answer_is_right_intervals_stay_open_below_and_reach_the_top() -> None:
+def test_if_every_logged_answer_is_right_intervals_have_a_width_and_reach_1() -> None:
     queries, rates = phrased(60, seed=1)
     shown = np.argsort(np.random.default_rng(0).random(rates.shape), axis=1) < 2
     right = np.array([[prompt == best for prompt in PROMPTS] for best in fitting(queries)]) * shown
@@ -75,7 +75,7 @@ def test_where_every_logged_answer_is_right_intervals_stay_open_below_and_reach_
         assert 0.85 < one.low < 0.96
 
 
-def test_without_a_logged_answer_to_the_policys_prompts_nothing_is_known() -> None:
+def test_without_a_logged_answer_to_the_policys_prompts_the_interval_is_0_to_1() -> None:
     data, _ = logged(60, seed=1)
     repeats = data.repeats.copy()
     repeats[:, 2] = 0
@@ -107,7 +107,7 @@ def test_given_propensities_undo_a_log_that_preferred_what_works() -> None:
     assert given.ips.low < truth < given.ips.high
 
 
-def test_where_log_and_policy_hardly_agree_only_the_model_speaks() -> None:
+def test_with_few_matched_queries_there_is_no_ips() -> None:
     data, _ = logged(60, seed=1)
     repeats = data.repeats.copy()
     repeats[5:, 2] = 0
@@ -121,7 +121,7 @@ def test_prompts_that_were_never_logged_can_not_be_estimated() -> None:
     data, _ = logged(30, seed=1)
     with pytest.raises(DataError, match="not among the 3 logged ones"):
         estimate_off_policy(data, ["Sing."] * 30, seed=0)
-    with pytest.raises(DataError, match="expected one each"):
+    with pytest.raises(DataError, match="expected one per query"):
         estimate_off_policy(data, [PROMPTS[0]], seed=0)
     with pytest.raises(DataError, match="propensity"):
         estimate_off_policy(data, [PROMPTS[0]] * 30, seed=0, propensities=np.zeros((30, 3)), scorer="knn")

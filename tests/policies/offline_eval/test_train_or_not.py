@@ -9,13 +9,13 @@ from askwell.policies.offline_eval.train_or_not import advise_training, cross_va
 from tests.support.policy_worlds import phrased, table
 
 
-def single_draws(seed: int = 0) -> OutcomeTable:
+def without_repeats(seed: int = 0) -> OutcomeTable:
     queries, rates = phrased(100, seed=seed)
     return table(rates, repeats=1, seed=seed, queries=queries)
 
 
-def test_without_repeats_a_choosers_gain_on_unseen_queries_settles_it() -> None:
-    found = advise_training(single_draws(), seed=0)
+def test_without_repeats_a_selectors_gain_on_unseen_queries_decides() -> None:
+    found = advise_training(without_repeats(), seed=0)
     assert found.headroom.gain.kind == "bounds"
     assert found.headroom.verdict.startswith("Undecided")
     assert found.is_worthwhile
@@ -24,7 +24,7 @@ def test_without_repeats_a_choosers_gain_on_unseen_queries_settles_it() -> None:
     assert found.verdict.startswith("Yes")
 
 
-def test_where_nothing_can_be_read_off_a_query_one_prompt_stays() -> None:
+def test_if_the_query_predicts_nothing_one_prompt_is_enough() -> None:
     queries, _ = phrased(80, seed=1)
     rates = np.full((80, 3), 0.5) + np.array([[0.1, 0.0, -0.1]])
     claims = [
@@ -35,15 +35,15 @@ def test_where_nothing_can_be_read_off_a_query_one_prompt_stays() -> None:
     assert advise_training(table(rates, repeats=1, seed=0, queries=queries), seed=0).verdict.startswith("Not shown")
 
 
-def test_with_repeats_headroom_itself_answers() -> None:
+def test_with_repeats_headroom_itself_decides() -> None:
     queries, rates = phrased(120, seed=2)
     found = advise_training(table(rates, repeats=4, seed=2, queries=queries), seed=0)
     assert found.selector_gain is None
     assert (found.is_worthwhile, found.verdict) == (True, found.headroom.verdict)
 
 
-def test_the_chooser_never_sees_the_query_it_is_scored_on() -> None:
-    """Outcomes that a lookup would know by heart, and nobody else can: no gain."""
+def test_the_selector_never_sees_the_query_it_is_scored_on() -> None:
+    """Outcomes that only a lookup of the query could predict: no gain."""
     rng = np.random.default_rng(0)
     totals = rng.integers(0, 2, size=(200, 4)).astype(float)
     alone = OutcomeTable(
@@ -56,7 +56,7 @@ def test_the_chooser_never_sees_the_query_it_is_scored_on() -> None:
 
 
 def test_prompts_tried_on_few_queries_are_left_out_of_the_measurement() -> None:
-    whole = single_draws()
+    whole = without_repeats()
     repeats = whole.repeats.copy()
     repeats[:90, 2] = 0
     sparse = OutcomeTable(

@@ -29,12 +29,12 @@ NAMES = ("multitask", "trees", "knn")
 QUERIES, RATES = phrased(160, seed=0)
 TRAIN = table(RATES[:120], repeats=3, seed=1, queries=QUERIES[:120])
 TEST, TRUTH = QUERIES[120:], RATES[120:]
-STATIC = find_baseline(TRAIN)
+BASELINE = find_baseline(TRAIN)
 
 
 def gain(picks: list[int]) -> float:
     rows = np.arange(len(TRUTH))
-    return float((TRUTH[rows, picks] - TRUTH[:, STATIC]).mean())
+    return float((TRUTH[rows, picks] - TRUTH[:, BASELINE]).mean())
 
 
 def test_every_scorer_is_tested_here() -> None:
@@ -44,12 +44,12 @@ def test_every_scorer_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_scorer_learns_who_needs_what_and_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
-    best = float((TRUTH.max(axis=1) - TRUTH[:, STATIC]).mean())
+def test_a_scorer_learns_which_prompt_suits_which_query_and_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
+    best = float((TRUTH.max(axis=1) - TRUTH[:, BASELINE]).mean())
     policy = fit_selection(TRAIN, dev=table(TRUTH, repeats=3, seed=3, queries=TEST), scorer=name, seed=0)
-    assert policy.baseline == STATIC
+    assert policy.baseline == BASELINE
     found = policy.advantages(TEST)
-    assert np.all(found[:, STATIC] == 0.0)
+    assert np.all(found[:, BASELINE] == 0.0)
     assert gain(found.argmax(axis=1).tolist()) > 0.8 * best
     policy.save(tmp_path / "policy")
     again = load_selection(tmp_path / "policy")
@@ -69,7 +69,7 @@ def test_the_default_serves_prompts_in_order_and_the_same_twice() -> None:
     assert fit_selection(TRAIN, seed=0).select_columns(TEST) == policy.select_columns(TEST)
 
 
-def test_with_nothing_to_gain_the_guard_keeps_the_static_prompt_or_next_to_it() -> None:
+def test_without_a_possible_gain_the_fallback_keeps_the_baseline_prompt_nearly_always() -> None:
     """The others are worse by 20 and 60 points for every query: a policy that switched at will would lose that."""
     rates = np.array([0.7, 0.5, 0.1])
     losses: list[float] = []
@@ -80,7 +80,7 @@ def test_with_nothing_to_gain_the_guard_keeps_the_static_prompt_or_next_to_it() 
     assert max(losses) < 0.01
 
 
-def test_too_little_data_gives_the_static_prompt() -> None:
+def test_too_little_data_gives_the_baseline_prompt() -> None:
     policy = fit_selection(TRAIN.select_rows(range(10)), seed=0)
     assert policy.scorer is None
     assert math.isinf(policy.fallback.margin)
@@ -93,21 +93,21 @@ def test_pairs_never_tried_are_no_obstacle() -> None:
     sparse = OutcomeTable(
         queries=TRAIN.queries, prompts=TRAIN.prompts, totals=TRAIN.totals * (repeats > 0), repeats=repeats
     )
-    assert gain(fit_selection(sparse, seed=0, baseline=STATIC).select_columns(TEST)) > 0.1
+    assert gain(fit_selection(sparse, seed=0, baseline=BASELINE).select_columns(TEST)) > 0.1
 
 
 def test_the_margin_is_tuned_on_what_was_tried() -> None:
     data = table(RATES, repeats=50, seed=9, queries=QUERIES)
-    truth = RATES - RATES[:, STATIC : STATIC + 1]
-    threshold = tune_on_table([truth], data, baseline=STATIC)
+    truth = RATES - RATES[:, BASELINE : BASELINE + 1]
+    threshold = tune_on_table([truth], data, baseline=BASELINE)
     assert threshold.gain == pytest.approx(float(truth.max(axis=1).mean()), abs=0.02)
     lies = -truth
-    lies[:, STATIC] = 0.0
-    assert math.isinf(tune_on_table([lies], data, baseline=STATIC).margin)
+    lies[:, BASELINE] = 0.0
+    assert math.isinf(tune_on_table([lies], data, baseline=BASELINE).margin)
 
 
-def test_a_gain_that_may_be_luck_is_not_enough() -> None:
-    """In a world where all prompts are equal, picks by noise seldom pass: the best of many margins is flattered."""
+def test_a_gain_that_may_be_noise_is_not_enough() -> None:
+    """If all prompts are equal, selections by noise seldom pass, though the best of many margins is optimistic."""
     rng = np.random.default_rng(4)
     passed = 0
     for seed in range(60):
@@ -117,13 +117,13 @@ def test_a_gain_that_may_be_luck_is_not_enough() -> None:
     assert passed <= 8
 
 
-def test_choose_keeps_static_up_to_the_margin() -> None:
+def test_the_baseline_is_selected_up_to_the_margin() -> None:
     advantages = np.array([[0.0, 0.05, -1.0], [0.0, 0.2, 0.3], [0.0, -0.2, -0.1]])
     assert select_above_margin(advantages, baseline=0, margin=0.1).tolist() == [0, 2, 0]
 
 
 def test_out_of_fold_predictions_never_saw_their_query() -> None:
-    """A scorer that looks its training queries up finds none of those that it is asked for."""
+    """A scorer that looks up its training queries finds none of the queries that it predicts."""
 
     class Lookup:
         def __init__(self, known: tuple[str, ...]) -> None:
@@ -141,11 +141,11 @@ def test_out_of_fold_predictions_never_saw_their_query() -> None:
 
 
 def test_the_defaults_cross_fit_never_saw_the_outcomes_of_its_query() -> None:
-    (found,) = cross_fit_multitask(TRAIN, baseline=STATIC, seed=0, rounds=1)
+    (found,) = cross_fit_multitask(TRAIN, baseline=BASELINE, seed=0, rounds=1)
     totals = TRAIN.totals.copy()
     totals[7] = TRAIN.repeats[7] - totals[7]
     turned = OutcomeTable(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=totals, repeats=TRAIN.repeats)
-    (again,) = cross_fit_multitask(turned, baseline=STATIC, seed=0, rounds=1)
+    (again,) = cross_fit_multitask(turned, baseline=BASELINE, seed=0, rounds=1)
     assert np.array_equal(found[7], again[7])
     assert not np.array_equal(found, again)
 

@@ -57,14 +57,14 @@ def summarize(outcomes: PairOutcomes) -> OutcomeSummary:
         repeated=sum(pair.repeats > 1 for pair in outcomes.pairs) / n,
         success=math.fsum(pair.mean for pair in outcomes.pairs) / n,
         failures=sum(pair.total == 0 for pair in outcomes.pairs),
-        balance=_evenness(list(Counter(pair.prompt for pair in outcomes.pairs).values())),
+        balance=_compute_evenness(list(Counter(pair.prompt for pair in outcomes.pairs).values())),
         copies=outcomes.copies,
         conflicts=outcomes.conflicts,
     )
-    return replace(summary, warnings=tuple(_warnings(summary)))
+    return replace(summary, warnings=tuple(_find_warnings(summary)))
 
 
-def _warnings(summary: OutcomeSummary) -> Iterator[str]:
+def _find_warnings(summary: OutcomeSummary) -> Iterator[str]:
     if not summary.failures:
         yield "the data contain no failure: a policy can't learn what doesn't work; log failed attempts too"
     if summary.prompts == 1:
@@ -77,7 +77,7 @@ def _warnings(summary: OutcomeSummary) -> Iterator[str]:
         yield f"outcomes of {len(summary.targets)} target models: name one"
 
 
-def _evenness(counts: Sequence[int]) -> float:
+def _compute_evenness(counts: Sequence[int]) -> float:
     if len(counts) < 2:
         return 1.0
     total = sum(counts)

@@ -1,1 +1,1 @@
-"""What logged outcomes say without a paid call: headroom, off-policy estimates, comparisons."""
+"""Evaluate policies on logged outcomes, without a paid call: headroom, off-policy estimates, comparisons."""

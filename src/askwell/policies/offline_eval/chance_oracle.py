@@ -1,7 +1,7 @@
-"""What the naive oracle would reach by luck alone: a world with hard queries and good prompts, and no interaction.
+"""The chance oracle: the naive oracle's score if query and prompt did not interact (a null model).
 
-The Rasch model: P(right) = sigmoid(ability of the prompt + ease of the query), ease normal. Its two effects are fitted
-to the data by moments; draws are then simulated, and the best observed rate of each query is averaged.
+The null model is the Rasch model: P(right) = sigmoid(ability of the prompt + ease of the query), with normal ease. Both
+effects are fitted to the data by moments. Then samples are simulated, and each query's best observed rate is averaged.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.table import OutcomeTable
 
 SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
-"""Standard deviations of query ease that are tried, in logits."""
+"""Standard deviations of query ease that are tried, in logits; `_fit_spread` interpolates between them."""
 
 NODES = 41
+"""Quadrature points; they must resolve a sigmoid under the widest spread."""
 
 
 def simulate_chance_oracle(table: OutcomeTable, *, seed: int, simulations: int = 50) -> float:
-    """Mean best observed rate per query, were there no interaction between query and prompt.
+    """Simulate the mean best observed rate per query without interaction between query and prompt.
 
-    Exchangeable queries are simulated with the table's own numbers of draws. Needs a table without missing pairs.
+    Queries are exchangeable, with the table's own repeats. Needs a table without missing pairs.
     """
     means = np.clip(table.prompt_means(), 1e-3, 1 - 1e-3)
-    spread = _spread(table, means)
-    ability = _abilities(means, spread)
+    spread = _fit_spread(table, means)
+    ability = _fit_abilities(means, spread)
     rng = np.random.default_rng(seed)
     repeats = table.repeats.astype(np.int64)
     best = 0.0
@@ -33,26 +34,26 @@ def simulate_chance_oracle(table: OutcomeTable, *, seed: int, simulations: int =
     return best
 
 
-def _spread(table: OutcomeTable, means: Floats) -> float:
-    """The spread whose covariance between prompts is the observed one (free of noise: draws are independent)."""
+def _fit_spread(table: OutcomeTable, means: Floats) -> float:
+    """Return the spread that predicts the observed covariance between prompts, in which independent noise drops out."""
     centred = table.rates() - means
     covariance = centred.T @ centred / max(len(centred) - 1, 1)
     off = ~np.eye(len(means), dtype=bool)
     observed = float(covariance[off].mean())
-    ease, weights = _nodes()
+    ease, weights = _quadrature()
 
-    def predicted(spread: float) -> float:
-        chances = _sigmoid(_abilities(means, spread)[None, :] + spread * ease[:, None])
+    def predict(spread: float) -> float:
+        chances = _sigmoid(_fit_abilities(means, spread)[None, :] + spread * ease[:, None])
         deviations = chances - means
         return float(np.einsum("kp,kq,k->pq", deviations, deviations, weights)[off].mean())
 
-    found = [predicted(spread) for spread in SPREADS]
-    return float(np.interp(observed, np.maximum.accumulate(found), SPREADS))
+    covariances = [predict(spread) for spread in SPREADS]
+    return float(np.interp(observed, np.maximum.accumulate(covariances), SPREADS))
 
 
-def _abilities(means: Floats, spread: float) -> Floats:
-    """The ability in logits that gives each prompt its observed mean, by bisection."""
-    ease, weights = _nodes()
+def _fit_abilities(means: Floats, spread: float) -> Floats:
+    """Find by bisection the ability in logits that gives each prompt its observed mean."""
+    ease, weights = _quadrature()
     low, high = np.full_like(means, -60.0), np.full_like(means, 60.0)
     for _ in range(60):
         middle = (low + high) / 2
@@ -61,8 +62,8 @@ def _abilities(means: Floats, spread: float) -> Floats:
     return (low + high) / 2
 
 
-def _nodes() -> tuple[Floats, Floats]:
-    """Points and weights for expectations under the standard normal (Gauss-Hermite)."""
+def _quadrature() -> tuple[Floats, Floats]:
+    """Return points and weights for expectations under the standard normal (Gauss-Hermite)."""
     points, weights = np.polynomial.hermite_e.hermegauss(NODES)
     return points, weights / weights.sum()
 

@@ -1,12 +1,12 @@
-"""Every way to send prompts on the same logged outcomes: one table, cross-validated over queries, no call paid.
+"""Compare prompt policies on the same logged outcomes, cross-validated over queries, without a paid call.
 
-    found = compare(table, seed=0)
-    found.rows            # static, random, oracle, each scorer, the guarded default
-    found.headroom        # what is to be had once luck is taken out
+    comparison = compare_policies(table, seed=0)
+    comparison.rows            # baseline, random, oracle, each scorer, the default with its fallback threshold
+    comparison.headroom        # the possible gain, without sampling noise
 
-For each fold the static prompt, the scorer and (for the guarded default) the margin are chosen on the other folds'
-queries alone. A pick that the log has no outcome of counts as the static prompt; a query on which that was never tried
-is left out of all rows, so that every row is about the same queries.
+For each fold the baseline prompt, the scorer and (for the default) the margin are chosen on the other folds' queries
+alone. A selected prompt without a logged outcome counts as the baseline prompt. A query on which the baseline prompt
+was never tried is left out of all rows, so that all rows are on the same queries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from askwell.policies.selection.registry import get_fit
 from askwell.policies.selection.selection import DEFAULT_SCORER, MIN_QUERIES, fit_selection
 
 SCORERS = ("multitask", "trees", "knn")
-"""Scorers that are compared unless others are named."""
+"""Scorers that are compared by default."""
 
 BASELINE = "baseline prompt"
 RANDOM = "random prompt"
@@ -34,18 +34,18 @@ ORACLE = "naive oracle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """One way to send prompts, scored on queries that it was not learnt from; scores are 0..1."""
+    """One policy, scored on queries on which it was not fitted; scores are 0..1."""
 
     name: str
     score: Interval
     gain: Interval | None
-    """Over the static prompt, paired by query; None for the static prompt and for the oracle, whose gain is luck."""
+    """Gain over the baseline prompt, paired by query; None for this prompt itself and for the oracle (mostly noise)."""
     switch_rate: float | None = None
-    """Share of the queries that get another prompt than the static one; None where that has no meaning."""
+    """Share of the queries that get another prompt than the baseline prompt; None if that has no meaning."""
     unlogged: int = 0
-    """Picks that the log has no outcome of, counted as the static prompt."""
+    """Selected prompts without a logged outcome, counted as the baseline prompt."""
     is_deployed: bool = False
-    """Whether this is what `askwell train` deploys where nothing can be labelled: the guarded default."""
+    """Whether `askwell train` deploys this policy if it has no target to label on: the default, with its fallback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,12 @@ class PolicyComparison:
     queries: int
     prompts: int
     left_out: int
-    """Queries on which the static prompt of their fold was never tried."""
+    """Queries on which the baseline prompt of their fold was never tried."""
     folds: int
 
     @property
     def deployed(self) -> PolicyRow:
-        """The guarded default."""
+        """Return the row of the default policy."""
         return next(row for row in self.rows if row.is_deployed)
 
 
@@ -77,28 +77,28 @@ def compare_policies(
 ) -> PolicyComparison:
     """Score all baselines and scorers by cross-validation over the table's queries.
 
-    `show` is told the name of what is fitted next. Raises `DataError` for fewer than `MIN_QUERIES` queries or no two
-    prompts that were tried on the same one, `ConfigError` for an unknown scorer.
+    `show` is called with the name of the policy that is fitted next. Raises `DataError` for fewer than `MIN_QUERIES`
+    queries, or if no two prompts were tried on the same query; `ConfigError` for an unknown scorer.
     """
     if len(table.queries) < MIN_QUERIES:
         raise DataError(
             f"{len(table.queries)} queries were logged; a comparison on unseen queries needs {MIN_QUERIES} or more"
         )
-    room = measure_headroom(table, seed=seed, level=level)
-    ways: dict[str, _Picks] = {name: _scored_by(name, seed) for name in scorers}
-    ways[f"{DEFAULT_SCORER}, guarded"] = lambda learnt, baseline, queries: np.array(
-        fit_selection(learnt, seed=seed, baseline=baseline).select_columns(queries)
+    headroom = measure_headroom(table, seed=seed, level=level)
+    selectors: dict[str, _Select] = {name: _select_by(name, seed) for name in scorers}
+    selectors[f"{DEFAULT_SCORER}, guarded"] = lambda training, baseline, queries: np.array(
+        fit_selection(training, seed=seed, baseline=baseline).select_columns(queries)
     )
-    held_out = _held_out(table, folds, seed)
+    held_out = _hold_out(table, folds, seed)
     rows: list[PolicyRow] = []
-    for name, picks in ways.items():
+    for name, select in selectors.items():
         show(name)
-        rows.append(_row(name, table, held_out, picks, level))
-    baselines = _baselines(table, held_out, level)
-    kept = held_out.known
+        rows.append(_score(name, table, held_out, select, level))
+    baselines = _score_baselines(table, held_out, level)
+    kept = held_out.counted
     return PolicyComparison(
         rows=(*baselines, *rows[:-1], replace(rows[-1], is_deployed=True)),
-        headroom=room,
+        headroom=headroom,
         queries=int(kept.sum()),
         prompts=len(table.prompts),
         left_out=int((~kept).sum()),
@@ -106,66 +106,66 @@ def compare_policies(
     )
 
 
-_Picks = Callable[[OutcomeTable, int, Sequence[str]], Ints]
-"""(what may be learnt from, its static prompt, unseen queries) -> a column for each of these."""
+_Select = Callable[[OutcomeTable, int, Sequence[str]], Ints]
+"""(training table, its baseline column, unseen queries) -> the selected column for each of these queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _HeldOut:
-    """The folds, and each query's static prompt: the one chosen without it."""
+    """The folds, and each query's baseline prompt, which was chosen without the query."""
 
     parts: tuple[tuple[Ints, Ints], ...]
     baseline: Ints
-    known: Bools
-    """Whether the static prompt was tried on the query."""
+    counted: Bools
+    """Whether the baseline prompt was tried on the query."""
 
 
-def _held_out(table: OutcomeTable, folds: int, seed: int) -> _HeldOut:
+def _hold_out(table: OutcomeTable, folds: int, seed: int) -> _HeldOut:
     parts = tuple(split_folds(len(table.queries), folds=folds, seed=seed))
     baseline = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in parts:
         baseline[outside] = find_baseline(table.select_rows(inside))
-    known: Bools = table.tried[np.arange(len(baseline)), baseline]
-    if int(known.sum()) < 2:
-        raise DataError("the best static prompt was tried on fewer than two queries; log it on more of them")
-    return _HeldOut(parts=parts, baseline=baseline, known=known)
+    counted: Bools = table.tried[np.arange(len(baseline)), baseline]
+    if int(counted.sum()) < 2:
+        raise DataError("the baseline prompt was tried on fewer than two queries; log it on more of them")
+    return _HeldOut(parts=parts, baseline=baseline, counted=counted)
 
 
-def _scored_by(name: str, seed: int) -> _Picks:
+def _select_by(name: str, seed: int) -> _Select:
     fit = get_fit(name)
 
-    def picks(learnt: OutcomeTable, baseline: int, queries: Sequence[str]) -> Ints:
+    def select(training: OutcomeTable, baseline: int, queries: Sequence[str]) -> Ints:
         return select_above_margin(
-            fit(learnt, baseline=baseline, seed=seed).advantages(queries), baseline=baseline, margin=0.0
+            fit(training, baseline=baseline, seed=seed).advantages(queries), baseline=baseline, margin=0.0
         )
 
-    return picks
+    return select
 
 
-def _row(name: str, table: OutcomeTable, held_out: _HeldOut, picks: _Picks, level: float) -> PolicyRow:
-    chosen = np.zeros(len(table.queries), dtype=np.int64)
+def _score(name: str, table: OutcomeTable, held_out: _HeldOut, select: _Select, level: float) -> PolicyRow:
+    selected = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in held_out.parts:
         baseline = int(held_out.baseline[outside[0]])
-        chosen[outside] = picks(table.select_rows(inside), baseline, table.select_rows(outside).queries)
-    at, known = np.arange(len(chosen)), held_out.known
-    logged = table.tried[at, chosen]
-    sent = np.where(logged, chosen, held_out.baseline)
+        selected[outside] = select(table.select_rows(inside), baseline, table.select_rows(outside).queries)
+    rows, counted = np.arange(len(selected)), held_out.counted
+    logged = table.tried[rows, selected]
+    sent = np.where(logged, selected, held_out.baseline)
     rates = np.nan_to_num(table.rates())
-    ours, theirs = _floats(rates[at, sent][known]), _floats(rates[at, held_out.baseline][known])
+    ours, theirs = _floats(rates[rows, sent][counted]), _floats(rates[rows, held_out.baseline][counted])
     return PolicyRow(
         name=name,
         score=mean_interval(ours, level=level),
         gain=paired_difference(ours, theirs, level=level),
-        switch_rate=float((chosen != held_out.baseline)[known].mean()),
-        unlogged=int((~logged & known).sum()),
+        switch_rate=float((selected != held_out.baseline)[counted].mean()),
+        unlogged=int((~logged & counted).sum()),
     )
 
 
-def _baselines(table: OutcomeTable, held_out: _HeldOut, level: float) -> list[PolicyRow]:
-    """The static prompt, a prompt at random, and the best observed one: over each query's logged prompts."""
-    known = held_out.known
-    rates, tried = np.nan_to_num(table.rates())[known], table.tried[known]
-    baseline = _floats(rates[np.arange(len(rates)), held_out.baseline[known]])
+def _score_baselines(table: OutcomeTable, held_out: _HeldOut, level: float) -> list[PolicyRow]:
+    """Score the baseline prompt, a random prompt and the best observed prompt, over each query's logged prompts."""
+    counted = held_out.counted
+    rates, tried = np.nan_to_num(table.rates())[counted], table.tried[counted]
+    baseline = _floats(rates[np.arange(len(rates)), held_out.baseline[counted]])
     random = _floats(np.where(tried, rates, 0.0).sum(axis=1) / tried.sum(axis=1))
     oracle = _floats(np.where(tried, rates, 0.0).max(axis=1))
     return [

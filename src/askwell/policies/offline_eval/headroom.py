@@ -1,10 +1,10 @@
-"""How much a perfect choice of prompt for each query could add to the best single prompt: measured before training.
+"""Headroom: how much a perfect choice of prompt for each query could add to the baseline prompt, before any training.
 
-The naive oracle (best observed prompt per query) is mostly sampling luck: the best of six coin flips is usually heads.
-With repeated draws the luck is taken out by *cross-fitting*: for every query one draw of each prompt is put aside, a
-prompt is picked from the rest by its shrunken rate, and the pick is scored on the draw put aside. That is unbiased for
-what a chooser who had seen this query's other draws would get, so it bounds what a policy that has never seen the query
-can hope for. Without repeats only bounds under a model exist, and `method` says so.
+The score of the naive oracle (best observed prompt per query) is mostly sampling noise: the best of six coin flips is
+usually heads. With repeats the noise is removed by *cross-fitting*. For every query one sample of each prompt is held
+out, a prompt is selected by its shrunken rate on the other samples, and it is scored on the held-out sample. That is an
+unbiased estimate for a selector that has seen the query's other samples, and so an upper bound for a policy that has
+not seen the query. Without repeats there are only bounds under a model; `method` is then "model".
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from askwell.policies.offline_eval.variance_components import VarianceShares, es
 Method = Literal["repeats", "model"]
 
 MIN_REPEATED_QUERIES = 20
-"""Fewer queries with repeats than this, and the bounds under a model are given instead."""
+"""With fewer queries with repeats, the bounds under a model are returned instead."""
 
 MIN_GAIN = 0.01
-"""Gain below which a query-level policy isn't worth its upkeep: one point."""
+"""Least gain for which a query-level policy is worth its maintenance: one point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """Noise-corrected gain of a per-query choice over the static prompt, 0..1."""
+    """Noise-corrected gain of per-query selection over the baseline prompt, 0..1."""
 
     estimate: float
     low: float
     high: float
     n: int
-    """Queries behind it."""
+    """Queries on which it was measured."""
     prompts: int
-    """Prompts that could be chosen: with repeats, those drawn twice or more on at least half of the queries."""
+    """Prompts that could be selected; with `repeats`, those with two samples or more on half of the queries."""
     kind: Literal["interval", "bounds"]
-    """`bounds`: from "all of it is luck" to "none is", with an estimate under a model; not a confidence interval."""
+    """`bounds`: from "all of it is noise" to "none is", with an estimate under a model; not a confidence interval."""
 
     def __str__(self) -> str:
         return f"{100 * self.estimate:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
@@ -50,41 +50,42 @@ class Gain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headroom:
-    """What choosing a prompt for each query can bring over the best single prompt; scores are 0..1."""
+    """The possible gain of per-query selection over the baseline prompt; scores are 0..1."""
 
     queries: int
     prompts: int
     baseline_prompt: str
     baseline: Interval
     naive_oracle: float
-    """Mean over queries of the best observed rate. Flattered by luck; for comparison only."""
+    """Mean over queries of the best observed rate. Inflated by sampling noise; for comparison only."""
     method: Method
     gain: Gain
     corrected_oracle: float
-    """Score of the cross-fitted pick (`repeats`), or static + the estimate under the model (`model`)."""
+    """Baseline score + estimated gain: cross-fitted (`repeats`), or under the model (`model`)."""
     shares: VarianceShares
     is_worthwhile: bool
     verdict: str
-    """One sentence: is a query-level policy worth training here?"""
+    """One sentence: whether a query-level policy is worth training on these data."""
 
 
 def measure_headroom(table: OutcomeTable, *, seed: int, rounds: int = 60, level: float = 0.95) -> Headroom:
-    """Measure headroom; `rounds` is how often draws are put aside at random. Raises `DataError` for no complete query.
+    """Measure headroom; `rounds` is about how often samples are held out at random.
 
-    Queries on which a prompt of the table was never tried are left out: a maximum over fewer is another question.
+    Queries on which a prompt of the table was never tried are left out: a maximum over fewer prompts is not comparable.
+    Raises `DataError` if no query was tried with all prompts.
     """
     full = table.select_rows(np.flatnonzero(table.tried.all(axis=1)))
     if not full.queries or len(full.prompts) < 2:
         raise DataError(
             f"{len(full.queries)} queries were tried with all of {len(full.prompts)} prompts: headroom needs at least "
-            "one query and two prompts; leave out prompts that were tried on few queries (table_of(min_queries=))"
+            "one query and two prompts; leave out prompts that were tried on few queries (build_table(min_queries=))"
         )
     best, rates = find_baseline(full), full.rates()
     baseline = mean_interval(rates[:, best].tolist(), level=level)
-    measured = _repeated(full)
+    measured = _select_repeated(full)
     enough = len(measured.queries) >= MIN_REPEATED_QUERIES and len(measured.prompts) >= 2
     method: Method = "repeats" if enough else "model"
-    gain = _cross_fitted(measured, seed, rounds, level) if enough else _bounds(full, best, seed)
+    gain = _cross_fit(measured, seed, rounds, level) if enough else _compute_bounds(full, best, seed)
     worth = gain.low > 0.0 and gain.estimate >= MIN_GAIN
     return Headroom(
         queries=len(full.queries),
@@ -97,79 +98,82 @@ def measure_headroom(table: OutcomeTable, *, seed: int, rounds: int = 60, level:
         corrected_oracle=baseline.estimate + gain.estimate,
         shares=estimate_variance_shares(full),
         is_worthwhile=worth,
-        verdict=_verdict(gain, worth=worth),
+        verdict=_format_verdict(gain, worth=worth),
     )
 
 
-def _repeated(table: OutcomeTable) -> OutcomeTable:
-    """The queries with two draws or more of at least two prompts, and the prompts that have them on half of those."""
+def _select_repeated(table: OutcomeTable) -> OutcomeTable:
+    """Keep the queries with repeats of two prompts or more, and the prompts with repeats on at least half of these."""
     repeated = table.repeats >= 2
     rows = np.flatnonzero(repeated.sum(axis=1) >= 2)
     columns = np.flatnonzero(repeated[rows].mean(axis=0) >= 0.5) if rows.size else rows
     part = table.select_rows(rows)
     return OutcomeTable(
         queries=part.queries,
-        prompts=tuple(table.prompts[place] for place in columns),
+        prompts=tuple(table.prompts[column] for column in columns),
         totals=part.totals[:, columns],
         repeats=part.repeats[:, columns],
     )
 
 
-def _cross_fitted(table: OutcomeTable, seed: int, rounds: int, level: float) -> Gain:
-    """Gain of the cross-fitted pick over the static prompt on the draws put aside, paired by query.
+def _cross_fit(table: OutcomeTable, seed: int, rounds: int, level: float) -> Gain:
+    """Measure the gain of cross-fitted selection over the baseline prompt on held-out samples, paired by query.
 
-    Where a query has a single draw of a prompt, nothing is left of it once that is put aside: it can't be picked there.
+    A prompt with a single sample on a query has none left once it is held out, so it can't be selected there.
     """
     rng = np.random.default_rng(seed)
     rows = np.arange(len(table.queries))
-    picked, fixed = np.zeros(len(rows)), np.zeros(len(rows))
-    deals = int(np.median(table.repeats[table.repeats >= 2]))
-    passes = max(1, round(rounds / deals))
-    for aside in (aside for _ in range(passes) for aside in _dealt(table, deals, rng)):
+    selected, fixed = np.zeros(len(rows)), np.zeros(len(rows))
+    samples = int(np.median(table.repeats[table.repeats >= 2]))
+    passes = max(1, round(rounds / samples))
+    for held_out in (scores for _ in range(passes) for scores in _hold_out(table, samples, rng)):
         rest = OutcomeTable(
-            queries=table.queries, prompts=table.prompts, totals=table.totals - aside, repeats=table.repeats - 1
+            queries=table.queries, prompts=table.prompts, totals=table.totals - held_out, repeats=table.repeats - 1
         )
-        seen = rest.repeats > 0
         baseline = find_baseline(rest)
-        pick = np.where(seen, predict_rates(rest), -np.inf).argmax(axis=1)
-        picked += aside[rows, pick] / (passes * deals)
-        fixed += aside[rows, baseline] / (passes * deals)
-    found = paired_difference(picked.tolist(), fixed.tolist(), method="t", level=level)
+        columns = np.where(rest.tried, predict_rates(rest), -np.inf).argmax(axis=1)
+        selected += held_out[rows, columns] / (passes * samples)
+        fixed += held_out[rows, baseline] / (passes * samples)
+    difference = paired_difference(selected.tolist(), fixed.tolist(), method="t", level=level)
     return Gain(
-        estimate=found.estimate, low=found.low, high=found.high, n=found.n, prompts=len(table.prompts), kind="interval"
+        estimate=difference.estimate,
+        low=difference.low,
+        high=difference.high,
+        n=difference.n,
+        prompts=len(table.prompts),
+        kind="interval",
     )
 
 
-def _dealt(table: OutcomeTable, deals: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Put every cell's draws in a random order and deal them out one by one, round and round.
+def _hold_out(table: OutcomeTable, samples: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Shuffle each pair's samples, and yield the scores of one sample per pair, `samples` times, cyclically.
 
-    Dealing without replacement makes the scores of a fixed prompt add up to its rate, so that little chance is added to
-    what the draws themselves hold. A cell with a fractional score is dealt its mean.
+    Sampling without replacement makes the scores of a fixed prompt add up to its rate, so that it adds little noise to
+    that of the samples themselves. A pair with a fractional total yields its mean.
     """
     most = int(table.repeats.max())
-    places = np.arange(most)
     keys = rng.random((*table.repeats.shape, most))
-    keys[places >= table.repeats[..., None]] = np.inf  # after the last draw of the cell
+    keys[np.arange(most) >= table.repeats[..., None]] = np.inf  # sorts after the last sample of the pair
     right = np.argsort(keys, axis=-1) < table.totals[..., None]
     rates, whole = table.rates(), table.totals == np.round(table.totals)
-    for deal in range(deals):
-        at = (deal % np.maximum(table.repeats, 1)).astype(np.int64)
-        drawn = np.take_along_axis(right, at[..., None], axis=-1)[..., 0]
-        yield np.where(whole, drawn.astype(np.float64), rates)
+    for number in range(samples):
+        index = (number % np.maximum(table.repeats, 1)).astype(np.int64)
+        scores = np.take_along_axis(right, index[..., None], axis=-1)[..., 0]
+        yield np.where(whole, scores.astype(np.float64), rates)
 
 
-def _bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
-    """Bounds without repeats: from 0 (all of it luck) to the naive gain (none of it luck).
+def _compute_bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
+    """Return bounds without repeats: from 0 (all of it is noise) to the naive gain (none of it is).
 
-    One 0/1 draw a cell can't say more: a rate that varies between queries and a coin's two sides look the same.
-    The estimate is the naive gain less what luck alone would bring under the Rasch model (`chance_oracle`).
+    One 0/1 sample per pair gives no more: a rate that varies between queries and coin flips look the same. The estimate
+    is the naive gain minus the gain of the chance oracle (`simulate_chance_oracle`).
     """
     rates = table.rates()
     baseline = float(rates[:, best].mean())
     naive = float(rates.max(axis=1).mean()) - baseline
-    luck = simulate_chance_oracle(table, seed=seed) - baseline
+    chance = simulate_chance_oracle(table, seed=seed) - baseline
     return Gain(
-        estimate=max(naive - max(luck, 0.0), 0.0),
+        estimate=max(naive - max(chance, 0.0), 0.0),
         low=0.0,
         high=naive,
         n=len(table.queries),
@@ -178,7 +182,8 @@ def _bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
     )
 
 
-def _verdict(gain: Gain, *, worth: bool) -> str:
+def _format_verdict(gain: Gain, *, worth: bool) -> str:
+    """Format the closing sentence; a training logs it, so its wording is part of the log."""
     if gain.kind == "bounds":
         if gain.high < MIN_GAIN:
             return f"No: one prompt is enough here; even the naive oracle adds only {100 * gain.high:.1f} points."

@@ -1,18 +1,21 @@
-"""What a policy would score, estimated from logged outcomes alone: before any target call is paid for it.
+"""Estimate a policy's score from logged outcomes alone, before any target call is paid for it.
 
-    found = off_policy(table, policy.prompts_for(table.queries), seed=0)
-    found.doubly_robust                  # the one to read; direct and ips show where it comes from
+    estimates = estimate_off_policy(table, policy.prompts_for(table.queries), seed=0)
+    estimates.doubly_robust              # the one to read; direct and ips show where it comes from
 
-Three estimators (Dudík, Langford & Li 2011). *Direct*: a model of the outcomes, fitted without the query it is asked
-about, its odds all moved by one factor so that it is right on average where log and policy agree (targeting: van der
-Laan & Rubin 2006). Unmoved it may be far off, on the policy's prompts most of all: it has seen few outcomes and shrinks
-towards the average, and the policy was learnt from others. *IPS*: the logged outcomes where log and policy agree,
-weighted by how likely each was to be logged (self-normalised: Swaminathan & Joachims 2015). *Doubly robust*: the model
-as it is, plus what it gets wrong on average where log and policy agree; right where either model or propensities are.
+Three estimators (Dudík, Langford & Li 2011). A query is *matched* if the log has an outcome of the policy's prompt.
 
-The policy must not have been learnt from the table's queries. Intervals are a bootstrap over queries, and never
-narrower than Jeffreys' for as many logged answers to the policy's prompts: where all of 24 are right, a bootstrap alone
-would be sure; where there are none, nothing is known.
+* *Direct*: the mean of a model of the outcomes, fitted without the query it predicts. All its odds are multiplied by
+  one factor, so that its mean is right on matched queries (targeting: van der Laan & Rubin 2006). Without the factor it
+  may be far off, most of all on the policy's prompts: it is fitted to few outcomes and shrinks towards the average.
+* *IPS*: the logged outcomes on matched queries, weighted by 1 / the probability that each was logged (self-normalised:
+  Swaminathan & Joachims 2015).
+* *Doubly robust*: the mean of the model without the factor, plus its mean error on matched queries. It is right if the
+  model or the propensities are.
+
+The policy must not have been trained on the table's queries. Intervals are a bootstrap over queries, and at least as
+wide as Jeffreys' for as many logged answers to the policy's prompts: if all of 24 answers are right, a bootstrap
+interval has width 0; without any answer the interval is 0..1.
 """
 
 from __future__ import annotations
@@ -33,13 +36,15 @@ Estimator = Literal["direct", "ips", "doubly-robust"]
 
 RESAMPLES = 2_000
 CHUNKS = 20
+"""Resamples are drawn in chunks, to bound the memory: each has queries x resamples numbers."""
 BISECTIONS = 30
+"""They find the shift of the log-odds to 2 * MAX_SHIFT / 2³⁰."""
 MIN_MATCHED = 10
-"""Queries whose logged prompts hold the policy's own, at least; with fewer there is no IPS."""
+"""IPS needs at least this many queries on which the policy's prompt was logged."""
 MIN_PROBABILITY = 0.02
-"""The model's chances are kept this far from 0 and 1 before their odds are moved."""
+"""The model's probabilities are clipped to this distance from 0 and 1 before their odds are multiplied."""
 MAX_SHIFT = 8.0
-"""Most by which log-odds are moved: where every logged answer is right, no move is enough."""
+"""Largest shift of the log-odds: if every logged answer is right, no finite shift is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class OffPolicyEstimate:
 
     direct: Estimate
     ips: Estimate | None
-    """None where the log and the policy agree on fewer than `MIN_MATCHED` queries."""
+    """None if the policy's prompt was logged on fewer than `MIN_MATCHED` queries."""
     doubly_robust: Estimate
     queries: int
     matched: float
@@ -66,7 +71,7 @@ class OffPolicyEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """A query each: what the model says of the policy's prompt, and the weighted outcomes that bear on it."""
+    """One entry per query: the model's prediction for the policy's prompt, and its weighted logged outcome."""
 
     model: Floats
     weight: Floats
@@ -88,110 +93,114 @@ def estimate_off_policy(
 ) -> OffPolicyEstimate:
     """Estimate the mean score of sending `prompts` (one for each of the table's queries, in order).
 
-    `propensities` (queries, prompts) holds the chance of each logged pair to be logged for its query, where the logger
-    knew it; without them a query's logged prompts count as equally likely, and a query whose log lacks the policy's
-    prompt is one the model alone speaks for. Raises `DataError` where a prompt isn't one of the table's.
+    `propensities` (queries, prompts) are the probabilities that each pair was logged, if they are known; otherwise all
+    logged prompts of a query count as equally likely. A query without a logged outcome of the policy's prompt enters by
+    the model alone. Raises `DataError` for a prompt that the table does not have.
     """
-    picks = _picks(table, prompts)
-    rows = _rows(table, picks, _modelled(table, scorer=scorer, seed=seed, folds=folds), propensities)
+    columns = _find_columns(table, prompts)
+    rows = _build_rows(table, columns, _predict_scores(table, scorer=scorer, seed=seed, folds=folds), propensities)
     matched = int((rows.weight > 0).sum())
     return OffPolicyEstimate(
         direct=_estimate("direct", rows, seed, level),
         ips=_estimate("ips", rows, seed, level) if matched >= MIN_MATCHED else None,
         doubly_robust=_estimate("doubly-robust", rows, seed, level),
-        queries=len(picks),
-        matched=matched / len(picks),
+        queries=len(columns),
+        matched=matched / len(columns),
     )
 
 
-def _picks(table: OutcomeTable, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
+def _find_columns(table: OutcomeTable, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
     if len(prompts) != len(table.queries):
-        raise DataError(f"{len(prompts)} prompts for {len(table.queries)} queries: expected one each, in their order")
-    place = {prompt: column for column, prompt in enumerate(table.prompts)}
-    texts = [one.instruction if isinstance(one, Prompt) else one for one in prompts]
-    unknown = [text for text in texts if text not in place]
+        raise DataError(
+            f"{len(prompts)} prompts for {len(table.queries)} queries: expected one per query, in their order"
+        )
+    column_of = {prompt: column for column, prompt in enumerate(table.prompts)}
+    texts = [prompt.instruction if isinstance(prompt, Prompt) else prompt for prompt in prompts]
+    unknown = [text for text in texts if text not in column_of]
     if unknown:
         raise DataError(
-            f"{len(unknown)} prompts are not among the {len(place)} logged ones, such as {unknown[0]!r}: nothing in "
-            "the log speaks for them; label some on the target"
+            f"{len(unknown)} prompts are not among the {len(column_of)} logged ones, such as {unknown[0]!r}: the "
+            "log has no outcome of them; label some on the target"
         )
-    return np.array([place[text] for text in texts], dtype=np.int64)
+    return np.array([column_of[text] for text in texts], dtype=np.int64)
 
 
-def _modelled(table: OutcomeTable, *, scorer: str, seed: int, folds: int) -> Floats:
-    """Expected score of every pair by a model fitted without its query."""
-    fit, found = get_fit(scorer), np.zeros(table.totals.shape)
+def _predict_scores(table: OutcomeTable, *, scorer: str, seed: int, folds: int) -> Floats:
+    """Predict the score of every pair by a model fitted without its query."""
+    fit, rates = get_fit(scorer), np.zeros(table.totals.shape)
     for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
-        learnt = table.select_rows(inside)
-        baseline = find_baseline(learnt)
-        level = float(learnt.prompt_means()[baseline])
-        found[outside] = level + fit(learnt, baseline=baseline, seed=seed).advantages(
-            table.select_rows(outside).queries
-        )
-    return np.clip(found, 0.0, 1.0)
+        training = table.select_rows(inside)
+        baseline = find_baseline(training)
+        mean = float(training.prompt_means()[baseline])
+        fitted = fit(training, baseline=baseline, seed=seed)
+        rates[outside] = mean + fitted.advantages(table.select_rows(outside).queries)
+    return np.clip(rates, 0.0, 1.0)
 
 
-def _rows(table: OutcomeTable, picks: Ints, model: Floats, propensities: Floats | None) -> _Rows:
-    at = np.arange(len(picks))
-    logged = table.tried[at, picks]
-    rewards = np.where(logged, np.nan_to_num(table.rates()[at, picks]), 0.0)
-    expected = model[at, picks]
+def _build_rows(table: OutcomeTable, columns: Ints, model: Floats, propensities: Floats | None) -> _Rows:
+    numbers = np.arange(len(columns))
+    logged = table.tried[numbers, columns]
+    rewards = np.where(logged, np.nan_to_num(table.rates()[numbers, columns]), 0.0)
+    expected = model[numbers, columns]
     weight = logged.astype(float)
     if propensities is not None:
-        given = propensities[at, picks]
+        given = propensities[numbers, columns]
         if bool((given[logged] <= 0.0).any()) or bool((given[logged] > 1.0).any()):
-            raise DataError("a propensity of a logged pair is outside 0..1 (or 0); expected its chance to be logged")
+            raise DataError(
+                "a propensity of a logged pair is 0 or outside 0..1; expected the probability that it was logged"
+            )
         weight = np.where(logged, 1.0 / np.where(logged, given, 1.0), 0.0)
     return _Rows(model=expected, weight=weight, reward=weight * rewards, residual=weight * (rewards - expected))
 
 
 def _estimate(name: Estimator, rows: _Rows, seed: int, level: float) -> Estimate:
-    """The estimate, and percentiles of it over queries drawn again with replacement."""
+    """Return the estimate, and its percentiles over bootstrap resamples of the queries."""
     n = len(rows.model)
     rng = np.random.default_rng(seed)
     values = np.concatenate(
-        [_values(name, rows, rng.integers(0, n, size=(RESAMPLES // CHUNKS, n))) for _ in range(CHUNKS)]
+        [_compute(name, rows, rng.integers(0, n, size=(RESAMPLES // CHUNKS, n))) for _ in range(CHUNKS)]
     )
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    value = min(max(float(_values(name, rows, np.arange(n)[None, :])[0]), 0.0), 1.0)
-    floor_low, floor_high = jeffreys_bounds(value, _answers(rows), level)
+    value = min(max(float(_compute(name, rows, np.arange(n)[None, :])[0]), 0.0), 1.0)
+    floor_low, floor_high = jeffreys_bounds(value, _count_answers(rows), level)
     return Estimate(value=value, low=max(0.0, min(low, floor_low)), high=min(1.0, max(high, floor_high)))
 
 
-def _answers(rows: _Rows) -> float:
-    """How many logged answers speak for the policy's prompts (Kish's effective number, for weights that differ)."""
+def _count_answers(rows: _Rows) -> float:
+    """Count the logged answers to the policy's prompts (Kish's effective number, if weights differ)."""
     return float(rows.weight.sum()) ** 2 / max(float((rows.weight**2).sum()), 1e-300)
 
 
-def _values(name: Estimator, rows: _Rows, repeats: Ints) -> Floats:
-    """The estimate of each line of `draws` (query numbers). Weights are self-normalised; where none is, the model's."""
+def _compute(name: Estimator, rows: _Rows, resamples: Ints) -> Floats:
+    """Return the estimate of each resample (a line of query numbers); the model's mean if it has no logged outcome."""
     if name == "direct":
-        return _targeted(rows, repeats)
-    direct: Floats = rows.model[repeats].mean(axis=1)
-    weights: Floats = rows.weight[repeats].sum(axis=1)
+        return _compute_direct(rows, resamples)
+    direct: Floats = rows.model[resamples].mean(axis=1)
+    weights: Floats = rows.weight[resamples].sum(axis=1)
     safe = np.where(weights > 0, weights, 1.0)
     if name == "ips":
-        return np.where(weights > 0, rows.reward[repeats].sum(axis=1) / safe, direct)
-    return direct + rows.residual[repeats].sum(axis=1) / safe
+        return np.where(weights > 0, rows.reward[resamples].sum(axis=1) / safe, direct)
+    return direct + rows.residual[resamples].sum(axis=1) / safe
 
 
-def _targeted(rows: _Rows, repeats: Ints) -> Floats:
-    """Mean of the model, its log-odds moved until it expects the rewards that were logged; found by bisection."""
-    chances = np.clip(rows.model, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    odds, weights, rewards = (
-        np.log(chances / (1 - chances))[repeats],
-        rows.weight[repeats],
-        rows.reward[repeats].sum(axis=1),
+def _compute_direct(rows: _Rows, resamples: Ints) -> Floats:
+    """Return the mean of the model, its log-odds shifted (by bisection) until it predicts the logged rewards."""
+    probabilities = np.clip(rows.model, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    log_odds, weights, rewards = (
+        np.log(probabilities / (1 - probabilities))[resamples],
+        rows.weight[resamples],
+        rows.reward[resamples].sum(axis=1),
     )
     low = np.where(weights.any(axis=1), -MAX_SHIFT, 0.0)
     high = -low
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        is_low = (weights * _chance(odds, middle)).sum(axis=1) < rewards
+        is_low = (weights * _shift(log_odds, middle)).sum(axis=1) < rewards
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-    moved: Floats = _chance(odds, (low + high) / 2).mean(axis=1)
-    return moved
+    means: Floats = _shift(log_odds, (low + high) / 2).mean(axis=1)
+    return means
 
 
-def _chance(odds: Floats, moved: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-odds - moved[:, None]))
+def _shift(log_odds: Floats, shift: Floats) -> Floats:
+    """Return probabilities from log-odds plus one shift per resample."""
+    return 1.0 / (1.0 + np.exp(-log_odds - shift[:, None]))

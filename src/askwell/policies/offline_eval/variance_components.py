@@ -1,4 +1,4 @@
-"""What makes one scored answer differ from another: the query, the prompt, their interaction, or luck."""
+"""Split the variance of one scored answer: query, prompt, their interaction, and sampling noise."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from askwell.policies.data.table import OutcomeTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VarianceShares:
-    """Shares of the variance of a single draw; they add up to 1."""
+    """Shares of the variance of a single sample; they add up to 1."""
 
     query: float
     prompt: float
     interaction: float
-    """The part that a query-level policy lives on. NaN without repeats: it can't be told from noise."""
+    """The part that a query-level policy can exploit. NaN without repeats: it can't be separated from noise."""
     noise: float
     """Without repeats: noise and interaction together."""
 
 
 def estimate_variance_shares(table: OutcomeTable) -> VarianceShares:
-    """Split the variance of one draw by moments; works on incomplete tables.
+    """Estimate the shares by moments; the table may have missing pairs.
 
     query: mean covariance, over queries, between two different prompts (noise is independent, so it drops out).
-    prompt: variance of the prompts' means less their sampling error. interaction: the rest of the cells' true variance.
+    prompt: variance of the prompts' means minus their sampling error. interaction: the rest of the variance of true
+    rates.
     """
     rates, tried = np.nan_to_num(table.rates()), table.tried
     counts = np.maximum(tried.sum(axis=0), 1)
@@ -37,16 +38,16 @@ def estimate_variance_shares(table: OutcomeTable) -> VarianceShares:
     off = ~np.eye(len(means), dtype=bool) & (pairs > 1)
     query = max(float(cross[off].sum() / (pairs[off] - 1).sum()), 0.0) if off.any() else 0.0
     observed = float((centred**2).sum() / max(tried.sum() - len(means), 1))
-    luck = float(np.where(tried, noise / np.maximum(table.repeats, 1), 0.0).sum() / tried.sum())
-    interaction = max(observed - luck - query, 0.0)
-    sampling = float(((observed - query) / counts).mean())
-    prompt = max(float(np.var(means, ddof=1)) - sampling, 0.0) if len(means) > 1 else 0.0
-    draw = float(noise.mean())
+    sampling_noise = float(np.where(tried, noise / np.maximum(table.repeats, 1), 0.0).sum() / tried.sum())
+    interaction = max(observed - sampling_noise - query, 0.0)
+    mean_error = float(((observed - query) / counts).mean())
+    prompt = max(float(np.var(means, ddof=1)) - mean_error, 0.0) if len(means) > 1 else 0.0
+    single = float(noise.mean())
     if not (table.repeats > 1).any():
-        interaction, draw = float("nan"), max(observed - query, 0.0)
-    total = query + prompt + draw + (0.0 if np.isnan(interaction) else interaction)
+        interaction, single = float("nan"), max(observed - query, 0.0)
+    total = query + prompt + single + (0.0 if np.isnan(interaction) else interaction)
     if total <= 0.0:
         return VarianceShares(query=0.0, prompt=0.0, interaction=0.0, noise=1.0)
     return VarianceShares(
-        query=query / total, prompt=prompt / total, interaction=interaction / total, noise=draw / total
+        query=query / total, prompt=prompt / total, interaction=interaction / total, noise=single / total
     )

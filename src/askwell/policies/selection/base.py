@@ -16,7 +16,7 @@ from askwell.policies.data.table import OutcomeTable
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScorerState:
-    """A fitted scorer as plain values: JSON on one side, arrays on the other. No code, no pickle."""
+    """A fitted scorer as plain values: JSON values and arrays. No code, no pickle."""
 
     kind: str
     values: Mapping[str, object]
@@ -24,10 +24,10 @@ class ScorerState:
 
 
 class Scorer(Protocol):
-    """A fitted predictor.
+    """A fitted predictor of advantages.
 
-    Contract: `advantages` returns (queries, prompts): the expected rate of each prompt minus that of the static prompt
-    (whose column is 0). Pure. `state` keeps all of it.
+    Contract: `advantages` returns (queries, prompts): the expected rate of each prompt minus that of the baseline
+    prompt, whose column is 0; higher is better. It is pure. `state` returns everything that a restored scorer needs.
     """
 
     def advantages(self, queries: Sequence[str]) -> Floats: ...
@@ -36,6 +36,6 @@ class Scorer(Protocol):
 
 
 class FitScorer(Protocol):
-    """Learn a scorer from a table of outcomes, failures included; same table and seed, same scorer."""
+    """Fit a scorer to a table of outcomes, failures included; same table and seed, same scorer."""
 
     def __call__(self, table: OutcomeTable, *, baseline: int, seed: int) -> Scorer: ...

@@ -1,4 +1,4 @@
-"""The fallback: the static prompt stays unless the predicted advantage exceeds a margin that paid on unseen queries."""
+"""Fall back to the baseline prompt unless the predicted advantage exceeds a margin, tuned on unseen queries."""
 
 from __future__ import annotations
 
@@ -15,26 +15,37 @@ MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.125, 0.15, 0.2
 """Margins tried, in units of the score."""
 
 STANDARD_ERRORS = 2.0
-"""A margin must have paid by this many standard errors, or the static prompt is kept for every query. One is too few:
-the best of 13 margins is flattered, and on GSM8K such a policy lost 1.6 points on unseen questions."""
+"""The gain of a margin must exceed 0 by this many standard errors; otherwise every query gets the baseline prompt.
+One is too few: the best of 13 margins is an optimistic choice, and on GSM8K such a policy lost 1.6 points on unseen
+questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackThreshold:
-    """A margin, and what switching beyond it brought on the tuning queries."""
+    """A margin, and the gain of switching above it, measured on the tuning queries."""
 
     margin: float
-    """Infinite where no margin paid: the static prompt for every query."""
+    """Infinite if no margin had a real gain: every query gets the baseline prompt."""
     gain: float
-    """Mean gain over the static prompt on the tuning queries; flattered by the choice of the margin."""
+    """Mean gain over the baseline prompt on the tuning queries; optimistic, as the margin was chosen on them."""
     error: float
+    """Standard error of the gain."""
     switch_rate: float
-    """Share of the tuning queries that got another prompt."""
+    """Share of the tuning queries that got another prompt than the baseline prompt."""
     queries: int
 
 
+ALWAYS_SWITCH = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
+"""No fallback: every query gets the policy's own prompt, as in the QPO paper."""
+
+
+def never_switch(*, queries: int = 0) -> FallbackThreshold:
+    """Return the threshold that keeps the baseline prompt for every query."""
+    return FallbackThreshold(margin=math.inf, gain=0.0, error=0.0, switch_rate=0.0, queries=queries)
+
+
 def select_above_margin(advantages: Floats, *, baseline: int, margin: float) -> Ints:
-    """Column of the best prompt where its advantage exceeds the margin, else the static one."""
+    """Return the column of each query's best prompt if its advantage exceeds the margin, else the baseline column."""
     best = advantages.argmax(axis=1)
     gain = advantages[np.arange(len(best)), best]
     return np.where(gain > margin, best, baseline)
@@ -43,12 +54,13 @@ def select_above_margin(advantages: Floats, *, baseline: int, margin: float) -> 
 def tune_on_table(
     rounds: Sequence[Floats], table: OutcomeTable, *, baseline: int, margins: Sequence[float] = MARGINS
 ) -> FallbackThreshold:
-    """Pick the margin with the best gain on queries that the advantages were not learnt from, if that gain is real.
+    """Choose the margin with the best gain, if that gain is real (by `STANDARD_ERRORS`).
 
-    `rounds` holds one advantage matrix for each draw of the cross-validation folds (one in all, on dev queries): a
-    query's gain is its mean over them. Queries on which the chosen or the static prompt was never tried don't count.
+    `rounds` has one matrix of advantages per random partition into folds (a single one on dev queries), predicted
+    without the query's own outcomes. A query's gain is its mean over the rounds. A query counts only if the selected
+    prompt and the baseline prompt were both tried on it.
     """
-    options = [_outcome(rounds, table, baseline, margin) for margin in margins]
+    options = [_measure_on_table(rounds, table, baseline, margin) for margin in margins]
     best = max(options, key=lambda option: option.gain)
     if best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
@@ -56,15 +68,15 @@ def tune_on_table(
 
 
 def tune_on_gains(advantages: Sequence[float], gains: Sequence[float]) -> FallbackThreshold:
-    """Pick the margin for written prompts, from dev queries: predicted advantages, and the gains that were measured.
+    """Choose the margin for written prompts from dev queries, given the predicted advantages and the measured gains.
 
-    Margins tried are 0 and the deciles of the advantages above it, as a value head's unit need not be the score's.
-    Where no margin's gain is real (by `STANDARD_ERRORS`), the static prompt is kept for every query.
+    The margins tried are 0 and the deciles of the positive advantages, as a value head's unit may differ from the
+    score's. If no margin has a real gain (by `STANDARD_ERRORS`), every query gets the baseline prompt.
     """
     predicted, measured = np.asarray(advantages, dtype=float), np.asarray(gains, dtype=float)
     above = predicted[predicted > 0.0]
     margins = [0.0, *(float(np.quantile(above, tenth / 10)) for tenth in range(1, 10) if above.size)]
-    options = [_switched(predicted, measured, margin) for margin in margins]
+    options = [_measure_on_gains(predicted, measured, margin) for margin in margins]
     best = max(options, key=lambda option: option.gain)
     if best.queries > 1 and best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
@@ -72,39 +84,39 @@ def tune_on_gains(advantages: Sequence[float], gains: Sequence[float]) -> Fallba
 
 
 def cross_fit_gains(advantages: Sequence[float], gains: Sequence[float], *, seed: int, folds: int = 5) -> list[float]:
-    """Gain of the guarded policy on each dev query, its margin tuned on the other folds (so it is not flattered)."""
-    found = [0.0] * len(gains)
+    """Return the policy's gain on each dev query with the margin tuned on the other folds, which makes it unbiased."""
+    fitted = [0.0] * len(gains)
     for inside, outside in split_folds(len(gains), folds=folds, seed=seed):
         rows: list[int] = inside.tolist()
         margin = tune_on_gains([advantages[row] for row in rows], [gains[row] for row in rows]).margin
         for row in outside.tolist():
-            found[row] = gains[row] if advantages[row] > margin else 0.0
-    return found
+            fitted[row] = gains[row] if advantages[row] > margin else 0.0
+    return fitted
 
 
-def never_switch(*, queries: int = 0) -> FallbackThreshold:
-    """Return the fallback that keeps the static prompt for every query."""
-    return FallbackThreshold(margin=math.inf, gain=0.0, error=0.0, switch_rate=0.0, queries=queries)
+def predict_out_of_fold(fit: FitScorer, table: OutcomeTable, *, baseline: int, seed: int, folds: int = 5) -> Floats:
+    """Predict the advantages of every query by a scorer that was fitted without it; all folds share the baseline."""
+    advantages = np.zeros(table.totals.shape)
+    for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
+        scorer = fit(table.select_rows(inside), baseline=baseline, seed=seed)
+        advantages[outside] = scorer.advantages(table.select_rows(outside).queries)
+    return advantages
 
 
-ALWAYS_SWITCH = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
-"""No fallback: whatever the policy says is sent, as in the paper."""
-
-
-def encode_fallback(fallback: FallbackThreshold) -> dict[str, float | str | None]:
-    """Spell a fallback in JSON; an infinite margin is "never", its opposite "always"."""
-    margin = fallback.margin if math.isfinite(fallback.margin) else ("never" if fallback.margin > 0 else "always")
+def encode_fallback(threshold: FallbackThreshold) -> dict[str, float | str | None]:
+    """Encode a threshold as JSON values; JSON has no infinity, so the margin is then "never" or "always" (switch)."""
+    margin = threshold.margin if math.isfinite(threshold.margin) else ("never" if threshold.margin > 0 else "always")
     return {
         "margin": margin,
-        "gain": fallback.gain,
-        "error": fallback.error,
-        "switched": fallback.switch_rate,
-        "queries": fallback.queries,
+        "gain": threshold.gain,
+        "error": threshold.error,
+        "switched": threshold.switch_rate,
+        "queries": threshold.queries,
     }
 
 
 def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold:
-    """Read a fallback back."""
+    """Decode what `encode_fallback` returned."""
     margin = body["margin"]
     if isinstance(margin, str):
         margin = -math.inf if margin == "always" else math.inf
@@ -117,38 +129,29 @@ def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold
     )
 
 
-def predict_out_of_fold(fit: FitScorer, table: OutcomeTable, *, baseline: int, seed: int, folds: int = 5) -> Floats:
-    """Advantages of every query by a scorer that was fitted without it. `static` is the baseline in all folds."""
-    found = np.zeros(table.totals.shape)
-    for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
-        scorer = fit(table.select_rows(inside), baseline=baseline, seed=seed)
-        found[outside] = scorer.advantages(table.select_rows(outside).queries)
-    return found
-
-
-def _switched(predicted: Floats, measured: Floats, margin: float) -> FallbackThreshold:
-    switch = predicted > margin
-    gains = np.where(switch, measured, 0.0)
+def _measure_on_gains(predicted: Floats, measured: Floats, margin: float) -> FallbackThreshold:
+    switched = predicted > margin
+    gains = np.where(switched, measured, 0.0)
     n = len(gains)
     return FallbackThreshold(
         margin=margin,
         gain=float(gains.mean()) if n else 0.0,
         error=float(gains.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0,
-        switch_rate=float(switch.mean()) if n else 0.0,
+        switch_rate=float(switched.mean()) if n else 0.0,
         queries=n,
     )
 
 
-def _outcome(rounds: Sequence[Floats], table: OutcomeTable, baseline: int, margin: float) -> FallbackThreshold:
+def _measure_on_table(rounds: Sequence[Floats], table: OutcomeTable, baseline: int, margin: float) -> FallbackThreshold:
     rows = np.arange(len(table.queries))
     rates = np.nan_to_num(table.rates())
     sums, counts, switch_rate = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
     for advantages in rounds:
-        pick = select_above_margin(advantages, baseline=baseline, margin=margin)
-        counted = table.tried[rows, pick] & table.tried[:, baseline]
-        sums += np.where(counted, rates[rows, pick] - rates[:, baseline], 0.0)
+        columns = select_above_margin(advantages, baseline=baseline, margin=margin)
+        counted = table.tried[rows, columns] & table.tried[:, baseline]
+        sums += np.where(counted, rates[rows, columns] - rates[:, baseline], 0.0)
         counts += counted
-        switch_rate += float((pick != baseline).mean()) / len(rounds)
+        switch_rate += float((columns != baseline).mean()) / len(rounds)
     differences = sums[counts > 0] / counts[counts > 0]
     n = len(differences)
     if n < 2:

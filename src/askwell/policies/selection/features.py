@@ -1,7 +1,7 @@
-"""Query texts as vectors: TF-IDF of words and templates, and surface facts.
+"""Turn query texts into vectors: TF-IDF of words and of templates, and surface facts.
 
-Numbers become `#`, so that "had 42 lives" and "had 71 lives" are one phrase. `template` also blanks every word that few
-queries share: names and things go, the phrasing stays.
+Numbers become `#`, so that "had 42 lives" and "had 71 lives" are the same phrase. The view `template` also
+replaces every word that few queries share by `*`: names and things disappear, the phrasing stays.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -26,7 +26,7 @@ TextView = Literal["word", "template"]
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|#|[$%]")
 
 TEMPLATE_SHARE = 0.03
-"""A word stays in a template if at least this share of the queries holds it (and two of them)."""
+"""A word stays in a template if at least this share of the queries contains it (and at least two of them)."""
 
 NGRAMS: Mapping[TextView, tuple[int, int]] = MappingProxyType({"word": (1, 2), "template": (1, 3)})
 
@@ -34,8 +34,8 @@ NGRAMS: Mapping[TextView, tuple[int, int]] = MappingProxyType({"word": (1, 2), "
 class Features(Protocol):
     """Turn texts into rows of about unit length, so that their inner product is a similarity.
 
-    Contract: `rows` returns (texts, dimensions), a scipy sparse matrix or an array, and is pure; `state` holds JSON
-    values from which `restore_features` builds the same features again.
+    Contract: `transform` returns (texts, dimensions), a scipy sparse matrix or an array, and is pure; `state` returns
+    JSON values from which `restore_features` builds the same features again.
     """
 
     def transform(self, texts: Sequence[str]) -> Any: ...  # noqa: ANN401 - scipy's sparse matrices have no types
@@ -45,7 +45,7 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TfidfFeatures:
-    """TF-IDF (sublinear counts) of one view of the texts; terms of a single text are left out."""
+    """TF-IDF (sublinear counts) of one view of the texts; terms that occur in a single text are left out."""
 
     view: TextView
     kept_words: frozenset[str]
@@ -67,13 +67,14 @@ class TfidfFeatures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SurfaceFeatures:
-    """Facts of the surface (see `askwell.policies.selection.surface_features`), standardised."""
+    """Standardised surface facts (see `askwell.policies.selection.surface_features`)."""
 
     means: Floats
     spreads: Floats
 
     def transform(self, texts: Sequence[str]) -> Floats:
         facts = (np.array([extract_surface_facts(text) for text in texts]) - self.means) / self.spreads
+        # Clipped, so that one extreme number in a text does not outweigh all other facts.
         return np.clip(facts, -4.0, 4.0) / math.sqrt(facts.shape[1])
 
     def state(self) -> dict[str, object]:
@@ -81,18 +82,18 @@ class SurfaceFeatures:
 
 
 def fit_tfidf(view: TextView, texts: Sequence[str]) -> TfidfFeatures:
-    """Learn the vocabulary of one view."""
+    """Fit the vocabulary and the weights of one view."""
     lowered = [blank_numbers(text) for text in texts]
     counts = Counter(word for text in lowered for word in set(_TOKEN.findall(text)))
     at_least = max(2, math.ceil(TEMPLATE_SHARE * len(texts)))
     kept = frozenset(word for word, n in counts.items() if n >= at_least) if view == "template" else frozenset[str]()
-    vectorizer = _vectorizer(view, min_df=2 if len(texts) > 20 else 1)
+    vectorizer = _build_vectorizer(view, min_df=2 if len(texts) > 20 else 1)
     vectorizer.fit([apply_view(text, view, kept) for text in texts])
     return TfidfFeatures(view, kept, vectorizer)
 
 
 def fit_surface(texts: Sequence[str]) -> SurfaceFeatures:
-    """Learn the mean and spread of each surface fact."""
+    """Fit the mean and the standard deviation of each surface fact."""
     facts = np.array([extract_surface_facts(text) for text in texts])
     spreads = facts.std(axis=0)
     return SurfaceFeatures(facts.mean(axis=0), np.where(spreads > 1e-6, spreads, 1.0))
@@ -111,18 +112,18 @@ def fit_features(name: str, texts: Sequence[str]) -> Features:
 
 
 def restore_features(state: Mapping[str, object]) -> Features:
-    """Build features from what `state()` gave."""
+    """Build features from the values that `state()` returned."""
     if state["kind"] == "surface":
         return SurfaceFeatures(np.array(state["means"], dtype=float), np.array(state["spreads"], dtype=float))
     view = cast("TextView", state["view"])
-    vectorizer = _vectorizer(view, min_df=1)
+    vectorizer = _build_vectorizer(view, min_df=1)
     vectorizer.vocabulary = cast("list[str]", state["terms"])
     vectorizer.idf_ = np.array(state["idf"], dtype=float)
     return TfidfFeatures(view, frozenset(cast("list[str]", state["kept_words"])), vectorizer)
 
 
 def blank_numbers(text: str) -> str:
-    """Lower case, with each number written as `#`."""
+    """Return the text in lower case, with each number replaced by `#`."""
     return NUMBER.sub(" # ", text.lower())
 
 
@@ -133,7 +134,7 @@ def apply_view(text: str, view: TextView, kept: frozenset[str]) -> str:
     return " ".join(word if word in kept else "*" for word in _TOKEN.findall(blank_numbers(text)))
 
 
-def _vectorizer(view: TextView, *, min_df: int) -> Any:  # noqa: ANN401
+def _build_vectorizer(view: TextView, *, min_df: int) -> Any:  # noqa: ANN401
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
     except ImportError as error:

@@ -1,8 +1,8 @@
-"""Similarity of queries: a mean of kernels, each sharp (near-copies of a query count most) or smooth (its kind counts).
+"""Similarity of queries: a weighted mean of kernels. A narrow kernel counts near-copies, a wide one the same kind.
 
-Recorded data say that what can be told about a query's best prompt comes mostly from queries with the same phrasing:
-hence exp(-distance² / (2 width)) over templates and words, which is exp(-(1 - cosine) / width) for rows of unit length.
-A further kernel may multiply the mean: alike are then only queries that are alike by both.
+On recorded data a query's best prompt is predicted mostly by queries with the same phrasing. Hence the kernel
+exp(-distance² / (2 width)) over templates and words; for rows of unit length it is exp(-(1 - cosine) / width).
+A further kernel may multiply the mean: two queries are then similar only if they are similar by both.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class KernelTerm:
     features: str
     """Name of the features (see `askwell.policies.selection.features.fit_features`)."""
     width: float = 0.0
-    """Of exp(-distance² / (2 width)); 0 takes the inner product (for rows of unit length: the cosine)."""
+    """Width of exp(-distance² / (2 width)); 0 = the inner product (for rows of unit length: the cosine)."""
     weight: float = 1.0
     multiplies: bool = False
-    """Multiplies the mean of the others instead of joining it; its weight doesn't count."""
+    """Multiply the mean of the other kernels instead of joining it; the weight is then ignored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,12 +39,12 @@ class TextKernel:
     """Features of `texts`, by name."""
 
     def gram_matrix(self) -> Floats:
-        """Kernel matrix of the fitted texts."""
-        return self._from(self.rows)
+        """Return the kernel matrix of the fitted texts."""
+        return self._mix(self.rows)
 
     def cross_matrix(self, texts: Sequence[str]) -> Floats:
-        """Kernel of new texts (rows) with the fitted ones (columns)."""
-        return self._from({name: fitted.transform(texts) for name, fitted in self.features.items()})
+        """Return the kernel of new texts (rows) with the fitted texts (columns)."""
+        return self._mix({name: fitted.transform(texts) for name, fitted in self.features.items()})
 
     def state(self) -> dict[str, object]:
         return {
@@ -53,11 +53,12 @@ class TextKernel:
             "texts": list(self.texts),
         }
 
-    def _from(self, rows: Mapping[str, Any]) -> Floats:
+    def _mix(self, rows: Mapping[str, Any]) -> Floats:
         total = sum(term.weight for term in self.terms if not term.multiplies)
         mixed: Floats | None = None
+        # Multiplying kernels come last: they multiply the finished mean.
         for term in sorted(self.terms, key=lambda term: term.multiplies):
-            part = _similarities(rows[term.features], self.rows[term.features], term.width)
+            part = _compute_similarities(rows[term.features], self.rows[term.features], term.width)
             if mixed is not None and term.multiplies:
                 mixed *= part
                 continue
@@ -74,7 +75,7 @@ def fit_kernel(terms: Sequence[KernelTerm], texts: Sequence[str]) -> TextKernel:
 
 
 def restore_kernel(state: Mapping[str, object]) -> TextKernel:
-    """Build a kernel from what `state()` gave."""
+    """Build a kernel from the values that `state()` returned."""
     terms = cast("list[tuple[str, float, float, bool]]", state["terms"])
     features = cast("Mapping[str, Mapping[str, object]]", state["features"])
     return build_kernel(
@@ -93,17 +94,18 @@ def build_kernel(terms: Sequence[KernelTerm], features: Mapping[str, Features], 
     return TextKernel(tuple(terms), features, tuple(texts), rows)
 
 
-def _similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
+def _compute_similarities(left: Any, right: Any, width: float) -> Floats:  # noqa: ANN401 - scipy's sparse matrices have no types
     product = left @ right.T
-    found = np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)
+    kernel = np.asarray(product if isinstance(product, np.ndarray) else product.toarray(), dtype=np.float64)
     if not width:
-        return found
-    found -= _squares(left)[:, None] / 2
-    found -= _squares(right) / 2
-    found /= width
-    return np.exp(np.minimum(found, 0.0, out=found), out=found)
+        return kernel
+    # In place: the matrix has queries² entries, and copies would multiply the memory.
+    kernel -= _sum_squares(left)[:, None] / 2
+    kernel -= _sum_squares(right) / 2
+    kernel /= width
+    return np.exp(np.minimum(kernel, 0.0, out=kernel), out=kernel)  # rounding may leave a distance below 0
 
 
-def _squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
+def _sum_squares(rows: Any) -> Floats:  # noqa: ANN401 - as above
     squared = cast("Any", rows * rows if isinstance(rows, np.ndarray) else rows.multiply(rows))
     return np.asarray(squared.sum(axis=1), dtype=np.float64).ravel()

@@ -1,4 +1,4 @@
-"""Scorers of the form kernel x coefficients, as kernel ridge gives them."""
+"""Scorers of the form kernel x coefficients, the solution of kernel ridge regression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DualScorer:
     coefficients: Floats
     """(training queries, prompts)."""
     offsets: Floats
-    """(prompts,): the advantage of each prompt over the static one on an average query; 0 for the static one."""
+    """(prompts,): advantage of each prompt over the baseline prompt on an average query; 0 for the baseline prompt."""
 
     def advantages(self, queries: Sequence[str]) -> Floats:
         if not queries:
@@ -34,7 +34,7 @@ class DualScorer:
 
 
 def build_dual_scorer(kernel: TextKernel, coefficients: Floats, offsets: Floats, baseline: int) -> DualScorer:
-    """Turn predicted rates into advantages over the static column, which is exact: both are linear."""
+    """Build a scorer of advantages from the coefficients of rates; exact, as both are linear in the coefficients."""
     return DualScorer(
         kernel, coefficients - coefficients[:, baseline : baseline + 1], offsets - float(offsets[baseline])
     )

@@ -1,4 +1,4 @@
-"""Nearest neighbours: the mean outcome of the k most similar queries, shrunken to the mean over all queries."""
+"""Nearest neighbours: the mean outcome of the k most similar queries, shrunken towards the mean over all queries."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TERMS = (KernelTerm(features="word"), KernelTerm(features="template"))
 NEIGHBOURS = 25
 
 PRIOR_QUERIES = 25.0
-"""How many queries' weight "as everywhere else" has against the neighbours' own average."""
+"""Weight of the overall mean against the neighbours' mean, in neighbours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourScorer:
-    """Similarity-weighted mean advantage of the k nearest training queries, shrunken to the overall one."""
+    """Similarity-weighted mean advantage of the k nearest training queries, shrunken towards the overall mean."""
 
     kernel: TextKernel
     targets: Floats
@@ -30,16 +30,16 @@ class NeighbourScorer:
     k: int
 
     def advantages(self, queries: Sequence[str]) -> Floats:
-        found = np.zeros((len(queries), len(self.offsets)))
+        deviations = np.zeros((len(queries), len(self.offsets)))
         if queries:
-            alike = self.kernel.cross_matrix(queries)
-            k = min(self.k, alike.shape[1])
-            nearest = np.argsort(-alike, axis=1, kind="stable")[:, :k]
-            weights = np.take_along_axis(alike, nearest, axis=1)
-            # Weight 1 is a copy of the query; k strangers should not outvote the prior.
+            similarities = self.kernel.cross_matrix(queries)
+            k = min(self.k, similarities.shape[1])
+            nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+            weights = np.take_along_axis(similarities, nearest, axis=1)
+            # The prior's weight is in units of the mean similarity: k dissimilar queries must not outweigh it.
             sums = np.einsum("qk,qkp->qp", weights, self.targets[nearest])
-            found = sums / (weights.sum(axis=1, keepdims=True) + PRIOR_QUERIES * float(weights.mean()))
-        return found + self.offsets
+            deviations = sums / (weights.sum(axis=1, keepdims=True) + PRIOR_QUERIES * float(weights.mean()))
+        return deviations + self.offsets
 
     def state(self) -> ScorerState:
         return ScorerState(
@@ -50,7 +50,7 @@ class NeighbourScorer:
 
 
 def fit_neighbours(table: OutcomeTable, *, baseline: int, seed: int, k: int = NEIGHBOURS) -> NeighbourScorer:
-    """Remember the training queries. `seed` is not needed."""
+    """Store the training queries with their outcomes. `seed` has no effect."""
     del seed
     targets, offsets = compute_relative_outcomes(table, baseline)
     return NeighbourScorer(fit_kernel(TERMS, table.queries), targets, offsets, k)
@@ -65,6 +65,6 @@ def restore_neighbours(state: ScorerState) -> NeighbourScorer:
 
 
 def compute_relative_outcomes(table: OutcomeTable, baseline: int) -> tuple[Floats, Floats]:
-    """Per-query deviations of each prompt against the static one, and the mean advantages they deviate from."""
+    """Return advantages over the baseline prompt: deviations (queries, prompts) from means, and means (prompts,)."""
     targets, means = centre_by_query(table), table.prompt_means()
     return targets - targets[:, baseline : baseline + 1], means - float(means[baseline])

@@ -21,14 +21,14 @@ RESTORES: Mapping[str, Callable[[ScorerState], Scorer]] = MappingProxyType(
 
 
 def get_fit(name: str) -> FitScorer:
-    """Return the fit of a scorer. Raises `ConfigError` for an unknown name."""
+    """Return the function that fits a scorer. Raises `ConfigError` for an unknown name."""
     if name not in FITS:
         raise ConfigError(f"unknown scorer {name!r}; {nearest(name, FITS)}")
     return FITS[name]
 
 
 def restore_scorer(state: ScorerState) -> Scorer:
-    """Build a fitted scorer from its state. Raises `DataError` for a kind that this version does not know."""
+    """Build a fitted scorer from its state. Raises `DataError` for an unknown kind."""
     if state.kind not in RESTORES:
         raise DataError(
             f"a saved scorer of kind {state.kind!r}; expected one of {sorted(RESTORES)}; train the policy again"

@@ -1,11 +1,11 @@
-"""Selection policies: for each query one prompt of a pool, chosen by what was logged; nothing is generated.
+"""Selection policies: select one prompt of a pool for each query, from logged outcomes; nothing is generated.
 
-    policy = fit_selection(table_of(cells), seed=0)          # margin by cross-validation
+    policy = fit_selection(build_table(outcomes), seed=0)    # margin by cross-validation
     policy = fit_selection(train, dev=dev, seed=0)           # margin on dev queries
     policy.prompts_for(["How many …"])                       # the `Policy` protocol
     policy.save(Path("policy")); load_selection(Path("policy"))
 
-The honest cheap baseline of QPO, and deployable: a text classifier's cost a query.
+The cheap baseline for QPO, and deployable: a query costs as much as a text classifier.
 """
 
 from __future__ import annotations
@@ -36,31 +36,32 @@ from askwell.policies.selection.registry import get_fit, restore_scorer
 from askwell.tasks.splits import normalize_question
 
 DEFAULT_SCORER = "multitask"
-"""Chosen by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
+"""The best scorer by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
 
 FORMAT = 1
 KIND = "selection"
 MIN_QUERIES = 20
-"""With fewer training queries nothing is learnt, and the static prompt is all there is."""
+"""With fewer training queries no scorer is fitted, and every query gets the baseline prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SelectionPolicy:
-    """A pool of prompts, the static one among them, a scorer and a guard."""
+    """A pool of prompts, which contains the baseline prompt, a scorer and a fallback threshold."""
 
     prompts: tuple[str, ...]
     baseline: int
-    """Place of the best single prompt, chosen on training queries."""
+    """Index of the baseline prompt in `prompts`, chosen on training queries."""
     scorer: Scorer | None
-    """None: too little was logged to learn from; every query gets the static prompt."""
+    """None if there were too few logged outcomes: every query then gets the baseline prompt."""
     fallback: FallbackThreshold
     name: str = DEFAULT_SCORER
+    """Name of the scorer."""
 
     def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
-        return [Prompt(instruction=self.prompts[place]) for place in self.select_columns(queries)]
+        return [Prompt(instruction=self.prompts[column]) for column in self.select_columns(queries)]
 
     def select_columns(self, queries: Sequence[str]) -> list[int]:
-        """Place in the pool of each query's prompt."""
+        """Return the index in `prompts` of each query's prompt."""
         if self.scorer is None or not queries or math.isinf(self.fallback.margin):
             return [self.baseline] * len(queries)
         return select_above_margin(
@@ -68,13 +69,13 @@ class SelectionPolicy:
         ).tolist()
 
     def advantages(self, queries: Sequence[str]) -> Floats:
-        """Predicted advantage of each prompt over the static one, (queries, prompts), before the guard."""
+        """Predict the advantage of each prompt over the baseline prompt, (queries, prompts), without the fallback."""
         if self.scorer is None:
             return np.zeros((len(queries), len(self.prompts)))
         return self.scorer.advantages(queries)
 
     def save(self, folder: Path) -> None:
-        """Write `policy.json` and `arrays.npz` into a folder: values only, no pickle."""
+        """Write `policy.json` and `arrays.npz` into a folder: plain values, no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         state = self.scorer.state() if self.scorer is not None else None
         body = {
@@ -100,10 +101,10 @@ def fit_selection(
     baseline: int | None = None,
     folds: int = 5,
 ) -> SelectionPolicy:
-    """Learn which prompt suits which query; the margin is tuned on `dev`, or by cross-validation without it.
+    """Fit a policy; the margin is tuned on `dev`, or by cross-validation if that is None.
 
-    `static` overrides which prompt counts as the best single one. Raises `DataError` where dev shares a query with the
-    training table or has other prompts, `ConfigError` for an unknown scorer.
+    `baseline` is the column of the baseline prompt; None chooses it by `find_baseline`. Raises `DataError` if dev
+    shares a query with the training table, `ConfigError` for an unknown scorer or a dev table with other prompts.
     """
     fit = get_fit(scorer)
     best = find_baseline(table) if baseline is None else baseline
@@ -115,21 +116,21 @@ def fit_selection(
     if dev is not None:
         fallback = tune_on_table([fitted.advantages(dev.queries)], dev, baseline=best)
     else:
-        fallback = tune_on_table(_cross_fitted(scorer, table, best, seed, folds), table, baseline=best)
+        fallback = tune_on_table(_cross_fit(scorer, table, best, seed, folds), table, baseline=best)
     return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=fitted, fallback=fallback, name=scorer)
 
 
 def load_selection(folder: Path) -> SelectionPolicy:
-    """Read what `SelectionPolicy.save` wrote; raises `DataError` for anything else."""
+    """Load what `SelectionPolicy.save` wrote; raises `DataError` for any other content."""
     try:
-        read: object = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+        parsed: object = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays: dict[str, Floats] = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
         raise DataError(f"no readable selection policy in {str(folder)!r}: {error}") from error
-    if not isinstance(read, dict) or cast("dict[str, object]", read).get("format") != FORMAT:
+    if not isinstance(parsed, dict) or cast("dict[str, object]", parsed).get("format") != FORMAT:
         raise DataError(f"{str(folder / 'policy.json')!r} is not a selection policy of format {FORMAT}")
-    body = cast("dict[str, object]", read)
+    body = cast("dict[str, object]", parsed)
     spec = cast("Mapping[str, object] | None", body["scorer"])
     return SelectionPolicy(
         prompts=tuple(cast("list[str]", body["prompts"])),
@@ -146,8 +147,8 @@ def load_selection(folder: Path) -> SelectionPolicy:
     )
 
 
-def _cross_fitted(scorer: str, table: OutcomeTable, baseline: int, seed: int, folds: int) -> list[Floats]:
-    if scorer == "multitask":  # its kernel is most of the cost and serves all folds, so several draws of them are cheap
+def _cross_fit(scorer: str, table: OutcomeTable, baseline: int, seed: int, folds: int) -> list[Floats]:
+    if scorer == "multitask":  # one kernel, most of the cost, serves all folds, so several rounds are cheap
         return cross_fit_multitask(table, baseline=baseline, seed=seed, folds=folds)
     return [predict_out_of_fold(get_fit(scorer), table, baseline=baseline, seed=seed, folds=folds)]
 
@@ -157,8 +158,8 @@ def _check_dev(train: OutcomeTable, dev: OutcomeTable) -> None:
         raise ConfigError(
             "the dev table has other prompts than the training table; build it with prompts=train.prompts"
         )
-    known = {normalize_question(query) for query in train.queries}
-    shared = [query for query in dev.queries if normalize_question(query) in known]
+    training = {normalize_question(query) for query in train.queries}
+    shared = [query for query in dev.queries if normalize_question(query) in training]
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training table too, such as {shared[0]!r}; leave them out"

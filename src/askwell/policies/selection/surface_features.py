@@ -1,4 +1,4 @@
-"""Facts about a question's surface: its numbers, its length, and words that tell what is asked for."""
+"""Extract facts about a question's surface: its numbers, its length, and words that show what it asks for."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ PHRASES = (
     "bought",
     "spent",
 )
-"""Looked for in the whole text and in its last sentence. They are of arithmetic; elsewhere most never occur."""
+"""Searched for in the whole text and in its last sentence. They belong to arithmetic; elsewhere most never occur."""
 
 LARGEST = 1e15
-"""Larger numbers count as this one."""
+"""Larger numbers are cut to this: their logarithm would dominate the standardised facts."""
 
-PLACES = 4
-"""The sizes of the first so many numbers are facts of their own."""
+FIRST_NUMBERS = 4
+"""The sizes of this many first numbers are separate facts."""
 
 
 def extract_surface_facts(text: str) -> list[float]:
-    """Numbers that describe a text without its topic; the same length for every text."""
+    """Return numbers that describe a text without its topic; the list has the same length for every text."""
     lowered = text.lower()
     sentences = SENTENCE_END.split(lowered.strip())
     return [
-        *_number_facts([min(float(found.replace(",", "")), LARGEST) for found in NUMBER.findall(lowered)]),
+        *_extract_number_facts([min(float(number.replace(",", "")), LARGEST) for number in NUMBER.findall(lowered)]),
         float(".0" in text),
         float(text == lowered),
         math.log1p(len(lowered.split())),
@@ -77,13 +77,13 @@ def extract_surface_facts(text: str) -> list[float]:
     ]
 
 
-def _number_facts(numbers: list[float]) -> list[float]:
+def _extract_number_facts(numbers: list[float]) -> list[float]:
     sizes = [math.log10(1 + number) for number in numbers]
     first, second = numbers[:2] if len(numbers) > 1 else (1.0, 1.0)
     ratio = math.log10(max(first, second, 1e-9)) - math.log10(max(min(first, second), 1e-9))
     return [
         float(len(numbers)),
-        *(sizes + [0.0] * PLACES)[:PLACES],
+        *(sizes + [0.0] * FIRST_NUMBERS)[:FIRST_NUMBERS],
         max(sizes, default=0.0),
         math.log10(1 + first * second),
         float(min(first, second) > 0 and max(first, second) % min(first, second) == 0),

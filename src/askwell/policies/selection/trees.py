@@ -1,7 +1,7 @@
-"""Boosted trees on the multitask directions: they predict the advantage, with the query's difficulty taken out.
+"""Boosted trees on the multitask directions: they predict the advantage, without the query's difficulty.
 
-Trees read a dense summary of the query (a truncated SVD of TF-IDF, and surface facts). They are fitted by scikit-learn
-and kept as plain arrays, so a saved policy needs no pickle.
+The trees' input is a dense summary of the query (a truncated SVD of TF-IDF, and surface facts). scikit-learn fits them;
+they are stored as plain arrays, so a saved policy needs no pickle.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -28,12 +28,12 @@ from askwell.policies.selection.multitask import (
 )
 
 COMPONENTS = 48
-"""Dimensions kept of the TF-IDF vectors."""
+"""Dimensions to which each kind of TF-IDF vector is reduced."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forest:
-    """Boosted regression trees as arrays; node 0 of each tree is its root, `left` < 0 marks a leaf."""
+    """Boosted regression trees as arrays of all trees' nodes; `left` < 0 marks a leaf."""
 
     feature: Ints
     threshold: Floats
@@ -42,9 +42,10 @@ class Forest:
     value: Floats
     """Leaf values, the learning rate included."""
     roots: Ints
+    """Each tree's first node."""
 
     def predict(self, rows: Floats) -> Floats:
-        """Sum of the trees; rows are rounded to float32, as scikit-learn did when it chose the thresholds."""
+        """Return the sum of the trees. Rows are rounded to float32, as in scikit-learn, which chose the thresholds."""
         exact = rows.astype(np.float32)
         total = np.zeros(len(rows))
         for root in self.roots.tolist():
@@ -61,25 +62,25 @@ class Forest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseFeatures:
-    """Query texts as dense rows."""
+    """Turn query texts into dense rows."""
 
-    features: Mapping[str, Features]
+    parts: Mapping[str, Features]
     axes: Mapping[str, Floats]
-    """SVD axes of the sparse features, by name; dense ones have none."""
+    """SVD axes of the sparse features, by name; dense features have none."""
 
     def transform(self, texts: Sequence[str]) -> Floats:
-        parts: list[Floats] = []
-        for name, fitted in self.features.items():
-            found = fitted.transform(texts)
-            parts.append(np.asarray(found @ self.axes[name].T if name in self.axes else found, dtype=float))
-        return np.hstack(parts)
+        columns: list[Floats] = []
+        for name, fitted in self.parts.items():
+            rows = fitted.transform(texts)
+            columns.append(np.asarray(rows @ self.axes[name].T if name in self.axes else rows, dtype=float))
+        return np.hstack(columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreeScorer:
-    """One forest per direction, mapped back to prompts."""
+    """One forest per direction; the predictions are mapped back to prompts."""
 
-    reader: DenseFeatures
+    features: DenseFeatures
     forests: tuple[Forest, ...]
     to_prompts: Floats
     """(directions, prompts)."""
@@ -89,17 +90,17 @@ class TreeScorer:
     def advantages(self, queries: Sequence[str]) -> Floats:
         if not queries:
             return np.zeros((0, len(self.offsets)))
-        rows = self.reader.transform(queries)
+        rows = self.features.transform(queries)
         rates = np.column_stack([forest.predict(rows) for forest in self.forests]) @ self.to_prompts + self.offsets
         return rates - rates[:, self.baseline : self.baseline + 1]
 
     def state(self) -> ScorerState:
         arrays: dict[str, Floats] = {"to_prompts": self.to_prompts, "offsets": self.offsets}
-        arrays |= {f"axes.{name}": axes for name, axes in self.reader.axes.items()}
-        for place, forest in enumerate(self.forests):
+        arrays |= {f"axes.{name}": axes for name, axes in self.features.axes.items()}
+        for index, forest in enumerate(self.forests):
             for name in Forest.__slots__:
-                arrays[f"forest{place}.{name}"] = cast("Floats", getattr(forest, name))
-        features = {name: fitted.state() for name, fitted in self.reader.features.items()}
+                arrays[f"forest{index}.{name}"] = cast("Floats", getattr(forest, name))
+        features = {name: fitted.state() for name, fitted in self.features.parts.items()}
         return ScorerState(
             kind="trees",
             values={"features": features, "static": self.baseline, "forests": len(self.forests)},
@@ -108,28 +109,28 @@ class TreeScorer:
 
 
 def fit_trees(table: OutcomeTable, *, baseline: int, seed: int, trees: int = 60) -> TreeScorer:
-    """Boost each direction that has signal (see `multitask`): the advantage, difficulty taken out."""
+    """Fit a forest to each direction that has signal (see `multitask`)."""
     centred = fill_missing_rates(table)
     to_directions, strengths = find_directions(
         *estimate_covariances(fit_kernel(TERMS, table.queries).gram_matrix(), centred)
     )
     used = np.flatnonzero(strengths > MIN_SIGNAL)
-    reader = fit_dense_features(table.queries, seed)
-    rows, targets = reader.transform(table.queries), centred @ to_directions
-    forests = tuple(boost(rows, targets[:, place], trees, 0.5, seed) for place in used.tolist())
+    dense = fit_dense_features(table.queries, seed)
+    rows, targets = dense.transform(table.queries), centred @ to_directions
+    forests = tuple(boost(rows, targets[:, index], trees, 0.5, seed) for index in used.tolist())
     to_prompts: Floats = np.linalg.inv(to_directions)[used].astype(np.float64)
-    if not forests:
+    if not forests:  # no direction has signal: predict each prompt's mean
         to_prompts = np.zeros((1, len(table.prompts)))
         forests = (boost(rows, np.zeros(len(rows)), 1, 1.0, seed),)
-    return TreeScorer(reader, forests, to_prompts, table.prompt_means(), baseline)
+    return TreeScorer(dense, forests, to_prompts, table.prompt_means(), baseline)
 
 
 def restore_trees(state: ScorerState) -> TreeScorer:
     """Build a scorer from its state."""
     values = cast("dict[str, Any]", state.values)
     forests = tuple(
-        Forest(**{name: cast("Any", state.arrays[f"forest{place}.{name}"]) for name in Forest.__slots__})
-        for place in range(values["forests"])
+        Forest(**{name: cast("Any", state.arrays[f"forest{index}.{name}"]) for name in Forest.__slots__})
+        for index in range(values["forests"])
     )
     features = {name: restore_features(spec) for name, spec in values["features"].items()}
     axes = {name.removeprefix("axes."): array for name, array in state.arrays.items() if name.startswith("axes.")}
@@ -150,7 +151,7 @@ def fit_dense_features(texts: Sequence[str], seed: int) -> DenseFeatures:
         rows = features[name].transform(texts)
         size = min(COMPONENTS, min(rows.shape) - 1)
         if size > 0:
-            with np.errstate(invalid="ignore", divide="ignore"):  # texts all alike: a share of no variance
+            with np.errstate(invalid="ignore", divide="ignore"):  # equal texts: 0 / 0 in the explained variance
                 axes[name] = np.asarray(TruncatedSVD(n_components=size, random_state=seed).fit(rows).components_, float)
         else:
             axes[name] = np.zeros((1, rows.shape[1]))
@@ -158,7 +159,7 @@ def fit_dense_features(texts: Sequence[str], seed: int) -> DenseFeatures:
 
 
 def boost(rows: Floats, targets: Floats, trees: int, subsample: float, seed: int) -> Forest:
-    """Grow boosted regression trees; `subsample` is the share of the rows that each tree is grown on."""
+    """Fit boosted regression trees; `subsample` is the share of the rows on which each tree is fitted."""
     try:
         from sklearn.ensemble import GradientBoostingRegressor
     except ImportError as error:
@@ -175,23 +176,24 @@ def boost(rows: Floats, targets: Floats, trees: int, subsample: float, seed: int
         random_state=seed,
     )
     model.fit(rows, targets)
-    return _forest([estimator.tree_ for estimator in model.estimators_[:, 0]], rate)
+    return _build_forest([estimator.tree_ for estimator in model.estimators_[:, 0]], rate)
 
 
-def _forest(grown: Sequence[Any], rate: float) -> Forest:
-    sizes = [int(tree.node_count) for tree in grown]
+def _build_forest(fitted: Sequence[Any], rate: float) -> Forest:
+    sizes = [int(tree.node_count) for tree in fitted]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
-    def joined(name: str) -> Ints:
+    def join_children(name: str) -> Ints:
         return np.concatenate(
-            [np.where(getattr(t, name) >= 0, getattr(t, name) + s, -1) for t, s in zip(grown, starts, strict=True)]
+            [np.where(getattr(t, name) >= 0, getattr(t, name) + s, -1) for t, s in zip(fitted, starts, strict=True)]
         ).astype(np.int64)
 
+    # scikit-learn marks a leaf by feature -2 and children -1; here `left` < 0 alone marks it.
     return Forest(
-        feature=np.concatenate([np.maximum(tree.feature, 0) for tree in grown]).astype(np.int64),
-        threshold=np.concatenate([tree.threshold for tree in grown]).astype(float),
-        left=joined("children_left"),
-        right=joined("children_right"),
-        value=np.concatenate([tree.value[:, 0, 0] for tree in grown]).astype(float) * rate,
+        feature=np.concatenate([np.maximum(tree.feature, 0) for tree in fitted]).astype(np.int64),
+        threshold=np.concatenate([tree.threshold for tree in fitted]).astype(float),
+        left=join_children("children_left"),
+        right=join_children("children_right"),
+        value=np.concatenate([tree.value[:, 0, 0] for tree in fitted]).astype(float) * rate,
         roots=starts,
     )
