@@ -1,14 +1,14 @@
-"""Whether askwell's intervals are right: how often they cover, and how often equal prompts are called different.
+"""Measure how often askwell's intervals contain the true value, and how often equal prompts are called different.
 
-    python bench/calibration.py                                  # 4,000 simulations a line, seed 0
-    python bench/calibration.py --simulations 20000 --seed 1
-    python bench/calibration.py --json calibration.json          # the same, for machines
+Command:  python bench/calibration.py                        # 4,000 simulations per row, seed 0
+          python bench/calibration.py --simulations 20000 --seed 1
+          python bench/calibration.py --json calibration.json # also as JSON
 
-Prints a table: for each kind of scores and n = 30, 100, 300 the share of 95 % intervals that hold the true value
-(wanted: 93.5–96.5 %), and for pairs of equal prompts (A/A) the share of false claims (wanted: at most 5 %, ± 1.5). The
-`pooled` lines average a family over its kinds. 0/1 scores are lumpy: at one p and a small n no interval that is a
-function of the counts covers exactly, so single lines may stray where almost all answers are right, or almost all pairs
-tie. With three sources in all (n = 30 in sources of 10) an interval can only be cautious.
+Prints, for each kind of scores and n = 30, 100, 300, the share of 95 % intervals that contain the true value (expected:
+93.5-96.5 %). For pairs of equal prompts (A/A) it prints the share of false claims (expected: at most 5 %, ± 1.5). The
+`pooled` rows average a family over its kinds. 0/1 scores are discrete: at one p and a small n no interval that is a
+function of the counts has exact coverage, so single rows may deviate if almost all answers are right, or almost all
+pairs tie. With three sources in all (n = 30 in sources of 10) an interval can only be conservative.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Draw = Callable[[random.Random, int], Interval]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A kind of data: how to draw an interval from it, and the value the interval should hold."""
+    """A kind of data: how to sample an interval from it, and the value that the interval should contain."""
 
     family: str
     name: str
@@ -52,9 +52,9 @@ class Line:
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=4_000, help="for each line")
+    parser.add_argument("--simulations", type=int, default=4_000, help="number per row")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the lines to this file")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
     arguments = parser.parse_args()
     lines: list[Line] = []
     for case in cases():
@@ -69,20 +69,20 @@ def main() -> None:
 
 
 def show(line: Line) -> str:
-    """Rate, mean width in points, and a mark where the rate is not what it should be."""
+    """Format the rate, the mean width in points, and a mark if the rate is outside its range."""
     good = line.rate <= 0.065 if line.family == "A/A" else 0.935 <= line.rate <= 0.965
     return f"{100 * line.rate:6.2f} %   width {100 * line.width:5.1f}{'' if good else '   <-- outside'}"
 
 
 def simulate(case: Case, n: int, simulations: int, seed: int) -> Line:
-    """Draw intervals and count the ones that hold the truth (or, for A/A, that exclude zero)."""
+    """Sample intervals and count those that contain the true value (or, for A/A, exclude zero)."""
     rng = random.Random(f"{seed}/{case.family}/{case.name}/{n}")
-    found = [case.draw(rng, n) for _ in range(simulations)]
+    intervals = [case.draw(rng, n) for _ in range(simulations)]
     if case.family == "A/A":
-        hits = sum(interval.excludes_zero for interval in found)
+        hits = sum(interval.excludes_zero for interval in intervals)
     else:
-        hits = sum(interval.low <= case.truth <= interval.high for interval in found)
-    width = statistics.fmean(interval.high - interval.low for interval in found)
+        hits = sum(interval.low <= case.truth <= interval.high for interval in intervals)
+    width = statistics.fmean(interval.high - interval.low for interval in intervals)
     return Line(family=case.family, name=case.name, n=n, rate=hits / simulations, width=width, simulations=simulations)
 
 
@@ -105,35 +105,35 @@ def pooled(lines: list[Line]) -> list[Line]:
 
 
 def cases() -> list[Case]:
-    """Every kind of data looked at."""
-    found = [
+    """Return every kind of data."""
+    kinds = [
         Case(family="mean 0/1", name=f"p={p}", draw=_bernoulli(p), truth=p) for p in (0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
     ]
-    found += [
+    kinds += [
         Case(family="mean 0..1", name=name, draw=_mean_of(draw), truth=truth)
         for name, (draw, truth) in FRACTIONAL.items()
     ]
     for size, agreement in ((5, 0.3), (10, 0.5)):
         draw = _clustered(0.7, size, agreement)
-        found.append(Case(family="clustered", name=f"0/1 in sources of {size}, icc {agreement}", draw=draw, truth=0.7))
+        kinds.append(Case(family="clustered", name=f"0/1 in sources of {size}, icc {agreement}", draw=draw, truth=0.7))
     for p, gain, overlap in PAIRS:
         family = "difference" if gain else "A/A"
         name = f"0/1 p={p} gain={gain} overlap={overlap}"
-        found.append(Case(family=family, name=name, draw=_pair(p, gain, overlap), truth=gain))
+        kinds.append(Case(family=family, name=name, draw=_pair(p, gain, overlap), truth=gain))
         if not gain:
-            found.append(Case(family="difference", name=name, draw=_pair(p, gain, overlap), truth=gain))
+            kinds.append(Case(family="difference", name=name, draw=_pair(p, gain, overlap), truth=gain))
     for gain in (0.0, 0.05):
         name = f"0..1 shared difficulty gain={gain}"
         for family in ("difference",) if gain else ("difference", "A/A"):
-            found.append(Case(family=family, name=name, draw=_fractional_pair(gain), truth=gain))
-    return found
+            kinds.append(Case(family=family, name=name, draw=_fractional_pair(gain), truth=gain))
+    return kinds
 
 
 PAIRS = (
     (0.5, 0.0, 0.0), (0.5, 0.0, 0.5), (0.7, 0.0, 0.3), (0.7, 0.0, 0.6), (0.85, 0.0, 0.3), (0.85, 0.0, 0.5),
     (0.5, 0.1, 0.5), (0.6, 0.15, 0.3), (0.7, 0.1, 0.5), (0.8, 0.05, 0.5), (0.5, 0.3, 0.3),
 )  # fmt: skip
-"""(accuracy of theirs, gain of ours, share of examples on which both answer alike by construction)."""
+"""(accuracy of theirs, gain of ours, share of examples on which both have the same answer by construction)."""
 
 FRACTIONAL: Mapping[str, tuple[Callable[[random.Random], float], float]] = {
     "beta(2, 5)": (lambda rng: rng.betavariate(2, 5), 2 / 7),
@@ -154,7 +154,7 @@ def _mean_of(draw: Callable[[random.Random], float]) -> Draw:
 
 
 def _clustered(p: float, size: int, agreement: float) -> Draw:
-    """Sources whose own accuracy varies: beta-binomial with this intra-class correlation."""
+    """Sample sources whose own accuracy varies: beta-binomial with this intra-class correlation."""
     strength = 1 / agreement - 1
 
     def draw(rng: random.Random, n: int) -> Interval:
@@ -166,7 +166,7 @@ def _clustered(p: float, size: int, agreement: float) -> Draw:
 
 
 def _pair(p: float, gain: float, overlap: float) -> Draw:
-    """0/1 pairs that share an answer on a part of the examples and are independent on the rest."""
+    """Sample 0/1 pairs that share an answer on some of the examples and are independent on the others."""
     apart = gain / (1 - overlap)
 
     def draw(rng: random.Random, n: int) -> Interval:
@@ -183,7 +183,7 @@ def _pair(p: float, gain: float, overlap: float) -> Draw:
 
 
 def _fractional_pair(gain: float) -> Draw:
-    """Scores in 0..1 around a difficulty the two prompts share."""
+    """Sample scores in 0..1 around a difficulty that both prompts share."""
 
     def draw(rng: random.Random, n: int) -> Interval:
         ours: list[float] = []

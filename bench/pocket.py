@@ -1,9 +1,9 @@
 """Measure the bundled model: every figure of its card, on test data, greedy, with 95 % intervals.
 
-    python bench/pocket.py --out bench/results/pocket.json --card src/askwell/models/bundled/CARD.md
+Command:  python -m bench.pocket --out bench/results/pocket.json --card src/askwell/models/bundled/CARD.md
 
-All 28 tasks with 500 examples each take about a quarter of an hour on two quiet cores (one job on each); `--tasks`,
-`--n` and `--held-out-n` restrict it.
+All 28 tasks with 500 examples each take about a quarter of an hour on two quiet cores (one job on each). `--tasks`,
+`--n` and `--held-out-n` reduce the work.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFigures:
-    """What was measured on one task."""
+    """The figures of one task."""
 
     task: str
     n: int
@@ -64,7 +64,7 @@ class TaskFigures:
     demonstrated: Share
     """The vague prompt with four demonstrations."""
     held_out: tuple[float, ...]
-    """One accuracy per paraphrase that training never saw."""
+    """One accuracy per paraphrase that was not in the training data."""
 
     @property
     def held_out_mean(self) -> float:
@@ -78,12 +78,12 @@ class TaskFigures:
 
     @property
     def demonstration_gain(self) -> float:
-        """What four demonstrations add to the vague prompt."""
+        """Gain of four demonstrations over the vague prompt."""
         return self.demonstrated.value - self.vague.value
 
     @property
     def union_gain(self) -> float:
-        """What choosing the style per query adds to the better single style."""
+        """Gain of selecting the style per query over the better single style."""
         return self.either.value - max(self.direct.value, self.steps.value)
 
 
@@ -124,9 +124,11 @@ def measure(decoder: Decoder, task: str, n: int, held_out_n: int) -> TaskFigures
         best=wilson(graded(decoder, tested, bundled.best_known_prompt(task))),
         direct=wilson(direct),
         steps=wilson(steps),
-        either=wilson([one or other for one, other in zip(direct, steps, strict=True)]),
+        either=wilson([any(pair) for pair in zip(direct, steps, strict=True)]),
         demonstrated=wilson(graded(decoder, tested, vague, shown)),
-        held_out=tuple(wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in bundled.held_out(task)),
+        held_out=tuple(
+            wilson(graded(decoder, tested[:held_out_n], phrase)).value for phrase in bundled.held_out_prompts(task)
+        ),
     )
 
 
@@ -144,13 +146,13 @@ def _decoder(folder: Path) -> Decoder:
 
 
 def seconds_for_batch(decoder: Decoder) -> dict[str, float]:
-    """Time 256 examples of mixed tasks, asked directly and step by step."""
+    """Time 256 examples of mixed tasks, with direct answers and step by step."""
     names = bundled.task_names()
     per_task = -(-SPEED_EXAMPLES // len(names))
-    pairs = [(task, one) for task in names for one in bundled.examples(task, "test", per_task)][:SPEED_EXAMPLES]
+    pairs = [(task, example) for task in names for example in bundled.examples(task, "test", per_task)][:SPEED_EXAMPLES]
     seconds: dict[str, float] = {}
-    for place, style in enumerate(("direct", "steps")):
-        chats = [chat(one.input, bundled.style_prompts(task)[place]) for task, one in pairs]
+    for index, style in enumerate(("direct", "steps")):
+        chats = [chat(example.input, bundled.style_prompts(task)[index]) for task, example in pairs]
         started = time.perf_counter()
         decoder.answers(chats, max_tokens=MAX_REPLY_TOKENS)
         seconds[style] = time.perf_counter() - started
@@ -158,15 +160,15 @@ def seconds_for_batch(decoder: Decoder) -> dict[str, float]:
 
 
 def verdicts(figures: Sequence[TaskFigures], seconds: dict[str, float]) -> dict[str, str]:
-    """Compare the figures with the acceptance lines of the issue."""
-    wide = [one.task for one in figures if one.vague.value <= VAGUE_AT_MOST and one.best.value >= BEST_AT_LEAST]
-    vague = statistics.fmean(one.vague.value for one in figures)
-    unseen = statistics.fmean(one.held_out_mean for one in figures)
-    best = statistics.fmean(one.best.value for one in figures)
-    spread = statistics.pstdev([value for one in figures for value in one.held_out])
-    within = statistics.fmean(one.held_out_sd for one in figures)
-    depends = [one.task for one in figures if one.union_gain >= UNION_GAIN_AT_LEAST]
-    shown = [one.task for one in figures if one.demonstration_gain >= GAIN_AT_LEAST]
+    """Compare the figures with the goals for the model, numbered as in its card."""
+    wide = [task.task for task in figures if task.vague.value <= VAGUE_AT_MOST and task.best.value >= BEST_AT_LEAST]
+    vague = statistics.fmean(task.vague.value for task in figures)
+    unseen = statistics.fmean(task.held_out_mean for task in figures)
+    best = statistics.fmean(task.best.value for task in figures)
+    spread = statistics.pstdev([value for task in figures for value in task.held_out])
+    within = statistics.fmean(task.held_out_sd for task in figures)
+    depends = [task.task for task in figures if task.union_gain >= UNION_GAIN_AT_LEAST]
+    shown = [task.task for task in figures if task.demonstration_gain >= GAIN_AT_LEAST]
     return {
         "1 vague <= .45 and best >= .85": f"{len(wide)} tasks (10 wanted): {', '.join(wide)}",
         "2 held-out paraphrases": (
@@ -185,9 +187,9 @@ def table(figures: Sequence[TaskFigures]) -> str:
     head = "| task | vague | best known | held out: mean (sd) | direct | step by step | either | 4 demonstrations |"
     lines = [head, "|---|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {one.task} | {one.vague} | {one.best} | {one.held_out_mean:.3f} ({one.held_out_sd:.2f}) "
-        f"| {one.direct} | {one.steps} | {one.either} | {one.demonstrated} |"
-        for one in figures
+        f"| {task.task} | {task.vague} | {task.best} | {task.held_out_mean:.3f} ({task.held_out_sd:.2f}) "
+        f"| {task.direct} | {task.steps} | {task.either} | {task.demonstrated} |"
+        for task in figures
     ]
     return "\n".join(lines)
 
@@ -201,15 +203,15 @@ def main() -> None:
     parser.add_argument("--held-out-n", type=int, help="examples per held-out paraphrase (default: as --n)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes, each on one core")
     parser.add_argument("--out", type=Path, help="write all figures as JSON")
-    parser.add_argument("--card", type=Path, help="renew the figures between the markers of this card")
+    parser.add_argument("--card", type=Path, help="update the figures between the markers of this card")
     arguments = parser.parse_args()
     held_out_n = arguments.held_out_n or arguments.n
     jobs = [(arguments.checkpoint, task, arguments.n, held_out_n) for task in arguments.tasks]
     figures: list[TaskFigures] = []
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        for one in pool.map(_measured, jobs):
-            figures.append(one)
-            print(table([one]).splitlines()[-1], flush=True)
+        for task in pool.map(_measured, jobs):
+            figures.append(task)
+            print(table([task]).splitlines()[-1], flush=True)
     lines = verdicts(figures, seconds_for_batch(Decoder(arguments.checkpoint)))
     for name, verdict in lines.items():
         print(f"{name}: {verdict}")

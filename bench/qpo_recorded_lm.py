@@ -1,18 +1,18 @@
-"""Every language-model objective of QPO on the recorded outcomes, and QPO as published, on questions held out.
+"""Train every language-model objective of QPO, and QPO as published, on recorded outcomes; score on held-out questions.
 
-Command (CPU time about a quarter of an hour; --questions, --epochs and --seeds change that):
+Command (about a quarter of an hour of CPU time; depends on --questions, --epochs and --seeds):
 
     python bench/qpo_recorded.py --lm [--data …/math_prompts_llama2_7b_chat.parquet]
 
-One policy an objective is trained on rows of split `train` from all data sets together (a sample of questions of each,
-a tenth of them kept for early stopping), and scored on `dev` (GSM8K has no dev rows: questions of `train` that were
-not drawn). Only prompts of the pool have recorded outcomes, so what a policy would write is chosen *within the pool*:
+One policy per objective is trained on rows of split `train` from all data sets together (a sample of questions of each,
+a tenth of them for early stopping), and scored on `dev` (GSM8K has no dev rows; there, on other questions of `train`).
+Only prompts of the pool have recorded outcomes, so a policy's prompt is selected *within the pool*:
 
-* `likelihood`: the prompt that the policy finds likeliest, end included, given the query and the reward it aims at;
-* `value`: the prompt that its value head rates best (in the paper's form the head has no part in choosing).
+* `likelihood`: the prompt with the highest likelihood, end token included, given the query and the target reward;
+* `value`: the prompt with the highest value by the value head (in the paper the head does not select).
 
-Neither has a guard. The base is the bundled model, as no pretrained GPT-2 can be had without a network. The paper's
-100 epochs are cut to `--epochs` for all, and its pairs are packed, which leaves the losses as they are.
+Neither has a fallback threshold. The base is the bundled model, as no pretrained GPT-2 is available offline. The
+paper's 100 epochs are cut to `--epochs` for all, and its pairs are packed, which does not change the losses.
 """
 # ruff: noqa: N806 - axes in capitals
 
@@ -27,20 +27,20 @@ import numpy as np
 import torch
 
 from askwell.core.types import Experience
-from askwell.policies.data.outcomes import PairOutcomes, merge, without
-from askwell.policies.data.table import Table, baseline_prompt, table_of
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries, merge
+from askwell.policies.data.table import OutcomeTable, build_table, find_baseline
 from askwell.policies.lm.dpo import Preferences
 from askwell.policies.lm.shared_prefix import Group, Suffix
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.lm.writer import LanguageModelWriter
 from askwell.policies.settings import QPO_TRAINING, ModelSettings, Objective, TrainSettings
-from recorded import Row, again, cells_of, datasets, sampled, scored, spelt
+from recorded import Row, as_rows, format_gain, list_datasets, merge_rows, sample_queries, score_columns
 
 MODEL = ModelSettings(base="pocket", max_prompt_tokens=96)
 """The longest prompt has 82 of its tokens."""
 
 BATCH_PAIRS = 64
-"""Half of the default: so short a training has more steps of use than of care."""
+"""Half of the default: so short a training gains more from additional steps than from larger batches."""
 
 QUERIES_AT_ONCE = 16
 SPLIT_OFF = 200
@@ -49,27 +49,27 @@ SPLIT_OFF = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One data set: what is learnt from, and what is scored, with its best single prompt (chosen on all of train)."""
+    """One data set: training outcomes, table to score, and baseline prompt (chosen on all of train)."""
 
     name: str
     train: PairOutcomes
-    test: Table
+    test: OutcomeTable
     baseline: int
 
 
 def compare_language_models(rows: Sequence[Row], *, questions: int, epochs: int, seeds: int) -> None:
-    """Print gains over the static prompt, in points, one line for each objective and way of choosing."""
+    """Print gains over the baseline prompt, in points, one line for each objective and way of selecting."""
     for seed in range(seeds):
         parts = list(_parts(rows, questions, seed))
         train, stop = _experience(parts, seed)
-        print(f"\nseed {seed}: {len(train)} pairs to learn from, {len(stop)} to stop by, {epochs} epochs at most")
+        print(f"\nseed {seed}: {len(train)} training pairs, {len(stop)} for early stopping, {epochs} epochs at most")
         print(f"{'objective':22s}{'chosen by':12s}" + "".join(f"{_title(part):>30s}" for part in parts))
         for name, settings in objectives(epochs).items():
             began = time.process_time()
             trainer = LanguageModelTrainer(settings, MODEL, preferences=Preferences(pairs_per_query=4, epochs=1))
             writer = trainer.fit(train, stop, seed=seed)
             for way in ("likelihood", "value"):
-                gains = [spelt(_gains(writer, part, way)) for part in parts]
+                gains = [format_gain(_gains(writer, part, way)) for part in parts]
                 print(f"{name:22s}{way:12s}" + "".join(f"{gain:>30s}" for gain in gains), flush=True)
             print(f"{'':22s}{time.process_time() - began:.0f} s of CPU time", flush=True)
 
@@ -84,41 +84,45 @@ def objectives(epochs: int) -> dict[str, TrainSettings]:
 
 
 def _parts(rows: Sequence[Row], questions: int, seed: int) -> Iterator[Part]:
-    names = datasets(rows, None)
-    inside = {name: cells_of(row for row in rows if row.dataset == name and row.split == "train") for name in names}
-    outside = {name: cells_of(row for row in rows if row.dataset == name and row.split != "train") for name in names}
+    names = list_datasets(rows, None)
+    inside = {name: merge_rows(row for row in rows if row.dataset == name and row.split == "train") for name in names}
+    outside = {name: merge_rows(row for row in rows if row.dataset == name and row.split != "train") for name in names}
     for name in names:
-        if not outside[name].cells:  # GSM8K: split train by question
-            outside[name] = sampled(inside[name], SPLIT_OFF, seed=seed)
-    held_out = [query for cells in outside.values() for query in cells.queries]
+        if not outside[name].pairs:  # GSM8K: split train by question
+            outside[name] = sample_queries(inside[name], SPLIT_OFF, seed=seed)
+    held_out = [query for outcomes in outside.values() for query in outcomes.queries]
     for name in names:
-        train = without(inside[name], held_out)
-        whole = table_of(train)
-        test = table_of(outside[name], prompts=whole.prompts)
-        yield Part(name=name, train=sampled(train, questions, seed=seed), test=test, baseline=baseline_prompt(whole))
+        train = drop_queries(inside[name], held_out)
+        whole = build_table(train)
+        test = build_table(outside[name], prompts=whole.prompts)
+        yield Part(
+            name=name, train=sample_queries(train, questions, seed=seed), test=test, baseline=find_baseline(whole)
+        )
 
 
 def _experience(parts: Sequence[Part], seed: int) -> tuple[list[Experience], list[Experience]]:
-    """Pairs of all data sets, a tenth of the questions apart."""
-    together = merge(row for part in parts for row in again(part.train))
+    """Return the training pairs of all data sets, and those of a tenth of the questions for early stopping."""
+    together = merge(row for part in parts for row in as_rows(part.train))
     queries = list(together.queries)
     random.Random(seed).shuffle(queries)
     stopping = set(queries[: len(queries) // 10])
     train: list[Experience] = []
     stop: list[Experience] = []
-    for cell in together.cells:
-        one = Experience(query=cell.query, prompt=cell.prompt, reward=cell.mean)
-        (stop if cell.query in stopping else train).append(one)
+    for pair in together.pairs:
+        one = Experience(query=pair.query, prompt=pair.prompt, reward=pair.mean)
+        (stop if pair.query in stopping else train).append(one)
     return train, stop
 
 
 def _gains(writer: LanguageModelWriter, part: Part, way: str) -> np.ndarray:
     rate = likelihoods if way == "likelihood" else values
-    return scored(part.test, rate(writer, part.test.queries, part.test.prompts).argmax(axis=1), part.baseline).gains
+    return score_columns(
+        part.test, rate(writer, part.test.queries, part.test.prompts).argmax(axis=1), part.baseline
+    ).gains
 
 
 def values(writer: LanguageModelWriter, queries: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-    """What the value head says of every pair: (queries, prompts)."""
+    """Return the value head's predictions for every pair: (queries, prompts)."""
     pairs = [(query, prompt) for query in queries for prompt in prompts]
     return np.array(writer.value(pairs)).reshape(len(queries), len(prompts))
 

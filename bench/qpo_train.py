@@ -1,19 +1,18 @@
-"""Shared-prefix training against one row a pair, and against trl's SFTTrainer: pairs/s, peak memory, final dev loss.
+"""Compare shared-prefix training with one row per pair and with trl's SFTTrainer: pairs/s, peak memory, dev loss.
 
-    python bench/qpo_train.py            # about 4 minutes on one quiet core; --epochs, --queries make it shorter
-
-Command of the figures in docs/algorithms/qpo.md: OMP_NUM_THREADS=1 python bench/qpo_train.py
+Command:  OMP_NUM_THREADS=1 python bench/qpo_train.py
+          (the figures in docs/algorithms/qpo.md; about 4 minutes on one quiet core; --epochs, --queries shorten it)
 
 All three train the same GPT-2-style network (random weights, 6 layers of width 256, 5.4 M parameters; the bundled
-model's tokenizer, 2,048 tokens) on the same tokens in the same batches: 30 prompts of 15–30 tokens on every query of
-60–120 tokens, 4 queries a batch, AdamW at a constant 3e-4, loss on prompt and end only, float32. Each runs in a
-process of its own; time is of the training steps alone, by the wall and by the processor (which a busy machine
-disturbs less). Memory is the peak of the resident set above what was there before the first step. The dev loss is
-computed by one function for all, over other queries.
+model's tokenizer, 2,048 tokens) on the same tokens in the same batches: 30 prompts of 15-30 tokens on every query of
+60-120 tokens, 4 queries per batch, AdamW at a constant 3e-4, loss on prompt and end only, float32. Each runs in its own
+process. Time covers the training steps alone, as wall time and as CPU time (which a busy machine disturbs less). Memory
+is the peak of the resident set above that before the first step. One function computes the dev loss of all, over other
+queries.
 """
 
 # pyright: basic
-# (torch, datasets and trl are typed in part only)
+# torch, datasets and trl are only partly typed.
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ MIB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one kind of training took."""
+    """Time, memory and loss of one kind of training."""
 
     kind: str
     pairs: int
@@ -62,7 +61,7 @@ class Figures:
 
 
 class Clock:
-    """Wall and processor time since it was made."""
+    """Wall and CPU time since its construction."""
 
     def __init__(self) -> None:
         self._began = (time.perf_counter(), time.process_time())
@@ -74,7 +73,7 @@ class Clock:
 
 
 def make_base(folder: Path) -> None:
-    """Write the network, its weights drawn by a seed, and the tokenizer."""
+    """Write the network, with weights sampled by a seed, and the tokenizer."""
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
     tokenizer: Any = AutoTokenizer.from_pretrained(CHECKPOINT)
@@ -96,11 +95,13 @@ def make_base(folder: Path) -> None:
 
 
 def make_data(texts: Texts, n_queries: int) -> list[Experience]:
-    """Queries of 60–120 tokens, each with its own 30 of 120 prompts of 15–30 tokens."""
+    """Return queries of 60-120 tokens, each with its own 30 of 120 prompts of 15-30 tokens."""
     rng = random.Random(0)
-    reviews = [one.input for one in bundled.examples("review_topic", "train", 400)]
+    reviews = [example.input for example in bundled.examples("review_topic", "train", 400)]
     phrases = [
-        text for task in bundled.task_names() for text in (*bundled.held_out(task), *bundled.style_prompts(task))
+        text
+        for task in bundled.task_names()
+        for text in (*bundled.held_out_prompts(task), *bundled.style_prompts(task))
     ]
     prompts: dict[str, None] = {}
     while len(prompts) < 120:
@@ -120,7 +121,7 @@ def make_data(texts: Texts, n_queries: int) -> list[Experience]:
 
 
 def settings_of(kind: str, epochs: int) -> TrainSettings:
-    """Plain cloning of everything: what SFTTrainer does too."""
+    """Return settings for plain cloning of all pairs, as SFTTrainer does."""
     return TrainSettings(
         objective="filtered-cloning",
         signal="reward",
@@ -144,14 +145,14 @@ def train_ours(settings: TrainSettings, model: ModelSettings, data: Sequence[Exp
 
 
 def train_trl(settings: TrainSettings, model: ModelSettings, data: Sequence[Experience]) -> tuple[PolicyModel, Clock]:
-    """Train with SFTTrainer on the same tokens in the same order: the lead is the end token, a word of its own."""
+    """Train with SFTTrainer on the same tokens in the same order; the prefix of a prompt is the end token."""
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
     policy, tokenizer = build(model, seed=0)
     texts = Texts(tokenizer, model)
-    samples = [Sample(query=texts.query(one.query), prompt=texts.prompt(one.prompt), signal=0.0) for one in data]
+    samples = [Sample(query=texts.query(pair.query), prompt=texts.prompt(pair.prompt), signal=0.0) for pair in data]
 
     def teach(sample: Sample, hidden: bool) -> Lesson:
         return Lesson(sample=sample, hidden=hidden, weight=1.0)
@@ -200,14 +201,14 @@ def _resident_mib() -> float:
 
 @torch.no_grad()
 def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, injected: bool) -> float:
-    """Mean cross-entropy a token of prompts and ends."""
+    """Return the mean cross-entropy per token of prompts and ends."""
     policy.eval()
     policy.injects = injected
     policy.base.set_attn_implementation("sdpa")
     total, count = 0.0, 0
-    for _, rows in itertools.groupby(data, key=lambda one: one.query):
+    for _, rows in itertools.groupby(data, key=lambda pair: pair.query):
         pairs = list(rows)
-        tails = tuple(Suffix(lead=texts.lead(), prompt=texts.prompt(one.prompt), condition=None) for one in pairs)
+        tails = tuple(Suffix(lead=texts.lead(), prompt=texts.prompt(pair.prompt), condition=None) for pair in pairs)
         laid = policy.lay([Group(query=texts.query(pairs[0].query), tails=tails)], packed=False)
         losses = cross_entropy(policy.logits(policy.hidden(laid)), laid.labels_M, reduction="sum")
         total, count = total + float(losses), count + len(laid.labels_M)
@@ -215,7 +216,7 @@ def dev_loss(policy: PolicyModel, texts: Texts, data: Sequence[Experience], *, i
 
 
 def measure(kind: str, base: Path, *, queries: int, epochs: int) -> Figures:
-    """Train once and measure; the first step is done before, on one query, to warm up."""
+    """Train once and measure, after a first step on one query as a warm-up."""
     model = ModelSettings(base=str(base), max_query_tokens=160, max_prompt_tokens=40, device="cpu")
     policy, tokenizer = build(model, seed=0)
     texts = Texts(tokenizer, model)
@@ -246,30 +247,28 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--only", choices=KINDS, help=argparse.SUPPRESS)
     parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.only:
-        found = measure(given.only, given.base, queries=given.queries, epochs=given.epochs)
-        print(json.dumps({name: getattr(found, name) for name in Figures.__slots__}))
+    options = parser.parse_args()
+    if options.only:
+        figures = measure(options.only, options.base, queries=options.queries, epochs=options.epochs)
+        print(json.dumps({name: getattr(figures, name) for name in Figures.__slots__}))
         return
     with tempfile.TemporaryDirectory() as folder:
         make_base(Path(folder))
-        found = [_apart(kind, folder, given.queries, given.epochs) for kind in KINDS]
-    print(
-        "| training | pairs/s | pairs per processor second | peak memory, MiB | final dev loss |\n|---|---|---|---|---|"
-    )
-    for one in found:
-        rates = f"{one.pairs / one.wall_s:.1f} | {one.pairs / one.cpu_s:.1f}"
-        print(f"| {one.kind} | {rates} | {one.memory_mib:.0f} | {one.dev_loss:.4f} |")
-    ours = found[0]
-    for one in found[1:]:
+        rows = [_measure_in_process(kind, folder, options.queries, options.epochs) for kind in KINDS]
+    print("| training | pairs/s | pairs per CPU second | peak memory, MiB | final dev loss |\n|---|---|---|---|---|")
+    for row in rows:
+        rates = f"{row.pairs / row.wall_s:.1f} | {row.pairs / row.cpu_s:.1f}"
+        print(f"| {row.kind} | {rates} | {row.memory_mib:.0f} | {row.dev_loss:.4f} |")
+    ours = rows[0]
+    for row in rows[1:]:
         print(
-            f"packed against {one.kind}: {one.wall_s / ours.wall_s:.2f} x pairs/s, {one.cpu_s / ours.cpu_s:.2f} x by "
-            f"processor time; dev loss {100 * (ours.dev_loss / one.dev_loss - 1):+.2f} %"
+            f"packed against {row.kind}: {row.wall_s / ours.wall_s:.2f} x pairs/s, {row.cpu_s / ours.cpu_s:.2f} x by "
+            f"CPU time; dev loss {100 * (ours.dev_loss / row.dev_loss - 1):+.2f} %"
         )
-    assert all(math.isfinite(one.dev_loss) for one in found)
+    assert all(math.isfinite(row.dev_loss) for row in rows)
 
 
-def _apart(kind: str, folder: str, queries: int, epochs: int) -> Figures:
+def _measure_in_process(kind: str, folder: str, queries: int, epochs: int) -> Figures:
     command = [sys.executable, __file__, "--only", kind, "--base", folder]
     command += ["--queries", str(queries), "--epochs", str(epochs)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

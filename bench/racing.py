@@ -1,18 +1,18 @@
-"""How much racing saves and what it costs: replay recorded block scores of real prompt-optimization runs.
+"""Measure how many evaluations racing saves, and its regret, on recorded block scores of real prompt-optimization runs.
 
-    python bench/racing.py                          # ../shared/data/recorded/capo_block_scores.parquet, all methods
-    python bench/racing.py --matrix F.parquet       # another file with the same columns
-    python bench/racing.py --curve                  # also CAPO's alphas, our prices, halving shares
+Command:  python bench/racing.py                     # ../shared/data/recorded/capo_block_scores.parquet, all methods
+          python bench/racing.py --matrix F.parquet  # another file with the same columns
+          python bench/racing.py --curve             # also CAPO's alphas, our prices, halving shares
 
-Prints one JSON object for each (dataset, model, method): `share` is cells used / all cells, `regret_points` the
-full-data score (mean of all blocks, 0..100) of the true best minus that of the chosen, both averaged over `n_sets`
-sets; `missed` says how often the chosen was worse than the best by more than 0, 1, 2 and 3 points: the measured
-family-wise error. A summary table goes to stderr.
+Prints one JSON object per (dataset, model, method). `share` is (candidate, block) pairs evaluated / all pairs.
+`regret_points` is the full-data score (mean of all blocks, 0..100) of the true best minus that of the selected
+candidate. Both are averaged over `n_sets` sets. `missed` is how often the selected candidate was worse than the best by
+more than 0, 1, 2 and 3 points: the measured family-wise error. A summary table goes to stderr.
 
-Candidate sets are 8 complete rows of one run (same group, optimizer and seed: those share their blocks), 500 times a
-(dataset, model), seed 0, the blocks in an order drawn anew for each set; every method sees the same sets. Cells are
-asked for one at a time (`--slots`), as the rules of `askwell.engine.racing` want them; what runs here is what runs in a
-real run. Only means of 30 examples are recorded: see `PairedT` for what CAPO's test does with them.
+Candidate sets are 8 complete rows of one run (same group, optimizer and seed, because those share their blocks): 500
+per (dataset, model), seed 0, with the blocks in an order sampled for each set. Every method sees the same sets. Pairs
+are requested one at a time (`--slots`), as the rules of `askwell.engine.racing` expect; the rules are those of a real
+run. Only means of 30 examples are recorded: see `PairedT` for how CAPO's test treats them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One line of output."""
+    """One row of output."""
 
     dataset: str
     model: str
@@ -56,13 +56,13 @@ def main() -> None:
     """Read the arguments, replay, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--matrix", type=Path, default=DEFAULT, help="Parquet file of block scores")
-    parser.add_argument("--sets", type=int, default=500, help="candidate sets for each (dataset, model)")
+    parser.add_argument("--sets", type=int, default=500, help="candidate sets per (dataset, model)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--slots", type=int, default=1, help="cells in flight at once")
-    parser.add_argument("--curve", action="store_true", help="vary what each method can be tuned by")
+    parser.add_argument("--slots", type=int, default=1, help="(candidate, block) pairs in flight at once")
+    parser.add_argument("--curve", action="store_true", help="vary each method's parameter")
     arguments = parser.parse_args()
     if not arguments.matrix.exists():
-        sys.exit(f"{arguments.matrix} is not there: give a Parquet file of block scores with --matrix")
+        sys.exit(f"{arguments.matrix} does not exist; expected a Parquet file of block scores, give one with --matrix")
     rules: dict[str, RacingRule] = {name: make() for name, make in RACING_RULES.items()}
     if arguments.curve:
         rules |= curve()
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def curve() -> dict[str, RacingRule]:
-    """Methods over the range of their one knob, to compare them at equal evaluations."""
+    """Return the methods over the range of their parameter, to compare them at equal evaluations."""
     alphas: dict[str, RacingRule] = {
         f"capo-paired-t alpha={alpha}": PairedT(alpha=alpha) for alpha in (0.4, 0.3, 0.25, 0.18, 0.15, 0.1, 0.05)
     }
@@ -95,7 +95,7 @@ def curve() -> dict[str, RacingRule]:
 
 
 def draw_sets(path: Path, count: int, seed: int) -> dict[Key, list[Rows]]:
-    """Draw candidate sets for each (dataset, model) from the runs that have enough complete rows."""
+    """Sample candidate sets for each (dataset, model) from the runs that have enough complete rows."""
     frame = pd.read_parquet(path)
     blocks = sorted((c for c in frame.columns if c.startswith("block_")), key=lambda c: int(c.removeprefix("block_")))
     frame = frame[frame[blocks].notna().all(axis=1)]
@@ -131,13 +131,13 @@ def replay(key: Key, method: str, rule: RacingRule, sets: Sequence[Rows], slots:
 
 
 def race(rule: RacingRule, rows: Rows, slots: int) -> tuple[float, float]:
-    """Fill the cells that are wanted, `slots` at a time; return the share used and the regret in points."""
+    """Evaluate the requested pairs, `slots` at a time; return the share used and the regret in points."""
     names = tuple(str(index) for index in range(len(rows)))
     layout = RaceLayout(candidates=names, blocks=(BLOCK_EXAMPLES,) * len(rows[0]))
     scores: dict[str, dict[int, float]] = {name: {} for name in names}
     decision = rule.decide(layout, scores)
     while decision.wanted:
-        # The others ask for whole rounds and decide nothing within one: filling a round at once changes no outcome.
+        # The other rules decide nothing within a round: evaluating a whole round at once changes no outcome.
         for name, block in decision.wanted[: slots if isinstance(rule, ExpectedGain) else None]:
             scores[name][block] = rows[int(name)][block]
         decision = rule.decide(layout, scores)
@@ -147,7 +147,7 @@ def race(rule: RacingRule, rows: Rows, slots: int) -> tuple[float, float]:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Averages over (dataset, model), each method a line; the worst of them beside the mean."""
+    """Format one row per method: averages over (dataset, model), and the worst beside the mean."""
     by_method: dict[str, list[Result]] = {}
     for result in results:
         by_method.setdefault(result.method, []).append(result)
@@ -155,9 +155,11 @@ def table(results: Sequence[Result]) -> str:
         f"{g:g}" for g in GAPS
     )
     lines = [head]
-    for method, found in by_method.items():
-        shares, regrets = [r.share for r in found], [r.regret_points for r in found]
-        missed = " ".join(f"{statistics.fmean(column):.3f}" for column in zip(*(r.missed for r in found), strict=True))
+    for method, of_method in by_method.items():
+        shares, regrets = [r.share for r in of_method], [r.regret_points for r in of_method]
+        missed = " ".join(
+            f"{statistics.fmean(column):.3f}" for column in zip(*(r.missed for r in of_method), strict=True)
+        )
         lines.append(
             f"{method:28s} {statistics.fmean(shares):.3f}  ({max(shares):.3f})  "
             f"{statistics.fmean(regrets):.3f}  ({max(regrets):.3f})  {missed}"

@@ -1,10 +1,12 @@
-"""The recorded outcomes as the benches read, split and score them; shared by qpo_recorded.py and qpo_recorded_lm.py.
+"""Read, split and score the recorded outcomes, for qpo_recorded.py and qpo_recorded_lm.py.
 
-Columns: dataset, target_llm, split, query_text, prompt_text, draws, correct. Scores are p̂ = correct / draws, each
-unique question counting once; intervals are a paired percentile bootstrap over unique questions (95 %), on the scale
-0..1. **1,127 of the 1,411 MAWPS questions are SVAMP rows too, with draws of their own, and the splits of the two
-cross**: every question to be scored is dropped from *all* rows that are learnt from, whatever data set they belong to
-(their number goes to stderr). Without that a lookup of one data set's outcomes "gains" six points on the other.
+Columns: dataset, target_llm, split, query_text, prompt_text, draws, correct. Scores are p̂ = correct / draws, and each
+unique question counts once. Intervals are a paired percentile bootstrap over unique questions (95 %), on the scale
+0..1.
+
+**1,127 of the 1,411 MAWPS questions are SVAMP rows too, with separate draws, and the two data sets' splits overlap.**
+Every question to be scored is therefore dropped from *all* training rows, of whatever data set (their number is printed
+to stderr). Otherwise a lookup of one data set's outcomes "gains" six points on the other.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, merge, only_target, without
-from askwell.policies.data.table import Table, table_of
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, drop_queries, keep_queries, merge
+from askwell.policies.data.table import OutcomeTable, build_table
 from askwell.tasks.readers import read_records
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared/data/recorded/math_prompts_llama2_7b_chat.parquet"
 RESAMPLES = 5_000
@@ -38,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """Static prompt and policy on the same held-out questions; one entry a question."""
+    """Scores of baseline prompt and policy on the same held-out questions; one entry per question."""
 
     baseline: np.ndarray
     policy: np.ndarray
@@ -49,7 +51,7 @@ class Scored:
 
 
 def read_rows(path: Path, target: str | None) -> list[Row]:
-    """Read a file, one target model's rows; exits where there are several and none is named."""
+    """Read one target model's rows of a file; exits if there are several models and `target` is None."""
     rows: list[Row] = []
     for record in read_records(path):
         values = record.values
@@ -60,8 +62,8 @@ def read_rows(path: Path, target: str | None) -> list[Row]:
             query=str(values["query_text"]),
             prompt=str(values["prompt_text"]),
             total=float(str(values["correct"])),
-            draws=int(str(values["draws"])),
-            place=f"{path.name}: {record.place}",
+            repeats=int(str(values["draws"])),
+            source=f"{path.name}: {record.place}",
         )
         split = str(values.get("split") or "")
         rows.append(Row(dataset=str(values["dataset"]), target=name, split=split, outcomes=outcomes))
@@ -71,35 +73,35 @@ def read_rows(path: Path, target: str | None) -> list[Row]:
     return rows
 
 
-def datasets(rows: Sequence[Row], asked: str | None) -> list[str]:
-    """Names of the data sets to do, in order of appearance."""
-    known = list(dict.fromkeys(row.dataset for row in rows))
-    if asked is not None and asked not in known:
-        sys.exit(f"no rows of data set {asked!r}; there are {known}")
-    return [asked] if asked is not None else known
+def list_datasets(rows: Sequence[Row], selected: str | None) -> list[str]:
+    """Return the selected data set, or all of them in order of appearance."""
+    names = list(dict.fromkeys(row.dataset for row in rows))
+    if selected is not None and selected not in names:
+        sys.exit(f"no rows of data set {selected!r}; there are {names}")
+    return [selected] if selected is not None else names
 
 
 def split_rows(rows: Sequence[Row], seed: int, *, share: float = 1.0) -> tuple[list[Row], list[Row]]:
-    """Hold a fifth of the unique questions out, of whatever data set: (rows to fit on, rows to score).
+    """Hold out a fifth of all data sets' unique questions; return (training rows, rows to score).
 
-    `share` of the other questions are fitted on, drawn by the seed.
+    The training rows are of a random `share` of the other questions.
     """
-    keys = {query: normalise(query) for query in {row.outcomes.query for row in rows}}
+    keys = {query: normalize_question(query) for query in {row.outcomes.query for row in rows}}
     unique = sorted(set(keys.values()))
-    order = [unique[place] for place in np.random.default_rng(seed).permutation(len(unique)).tolist()]
+    order = [unique[index] for index in np.random.default_rng(seed).permutation(len(unique)).tolist()]
     fifth = len(unique) // 5
     held_out, kept = set(order[:fifth]), set(order[fifth:][: round(share * (len(order) - fifth))])
     fit = [row for row in rows if keys[row.outcomes.query] in kept]
     return fit, [row for row in rows if keys[row.outcomes.query] in held_out]
 
 
-def learnt_from(
+def training_tables(
     rows: Sequence[Row], dataset: str, held_out: PairOutcomes, *, own: PairOutcomes | None = None
-) -> tuple[Table, Table]:
-    """Table of all data sets with the same prompts, less the held-out questions; and that of the data set alone.
+) -> tuple[OutcomeTable, OutcomeTable]:
+    """Return the training table of all data sets with the same prompts, and of this data set; no held-out question.
 
-    The pool is the prompts that the held-out rows have an outcome for. A data set that was never logged before is
-    served from all that hold its prompts (transfer).
+    The pool is the prompts for which the held-out rows have an outcome. For a data set without training rows, the
+    training rows are of all data sets that have its prompts (transfer).
     """
     by_dataset = {row.dataset: frozenset[str]() for row in rows}
     for row in rows:
@@ -108,71 +110,74 @@ def learnt_from(
         alike = {name for name in by_dataset if name != dataset and by_dataset[name] == by_dataset[dataset]}
     else:
         alike = {name for name in by_dataset if by_dataset[name] >= set(held_out.prompts)} or set(by_dataset)
-    ours = own if own is not None else without(cells_of(r for r in rows if r.dataset == dataset), held_out.queries)
-    others = cells_of(row for row in rows if row.dataset in alike)
-    apart = without(others, held_out.queries)
-    dropped = len(others.queries) - len(apart.queries)
+    ours = (
+        own if own is not None else drop_queries(merge_rows(r for r in rows if r.dataset == dataset), held_out.queries)
+    )
+    others = merge_rows(row for row in rows if row.dataset in alike)
+    transferred = drop_queries(others, held_out.queries)
+    dropped = len(others.queries) - len(transferred.queries)
     if dropped:
-        say(
-            f"{dataset}: {dropped} questions of {sorted(alike)} are to be scored here: dropped from what is learnt from"
-        )
-    both = merge([*again(ours), *again(apart)])
-    shown = set(held_out.prompts)
-    prompts = [prompt for prompt in both.prompts if prompt in shown]
-    learnt = table_of(both, prompts=prompts)
-    return learnt, table_of(ours if ours.cells else both, prompts=prompts)
+        print_note(f"{dataset}: {dropped} questions of {sorted(alike)} are scored here: dropped from the training rows")
+    both = merge([*as_rows(ours), *as_rows(transferred)])
+    scored_prompts = set(held_out.prompts)
+    prompts = [prompt for prompt in both.prompts if prompt in scored_prompts]
+    return build_table(both, prompts=prompts), build_table(ours if ours.pairs else both, prompts=prompts)
 
 
-def scored(test: Table, picks: np.ndarray, baseline: int) -> Scored:
-    """Rates of both; a pick without an outcome becomes the static prompt, a question without that is left out."""
-    lines = np.arange(len(picks))
-    picks = np.where(test.tried[lines, picks], picks, baseline)
-    known = test.tried[:, baseline]
+def score_columns(test: OutcomeTable, columns: np.ndarray, baseline: int) -> Scored:
+    """Return the rates of baseline prompt and policy.
+
+    A selected prompt without an outcome counts as the baseline prompt; a question without an outcome of the
+    baseline prompt is left out.
+    """
+    lines = np.arange(len(columns))
+    columns = np.where(test.tried[lines, columns], columns, baseline)
+    counted = test.tried[:, baseline]
     rates = full_rates(test)
-    if not known.all():
-        say(f"{int((~known).sum())} questions have no outcome of the static prompt and are left out")
-    return Scored(baseline=rates[lines, baseline][known], policy=rates[lines, picks][known])
+    if not counted.all():
+        print_note(f"{int((~counted).sum())} questions have no outcome of the baseline prompt and are left out")
+    return Scored(baseline=rates[lines, baseline][counted], policy=rates[lines, columns][counted])
 
 
 def bootstrap(gains: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of the mean, over questions."""
+    """Return the 95 % percentile interval of the mean, over questions."""
     rng = np.random.default_rng(SEED)
     means = [gains[rng.integers(0, len(gains), len(gains))].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
-def spelt(gains: np.ndarray) -> str:
-    """Mean and interval, in points."""
+def format_gain(gains: np.ndarray) -> str:
+    """Format mean and interval, in points."""
     low, high = bootstrap(gains)
     return f"{100 * gains.mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
-def full_rates(table: Table) -> np.ndarray:
-    """p̂, NaN where a pair was never tried."""
+def full_rates(table: OutcomeTable) -> np.ndarray:
+    """Return p̂; NaN for a pair that was never tried."""
     return np.where(table.tried, np.nan_to_num(table.rates()), np.nan)
 
 
-def cells_of(rows: Iterable[Row]) -> PairOutcomes:
+def merge_rows(rows: Iterable[Row]) -> PairOutcomes:
     """Merge rows."""
     return merge(row.outcomes for row in rows)
 
 
-def sampled(cells: PairOutcomes, at_most: int, *, seed: int = SEED) -> PairOutcomes:
-    """Keep so many questions, drawn by the seed."""
-    queries = sorted(cells.queries, key=normalise)
+def sample_queries(outcomes: PairOutcomes, at_most: int, *, seed: int = SEED) -> PairOutcomes:
+    """Keep at most this many questions, sampled by the seed."""
+    queries = sorted(outcomes.queries, key=normalize_question)
     if len(queries) <= at_most:
-        return cells
+        return outcomes
     drawn = np.random.default_rng(seed).choice(len(queries), at_most, replace=False)
-    return only_target(cells, [queries[place] for place in drawn.tolist()])
+    return keep_queries(outcomes, [queries[index] for index in drawn.tolist()])
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def again(cells: PairOutcomes) -> Iterator[OutcomeRow]:
-    """Cells as rows, to be merged once more."""
-    for cell in cells.cells:
-        yield OutcomeRow(query=cell.query, prompt=cell.prompt, total=cell.total, draws=cell.draws)
+def as_rows(outcomes: PairOutcomes) -> Iterator[OutcomeRow]:
+    """Return pairs as rows, to be merged again."""
+    for pair in outcomes.pairs:
+        yield OutcomeRow(query=pair.query, prompt=pair.prompt, total=pair.total, repeats=pair.repeats)

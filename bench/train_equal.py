@@ -1,11 +1,12 @@
-"""Run the same small trainings in an old checkout and in this one, and compare all that they found.
+"""Run the same small trainings in an old checkout and in this one, and compare their logs and weights.
 
 Command:  .venv/bin/python -m bench.train_equal --old PATH_OF_OLD_CHECKOUT
-          (no network, 2 trainings of 2 loops on the bundled model, two minutes of one core)
+          (no network, 2 trainings of 2 loops on the bundled model, two minutes on one core)
 
-Compared, to 1e-6: every event of the trainings' logs in order of position (chosen pairs with their advantages, rewards
-of labelled pairs, loop records, the figures of the deployed policy on the test split), and every weight of every saved
-model. A loss is not logged; equal weights after each loop are the stricter test. Exit status 1 on a difference.
+Compared, to 1e-6: every event of the trainings' logs in order of position (selected pairs with their advantages,
+rewards of labelled pairs, loop records, figures of the deployed policy on the test split), and every weight of every
+saved model. A loss is not logged; equal weights after each loop are the stricter test. The exit status is 1 on a
+difference.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 from tests.golden.comparison import TOLERANCE, differences
-from tests.golden.conversion import upgrade_event
 from tests.golden.migration import Migration, read_tables
+
+from askwell.core.types import Event
+from askwell.runlog.upgrade import upgrade_event
 
 ROOT = Path(__file__).parents[1]
 MIGRATION = Migration(read_tables())
@@ -39,7 +42,7 @@ SETTINGS = f"""
 task.data = "{TASK}"
 target.model = "pocket"
 split = {{train = 30, dev = 36, test = 36}}
-policy.patience = 0  # go on to the second loop, even where the first brings no gain
+policy.patience = 0  # run the second loop even if the first brings no gain
 """
 TRAININGS = ("default", "published")
 COMMANDS = (
@@ -58,7 +61,7 @@ class Row:
     name: str
     count: int
     difference: str
-    """Empty where the two are equal."""
+    """Empty if the two are equal."""
 
 
 def main() -> int:
@@ -76,7 +79,7 @@ def main() -> int:
 
 
 def work(checkout: Path, folder: Path, commands: Sequence[Sequence[str]]) -> None:
-    """Make the trainings with a checkout's code."""
+    """Run the trainings with a checkout's code."""
     folder.mkdir()
     (folder / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
@@ -104,13 +107,14 @@ def compare_events(run: str, old: Path, new: Path) -> Iterator[Row]:
 
 def read_events(path: Path, *, is_old: bool) -> list[dict[str, Any]]:
     """Read an exported log without its header and times, in the current format."""
-    events: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        event: dict[str, Any] = json.loads(line)
-        kind, body = upgrade_event(event["kind"], event["body"]) if is_old else (event["kind"], event["body"])
-        if kind != "run":
-            events.append({"position": event["position"], "kind": kind, "key": event["key"], "body": body})
-    return events
+        row = json.loads(line)
+        event = Event(position=row["position"], kind=row["kind"], key=row["key"], body=row["body"])
+        if event.kind != "run":
+            event = upgrade_event(event) if is_old else event
+            rows.append({"position": event.position, "kind": event.kind, "key": event.key, "body": event.body})
+    return rows
 
 
 def compare_weights(run: str, old: Path, new: Path) -> Iterator[Row]:
@@ -130,8 +134,10 @@ def compare_weights(run: str, old: Path, new: Path) -> Iterator[Row]:
 
 
 def weight_difference(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> str:
-    """Say how two models differ; empty where they don't."""
-    if {name: tensor.shape for name, tensor in expected.items()} != {name: one.shape for name, one in actual.items()}:
+    """Describe how two models differ; empty if they are equal."""
+    if {name: tensor.shape for name, tensor in expected.items()} != {
+        name: tensor.shape for name, tensor in actual.items()
+    }:
         return "other tensors"
     worst = max(float(np.abs(tensor - actual[name]).max(initial=0)) for name, tensor in expected.items())
     return f"by up to {worst:.2g}" if worst > TOLERANCE else ""

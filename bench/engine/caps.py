@@ -1,11 +1,11 @@
-"""Randomised runs against their caps and their plans.
+"""Compare randomized runs with their caps and their plans.
 
-    python -m bench.engine.caps [--runs 200] [--seed 0]
+Command:  python -m bench.engine.caps [--runs 200] [--seed 0]        # 15 seconds
 
-Each run draws a preset, sizes, draws, a share of failing calls, how many calls may be in flight, and caps from far too
-small to never reached, on simulated models whose replies are at times as long as they may be. Counted: caps exceeded
-by more than the calls in flight (the cap on calls: at all), and plans whose worst case was exceeded in calls, tokens
-or money of either model. Exit status 1 if there is one.
+Each run samples an optimizer, sizes, repeats, a share of failing calls, the number of calls in flight, and caps from
+far too small to never reached. It runs on simulated models whose replies are at times as long as they may be. Counted
+are caps exceeded by more than the calls in flight (the cap on calls: at all), and plans whose worst case was exceeded
+in calls, tokens or money of either model. The exit status is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    logging.disable(logging.WARNING)  # replies that hold no prompt are part of the draw
+    logging.disable(logging.WARNING)  # replies without a prompt are part of the simulation
     begun = time.monotonic()
     runs = [capped_run(1_000_003 * options.seed + number) for number in range(options.runs)]
     broken = [run for run in runs if run.broken]
@@ -49,7 +49,7 @@ def _was_cut(run: CappedRun) -> bool:
 
 
 def _share_of_worst(run: CappedRun) -> float:
-    worst = sum(one.worst.calls for one in run.plan.models)
+    worst = sum(model.worst.calls for model in run.plan.models)
     return (run.target.calls + run.optimizer.calls) / worst
 
 

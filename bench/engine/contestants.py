@@ -1,13 +1,14 @@
-"""Clients under test, each in a process of its own that measures when told: `python -m bench.engine.contestants NAME`.
+"""Clients to measure, each in its own process that measures on request: `python -m bench.engine.contestants NAME`.
 
-Reads lines of JSON (`base_url`, `calls`, `concurrency`) and answers each with what it took. Every contestant gets the
-same prompts × questions and keeps `concurrency` requests in flight as its makers would have it: an async client is
-driven by that many workers, a library with an evaluation of its own runs that. Retries and caches of the others are
-off; askwell does the whole of what `askwell evaluate` does: log on disk, retry layer, limits, caps, grading.
+The process reads lines of JSON (`base_url`, `calls`, `concurrency`) and answers each with the time and memory used.
+Every contestant gets the same prompts × questions and keeps `concurrency` requests in flight as its authors intended:
+an async client is driven by that number of workers, a library with its own evaluation runs that. Retries and caches of
+the others are off; askwell does all that `askwell evaluate` does: log on disk, retry layer, limits, caps, grading.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -36,7 +37,7 @@ class Job:
     concurrency: int
 
     def questions(self) -> list[str]:
-        """Return distinct questions, as many as make up the calls with every instruction."""
+        """Return distinct questions, as many as give the number of calls with every instruction."""
         return [
             f"A shop packs {number} crates, each with {number % 13 + 2} boxes of apples; one box holds 6 apples and "
             f"{number % 7} of the boxes break on the way to the market. How many apples can still be sold in total?"
@@ -54,45 +55,47 @@ Ask = Callable[[str, str], Awaitable[object]]
 
 
 def askwell(job: Job) -> None:
-    """Evaluate as the command line does: the log is a file on the disk that holds the temporary folder."""
+    """Evaluate as the command line does; the log is a file in the temporary folder."""
     from askwell.api.build_models import build_model
     from askwell.api.config import ModelConfig
     from askwell.core.event_loop import run_blocking
     from askwell.core.types import Example, Prompt
     from askwell.engine.evaluator import Sampling
-    from askwell.engine.jobs import EvaluateJob, TargetSide, header_body
+    from askwell.engine.jobs import EvaluateJob, TargetSetup, encode_header
     from askwell.runlog.store import SqliteStore
     from askwell.tasks.metrics import metric
-    from askwell.tasks.render import Placed
+    from askwell.tasks.render import ChatRender
     from askwell.tasks.task import Task
 
     examples = [
         Example(id=f"q{number:05d}", input=question, target="42") for number, question in enumerate(job.questions())
     ]
     config = ModelConfig(model="openai:tiny", base_url=job.base_url, concurrency=job.concurrency)
-    side = TargetSide(
-        task=Task(name="apples", splits={"test": tuple(examples)}, render=Placed(), metric=metric("number")),
+    target_setup = TargetSetup(
+        task=Task(name="apples", splits={"test": tuple(examples)}, render=ChatRender(), metric=metric("number")),
         model=build_model(config, flag="--target"),
         sampling=Sampling(max_tokens=512),
         concurrency=job.concurrency,
     )
     prompts = [Prompt(instruction=instruction) for instruction in INSTRUCTIONS]
-    work = EvaluateJob(header=header_body({"name": "apples"}, seed=0, settings=None), prompts=prompts, side=side)
+    work = EvaluateJob(
+        header=encode_header({"name": "apples"}, seed=0, settings=None), prompts=prompts, target_setup=target_setup
+    )
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "run" / "log.db") as store:
         scores = run_blocking(lambda stopper: work.execute(store, stopper, lambda _: None))
     assert all(len(scores[prompt]) == len(examples) and set(scores[prompt].values()) == {1.0} for prompt in prompts)
 
 
 def aiohttp(job: Job) -> None:
-    """Post the same requests and read the text out: the floor under every asyncio client."""
+    """Post the same requests and read the text: the lower bound for every asyncio client."""
     import aiohttp as library
 
     async def main() -> None:
         async with library.ClientSession(connector=library.TCPConnector(limit=0)) as session:
 
             async def ask(instruction: str, question: str) -> object:
-                async with session.post(f"{job.base_url}/chat/completions", json=_body(instruction, question)) as found:
-                    return (await found.json())["choices"][0]["message"]["content"]
+                async with session.post(f"{job.base_url}/chat/completions", json=_body(instruction, question)) as reply:
+                    return (await reply.json())["choices"][0]["message"]["content"]
 
             await _workers(job, ask)
 
@@ -100,15 +103,15 @@ def aiohttp(job: Job) -> None:
 
 
 def openai(job: Job) -> None:
-    """`AsyncOpenAI` as it comes."""
+    """`AsyncOpenAI` with its defaults."""
     from openai import AsyncOpenAI
 
     async def main() -> None:
         async with AsyncOpenAI(base_url=job.base_url, api_key="none", max_retries=0) as client:
 
             async def ask(instruction: str, question: str) -> object:
-                found = await client.chat.completions.create(**_body(instruction, question))
-                return found.choices[0].message.content
+                completion = await client.chat.completions.create(**_body(instruction, question))
+                return completion.choices[0].message.content
 
             await _workers(job, ask)
 
@@ -121,8 +124,8 @@ def litellm(job: Job) -> None:
 
     async def ask(instruction: str, question: str) -> object:
         body = {**_body(instruction, question), "model": "openai/tiny"}
-        found = await library.acompletion(**body, api_base=job.base_url, api_key="none", num_retries=0)
-        return found.choices[0].message.content
+        completion = await library.acompletion(**body, api_base=job.base_url, api_key="none", num_retries=0)
+        return completion.choices[0].message.content
 
     asyncio.run(_workers(job, ask))
 
@@ -140,7 +143,7 @@ def dspy(job: Job) -> None:
 
 
 def gepa(job: Job) -> None:
-    """The evaluation of GEPA's default adapter, all questions as one batch of one candidate."""
+    """Evaluate with GEPA's default adapter, all questions as one batch of one candidate."""
     from gepa.adapters.default_adapter.default_adapter import DefaultAdapter
 
     options = {"api_base": job.base_url, "api_key": "none", "max_tokens": 512}
@@ -148,12 +151,12 @@ def gepa(job: Job) -> None:
         "openai/tiny", max_litellm_workers=job.concurrency, litellm_batch_completion_kwargs=options
     )
     batch: Any = [{"input": question, "answer": "42", "additional_context": {}} for _, question in job.chats()]
-    found = adapter.evaluate(batch, {"instruction": INSTRUCTIONS[0]})
-    assert sum(found.scores) == len(batch)
+    evaluation = adapter.evaluate(batch, {"instruction": INSTRUCTIONS[0]})
+    assert sum(evaluation.scores) == len(batch)
 
 
 def promptolution(job: Job) -> None:
-    """Promptolution's `APILLM`, all questions as one batch."""
+    """Call promptolution's `APILLM`, all questions as one batch."""
     from promptolution.llms.api_llm import APILLM
 
     model = APILLM(
@@ -161,8 +164,8 @@ def promptolution(job: Job) -> None:
         max_tokens=512, client_kwargs={"max_retries": 0},
     )  # fmt: skip
     chats = list(job.chats())
-    found = model.get_response([question for _, question in chats], [instruction for instruction, _ in chats])
-    assert len(found) == len(chats)
+    replies = model.get_response([question for _, question in chats], [instruction for instruction, _ in chats])
+    assert len(replies) == len(chats)
 
 
 CONTESTANTS: dict[str, Contestant] = {
@@ -201,16 +204,18 @@ def measured(contestant: Contestant, job: Job) -> dict[str, float]:
 
 
 def main() -> None:
-    """Answer jobs from standard input; whatever the libraries print goes to standard error."""
-    contestant = CONTESTANTS[sys.argv[1]]
+    """Answer jobs from standard input. What the libraries print goes to standard error."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("name", choices=list(CONTESTANTS))
+    contestant = CONTESTANTS[parser.parse_args().name]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         try:
-            found: dict[str, object] = dict(measured(contestant, Job(**json.loads(line))))
+            result: dict[str, object] = dict(measured(contestant, Job(**json.loads(line))))
         except ImportError as error:
-            found = {"missing": str(error)}
-        print(json.dumps(found), file=answers, flush=True)
+            result = {"missing": str(error)}
+        print(json.dumps(result), file=answers, flush=True)
 
 
 if __name__ == "__main__":

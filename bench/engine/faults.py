@@ -1,10 +1,10 @@
-"""What becomes of every fault a provider can have: 1,000 calls for each, against a real server that always has it.
+"""Measure what each fault of a provider becomes: 1,000 calls each, against a real server that always has it.
 
-    python -m bench.engine.faults [--calls 1000] [--json FILE]
+Command:  python -m bench.engine.faults [--calls 1000] [--json FILE]        # about a minute
 
-A row is right when outcome, fault class and number of tries are what docs/outcomes.md says, for every call; no fault
-may come back as an answer to be scored. (A request sent on a connection that is just being cut may escape the server's
-count: up to a tenth may be missing there.) Exit status 1 if a row is wrong. About a minute.
+A row is right if outcome, fault class and number of attempts are those of docs/outcomes.md, for every call; no fault
+may be returned as an answer to score. (The server may not count a request on a connection that is just being cut: there
+up to a tenth may be missing.) The exit status is 1 if a row is wrong.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from askwell.core.types import FINAL_FAULTS, Completion, Message, Request
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.retry import Retrying
 
-TRIES = 3
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One fault: what came of all calls with it."""
+    """One fault, and the outcome of all calls with it."""
 
     fault: str
     outcome: str
@@ -39,35 +39,35 @@ class Row:
     as_written: bool
 
 
-async def ask_all(base_url: str, calls: int) -> list[Completion]:
+async def call_all(base_url: str, calls: int) -> list[Completion]:
     bare = OpenAIModel("tiny", base_url=base_url, timeout_s=0.5)
-    model = Retrying(bare, max_attempts=TRIES, base_s=0.001, cap_s=0.002)
-    room = asyncio.Semaphore(64)  # `Limited` would slow down for the refusals: that is bench/engine/rate_limit.py
+    model = Retrying(bare, max_attempts=ATTEMPTS, base_s=0.001, cap_s=0.002)
+    slots = asyncio.Semaphore(64)  # `Limited` would slow down after refusals, which rate_limit.py measures
 
     async def ask(number: int) -> Completion:
-        async with room:
+        async with slots:
             return await model.complete(Request(messages=(Message(role="user", content=f"question {number}"),)))
 
-    found = await asyncio.gather(*(ask(number) for number in range(calls)))
+    completions = await asyncio.gather(*(ask(number) for number in range(calls)))
     await model.aclose()
-    return found
+    return completions
 
 
-def row(fault: Fault, calls: int) -> Row:
-    """Ask a server that always has this fault."""
+def measure(fault: Fault, calls: int) -> Row:
+    """Call a server that always has this fault."""
     with chat_server(faults=always(fault), retry_after="0.001", lifetime_s=3600.0) as server:
-        found = asyncio.run(ask_all(server.base_url, calls))
+        completions = asyncio.run(call_all(server.base_url, calls))
         sent = sum(count for body, count in server.requests.items() if "question" in body)
-    kinds = Counter((one.outcome, one.fault) for one in found)
+    kinds = Counter((completion.outcome, completion.fault) for completion in completions)
     (outcome, fault_class), _ = kinds.most_common(1)[0]
-    tries = 1 if outcome != "failed" or fault_class in FINAL_FAULTS else TRIES
+    attempts = 1 if outcome != "failed" or fault_class in FINAL_FAULTS else ATTEMPTS
     return Row(
         fault=fault,
         outcome=outcome,
         fault_class=fault_class,
         requests_per_call=sent / calls,
         calls=calls,
-        as_written=kinds == {FAULT_OUTCOMES[fault]: calls} and 0.9 * tries * calls <= sent <= tries * calls,
+        as_written=kinds == {FAULT_OUTCOMES[fault]: calls} and 0.9 * attempts * calls <= sent <= attempts * calls,
     )
 
 
@@ -77,16 +77,16 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows: list[Row] = []
-    print("| fault | outcome | fault class | requests a call | calls | as written |\n|---|---|---|---|---|---|")
+    print("| fault | outcome | fault class | requests per call | calls | as written |\n|---|---|---|---|---|---|")
     for fault in FAULT_OUTCOMES:
-        rows.append(one := row(fault, options.calls))
-        right = "yes" if one.as_written else "NO"
-        cells = (one.fault, one.outcome, one.fault_class or "–", f"{one.requests_per_call:.2f}", str(one.calls), right)
+        rows.append(row := measure(fault, options.calls))
+        right = "yes" if row.as_written else "NO"
+        cells = (row.fault, row.outcome, row.fault_class or "–", f"{row.requests_per_call:.2f}", str(row.calls), right)
         print("| " + " | ".join(cells) + " |", flush=True)
     if options.json:
-        found: list[dict[str, Any]] = [asdict(one) for one in rows]
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(one.as_written for one in rows) else 1
+        bodies: list[dict[str, Any]] = [asdict(row) for row in rows]
+        options.json.write_text(json.dumps(bodies, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(row.as_written for row in rows) else 1
 
 
 if __name__ == "__main__":

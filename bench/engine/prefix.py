@@ -1,12 +1,12 @@
-"""What the order of requests is worth to a server with a prefix cache.
+"""Measure what the order of requests is worth to a server with a prefix cache.
 
-    python -m bench.engine.prefix [--prompts 12] [--examples 64] [--concurrency 16]
+Command:  python -m bench.engine.prefix [--prompts 12] [--examples 64] [--concurrency 16]        # about 20 seconds
 
-The engine's own cells (prompts × examples) go through the engine to the C server, which plays prefix caches of several
-sizes at once (see `server.c`: each request goes to the slot that shares most with it, as in llama.cpp's server) and
-counts the prompt bytes that need not be computed again. Once prompt by prompt, once example by example, once in the
-order that the engine chooses (`engine.prefix_order`); for three placements of the instruction, with and without four
-demonstrations. About 20 seconds; no wall clock in it, so a busy machine changes nothing.
+The pairs of prompts × examples go through the engine to the C server, which simulates prefix caches of several sizes at
+once (see `server.c`: each request goes to the slot that shares most with it, as in llama.cpp's server). The server
+counts the prompt bytes that need not be computed again. There are three orders: prompt by prompt, example by example,
+and the engine's own (`engine.prefix_order`); three placements of the instruction; and prompts with and without four
+demonstrations. No wall time is measured, so a busy machine changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from askwell.engine.rollout_queue import closed_queue
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 
 SLOTS = (1, 4, 16, 64)
@@ -38,42 +38,42 @@ _WORDS = (
 
 
 def example(number: int) -> Example:
-    """Return a question of some 40 words that shares no beginning with others."""
-    dice = random.Random(number)
-    words = " ".join(dice.choice(_WORDS) for _ in range(40))
-    return Example(id=f"q{number:04d}", input=f"{words.capitalize()}. How many {dice.choice(_WORDS)}?", target="42")
+    """Return a question of about 40 words with a beginning of its own."""
+    rng = random.Random(number)
+    words = " ".join(rng.choice(_WORDS) for _ in range(40))
+    return Example(id=f"q{number:04d}", input=f"{words.capitalize()}. How many {rng.choice(_WORDS)}?", target="42")
 
 
 def prompts(count: int, demos: int) -> list[Prompt]:
-    """Return instructions of some 40 words, each with demonstrations of its own."""
-    found: list[Prompt] = []
+    """Return instructions of about 40 words, each with its own demonstrations."""
+    made: list[Prompt] = []
     for number in range(count):
-        dice = random.Random(f"prompt {number}")
-        words = " ".join(dice.choice(_WORDS) for _ in range(40))
+        rng = random.Random(f"prompt {number}")
+        words = " ".join(rng.choice(_WORDS) for _ in range(40))
         shown = tuple(example(10_000 + number * demos + index) for index in range(demos))
-        found.append(Prompt(instruction=f"{words.capitalize()}. End with the number.", demos=shown))
-    return found
+        made.append(Prompt(instruction=f"{words.capitalize()}. End with the number.", demos=shown))
+    return made
 
 
 async def share(server: BenchServer, task: Task, tried: Sequence[Prompt], *, order: str, concurrency: int) -> str:
-    """Score the prompts in this order and return the share of prompt bytes reused, a table cell for each cache."""
+    """Score the prompts in this order; return the share of prompt bytes reused, one table cell per cache."""
     config = ModelConfig(model="openai:tiny", base_url=server.base_url, concurrency=concurrency)
     model = build_model(config, flag="--target")
     server.reset()
     async with Journal(MemoryStore()) as journal:
         evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=concurrency)
-        cells = evaluator.slots(tried, split="dev", step=1)
+        slots = evaluator.slots(tried, split="dev", step=1)
         if order == "engine":
-            rollouts = [one async for one in evaluator.rollouts(cells)]
+            rollouts = [rollout async for rollout in evaluator.rollouts(slots)]
         else:
             if order == "example by example":
-                cells.sort(key=lambda cell: cell.example.id)
-            rollouts = [one async for _, one in evaluator.arrivals(closed_queue(cells))]
-    assert all(one.score is not None for one in rollouts)
+                slots.sort(key=lambda slot: slot.example.id)
+            rollouts = [rollout async for _, rollout in evaluator.arrivals(closed_queue(slots))]
+    assert all(rollout.score is not None for rollout in rollouts)
     await model.aclose()
     counted = server.stats()
-    assert counted["requests"] == len(cells)
-    return " | ".join(f"{counted['reused_bytes'][str(slots)] / counted['prompt_bytes']:.0%}" for slots in SLOTS)
+    assert counted["requests"] == len(slots)
+    return " | ".join(f"{counted['reused_bytes'][str(size)] / counted['prompt_bytes']:.0%}" for size in SLOTS)
 
 
 def main() -> None:
@@ -88,12 +88,14 @@ def main() -> None:
     print("|---|---|---|" + "---|" * len(SLOTS))
     with bench_server(latency_ms=5.0, slots=SLOTS) as server:
         for placement in PLACEMENTS:
-            task = Task(name="t", splits={"dev": examples}, render=Placed(placement=placement), metric=metric("number"))
+            task = Task(
+                name="t", splits={"dev": examples}, render=ChatRender(placement=placement), metric=metric("number")
+            )
             for demos in (0, 4):
                 tried = prompts(options.prompts, demos)
                 for order in ("prompt by prompt", "example by example", "engine"):
-                    found = asyncio.run(share(server, task, tried, order=order, concurrency=options.concurrency))
-                    print(f"| {placement} | {demos} | {order} | {found} |", flush=True)
+                    shares = asyncio.run(share(server, task, tried, order=order, concurrency=options.concurrency))
+                    print(f"| {placement} | {demos} | {order} | {shares} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""How much of a server's rate limit is used, how many requests it refuses, and how many are lost; beside other clients.
+"""Measure how much of a server's rate limit is used, and how many requests are refused and lost; beside other clients.
 
-    python -m bench.engine.rate_limit [--requests 6000] [--rounds 5] [--jobs 4] [--quick] [--only askwell openai]
-                                      [--limiters "fixed window 1 s"] [--json FILE]
+Command:  python -m bench.engine.rate_limit [--requests 6000] [--rounds 5] [--jobs 4] [--quick] [--only askwell openai]
+                                            [--limiters "fixed window 1 s"] [--json FILE]
 
-A real HTTP server (`server.c`, so its own CPU is not what is measured) that takes 300 requests a second and answers the
-others with 429, limiting as a fixed window of one or ten seconds, a sliding one, or a bucket with a burst of 300 or 20;
-with and without Retry-After; at 20 and 200 ms of latency, which refusals take as well; 128 requests in flight. That is
-20 servers. Every client gets the same requests and is set to ten tries for each (askwell counts a refusal that it waits
-out for all calls as a try only after two minutes: see `Retrying`); lost are those it gave up. "Kept" is accepted
-requests a second over 300 (a burst at the start may lift it above 1). Medians of the rounds, each of which begins at
-another moment of the server's window; lost is the sum. "At first" is the part of the refused that came within a second
-of the first refusal: the price of finding the limit.
+A real HTTP server (`server.c`, so that its own CPU does not limit the result) accepts 300 requests per second and
+answers the others with 429. It limits by a fixed window of one or ten seconds, a sliding one, or a bucket with a burst
+of 300 or 20; with and without Retry-After; at 20 and 200 ms of latency, also for refusals; with 128 requests in flight.
+That makes 20 servers. Every client gets the same requests and may make ten attempts for each (askwell counts a refusal
+as an attempt only after two minutes, because it then waits for all calls: see `Retrying`). Lost are the requests that a
+client gave up.
 
-With `--jobs` so many measurements run side by side, each client in a process of its own (askwell needs about a tenth of
-a core at 300 requests a second, the others more): five rounds of one client take ten minutes with four.
-With `--quick` two servers, one round of 1,800 requests.
+"Kept" is accepted requests per second over 300 (a burst at the start may lift it above 1). Figures are medians of the
+rounds, each of which begins at another moment of the server's window; lost is the sum. "Of it at first" is the share
+refused within a second of the first refusal: the price of finding the limit.
+
+`--jobs` measurements run side by side, each client in its own process (askwell needs about a tenth of a core at 300
+requests per second, the others more): five rounds of one client take ten minutes with four. `--quick` measures two
+servers, one round of 1,800 requests.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.retry import Retrying
 
-RATE, IN_FLIGHT, TRIES = 300.0, 128, 10
+RATE, IN_FLIGHT, ATTEMPTS = 300.0, 128, 10
 LIMITS = {
     "fixed window 1 s": Limit(per_second=RATE, limiter="fixed"),
     "fixed window 10 s": Limit(per_second=RATE, limiter="fixed", span_s=10.0),
@@ -77,11 +79,11 @@ async def in_parallel(ask: Callable[[str], Awaitable[bool]], requests: int) -> i
 
 
 async def askwell(base_url: str, requests: int) -> int:
-    model = Retrying(Limited(OpenAIModel("tiny", base_url=base_url), max_concurrency=IN_FLIGHT), max_attempts=TRIES)
+    model = Retrying(Limited(OpenAIModel("tiny", base_url=base_url), max_concurrency=IN_FLIGHT), max_attempts=ATTEMPTS)
 
     async def ask(text: str) -> bool:
-        found = await model.complete(Request(messages=(Message(role="user", content=text),)))
-        return found.outcome == "ok"
+        completion = await model.complete(Request(messages=(Message(role="user", content=text),)))
+        return completion.outcome == "ok"
 
     try:
         return await in_parallel(ask, requests)
@@ -90,19 +92,19 @@ async def askwell(base_url: str, requests: int) -> int:
 
 
 async def naive(base_url: str, requests: int) -> int:
-    """What everybody writes: exponential back-off with full jitter, Retry-After heeded."""
-    dice = random.Random(0)
+    """Use the common recipe: exponential back-off with full jitter, Retry-After obeyed."""
+    rng = random.Random(0)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def ask(text: str) -> bool:
             body = {"model": "tiny", "messages": [{"role": "user", "content": text}]}
-            for attempt in range(TRIES):
+            for attempt in range(ATTEMPTS):
                 async with session.post(f"{base_url}/chat/completions", json=body) as answer:
                     if answer.status == 200:
                         await answer.read()
                         return True
                     wait = float(answer.headers.get("Retry-After", 0))
-                await asyncio.sleep(wait + dice.uniform(0, min(30.0, 0.5 * 2**attempt)))
+                await asyncio.sleep(wait + rng.uniform(0, min(30.0, 0.5 * 2**attempt)))
             return False
 
         return await in_parallel(ask, requests)
@@ -111,7 +113,7 @@ async def naive(base_url: str, requests: int) -> int:
 async def openai(base_url: str, requests: int) -> int:
     import openai as library
 
-    async with library.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=TRIES - 1) as client:
+    async with library.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=ATTEMPTS - 1) as client:
 
         async def ask(text: str) -> bool:
             try:
@@ -133,7 +135,7 @@ async def litellm(base_url: str, requests: int) -> int:
                 api_base=base_url,
                 api_key="none",
                 messages=[{"role": "user", "content": text}],
-                num_retries=TRIES - 1,
+                num_retries=ATTEMPTS - 1,
             )
         except library.exceptions.RateLimitError:
             return False
@@ -198,21 +200,21 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|",
         sep="\n",
     )
-    found: list[Measured] = []
-    # A process for each measurement: what one client leaves behind is no other's trouble.
+    measured: list[Measured] = []
+    # One process per measurement, so that no client inherits what another left behind.
     with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1, mp_context=get_context("spawn")) as pool:
-        pending = [[pool.submit(measure, *row, requests) for _ in range(rounds)] for row in rows]
+        pending = [[pool.submit(measure, *server, requests) for _ in range(rounds)] for server in rows]
         for of_row in pending:
             of_rounds = [future.result() for future in of_row]
-            one = over_rounds(of_rounds)
-            found += of_rounds
+            row = over_rounds(of_rounds)
+            measured += of_rounds
             print(
-                f"| {one.limiter} | {one.latency_ms:g} ms | {'yes' if one.says_when else 'no'} | {one.client} | "
-                f"{one.kept:.1%} | {one.refused_share:.1%} | {one.refused_first_share:.1%} | {one.lost} |",
+                f"| {row.limiter} | {row.latency_ms:g} ms | {'yes' if row.says_when else 'no'} | {row.client} | "
+                f"{row.kept:.1%} | {row.refused_share:.1%} | {row.refused_first_share:.1%} | {row.lost} |",
                 flush=True,
             )
     if options.json:
-        options.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps([asdict(row) for row in measured], indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

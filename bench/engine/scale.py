@@ -1,15 +1,15 @@
-"""What a large run log costs: writing it, opening and folding it, reporting it.
+"""Measure what a large run log costs: writing it, opening and folding it, reporting it.
 
-    python -m bench.engine.scale [--sizes 10000 100000 1000000] [--repeats 5] [--folder DIR]
+Command:  python -m bench.engine.scale [--sizes 10000 100000 1000000] [--repeats 5] [--folder DIR]        # 5 minutes
 
-Makes logs as runs make them: 500 dev examples, eight prompts a step, replies of about 200 characters, a request key
-for each rollout. Each figure is the median of fresh processes; seconds are wall time, and of the processor besides.
+Writes logs as runs do: 500 dev examples, eight prompts per step, replies of about 200 characters, a request key for
+each rollout. Each figure is the median of fresh processes; seconds are wall time and CPU time.
 
-    append  rollouts spelt and written in groups of 512, each durable (fsync) before the next
-    open    as a resumed run does it: opened for writing, every request key learnt, the trajectory folded with every
-            candidate's score on every example
-    report  as `askwell show` does it: scores with intervals, curve, spend
-    MB      the most resident memory of that process
+    append  encode rollouts and write them in groups of 512, each durable (fsync) before the next
+    open    as a resumed run does: open for writing, read every request key, fold the trajectory with every candidate's
+            score on every example
+    report  as `askwell show` does: scores with intervals, curve, spend
+    MB      peak resident memory of that process
 """
 
 from __future__ import annotations
@@ -30,12 +30,19 @@ from pathlib import Path
 from typing import Any
 
 from askwell.core.types import Candidate, Completion, Event, Example, Prompt, Proposal, Rollout, Score, Usage
-from askwell.report.run_report import report
-from askwell.runlog.codec import encode_candidate, encode_example, encode_prompt, encode_proposal, encode_rollout
+from askwell.report.run_report import build_report
+from askwell.runlog.codec import (
+    FORMAT,
+    encode_candidate,
+    encode_example,
+    encode_prompt,
+    encode_proposal,
+    encode_rollout,
+)
 from askwell.runlog.fold import fold
 from askwell.runlog.store import SqliteStore
 
-EXAMPLES, PROMPTS_A_STEP, GROUP = 500, 8, 512
+EXAMPLES, PROMPTS_PER_STEP, GROUP = 500, 8, 512
 TEXT = "the number of apples is counted one by one so that we get first then after adding finally answer"
 WORDS = TEXT.split(" ")
 
@@ -44,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--folder", type=Path, help="where the logs go (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="folder for the logs (default: a temporary one)")
     parser.add_argument("--stage", choices=sorted(STAGES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
@@ -59,14 +66,14 @@ def main() -> None:
 
 
 def _measure(folder: Path, size: int, repeats: int) -> dict[str, Any]:
-    found: dict[str, list[float]] = {}
+    values_by_name: dict[str, list[float]] = {}
     for repeat in range(repeats):
         log = folder / str(repeat)
         for stage in ("append", "open", "report"):
             for name, value in _in_a_fresh_process(stage, log, size).items():
-                found.setdefault(name, []).append(value)
+                values_by_name.setdefault(name, []).append(value)
         shutil.rmtree(log)
-    return {"rollouts": size, **{name: statistics.median(values) for name, values in found.items()}}
+    return {"rollouts": size, **{name: statistics.median(values) for name, values in values_by_name.items()}}
 
 
 def _in_a_fresh_process(stage: str, log: Path, size: int) -> dict[str, float]:
@@ -75,7 +82,7 @@ def _in_a_fresh_process(stage: str, log: Path, size: int) -> dict[str, float]:
 
 
 def append(folder: Path, size: int) -> dict[str, float]:
-    """Write a log of so many rollouts. What is made up in advance is not timed; spelling it is."""
+    """Write a log of this number of rollouts. Generating them is not timed; encoding them is."""
     spent = spent_cpu = 0.0
     all_prompts = [
         Prompt(instruction=f"Think about step {number}. " + " ".join(WORDS)) for number in range(size // EXAMPLES)
@@ -83,8 +90,8 @@ def append(folder: Path, size: int) -> dict[str, float]:
     with SqliteStore(folder / "log.db") as store:
         store.append(_opening(all_prompts))
         position = 1 + EXAMPLES + len(all_prompts)
-        for step, first in enumerate(range(0, len(all_prompts), PROMPTS_A_STEP)):
-            prompts = all_prompts[first : first + PROMPTS_A_STEP]
+        for step, first in enumerate(range(0, len(all_prompts), PROMPTS_PER_STEP)):
+            prompts = all_prompts[first : first + PROMPTS_PER_STEP]
             proposals = [encode_proposal(Proposal(prompt=prompt)) for prompt in prompts]
             store.append([Event(position=position, kind="proposals", body={"step": step, "proposals": proposals})])
             position += 1
@@ -116,19 +123,19 @@ def open_and_fold(folder: Path, size: int) -> dict[str, float]:
     with SqliteStore(folder / "log.db") as store:
         history = fold(store).trajectory
         seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
-    cells = sum(len(candidate.example_scores) for candidate in history.candidates)
-    assert cells == size // EXAMPLES * EXAMPLES, cells
+    scored = sum(len(candidate.example_scores) for candidate in history.candidates)
+    assert scored == size // EXAMPLES * EXAMPLES, scored
     return {"open_s": seconds, "open_cpu_s": seconds_cpu, "open_mb": _resident_mb()}
 
 
 def show(folder: Path, size: int) -> dict[str, float]:
-    """Do what `askwell show` does before it prints."""
+    """Compute what `askwell show` prints."""
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with SqliteStore(folder / "log.db", read_only=True) as store:
-        found = report(store)
+        summary = build_report(store)
     seconds, seconds_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
-    assert found is not None
-    assert found.spend["target"].calls == size // EXAMPLES * EXAMPLES
+    assert summary is not None
+    assert summary.spend["target"].calls == size // EXAMPLES * EXAMPLES
     return {"report_s": seconds, "report_cpu_s": seconds_cpu, "report_mb": _resident_mb()}
 
 
@@ -136,7 +143,9 @@ STAGES = {"append": append, "open": open_and_fold, "report": show}
 
 
 def _opening(prompts: list[Prompt]) -> Iterator[Event]:
-    yield Event(position=0, kind="run", body={"format": 1, "config": {}, "seed": 0, "settings": None, "versions": {}})
+    yield Event(
+        position=0, kind="run", body={"format": FORMAT, "config": {}, "seed": 0, "settings": None, "versions": {}}
+    )
     for number in range(EXAMPLES):
         example = Example(id=f"dev-{number}", input=" ".join(WORDS[number % 7 :] * 2), target=str(number))
         yield Event(position=1 + number, kind="example", body=encode_example(example, "dev"))
@@ -171,7 +180,7 @@ def _resident_mb() -> float:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    print("  rollouts  append/s (processor)   open s (proc.)  report s (proc.)  MB open  report  log MB")
+    print("  rollouts  append/s       (CPU)   open s  (CPU)   report s  (CPU)   MB open  report  log MB")
     for row in rows:
         size = row["rollouts"]
         print(

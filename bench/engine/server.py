@@ -1,11 +1,11 @@
-"""The bench server as a context manager, and a proof that it is not what is measured.
+"""The bench server as a context manager, and a measurement that shows it is not the bottleneck.
 
-    python -m bench.engine.server            # its headroom: calls/s and CPU per call at no latency
+Command:  python -m bench.engine.server            # its capacity: calls/s and CPU per call at no latency
 
     with bench_server(latency_ms=200) as server:
         OpenAIModel("tiny", base_url=server.base_url)
 
-`server.c` and `load.c` are compiled with `cc` into a folder of their own each time; nothing is installed.
+`server.c` and `load.c` are compiled with `cc` into a temporary folder each time; nothing is installed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchServer:
-    """Where a running server is."""
+    """A running server."""
 
     port: int
     pid: int
@@ -51,14 +51,14 @@ class BenchServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self) -> dict[str, Any]:
-        """Return what the server counted, and its own CPU milliseconds since it began."""
-        return self._ask("/stats", "GET")
+        """Return the server's counts, and its CPU milliseconds since it began."""
+        return self._request("/stats", "GET")
 
     def reset(self) -> None:
-        """Begin the counts anew and empty the prefix caches."""
-        self._ask("/reset", "POST")
+        """Reset the counts and empty the prefix caches."""
+        self._request("/reset", "POST")
 
-    def _ask(self, path: str, method: str) -> dict[str, Any]:
+    def _request(self, path: str, method: str) -> dict[str, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
@@ -70,7 +70,7 @@ def bench_server(
 ) -> Generator[BenchServer]:
     """Compile and run the server: constant latency, or log-normal with this ratio of 99th percentile to median.
 
-    `slots` are the sizes of the prefix caches it plays; `limit` makes it refuse what comes faster.
+    `slots` are the sizes of the prefix caches that it simulates; `limit` makes it refuse requests above a rate.
     """
     with tempfile.TemporaryDirectory() as folder:
         program = compiled("server.c", Path(folder))
@@ -97,7 +97,7 @@ def compiled(source: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Load the server from C, with no latency: what it can take, and what a call costs it."""
+    """Load the server from C, with no latency: calls per second, and CPU per call."""
     with tempfile.TemporaryDirectory() as folder, bench_server(latency_ms=0.0) as server:
         load = compiled("load.c", Path(folder))
         for connections in (64, 256, 512):
@@ -106,9 +106,9 @@ def main() -> None:
             ran = subprocess.run(
                 [load, str(server.port), str(connections), str(calls)], check=True, capture_output=True, text=True
             )
-            found = json.loads(ran.stdout)
+            loaded = json.loads(ran.stdout)
             cpu = (server.stats()["cpu_ms"] - before) / calls
-            print(f"{connections:4d} connections: {found['calls_per_s']:7,.0f} calls/s, {cpu:.4f} ms CPU a call")
+            print(f"{connections:4d} connections: {loaded['calls_per_s']:7,.0f} calls/s, {cpu:.4f} ms CPU per call")
 
 
 if __name__ == "__main__":

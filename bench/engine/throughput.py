@@ -1,13 +1,13 @@
-"""How near to the ideal rate the engine comes, run log on, and what a call costs in CPU; beside other clients.
+"""Measure how near the engine comes to the ideal rate with its run log on, and its CPU per call; beside other clients.
 
-    python -m bench.engine.throughput [--rounds 5] [--quick] [--only askwell openai] [--json FILE]
+Command:  python -m bench.engine.throughput [--rounds 5] [--quick] [--only askwell openai] [--json FILE]   # 5 minutes
 
-Two loads against the C server of this folder: 200 ms latency at 512 in flight (ideal 2,560 calls/s) and 50 ms at 256
-(ideal 5,120). Every contestant lives in a process of its own, imports done and one small job behind it; they take
-turns, one running at a time, and the median of the rounds is shown. The server shares the two cores. CPU is that of
-the client's process, all threads, connecting and writing the log included; the server's own stands beside it. Where
-askwell and aiohttp run together, their ratios are compared with what askwell is to reach. About 5 minutes on a quiet
-machine; on a busy one only the CPU columns mean something.
+There are two loads against the C server of this folder: 200 ms latency at 512 in flight (ideal 2,560 calls/s) and 50 ms
+at 256 (ideal 5,120). Every contestant has its own process, with imports and one small job done before. They take turns,
+one running at a time, and the median of the rounds is shown. The server shares the two cores. CPU is that of the
+client's process: all threads, connecting and writing the log included; the server's own is shown too. If askwell and
+aiohttp run together, their ratios are compared with askwell's goals. On a busy machine only the CPU columns mean
+something.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from bench.engine.contestants import CONTESTANTS, INSTRUCTIONS
 from bench.engine.server import BenchServer, bench_server
 
 FAST = ("askwell", "aiohttp")
-"""Contestants that get enough calls to fill the time; the others get fewer."""
+"""Contestants that get enough calls for a steady rate; the others are slower and get fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A latency, how many requests are to be in flight, and which share of aiohttp's calls/s askwell is to reach."""
+    """A latency, the number of requests in flight, and askwell's goal as a share of aiohttp's calls/s."""
 
     latency_ms: float
     concurrency: int
@@ -46,7 +46,7 @@ class Load:
 
 LOADS = (Load(latency_ms=200.0, concurrency=512, goal=0.97), Load(latency_ms=50.0, concurrency=256, goal=0.90))
 MOST_CPU = 1.6
-"""How many times aiohttp's CPU per call askwell may use: it also writes a log, retries, limits and grades."""
+"""Goal: at most this multiple of aiohttp's CPU per call. askwell also writes a log, retries, limits and grades."""
 
 
 class Worker:
@@ -64,7 +64,7 @@ class Worker:
         )
 
     def run(self, server: BenchServer, *, calls: int, concurrency: int) -> dict[str, Any]:
-        """Measure one job; `missing` tells which package is not installed, `failed` that the process died."""
+        """Measure one job; `missing` names a package that is not installed, `failed` says that the process died."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         job = {"base_url": server.base_url, "calls": calls, "concurrency": concurrency}
@@ -85,8 +85,8 @@ class Worker:
 
 
 def measure(names: list[str], load: Load, *, rounds: int, scale: float) -> dict[str, list[dict[str, Any]]]:
-    """Let the contestants take turns, the first one changing with the round; return what each round found."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    """Run the contestants in turn, beginning with another one each round; return each round's figures."""
+    figures: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with bench_server(latency_ms=load.latency_ms) as server:
         workers = [Worker(name) for name in names]
         try:
@@ -99,16 +99,16 @@ def measure(names: list[str], load: Load, *, rounds: int, scale: float) -> dict[
                     calls = max(load.concurrency, int(waves * load.ideal * 0.2))
                     calls -= calls % len(INSTRUCTIONS)
                     before = server.stats()
-                    one = worker.run(server, calls=calls, concurrency=load.concurrency)
+                    figure = worker.run(server, calls=calls, concurrency=load.concurrency)
                     after = server.stats()
-                    one["served"] = after["requests"] - before["requests"]
-                    one["server_cpu_seconds"] = (after["cpu_ms"] - before["cpu_ms"]) / 1000.0
-                    found[worker.name].append(one)
-                    print(f"  round {number + 1} {worker.name}: {_line(one, load)}", file=sys.stderr, flush=True)
+                    figure["served"] = after["requests"] - before["requests"]
+                    figure["server_cpu_seconds"] = (after["cpu_ms"] - before["cpu_ms"]) / 1000.0
+                    figures[worker.name].append(figure)
+                    print(f"  round {number + 1} {worker.name}: {_line(figure, load)}", file=sys.stderr, flush=True)
         finally:
             for worker in workers:
                 worker.__exit__(None, None, None)
-    return found
+    return figures
 
 
 def summary(rounds: list[dict[str, Any]], load: Load) -> dict[str, Any]:
@@ -132,17 +132,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a quarter of the calls, two rounds")
     parser.add_argument("--only", nargs="+", choices=sorted(CONTESTANTS), help="these contestants only")
-    parser.add_argument("--json", dest="file", type=Path, help="write everything measured here")
+    parser.add_argument("--json", dest="file", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     names = options.only or list(CONTESTANTS)
     rounds, scale = (min(2, options.rounds), 0.25) if options.quick else (options.rounds, 1.0)
     everything: list[dict[str, Any]] = []
     for load in LOADS:
         print(f"{load.latency_ms:g} ms, {load.concurrency} in flight:", file=sys.stderr, flush=True)
-        found = measure(names, load, rounds=rounds, scale=scale)
-        medians = {name: summary(each, load) for name, each in found.items()}
+        figures = measure(names, load, rounds=rounds, scale=scale)
+        medians = {name: summary(each, load) for name, each in figures.items()}
         everything.append(
-            {"latency_ms": load.latency_ms, "concurrency": load.concurrency, "medians": medians, "rounds": found}
+            {"latency_ms": load.latency_ms, "concurrency": load.concurrency, "medians": medians, "rounds": figures}
         )
         _print_table(load, medians, rounds)
     if options.file:
@@ -168,8 +168,8 @@ def _print_table(load: Load, medians: dict[str, dict[str, Any]], rounds: int) ->
     if "calls" in ours and "calls" in theirs:
         rate, cpu = (ours[column] / theirs[column] for column in ("calls_per_s", "cpu_ms_per_call"))
         print(
-            f"\naskwell / aiohttp: {rate:.2f} of the calls/s (to reach: {load.goal:.2f}), "
-            f"{cpu:.2f} times the CPU per call (at most: {MOST_CPU:.1f})"
+            f"\naskwell / aiohttp: {rate:.2f} of the calls/s (goal: {load.goal:.2f}), "
+            f"{cpu:.2f} times the CPU per call (goal: at most {MOST_CPU:.1f})"
         )
     print(flush=True)
 
@@ -178,7 +178,7 @@ def _line(one: dict[str, Any], load: Load) -> str:
     if "seconds" not in one:
         return str(one)
     rate, cpu = one["calls"] / one["seconds"], one["cpu_seconds"] * 1000.0 / one["calls"]
-    return f"{rate:,.0f} calls/s ({rate / load.ideal:.1%}), {cpu:.3f} ms CPU a call"
+    return f"{rate:,.0f} calls/s ({rate / load.ideal:.1%}), {cpu:.3f} ms CPU per call"
 
 
 if __name__ == "__main__":

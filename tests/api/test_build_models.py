@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.api.build_models import build_model, speaks_openai, upstream_of
+from askwell.api.build_models import build_model, build_upstream, is_openai_compatible
 from askwell.api.config import ModelConfig
 from askwell.api.config_file import parse_config
 from askwell.cli.serve import build_app
@@ -117,8 +117,8 @@ class RecordedGates(SharedGates):
         super().__init__()
         self.given: list[SharedGate] = []
 
-    def of(self, *key: str) -> SharedGate:
-        self.given.append(super().of(*key))
+    def get(self, *key: str) -> SharedGate:
+        self.given.append(super().get(*key))
         return self.given[-1]
 
 
@@ -137,9 +137,9 @@ def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.Mo
 
 def test_a_proxy_goes_to_those_who_speak_openai(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROQ_API_KEY", KEY)
-    upstream = upstream_of(ModelConfig(model="groq:m"))
+    upstream = build_upstream(ModelConfig(model="groq:m"))
     assert (upstream.endpoint.base, upstream.model, upstream.api_key) == ("https://api.groq.com/openai/v1", "m", KEY)
-    speaking = {name for name in (*PROVIDERS, "local", "pocket") if speaks_openai(f"{name}:m")}
+    speaking = {name for name in (*PROVIDERS, "local", "pocket") if is_openai_compatible(f"{name}:m")}
     assert speaking.isdisjoint({"anthropic", "gemini", "azure", "litellm", "local", "pocket"})
     assert {"openai", "ollama", "openrouter"} <= speaking
 

@@ -15,7 +15,7 @@ from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Message, Prompt
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.meter import Metered
@@ -49,9 +49,9 @@ def job(
         )
 
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="think")],
-        side=TargetSide(
+        target_setup=TargetSetup(
             task=TASK,
             model=target or ScriptedModel(answer),
             sampling=Sampling(max_tokens=64, repeats=draws),
@@ -152,7 +152,7 @@ def test_a_longer_initial_prompt_and_a_longer_reply_cost_more() -> None:
     plain = job()
     long = replace(plain, initial=[Prompt(instruction="think " * 3000)])
     assert plan_job(long).models[0].worst.prompt_tokens > plan_job(plain).models[0].worst.prompt_tokens
-    wordy = replace(plain, side=replace(plain.side, sampling=Sampling(max_tokens=65)))
+    wordy = replace(plain, target_setup=replace(plain.target_setup, sampling=Sampling(max_tokens=65)))
     assert plan_job(wordy).models[0].worst.completion_tokens == 65 * 154
 
 

@@ -17,7 +17,7 @@ from tests.support.trainings import SPLITS, logged, plain, suits, target, train
 
 def test_a_policy_with_its_figures(tmp_path: Path) -> None:
     found = train(logged(tmp_path / "log.jsonl"), tmp_path / "run")
-    assert found.figures.worth_it
+    assert found.figures.is_worthwhile
     assert found.figures.verdict.startswith("Yes")
     assert [one.loop for one in found.figures.loops] == [0, 1, 2]
     assert found.figures.tested is not None
@@ -50,7 +50,7 @@ def test_where_one_prompt_is_enough_it_says_so_trains_nothing_and_asks_nothing(t
         raise AssertionError("asked")
 
     found = train(logged(tmp_path / "log.jsonl", plain), tmp_path / "run", target=never)
-    assert not found.figures.worth_it
+    assert not found.figures.is_worthwhile
     assert found.figures.verdict.startswith("No: one prompt is enough")
     assert found.policy == FixedPolicy(prompt=Prompt(instruction=PROMPTS[0]))
     assert found.figures.loops == ()

@@ -14,7 +14,7 @@ from tests.support.trainings import train as trained
 def test_one_table_by_one_command(tmp_path: Path) -> None:
     shown = call("compare", records(tmp_path / "a.jsonl"), "--scorer", "knn", "--scorer", "trees")
     assert shown.exit_code == 0, shown.output
-    for words in ("best static prompt", "random prompt", "naive oracle", "oracle less luck", "knn", "guarded"):
+    for words in ("baseline prompt", "random prompt", "naive oracle", "oracle less luck", "knn", "guarded"):
         assert words in flat(shown)
     assert "a real gain" in flat(shown)
     body = json.loads(call("compare", tmp_path / "a.jsonl", "--scorer", "knn", "--json").stdout)

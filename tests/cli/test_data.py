@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from askwell.api.build_task import answer_type_of, build_task, evaluation_task
+from askwell.api.build_task import build_evaluation_task, build_task, infer_answer_type
 from askwell.api.config_file import parse_config
 from askwell.cli.main import main
 from askwell.core.errors import ConfigError, DataError
@@ -75,13 +75,13 @@ def test_a_benchmark_is_read_from_its_folder_and_evaluated_on_its_test_split() -
     tree = {"task": {"data": "bench:svamp", "folder": str(folder)}, "split": {"train": 1, "dev": 1, "test": 1}}
     config = parse_config(tree)
     [tested] = build_task(config).splits["test"]
-    assert [one.input for one in evaluation_task(config).splits["test"]] == [tested.input]
+    assert [one.input for one in build_evaluation_task(config).splits["test"]] == [tested.input]
 
 
 def test_an_evaluation_takes_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "sums.jsonl"
     path.write_text(rows(20))
-    assert len(evaluation_task(parse_config({"task": {"data": str(path)}})).splits["test"]) == 20
+    assert len(build_evaluation_task(parse_config({"task": {"data": str(path)}})).splits["test"]) == 20
 
 
 def test_files_per_split_and_one_file_exclude_each_other(tmp_path: Path) -> None:
@@ -100,4 +100,4 @@ def test_files_per_split_and_one_file_exclude_each_other(tmp_path: Path) -> None
     [(["1", "-2"], "number"), (["Yes", "no"], "boolean"), (["a, b", "c"], "words"), (["left", "right"], "exact")],
 )
 def test_the_answer_type_follows_the_targets(targets: list[str], kind: str) -> None:
-    assert answer_type_of([Example(id=target, input=target, target=target) for target in targets]) == kind
+    assert infer_answer_type([Example(id=target, input=target, target=target) for target in targets]) == kind

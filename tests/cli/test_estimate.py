@@ -9,7 +9,7 @@ import pytest
 
 import askwell
 from askwell.core.types import Example, Prompt
-from askwell.policies.data.training_queries import query_digest, read_training_queries, write_training_queries
+from askwell.policies.data.training_queries import digest_query, read_training_queries, write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import save_policy
 from tests.support.command_line import call, flat
@@ -39,8 +39,8 @@ def test_a_trained_writer_is_estimated_and_its_test_queries_were_not_learnt_from
     trained(logged(tmp_path / "log.jsonl"), tmp_path / "policy")
     digests = read_training_queries(tmp_path / "policy" / "policy")
     assert digests is not None
-    assert {query_digest(row["input"]) for row in SPLITS["dev"]} <= digests
-    assert not {query_digest(row["input"]) for row in SPLITS["test"]} & digests
+    assert {digest_query(row["input"]) for row in SPLITS["dev"]} <= digests
+    assert not {digest_query(row["input"]) for row in SPLITS["test"]} & digests
 
 
 def test_an_optimization_was_learnt_from_its_train_and_dev_examples(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_the_log_does_not_speak_for_is_said(tmp_path: Path) -> None:
 def test_what_was_learnt_from_is_kept_by_digest(tmp_path: Path) -> None:
     assert read_training_queries(tmp_path) is None
     write_training_queries(tmp_path, ["How many?", "how  many?", "Why?"])
-    assert read_training_queries(tmp_path) == {query_digest("How many?"), query_digest("Why?")}
+    assert read_training_queries(tmp_path) == {digest_query("How many?"), digest_query("Why?")}
     (tmp_path / "learnt.json").write_text("{", encoding="utf-8")
-    with pytest.raises(askwell.DataError, match="not a list of learnt queries"):
+    with pytest.raises(askwell.DataError, match="not a list of training queries"):
         read_training_queries(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.policies.data.offline import read_offline, run_log
+from askwell.policies.data.offline import find_run_log, read_offline
 from tests.support.command_line import call
 from tests.support.outcome_sources import DATA, records, run
 from tests.support.policy_worlds import PROMPTS, phrased
@@ -37,7 +37,7 @@ def test_a_run_log_is_offline_data_without_its_test_split(tmp_path: Path) -> Non
     assert found["prompts"] == 2
     assert found["queries"] < len(task) // 2
     cells = read_offline([str(tmp_path / "runs" / "sums")])
-    assert run_log("sums", tmp_path / "runs") == run_log(str(tmp_path / "runs" / "sums"), Path("nowhere"))
+    assert find_run_log("sums", tmp_path / "runs") == find_run_log(str(tmp_path / "runs" / "sums"), Path("nowhere"))
     assert len(cells.queries) == found["queries"]
 
 

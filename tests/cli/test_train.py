@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.api.build_training import PolicySettings, policy_settings, with_base
+from askwell.api.build_training import PolicySettings, build_policy_settings, fill_base_model
 from askwell.api.config_file import parse_config
 from askwell.cli.serve import build_app
 from askwell.policies.settings import QPO_LOOPS, QPO_TRAINING
@@ -125,7 +125,7 @@ def test_what_can_not_be_trained_is_refused(
 
 def test_presets_and_changes() -> None:
     def settings(**policy: object) -> PolicySettings:
-        return policy_settings(parse_config({"policy": policy}).policy, seed=3)
+        return build_policy_settings(parse_config({"policy": policy}).policy, seed=3)
 
     paper = {"method": "qpo", "loops": 2}
     assert settings(**paper).loops == replace(QPO_LOOPS, loops=2, seed=3)
@@ -140,9 +140,9 @@ def test_presets_and_changes() -> None:
 
 
 def test_the_bundled_target_is_learnt_for_by_the_bundled_model() -> None:
-    assert with_base(parse_config({}).policy, target="pocket#123").settings["base"] == "pocket"
+    assert fill_base_model(parse_config({}).policy, target="pocket#123").settings["base"] == "pocket"
     mine = parse_config({"policy": {"base": "mine"}}).policy
-    assert with_base(mine, target="pocket#123").settings["base"] == "mine"
+    assert fill_base_model(mine, target="pocket#123").settings["base"] == "mine"
 
 
 @pytest.mark.long

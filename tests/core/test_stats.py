@@ -136,7 +136,7 @@ def test_scores_that_are_none_are_refused(bad: list[float]) -> None:
 
 
 def test_arguments_that_cannot_be_are_refused() -> None:
-    with pytest.raises(DataError, match="the same examples"):
+    with pytest.raises(DataError, match="both scores of every example"):
         paired_difference([1.0], [1.0, 0.0])
     with pytest.raises(DataError, match=r"outside 0\.\.1"):
         mean_interval([55.0])

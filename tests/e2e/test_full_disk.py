@@ -121,4 +121,4 @@ def test_an_export_to_a_full_disk_is_told() -> None:
     store = MemoryStore()
     store.append(note(position, "x" * 1000) for position in range(100))
     with pytest.raises(ConfigError, match="cannot write '/dev/full': No space left on device"):
-        transfer.write(store, Path("/dev/full"), form="jsonl")
+        transfer.export_log(store, Path("/dev/full"), form="jsonl")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.api.build_models import pace
+from askwell.api.build_models import call_rate
 from askwell.api.config import ModelConfig
 from askwell.core.types import Event
 from tests.support.harness import (
@@ -74,7 +74,7 @@ def test_two_keys_of_which_one_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_plan_adds_the_members_up(urls: str | tuple[str, ...], keys: str | tuple[str, ...], members: int) -> None:
-    found = pace(ModelConfig(model="openai:m", base_url=urls, api_key_env=keys, requests_per_minute=60))
+    found = call_rate(ModelConfig(model="openai:m", base_url=urls, api_key_env=keys, requests_per_minute=60))
     assert (found.concurrency, found.requests_per_minute) == (16 * members, 60 * members)
 
 

@@ -16,9 +16,9 @@ from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.types import Completion, Message, Prompt, Request, Usage
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import Spend, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
@@ -55,9 +55,9 @@ def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStor
         return WordSearch(model)
 
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction="think")],
-        side=TargetSide(
+        target_setup=TargetSetup(
             task=TASK,
             model=Priced(ScriptedModel(answer)),
             sampling=Sampling(),
@@ -87,7 +87,7 @@ def spent(store: MemoryStore) -> tuple[int, int, float]:
 def test_calls_never_exceed_their_cap_and_the_winner_is_always_tested(cap: int, concurrency: int, seed: int) -> None:
     store = capped_run(Caps(max_calls=cap), concurrency=concurrency, seed=seed)
     assert spent(store)[0] <= cap
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.finished
     assert found.best.test is not None
@@ -105,10 +105,10 @@ def test_tokens_and_money_hold_within_what_is_in_flight(tokens: int, concurrency
 
 
 def test_the_report_says_which_cap_ended_the_run() -> None:
-    found = report(capped_run(Caps(max_calls=80), concurrency=4))
+    found = build_report(capped_run(Caps(max_calls=80), concurrency=4))
     assert found is not None
     assert found.reason == "the cap of 80 calls is reached"
-    whole = report(capped_run(Caps(), concurrency=4))
+    whole = build_report(capped_run(Caps(), concurrency=4))
     assert whole is not None
     assert whole.reason == "all 6 steps done"
 

@@ -12,7 +12,7 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Event, Proposal, Request
 from askwell.engine.evaluator import Interrupted
 from askwell.engine.loop import LoopSettings, derive_seed
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import find_resume_point, fold, read_header, read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore
 from tests.support.logs import stored
@@ -176,7 +176,7 @@ async def test_a_perfect_prompt_ends_the_run_at_once() -> None:
     store = MemoryStore()
     history = await play(store, target=lambda _: "yes")
     assert history.next_step == 1
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert (found.finished, found.reason, found.gain) == (True, "perfect dev score", None)
 
@@ -184,7 +184,7 @@ async def test_a_perfect_prompt_ends_the_run_at_once() -> None:
 async def test_the_report_compares_both_prompts_on_the_same_test_examples() -> None:
     store = MemoryStore()
     history = await play(store)
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.gain is not None
     assert found.best.test is not None

@@ -13,7 +13,7 @@ from askwell.engine.rollout_queue import RolloutSlot
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 
@@ -37,11 +37,11 @@ def cells(prompts: list[Prompt], examples: list[Example], draws: int = 1) -> lis
 @pytest.mark.parametrize("placement", ["system", "before_Q", "Q_begin"])
 def test_an_instruction_ahead_of_the_question_keeps_its_cells_together(placement: str) -> None:
     asked = cells(PROMPTS, EXAMPLES)
-    assert list(order_for_prefix_cache(asked, Placed(placement=placement))) == asked
+    assert list(order_for_prefix_cache(asked, ChatRender(placement=placement))) == asked
 
 
 def test_a_question_ahead_of_the_instruction_keeps_the_prompts_of_an_example_together() -> None:
-    found = order_for_prefix_cache(cells(PROMPTS, EXAMPLES), Placed(placement="Q_end"))
+    found = order_for_prefix_cache(cells(PROMPTS, EXAMPLES), ChatRender(placement="Q_end"))
     assert [(one.example.id, one.prompt) for one in found] == [
         (example.id, prompt) for example in EXAMPLES for prompt in PROMPTS
     ]
@@ -50,12 +50,14 @@ def test_a_question_ahead_of_the_instruction_keeps_the_prompts_of_an_example_tog
 def test_demonstrations_ahead_of_the_question_keep_their_prompts_cells_together() -> None:
     shown = [Prompt(instruction=one.instruction, demos=DEMOS[number:]) for number, one in enumerate(PROMPTS)]
     asked = cells(shown, EXAMPLES)
-    assert list(order_for_prefix_cache(asked, Placed(placement="Q_end"))) == asked
+    assert list(order_for_prefix_cache(asked, ChatRender(placement="Q_end"))) == asked
 
 
 async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
     model, store = ScriptedModel(lambda _: "1"), MemoryStore()
-    task = Task(name="t", splits={"dev": tuple(EXAMPLES)}, render=Placed(placement="Q_end"), metric=metric("number"))
+    task = Task(
+        name="t", splits={"dev": tuple(EXAMPLES)}, render=ChatRender(placement="Q_end"), metric=metric("number")
+    )
     async with Journal(store) as journal:
         evaluator = Evaluator(task=task, target=model, journal=journal, sampling=Sampling(), concurrency=1)
         asked = evaluator.slots(PROMPTS, split="dev", step=1)
@@ -73,5 +75,5 @@ async def test_the_engine_asks_in_that_order_and_logs_in_its_own() -> None:
 )
 def test_no_cell_is_lost_or_doubled(prompts: list[Prompt], examples: list[Example], draws: int, placement: str) -> None:
     asked = cells(prompts, examples, draws)
-    found = order_for_prefix_cache(asked, Placed(placement=placement))
+    found = order_for_prefix_cache(asked, ChatRender(placement=placement))
     assert sorted(found, key=lambda one: one.position) == asked

@@ -18,7 +18,7 @@ from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.race import RaceSettings, cut_blocks
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import fold, read_result, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.runlog.writer import Journal
@@ -227,8 +227,8 @@ def test_what_is_expected_of_a_partial_candidate_does_not_depend_on_how_easy_its
         step=1, prompt=Prompt(instruction="x"), score=0.5, n=2, example_scores={"a": 1.0, "b": 0.0}, partial=True
     )
     history = Trajectory(candidates=(best, some))
-    assert history.expected(some) == 0.0
-    assert history.expected(best) == 0.5
+    assert history.expected_score(some) == 0.0
+    assert history.expected_score(best) == 0.5
 
 
 def test_a_candidate_completed_later_is_found_complete() -> None:
@@ -272,7 +272,7 @@ def test_the_report_says_what_was_saved() -> None:
     store, everything = MemoryStore(), MemoryStore()
     asyncio.run(play(store))
     asyncio.run(play(everything, racing=None))
-    found, full = report(store), report(everything)
+    found, full = build_report(store), build_report(everything)
     assert found is not None
     assert full is not None
     assert found.raced is not None

@@ -15,10 +15,10 @@ from askwell.core.event_loop import Stopper
 from askwell.core.types import Completion, Event, Message, Prompt, Request
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.engine.retry import RetryResult, retry_missing
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import fold, missing_slots, read_result, read_spend
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 from askwell.testing.fakes import ScriptedModel
@@ -29,9 +29,9 @@ DOWN = Completion(outcome="failed", fault="server", error="500")
 
 def job(target: ScriptedModel, *, steps: int = 3, draws: int = 1, caps: Caps | None = None) -> OptimizeJob:
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="think")],
-        side=TargetSide(
+        target_setup=TargetSetup(
             task=TASK, model=target, sampling=Sampling(repeats=draws, temperature=0.5), concurrency=4, max_missing=0.9
         ),
         optimizer_model=ScriptedModel(suggest),
@@ -74,7 +74,7 @@ def test_what_is_missing_is_asked_once_and_nothing_else(seed: int, draws: int) -
     run(job(failing(0.2, seed), draws=draws), store)
     before, gaps = list(store.events()), missing(store)
     assert sum(gaps.values()) > 5
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.missing == sum(gaps.values())
     repaired = repair(job(mended, draws=draws), store)
@@ -101,7 +101,7 @@ def test_the_result_is_that_of_the_completed_scores(seed: int) -> None:
         right = [answer(request(candidate.prompt, one.input)) == "yes" for one in TASK.splits["dev"]]
         exact.setdefault(candidate.prompt, sum(right) / len(right))
         assert len(found.scores_of(candidate.prompt, "dev")) == 10
-    shown = report(store)
+    shown = build_report(store)
     assert shown is not None
     assert shown.best.dev is not None
     assert shown.best.test is not None
@@ -146,7 +146,7 @@ def test_a_test_that_a_cap_cut_short_is_completed() -> None:
     cut.append([event for event in store.events() if event not in on_test[5:]])
     mended = healthy()
     assert repair(job(mended, caps=Caps(max_calls=34)), cut).filled == len(mended.requests) == len(on_test) - 5
-    found = report(cut)
+    found = build_report(cut)
     assert found is not None
     assert found.best.test is not None
     assert found.best.test.n == 12

@@ -187,7 +187,7 @@ async def test_waits_come_from_the_headers() -> None:
         anthropic_ratelimit_requests_remaining="12", anthropic_ratelimit_requests_reset="2026-11-21T08:00:30Z",
     )  # fmt: skip
     assert fine.quota is not None
-    assert fine.quota.left == 12
+    assert fine.quota.remaining == 12
 
 
 async def test_a_spend_limit_is_no_rate_limit() -> None:

@@ -38,7 +38,7 @@ class Kept:
     def submissions(self) -> list[Submission]:
         return self.found
 
-    def probe(self) -> str:
+    def probe_key(self) -> str:
         return self.probed
 
     def is_answered(self, key: str) -> bool:
@@ -62,7 +62,7 @@ def server() -> Iterator[BatchServer]:
 
 def batched(server: BatchServer, **options: Any) -> Batched:
     model = OpenAIModel("tiny", base_url=server.base_url, prices=PRICES)
-    settings: dict[str, Any] = {"poll_s": 0.05, "least": 4, **options}
+    settings: dict[str, Any] = {"poll_s": 0.05, "min_batch_size": 4, **options}
     return Batched(model, **settings)
 
 
@@ -89,7 +89,7 @@ class TestAnthropicContract(ChatModelContract):
     @pytest.fixture
     def model(self) -> Iterator[ChatModel]:
         with batch_server(seconds=0.05) as running:
-            yield Batched(AnthropicModel("tiny", base_url=running.base_url), poll_s=0.05, least=4)
+            yield Batched(AnthropicModel("tiny", base_url=running.base_url), poll_s=0.05, min_batch_size=4)
 
 
 # --- what is gathered and paid --------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ async def test_what_comes_together_is_one_batch_at_half_the_price_but_for_the_fi
 
 
 async def test_few_requests_are_asked_directly(server: BatchServer) -> None:
-    model = batched(server, least=10)
+    model = batched(server, min_batch_size=10)
     got = await ask_all(model, requests(9))
     await model.aclose()
     assert (not server.batches, [one.usage.cost_usd for one in got]) == (True, [2.0] * 9)
@@ -115,9 +115,9 @@ async def test_few_requests_are_asked_directly(server: BatchServer) -> None:
 
 async def test_a_limit_of_the_provider_makes_several_batches(server: BatchServer) -> None:
     model = batched(server)
-    model.api.most_requests = 20
+    model.api.max_requests = 20
     assert all(one.outcome == "ok" for one in await ask_all(model, requests(50)))
-    model.api.most_requests, model.api.most_bytes = 1000, 2000
+    model.api.max_requests, model.api.max_bytes = 1000, 2000
     assert all(one.outcome == "ok" for one in await ask_all(model, [ask(f"again {n}") for n in range(20)]))
     await model.aclose()
     sizes = [len(batch.lines) for batch in server.batches.values()]
@@ -130,18 +130,18 @@ async def test_a_batch_that_is_too_large_for_the_account_is_cut(server: BatchSer
     server.most_lines = 10
     said: list[str] = []
     model = batched(server)
-    model.say = said.append
+    model.notify = said.append
     got = await ask_all(Retrying(model, max_attempts=5, base_s=0.01), requests(36))
     await model.aclose()
     assert all(one.outcome == "ok" for one in got)
     assert paid_once(server, 36)
-    assert any("too large" in text and "going on with" in text for text in said)
+    assert any("too large" in text and "continuing with" in text for text in said)
 
 
 async def test_anthropics_batches() -> None:
     with batch_server() as server:
         model = AnthropicModel("tiny", base_url=server.base_url, prices=PRICES)
-        wrapped = Batched(model, poll_s=0.05, least=4)
+        wrapped = Batched(model, poll_s=0.05, min_batch_size=4)
         got = await ask_all(wrapped, requests(20))
         await wrapped.aclose()
     assert [one.text for one in got] == [f"question {number}" for number in range(20)]
@@ -167,7 +167,7 @@ async def test_what_expired_or_failed_goes_into_the_next_batch(server: BatchServ
 
     server.fate = fate
     kind = OpenAIModel if wire == "openai" else AnthropicModel
-    model = Batched(kind("tiny", base_url=server.base_url), poll_s=0.05, least=4)
+    model = Batched(kind("tiny", base_url=server.base_url), poll_s=0.05, min_batch_size=4)
     got = await ask_all(Retrying(model, base_s=0.01, cap_s=0.02), requests(30))
     await model.aclose()
     assert all(one.outcome == "ok" for one in got)
@@ -187,7 +187,9 @@ async def test_failures_have_their_faults(server: BatchServer) -> None:
 
 async def test_a_bad_key_is_told_before_anything_is_handed_in() -> None:
     with batch_server(chat=ChatServer(api_key="right")) as server:
-        model = Batched(OpenAIModel("tiny", base_url=server.base_url, api_key="wrong-key"), poll_s=0.05, least=4)
+        model = Batched(
+            OpenAIModel("tiny", base_url=server.base_url, api_key="wrong-key"), poll_s=0.05, min_batch_size=4
+        )
         got = await ask_all(model, requests(20))
         await model.aclose()
     assert {one.fault for one in got} == {"auth"}
@@ -210,7 +212,7 @@ async def test_what_a_server_does_not_take_is_learnt_from_the_first_request() ->
         assert all("max_completion_tokens" in body for body in batch.lines.values())
         later = batched(server)
         later.ledger = ledger
-        later.inner.negotiation.recall(["max_completion_tokens"])  # as `learnt.remember` does
+        later.inner.negotiation.restore(["max_completion_tokens"])  # as `server_quirks.remember` does
         await ask_all(later, [ask(f"later {number}") for number in range(10)])
         await later.aclose()
         assert all("max_completion_tokens" in body for body in server.batches["batch2"].lines.values())
@@ -238,7 +240,7 @@ async def test_a_cancelled_batch_keeps_its_answers_and_stops_the_rest(server: Ba
 
 async def test_an_error_within_a_batch_means_what_it_means_outside(server: BatchServer) -> None:
     server.fate = lambda _body, _batch: "forbidden"
-    model = Batched(AnthropicModel("tiny", base_url=server.base_url), poll_s=0.05, least=4)
+    model = Batched(AnthropicModel("tiny", base_url=server.base_url), poll_s=0.05, min_batch_size=4)
     got = await ask_all(model, requests(20))
     await model.aclose()
     assert [one.fault for one in got[1:]] == ["auth"] * 19
@@ -251,7 +253,7 @@ async def test_an_error_within_a_batch_means_what_it_means_outside(server: Batch
 async def test_a_batch_whose_making_was_answered_into_the_void_is_found(server: BatchServer, wire: str) -> None:
     server.lose_answers = 1
     kind = OpenAIModel if wire == "openai" else AnthropicModel
-    model = Batched(kind("tiny", base_url=server.base_url), poll_s=0.05, least=4)
+    model = Batched(kind("tiny", base_url=server.base_url), poll_s=0.05, min_batch_size=4)
     got = await ask_all(model, requests(20))
     await model.aclose()
     assert all(one.outcome == "ok" for one in got)

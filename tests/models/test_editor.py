@@ -12,7 +12,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.text import edit_distance
 from askwell.core.types import Candidate, Completion, Message, Prompt, Request, Rollout
 from askwell.models.bundled.editor import EditorModel
-from askwell.models.bundled.editor_bank import bank, split_phrases, weights
+from askwell.models.bundled.editor_bank import bank, split_phrases, weigh_phrases
 from askwell.models.bundled.editor_reading import read_meta_prompt
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request, mutation_request
 from askwell.optimizers.gpo.contrastive import Contrast, contrast_request
@@ -116,7 +116,7 @@ async def test_seed_draw_and_content_all_matter():
 async def test_answers_of_the_examples_do_not_matter():
     text = meta_prompt(situation("Sort.", ("Add.", 0.7)))
     parts = [
-        weights(tuple(read_meta_prompt(t).questions))
+        weigh_phrases(tuple(read_meta_prompt(t).questions))
         for t in (text, text.replace("SECRET", "sentiment positive movie"))
     ]
     assert parts[0] == parts[1]
@@ -141,7 +141,7 @@ async def test_phrases_that_go_with_higher_scores_are_kept_and_harmful_ones_drop
 
 
 def test_phrases_that_fit_the_questions_come_first():
-    fit = weights(("4, 17, 8, 32, 5",))
+    fit = weigh_phrases(("4, 17, 8, 32, 5",))
     numbers, _, reviews, *_ = [sum(fit[p] for p in section.phrases) / len(section.phrases) for section in bank()]
     assert numbers > 5 * reviews > 0
 
@@ -226,7 +226,7 @@ PARENTS = ("Count the even numbers. Answer with one number.", "Return the larges
 async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(request_text: str):
     reading = read_meta_prompt(request_text)
     assert set(PARENTS) <= {one.prompt for one in reading.tried} & {*reading.parents}
-    assert reading.wish == "prompt"
+    assert reading.reply_kind == "prompt"
     assert "SECRET" not in " ".join(reading.questions)
     written = [parse_prompt(reply) for reply in await replies(request_text, draws=24)]
     used = {phrase for prompt in written for phrase in split_phrases(prompt)}

@@ -6,7 +6,7 @@ import pytest
 
 from askwell.core.types import Message, Request
 from askwell.models.bundled.editor import EditorModel
-from askwell.models.bundled.editor_forms import form_in, questions_in
+from askwell.models.bundled.editor_forms import extract_questions, parse_form
 from askwell.models.bundled.editor_reading import read_meta_prompt
 
 FORM = """Your input fields are:
@@ -70,7 +70,7 @@ async def test_a_form_is_filled_in_with_a_new_prompt() -> None:
 
 
 async def test_advice_is_asked_for_by_module_and_says_only_what_is_new() -> None:
-    form = form_in(ADVICE)
+    form = parse_form(ADVICE)
     assert form is not None
     assert form.current == "Do the task.\nTake care."
     text = await reply(ADVICE)
@@ -95,5 +95,5 @@ async def test_gepas_own_request_is_understood() -> None:
 
 
 def test_no_form_no_reading() -> None:
-    assert form_in("[[ ## a ## ]]\nnothing is asked for") is None
-    assert questions_in("{'question': 4} Question:\n## Input\n") == ()
+    assert parse_form("[[ ## a ## ]]\nnothing is asked for") is None
+    assert extract_questions("{'question': 4} Question:\n## Input\n") == ()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError
-from askwell.models.embedder import LexicalEmbedder, SentenceEmbedder, default_embedder, embedder_named
+from askwell.models.embedder import LexicalEmbedder, SentenceEmbedder, default_embedder, get_embedder
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
@@ -43,15 +43,15 @@ def test_lexical_numbers_are_the_same_in_every_process():
 
 
 def test_an_embedder_is_loaded_once():
-    assert embedder_named("lexical") is embedder_named("lexical")
-    assert embedder_named("auto") is embedder_named(default_embedder())
+    assert get_embedder("lexical") is get_embedder("lexical")
+    assert get_embedder("auto") is get_embedder(default_embedder())
     assert default_embedder() != "auto"
 
 
 @pytest.mark.parametrize("name", ["lexcal", "sentence-transformers:", ""])
 def test_an_unknown_name_is_refused(name: str):
     with pytest.raises(ConfigError, match="unknown embedder"):
-        embedder_named(name)
+        get_embedder(name)
 
 
 class Rows:
@@ -93,6 +93,6 @@ def test_a_sentence_model_is_loaded_once_and_each_text_embedded_once():
 
 @pytest.mark.slow
 def test_a_sentence_model_that_is_not_there_says_what_to_do():
-    embedder = embedder_named("sentence-transformers:/no/such/model")
+    embedder = get_embedder("sentence-transformers:/no/such/model")
     with pytest.raises(ConfigError, match="lexical"):
         embedder.similarities("a", ["b"])

@@ -113,7 +113,7 @@ async def test_bugs_are_loud(error: Exception) -> None:
 
 @pytest.mark.parametrize("value", [None, 3, b"bytes", ["list"]])
 async def test_wrong_return_values_are_named(value: object) -> None:
-    with pytest.raises(ModelError, match="expected the reply as a str"):
+    with pytest.raises(ModelError, match="expected a str"):
         await answer(returning(value))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from askwell.core.types import Completion
-from askwell.models.http.client import HttpAnswer, HttpClient
+from askwell.models.http.client import HttpClient, HttpResponse
 from askwell.models.http.endpoint import Endpoint
 
 Say = Callable[["RawServer", bytes, asyncio.StreamWriter], Awaitable[None]]
@@ -131,13 +131,13 @@ async def opened(*, timeout_s: float = 5.0) -> AsyncGenerator[HttpClient]:
         await client.aclose()
 
 
-async def answer_to(client: HttpClient, url: str, data: bytes = b"{}") -> HttpAnswer:
+async def answer_to(client: HttpClient, url: str, data: bytes = b"{}") -> HttpResponse:
     got = await client.post(url, data)
-    assert isinstance(got, HttpAnswer), got
+    assert isinstance(got, HttpResponse), got
     return got
 
 
-def assert_failed(got: HttpAnswer | Completion, fault: str, words: str) -> None:
+def assert_failed(got: HttpResponse | Completion, fault: str, words: str) -> None:
     assert isinstance(got, Completion)
     assert (got.outcome, got.fault) == ("failed", fault)
     assert re.search(words, got.error), got.error
@@ -223,7 +223,7 @@ async def test_what_was_not_asked_for_answers_no_later_request() -> None:
         bodies: set[bytes] = set()
         for _ in range(3):
             got = await client.post(server.url, b"{}")
-            if isinstance(got, HttpAnswer):
+            if isinstance(got, HttpResponse):
                 bodies.add(got.body)
             await asyncio.sleep(0.02)
     assert b"hello" not in bodies
@@ -243,11 +243,11 @@ async def test_a_slow_answer_times_out_and_leaves_the_others_alone() -> None:
         )
         assert_failed(slow, "timeout", r"no answer from \S+ within timeout_s=0.5")
         assert 0.4 <= time.monotonic() - begun < 5
-        assert isinstance(quick, HttpAnswer)
-        assert isinstance(later, HttpAnswer)
+        assert isinstance(quick, HttpResponse)
+        assert isinstance(later, HttpResponse)
 
 
-async def later_post(client: HttpClient, url: str) -> HttpAnswer | Completion:
+async def later_post(client: HttpClient, url: str) -> HttpResponse | Completion:
     await asyncio.sleep(0.35)
     return await client.post(url, b"quick")
 

@@ -79,7 +79,7 @@ async def test_reply_usage_price_and_samples() -> None:
     request = Request(messages=ask("one two").messages, temperature=0.7, max_tokens=9, seed=3, samples=2)
     with chat_server(reply=say_three_words) as server:
         got = await answer(made(server, prices=prices), request)
-    assert [got.text, *(other.text for other in got.others)] == ["one two three"] * 2
+    assert [got.text, *(other.text for other in got.other_samples)] == ["one two three"] * 2
     assert (got.outcome, got.usage.prompt_tokens, got.usage.completion_tokens) == ("ok", 2, 3)
     assert got.usage.cost_usd == pytest.approx((2 * 2.0 + 3 * 10.0) / 1e6)
     [body] = server.bodies

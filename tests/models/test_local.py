@@ -133,7 +133,7 @@ async def test_a_prompt_longer_than_the_context_is_a_bad_request(local: LocalMod
     assert "256" in got.error
     assert short.outcome in ("ok", "truncated")
     assert short.usage.prompt_tokens + short.usage.completion_tokens <= 256
-    with pytest.raises(ModelError, match="takes 256"):
+    with pytest.raises(ModelError, match="accepts 256"):
         await local.logprob(ask("x" * 300), "y")
     await local.aclose()
 

@@ -15,12 +15,12 @@ from aiohttp import web
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Message, Request
-from askwell.models.http.client import HttpAnswer
+from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.providers.openai_wire import read_answer
-from askwell.models.providers.rate_headers import retry_after_s
-from askwell.testing import ChatModelContract
+from askwell.models.providers.openai_wire import parse_chat_response
+from askwell.models.providers.rate_headers import parse_retry_after
+from tests.conformance.chat_model import ChatModelContract
 from tests.support.requests import ask
 from tests.support.servers import FAULT_OUTCOMES, FAULTS, Messages, always, chat_server, completion, error
 from tests.support.servers import Fault as ServerFault
@@ -277,7 +277,7 @@ async def test_a_context_overflow_is_no_quirk() -> None:
 def read(body: Mapping[str, Any] | str | bytes, status: int = 200, **headers: str) -> Completion:
     data = json.dumps(body) if isinstance(body, Mapping) else body
     raw = data.encode() if isinstance(data, str) else data
-    return read_answer(HttpAnswer(status=status, headers=headers, body=raw)).completion
+    return parse_chat_response(HttpResponse(status=status, headers=headers, body=raw)).completion
 
 
 def message(content: Any, reason: str = "stop", **more: Any) -> dict[str, Any]:
@@ -362,15 +362,15 @@ def test_nonsense_usage_counts_nothing() -> None:
     ],
 )
 def test_waits(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_s(headers) == (None if seconds is None else pytest.approx(seconds))
+    assert parse_retry_after(headers) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_table_prices_know_providers_and_nothing_else() -> None:
     pytest.importorskip("genai_prices")
-    from askwell.models.providers.prices import price_of
+    from askwell.models.providers.prices import price_function
 
     def price(model: str, base_url: str) -> float | None:
-        return price_of(model, base_url=base_url, local=False, prices=None)(1_000_000, 0, 0)
+        return price_function(model, base_url=base_url, local=False, prices=None)(1_000_000, 0, 0)
 
     known = price("gpt-4.1-mini", "https://api.openai.com/v1")
     assert known is not None

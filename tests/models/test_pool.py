@@ -211,7 +211,7 @@ def test_the_name_is_the_models_whatever_the_members() -> None:
 def test_mistakes_are_told() -> None:
     with pytest.raises(ConfigError, match="without members"):
         Pool([])
-    with pytest.raises(ConfigError, match=r"\['a', 'b'\]: expected one model"):
+    with pytest.raises(ConfigError, match=r"\['a', 'b'\]; expected one model"):
         Pool([echo("a"), echo("b")])
 
 
@@ -227,7 +227,7 @@ async def test_real_servers_of_different_speed_and_rate_limit() -> None:
 
     def limited(_: dict[str, Any]) -> web.StreamResponse | None:
         with lock:
-            wait = limiter.admit(time.time())
+            wait = limiter.try_accept(time.time())
         return None if wait is None else error(429, "slow down", "rate_limit_exceeded", {"Retry-After": f"{wait:.3f}"})
 
     with chat_server(latency_s=0.01, transform=limited) as narrow, chat_server(latency_s=0.05) as wide:

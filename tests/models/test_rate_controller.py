@@ -1,4 +1,4 @@
-"""The throttle in simulated time against every kind of limiter, and gates that models share."""
+"""The controller in simulated time against every kind of limiter, and gates that models share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from askwell.core.types import Completion, Quota
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.providers.rate_headers import quota
+from askwell.models.providers.rate_headers import parse_quota
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.rate_controller import RateController
 from askwell.models.wrappers.retry import Retrying
@@ -40,9 +40,9 @@ def test_keeps_95_percent_of_a_limit_and_has_at_most_3_percent_refused(kind: str
         KINDS[kind](RATE),
         requests=REQUESTS,
         latency_s=latency_s,
-        most_in_flight=128,
-        says_when=hints == "Retry-After",
-        says_left=hints == "what is left",
+        max_in_flight=128,
+        sends_retry_after=hints == "Retry-After",
+        sends_quota=hints == "what is left",
     )
     whole_windows = kind == "fixed window 10 s" and hints != "Retry-After"  # nothing says how long it is shut
     assert found.accepted / found.seconds >= (0.8 if whole_windows else 0.95) * RATE
@@ -68,8 +68,8 @@ def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
             KINDS[kind](RATE),
             requests=6000,
             latency_s=latency_s,
-            most_in_flight=128,
-            says_when=hints == "Retry-After",
+            max_in_flight=128,
+            sends_retry_after=hints == "Retry-After",
             world=WORLDS[world],
             seed=number,
             start=100.0 + number / 5,  # the phase of the server's windows
@@ -87,8 +87,8 @@ def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
 @pytest.mark.parametrize("start", [100.0, 102.5, 104.0, 107.5])  # at 104 it is shut for hardly a second
 def test_a_long_window_that_was_nearly_over_is_no_low_rate(start: float) -> None:
     found = simulate(
-        KINDS["fixed window 10 s"](RATE), requests=9000, latency_s=0.2, most_in_flight=128, says_when=True, seed=8,
-        start=start,
+        KINDS["fixed window 10 s"](RATE), requests=9000, latency_s=0.2, max_in_flight=128, sends_retry_after=True,
+        seed=8, start=start,
     )  # fmt: skip
     assert found.accepted / found.seconds >= 0.95 * RATE
     assert found.refused <= 0.03 * (found.accepted + found.refused)
@@ -97,20 +97,20 @@ def test_a_long_window_that_was_nearly_over_is_no_low_rate(start: float) -> None
 def test_machines_that_stand_still_cost_what_they_stand_still() -> None:
     stalled = World(tick_s=0.002, stall_s=0.08)
     found = simulate(
-        FixedWindow(RATE), requests=6000, latency_s=0.02, most_in_flight=128, says_when=True, world=stalled
+        FixedWindow(RATE), requests=6000, latency_s=0.02, max_in_flight=128, sends_retry_after=True, world=stalled
     )
     assert found.accepted / found.seconds >= 0.9 * RATE
     assert found.refused <= 0.05 * 6000
 
 
 def test_an_unlimited_server_is_full_within_half_a_second() -> None:
-    found = simulate(TokenBucket(1e9, burst=1e9), requests=3000, latency_s=0.2, most_in_flight=512)
+    found = simulate(TokenBucket(1e9, burst=1e9), requests=3000, latency_s=0.2, max_in_flight=512)
     assert found.full_after_s <= 0.4
 
 
 def test_a_pause_ends_when_the_server_opens_and_not_when_its_slow_answers_come() -> None:
     instant_news = World(before=0.001, refusal=0.0001)
-    found = simulate(TokenBucket(20.0, burst=20), requests=300, latency_s=10.0, most_in_flight=512, world=instant_news)
+    found = simulate(TokenBucket(20.0, burst=20), requests=300, latency_s=10.0, max_in_flight=512, world=instant_news)
     assert found.seconds <= 30.0  # 300 at 20/s after a burst of 20, and ten seconds for the last answer
     assert found.refused <= 40
 
@@ -118,73 +118,82 @@ def test_a_pause_ends_when_the_server_opens_and_not_when_its_slow_answers_come()
 @pytest.mark.parametrize(("latency_s", "most", "ideal"), [(0.2, 512, 2560.0), (0.05, 256, 5120.0), (0.01, 16, 1600.0)])
 def test_costs_a_server_without_limits_little(latency_s: float, most: int, ideal: float) -> None:
     free = TokenBucket(1e9, burst=1e9)
-    found = simulate(free, requests=int(8 * ideal), latency_s=latency_s, most_in_flight=most, world=World(jitter=0.0))
+    found = simulate(free, requests=int(8 * ideal), latency_s=latency_s, max_in_flight=most, world=World(jitter=0.0))
     assert found.refused == 0
     assert found.accepted / found.seconds >= 0.93 * ideal
 
 
 def test_finds_a_limit_that_was_raised_or_lowered() -> None:
-    throttle, limiter = RateController(), FixedWindow(100.0)
-    before = simulate(limiter, requests=1500, latency_s=0.05, most_in_flight=64, throttle=throttle)
+    controller, limiter = RateController(), FixedWindow(100.0)
+    before = simulate(limiter, requests=1500, latency_s=0.05, max_in_flight=64, controller=controller)
     limiter.rate = 400.0
-    raised = simulate(limiter, requests=8000, latency_s=0.05, most_in_flight=64, throttle=throttle, start=before.ended)
+    raised = simulate(
+        limiter, requests=8000, latency_s=0.05, max_in_flight=64, controller=controller, start=before.ended
+    )
     assert raised.accepted / raised.seconds >= 0.6 * 400.0
     limiter.rate = 150.0
-    lowered = simulate(limiter, requests=1500, latency_s=0.05, most_in_flight=64, throttle=throttle, start=raised.ended)
+    lowered = simulate(
+        limiter, requests=1500, latency_s=0.05, max_in_flight=64, controller=controller, start=raised.ended
+    )
     assert lowered.accepted / lowered.seconds >= 0.8 * 150.0
     assert lowered.refused <= 400
 
 
 def test_what_was_learnt_is_kept() -> None:
-    throttle = RateController()
-    once = simulate(FixedWindow(RATE), requests=3000, latency_s=0.05, most_in_flight=256, throttle=throttle)
+    controller = RateController()
+    once = simulate(FixedWindow(RATE), requests=3000, latency_s=0.05, max_in_flight=256, controller=controller)
     again = simulate(
-        FixedWindow(RATE), requests=3000, latency_s=0.05, most_in_flight=256, throttle=throttle, start=once.ended
+        FixedWindow(RATE), requests=3000, latency_s=0.05, max_in_flight=256, controller=controller, start=once.ended
     )
     assert again.refused <= 0.015 * 3000
 
 
 def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_it() -> None:
     class Moody:
-        dice = random.Random(1)
+        rng = random.Random(1)
 
-        def admit(self, now: float) -> float | None:
-            return 0.0 if self.dice.random() < 0.04 else None
+        def try_accept(self, now: float) -> float | None:
+            return 0.0 if self.rng.random() < 0.04 else None
 
-        def left(self, now: float) -> int:
+        def remaining(self, now: float) -> int:
             return 1000
 
-    found = simulate(Moody(), requests=5000, latency_s=0.05, most_in_flight=64)
+    found = simulate(Moody(), requests=5000, latency_s=0.05, max_in_flight=64)
     assert found.accepted / found.seconds >= 150
 
 
 def test_a_short_wait_is_over_when_the_next_request_arrives() -> None:
-    throttle = RateController()
-    throttle.refused(throttle.sent(0.0), 0.1, 0.5)  # decided when the request came, so one sent at 0.5 passes
-    assert 0.4 <= throttle.wait_s(0.1, 0) <= 0.42
+    controller = RateController()
+    controller.record_refusal(
+        controller.record_sent(0.0), 0.1, 0.5
+    )  # decided when the request came, so one sent at 0.5 passes
+    assert 0.4 <= controller.wait_s(0.1, 0) <= 0.42
 
 
 def test_a_long_wait_is_for_all() -> None:
-    throttle = RateController()
-    ticket = throttle.sent(0.0)
-    other = throttle.sent(0.0)
-    throttle.refused(ticket, 0.1, 20.0)
-    throttle.refused(other, 0.2, 30.0)
-    assert throttle.wait_s(10.0, 0) == pytest.approx(20.2)
+    controller = RateController()
+    request = controller.record_sent(0.0)
+    other = controller.record_sent(0.0)
+    controller.record_refusal(request, 0.1, 20.0)
+    controller.record_refusal(other, 0.2, 30.0)
+    assert controller.wait_s(10.0, 0) == pytest.approx(20.2)
 
 
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ({}, None),
-        ({"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1s"}, Quota(left=7.0, reset_s=1.0)),
+        (
+            {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1s"},
+            Quota(remaining=7.0, reset_s=1.0),
+        ),
         (
             {
                 "x-ratelimit-remaining-requests": "70",
                 "x-ratelimit-remaining-tokens": "500",
                 "x-ratelimit-reset-tokens": "6m0s",
             },
-            Quota(left=5.0, reset_s=360.0),
+            Quota(remaining=5.0, reset_s=360.0),
         ),
         (
             {
@@ -192,13 +201,13 @@ def test_a_long_wait_is_for_all() -> None:
                 "anthropic-ratelimit-requests-reset": "2026-11-21T08:00:30Z",
                 "date": "Sat, 21 Nov 2026 08:00:00 GMT",
             },
-            Quota(left=0.0, reset_s=30.0),
+            Quota(remaining=0.0, reset_s=30.0),
         ),
         ({"x-ratelimit-remaining": "lots"}, None),
     ],
 )
 def test_what_headers_say_is_left(headers: dict[str, str], expected: Quota | None) -> None:
-    assert quota(headers, tokens=100) == expected
+    assert parse_quota(headers, tokens=100) == expected
 
 
 async def test_two_models_of_one_gate_take_turns() -> None:
@@ -212,7 +221,9 @@ async def test_two_models_of_one_gate_take_turns() -> None:
         return ScriptedModel(reply)
 
     gate = SharedGate()
-    gate.throttle.refused(gate.throttle.sent(time.monotonic()), time.monotonic(), 0.05)  # shut for a moment
+    gate.controller.record_refusal(
+        gate.controller.record_sent(time.monotonic()), time.monotonic(), 0.05
+    )  # shut for a moment
     many = Limited(named("target"), max_concurrency=50, gate=gate)
     few = Limited(named("optimizer"), max_concurrency=50, gate=gate)
     calls = [asyncio.ensure_future(many.complete(ask(f"q{number}"))) for number in range(12)]
@@ -225,8 +236,8 @@ async def test_two_models_of_one_gate_take_turns() -> None:
 async def test_an_answer_ends_a_wait_before_its_time() -> None:
     gate = SharedGate()
     now = time.monotonic()
-    first = [gate.throttle.sent(now) for _ in range(4)]
-    gate.throttle.refused(
+    first = [gate.controller.record_sent(now) for _ in range(4)]
+    gate.controller.record_refusal(
         first[3], now + 0.5, None
     )  # refusals seem to take half a second: a probe is waited for as long
     begun = time.perf_counter()
@@ -276,7 +287,7 @@ async def test_a_real_server_with_a_limit_is_kept_busy_and_said_once_to_be_one(
     limiter = FixedWindow(200.0)
 
     def limited(body: dict[str, object]) -> web.Response:
-        wait = limiter.admit(time.monotonic())
+        wait = limiter.try_accept(time.monotonic())
         if wait is not None:
             return error(429, "Rate limit reached", "rate_limit_exceeded", {"Retry-After": f"{wait:.3f}"})
         return web.json_response(completion("fine", body))

@@ -15,13 +15,13 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.models.providers.openai import OpenAIModel
-from askwell.models.providers.response import divided
+from askwell.models.providers.response import split_usage
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.sample_batching import SampleBatching
 from askwell.runlog.store import MemoryStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.testing import ChatModelContract
 from askwell.testing.fakes import ScriptedModel, SlowModel
 from tests.support.requests import ask
@@ -68,7 +68,7 @@ async def test_eight_draws_are_one_request_and_the_prompt_is_counted_once() -> N
     assert sum(one.usage.completion_tokens for one in got) == 80
     assert model.totals.calls == 8
     assert model.totals.usage.cost_usd == pytest.approx((100 * 2.0 + 80 * 10.0) / 1e6)
-    assert all(one.others == () for one in got)
+    assert all(one.other_samples == () for one in got)
 
 
 PRICES = {"input_per_mtok": 2.0, "output_per_mtok": 10.0}
@@ -206,9 +206,9 @@ async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_fo
         store = BatchStore()
         bare = SampleBatching(Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=2)))
         async with Journal(store) as journal:
-            got = await draws_of(Journaled(bare, journal, role="optimizer"), 8)
+            got = await draws_of(LoggedModel(bare, journal, role="optimizer"), 8)
         async with Journal(store) as journal:
-            again = await draws_of(Journaled(bare, journal, role="optimizer"), 8)
+            again = await draws_of(LoggedModel(bare, journal, role="optimizer"), 8)
         await bare.aclose()
     assert store.batches[0] == 8
     assert [one.text for one in again] == [one.text for one in got]
@@ -216,6 +216,6 @@ async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_fo
 
 
 def test_usage_is_divided_without_rest() -> None:
-    parts = divided([Completion(text="a" * size) for size in (5, 0, 17)], prompt_tokens=7, completion_tokens=11)
+    parts = split_usage([Completion(text="a" * size) for size in (5, 0, 17)], prompt_tokens=7, completion_tokens=11)
     assert [part.usage.prompt_tokens for part in parts] == [7, 0, 0]
     assert sum(part.usage.completion_tokens for part in parts) == 11

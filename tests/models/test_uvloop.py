@@ -39,7 +39,7 @@ def test_calls_past_a_rate_limit_are_all_answered(make: Callable[[str], ChatMode
     limiter = FixedWindow(100.0)
 
     def strict(body: dict[str, Any]) -> web.Response:
-        wait = limiter.admit(time.monotonic())
+        wait = limiter.try_accept(time.monotonic())
         if wait is not None:
             return error(429, "Rate limit reached", "rate_limit_exceeded", {"Retry-After": f"{wait:.3f}"})
         return web.json_response(completion("fine", body))

@@ -167,12 +167,12 @@ def test_limits_must_be_positive(limits: dict[str, Any]) -> None:
 
 
 async def test_totals() -> None:
-    priced = Usage(prompt_tokens=3, completion_tokens=2, cost_usd=0.5)
+    add_cost = Usage(prompt_tokens=3, completion_tokens=2, cost_usd=0.5)
     unpriced = Usage(prompt_tokens=10, completion_tokens=20)
     model = Metered(
         ScriptedModel(
             [
-                Completion(usage=priced),
+                Completion(usage=add_cost),
                 Completion(usage=unpriced),
                 failed("server"),
                 failed("timeout"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from askwell.api.build_jobs import configured_optimizer
+from askwell.api.build_jobs import configure_optimizer
 from askwell.api.config import OptimizerConfig
 from askwell.core.errors import ConfigError
 from askwell.optimizers.gpo.optimizer import GPO
@@ -84,7 +84,7 @@ def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
 
 def test_without_training_examples_the_default_preset_does_without_them() -> None:
     made = configure("askwell", {}).optimizer(replace(parts(), train=()))
-    assert made.demand(1).train_cells == 0
+    assert made.demand(1).train_calls == 0
     assert made.demand(1).demos == 0
     assert isinstance(made, GPO)
     assert made.settings.restart == "none"
@@ -107,8 +107,8 @@ def test_a_whole_number_does_for_a_setting_with_a_fraction() -> None:
 
 
 def test_what_the_run_says_fills_in_and_the_section_wins() -> None:
-    found = configured_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
+    found = configure_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
     assert isinstance(found.settings, GPOSettings)
     assert (found.settings.momentum, found.settings.total_steps, found.settings.temperature) == ("importance", 3, 0.5)
-    assert configured_optimizer(OptimizerConfig(), steps=7, temperature=None).settings.total_steps == 7
+    assert configure_optimizer(OptimizerConfig(), steps=7, temperature=None).settings.total_steps == 7
     assert {field.name for field in fields(GPOSettings)} <= set(found.identity())

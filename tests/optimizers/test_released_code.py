@@ -13,15 +13,15 @@ from askwell.api.build_models import build_model
 from askwell.api.config import ModelConfig
 from askwell.api.plan import plan_job
 from askwell.core.types import Example, Message, Prompt, Request, Score, Split
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.metrics import grade
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.support.loop_runs import play
@@ -40,7 +40,7 @@ def asked(seed: int | None = 7, sample_index: int = 0) -> Request:
 async def test_the_final_prompt_is_selected_on_dev_over_all_steps() -> None:
     store = MemoryStore()
     history = await play(store)
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.best.prompt == history.best.prompt
     assert history.best.score == max(one.score for one in history.candidates)
@@ -81,7 +81,7 @@ async def test_a_chat_models_name_is_sent_as_given_and_never_mapped_to_the_base_
 @pytest.mark.parametrize("placement", sorted(PLACEMENTS))
 @pytest.mark.parametrize("style", ["turns", "inline"])
 def test_few_shot_rendering_keeps_the_instruction(placement: str, style: str) -> None:
-    render = Placed(placement=placement, demos=style)  # type: ignore[arg-type]
+    render = ChatRender(placement=placement, demos=style)  # type: ignore[arg-type]
     messages = render(Prompt(instruction="Think hard.", demos=DEMOS), QUESTION)
     assert "Think hard." in "\n".join(message.content for message in messages)
 
@@ -114,13 +114,13 @@ def bbh_job() -> OptimizeJob:
     task = Task(
         name="bbh",
         splits={"train": train, "dev": some("dev", 48), "test": some("test", 144)},
-        render=Placed(),
+        render=ChatRender(),
         metric=lambda reply, example: Score(value=float(reply == example.target)),
     )
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="Let's think step by step.")],
-        side=TargetSide(task=task, model=ScriptedModel(())),
+        target_setup=TargetSetup(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
             model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge

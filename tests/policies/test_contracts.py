@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from askwell.policies.selection.guard import never
 
 from askwell.core.protocols import Policy
 from askwell.core.types import Example, Prompt
@@ -17,7 +18,6 @@ from askwell.policies.lm.launch import MultiProcessTrainer
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.selection.base import Fit
-from askwell.policies.selection.guard import never
 from askwell.policies.selection.registry import FITS, restore_scorer
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selection_writer import fit_selector

@@ -13,13 +13,13 @@ from askwell.core.types import Example, Experience, Prompt
 from askwell.policies.data.outcomes import merge
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import FallbackPolicy, load_policy, save_policy
-from askwell.policies.selection.guard import (
-    ALWAYS,
+from askwell.policies.selection.fallback import (
+    ALWAYS_SWITCH,
     FallbackThreshold,
-    cross_fitted_gains,
+    cross_fit_gains,
     decode_fallback,
     encode_fallback,
-    never,
+    never_switch,
     tune_on_gains,
 )
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
@@ -47,13 +47,13 @@ def policy(guard: FallbackThreshold, *, samples: int = 0) -> FallbackPolicy:
 
 def chooser(n: int) -> SelectorWriter:
     queries, rates = phrased(n, seed=1)
-    found = fit_selector(merge(outcomes(table(rates, draws=4, seed=1, queries=queries))), baseline=PROMPTS[0], seed=0)
+    found = fit_selector(merge(outcomes(table(rates, repeats=4, seed=1, queries=queries))), baseline=PROMPTS[0], seed=0)
     assert found is not None
     return found
 
 
 def at(margin: float) -> FallbackThreshold:
-    return replace(never(), margin=margin)
+    return replace(never_switch(), margin=margin)
 
 
 def test_each_query_gets_the_prompt_that_suits_it_or_the_static_one() -> None:
@@ -66,7 +66,7 @@ def test_each_query_gets_the_prompt_that_suits_it_or_the_static_one() -> None:
 def test_a_margin_beyond_every_advantage_keeps_the_static_prompt() -> None:
     queries, _ = phrased(20, seed=9)
     assert policy(at(0.9)).prompts_for(queries) == [STATIC] * 20
-    assert policy(never()).prompts_for(queries) == [STATIC] * 20
+    assert policy(never_switch()).prompts_for(queries) == [STATIC] * 20
     assert policy(at(0.1)).prompts_for([]) == []
 
 
@@ -78,7 +78,7 @@ def test_samples_are_ranked_by_the_value_head_and_never_do_worse_by_it_than_gree
 
 def test_without_a_guard_what_is_written_is_sent() -> None:
     queries, _ = phrased(10, seed=4)
-    bare = policy(ALWAYS)
+    bare = policy(ALWAYS_SWITCH)
     assert bare.prompts_for(queries) == [one.prompt for one in bare.written(queries)]
 
 
@@ -93,7 +93,7 @@ def test_every_policy_is_saved_and_loaded_the_same_way(tmp_path: Path, kind: str
     queries, rates = phrased(60, seed=1)
     made: dict[str, Policy] = {
         "fixed": FixedPolicy(prompt=Prompt(instruction="Think.", demos=(DEMO,))),
-        "selection": fit_selection(table(rates, draws=4, seed=1, queries=queries), seed=0),
+        "selection": fit_selection(table(rates, repeats=4, seed=1, queries=queries), seed=0),
         "writer": policy(at(0.05), samples=3),
         "chooser": replace(policy(at(0.05)), writer=chooser(40)),
     }
@@ -121,7 +121,7 @@ def test_a_chooser_takes_the_logged_prompt_that_suits_and_judges_logged_prompts_
 
 def test_nothing_is_chosen_where_too_little_was_logged_or_the_static_prompt_was_not() -> None:
     queries, rates = phrased(30, seed=1)
-    data = outcomes(table(rates, draws=2, seed=1, queries=queries))
+    data = outcomes(table(rates, repeats=2, seed=1, queries=queries))
     assert fit_selector(merge(data), baseline="Sing.", seed=0) is None
     assert fit_selector(merge(data[:30]), baseline=PROMPTS[0], seed=0) is None
 
@@ -163,19 +163,19 @@ def test_cross_fitted_gains_are_not_flattered_by_the_margin() -> None:
     for seed in range(60):
         predicted, gains = rng.normal(size=40).tolist(), rng.choice([-1.0, 0.0, 1.0], 40).tolist()
         own.append(tune_on_gains(predicted, gains).gain)
-        apart.append(float(np.mean(cross_fitted_gains(predicted, gains, seed=seed))))
+        apart.append(float(np.mean(cross_fit_gains(predicted, gains, seed=seed))))
     assert np.mean(own) > 0.01
     assert abs(np.mean(apart)) < np.mean(own)
 
 
-@pytest.mark.parametrize("guard", [never(queries=3), ALWAYS, at(0.25)])
+@pytest.mark.parametrize("guard", [never_switch(queries=3), ALWAYS_SWITCH, at(0.25)])
 def test_a_guard_is_the_same_after_json(guard: FallbackThreshold) -> None:
     assert decode_fallback(encode_fallback(guard)) == guard
 
 
 def test_selection_policies_keep_their_guard(tmp_path: Path) -> None:
     queries, rates = phrased(10, seed=1)
-    few = fit_selection(table(rates, draws=2, seed=1, queries=queries), seed=0)
+    few = fit_selection(table(rates, repeats=2, seed=1, queries=queries), seed=0)
     save_policy(few, tmp_path)
     loaded = load_policy(tmp_path, read_writer=read_table)
     assert isinstance(loaded, SelectionPolicy)

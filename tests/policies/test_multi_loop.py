@@ -16,8 +16,8 @@ from askwell.engine.evaluator import Evaluator, Interrupted, Sampling
 from askwell.engine.loop import begin
 from askwell.policies.acquisition import select_pairs
 from askwell.policies.checkpoints import WriterCheckpoints
-from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, from_rollouts, merge
-from askwell.policies.data.subsample import thinned
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, convert_rollouts, merge
+from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.loop_records import decode_chosen, decode_loops
@@ -30,8 +30,8 @@ from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
-from askwell.tasks.splits import normalise
+from askwell.tasks.render import ChatRender
+from askwell.tasks.splits import normalize_question
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.support.policy_worlds import PROMPTS, phrased
@@ -79,7 +79,7 @@ TASK = Task(
         "dev": examples(40, seed=12, split="dev"),
         "test": examples(60, seed=13, split="test"),
     },
-    render=Placed(placement="Q_end"),
+    render=ChatRender(placement="Q_end"),
     metric=metric("exact"),
 )
 
@@ -150,8 +150,8 @@ def test_where_nothing_is_to_be_gained_the_static_prompt_stays_and_the_test_is_n
     assert learnt.tested is None
     assert len(learnt.loops) == 2
     assert learnt.reason == "loop 2 brought nothing"
-    tests = {normalise(example.input) for example in TASK.splits["test"]}
-    assert not any(normalise(line.partition("|")[0]) in tests for line in world.asked)
+    tests = {normalize_question(example.input) for example in TASK.splits["test"]}
+    assert not any(normalize_question(line.partition("|")[0]) in tests for line in world.asked)
 
 
 def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
@@ -160,7 +160,7 @@ def test_test_queries_are_asked_after_all_loops_and_never_learnt_from() -> None:
     splits = [str(event.body["split"]) for event in store.events(kinds=["rollout"])]
     assert splits[splits.index("test") :] == ["test"] * splits.count("test")
     tests = {example.input for example in TASK.splits["test"]}
-    assert not {row.query for row in from_rollouts(read_rollouts(store))} & tests
+    assert not {row.query for row in convert_rollouts(read_rollouts(store))} & tests
 
 
 def test_no_pair_is_asked_twice() -> None:
@@ -259,7 +259,7 @@ def test_parts_share_no_query_and_leave_the_logged_ones_to_train_and_dev() -> No
         {example.input for example in found.collection},
         {example.input for example in found.test},
     ]
-    names = [{normalise(query) for query in group} for group in groups]
+    names = [{normalize_question(query) for query in group} for group in groups]
     assert sum(map(len, names)) == len(set[str]().union(*names))
     assert set(found.dev.queries) <= {example.input for example in found.dev_examples}
     assert 0 < len(found.dev.queries) < len(found.dev_examples)
@@ -306,14 +306,14 @@ def test_uncertainty_prefers_pairs_whose_outcome_is_open() -> None:
 
 def test_thinning_keeps_the_best_some_failures_and_the_static_prompt() -> None:
     many = [Experience(query=f"q{q}", prompt=f"p{p}", reward=float(p % 5 == 0)) for q in range(3) for p in range(50)]
-    kept = thinned(many, most=12, always="p1", seed=0)
+    kept = thin_experiences(many, most=12, always="p1", seed=0)
     assert len(kept) == 36
     for query in ("q0", "q1", "q2"):
         own = [one for one in kept if one.query == query]
         assert sum(one.reward for one in own) >= 5
         assert sum(one.reward == 0 for one in own) >= 2
         assert "p1" in {one.prompt for one in own}
-    assert thinned(many, most=0) == many
+    assert thin_experiences(many, most=0) == many
     assert [one for one in many if one in kept] == kept
 
 

@@ -21,8 +21,8 @@ from askwell.policies.rewards import (
 )
 
 
-def cell(query: str, prompt: str, total: float, *, draws: int = 1, confidence: float | None = None) -> PairOutcome:
-    return PairOutcome(query=query, prompt=prompt, total=total, draws=draws, confidence=confidence)
+def cell(query: str, prompt: str, total: float, *, repeats: int = 1, confidence: float | None = None) -> PairOutcome:
+    return PairOutcome(query=query, prompt=prompt, total=total, repeats=repeats, confidence=confidence)
 
 
 CELLS = [cell("a", "p", 1), cell("a", "q", 0), cell("b", "p", 0), cell("b", "q", 0), cell("c", "p", 1)]
@@ -79,8 +79,8 @@ def test_impossible_values_are_refused() -> None:
 
 
 def test_dev_is_rewarded_on_the_same_scale_as_train_and_says_what_went_in() -> None:
-    train = PairOutcomes(cells=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
-    dev = PairOutcomes(cells=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
+    train = PairOutcomes(pairs=(cell("a", "p", 1, confidence=-0.5), cell("a", "q", 0, confidence=-1.0)))
+    dev = PairOutcomes(pairs=(cell("b", "p", 0, confidence=-2.0), cell("b", "r", 1, confidence=-0.1)))
     learnt, tuned, told = rewarded(train, dev, formula="choice", scaled=False, baseline="p")
     assert [one.reward for one in learnt] == pytest.approx([10 + 20 / 3 - 0.5, 10 / 3 - 1.0])
     assert [one.reward for one in tuned] == pytest.approx([20 / 3 - 2.0, 10 + 20 / 3 - 0.1]), (
@@ -104,8 +104,8 @@ def test_a_prompt_that_was_right_once_is_not_the_best_of_all() -> None:
     assert 0.3 < found["unlucky"] < found["lucky"]
     assert found["best"] == pytest.approx(0.8, abs=0.05), "60 queries say nearly all"
     train, _, _ = rewarded(
-        PairOutcomes(cells=(*best, *worse, *new)),
-        PairOutcomes(cells=()),
+        PairOutcomes(pairs=(*best, *worse, *new)),
+        PairOutcomes(pairs=()),
         formula="free-text",
         scaled=False,
         baseline="best",

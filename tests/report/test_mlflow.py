@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from askwell.core.errors import ConfigError, StoreError
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.store import MemoryStore, SqliteStore
 from tests.support.harness import invoke
 from tests.support.loop_runs import play
@@ -28,7 +28,7 @@ async def test_params_metrics_and_the_prompt_are_there(uri: str, tmp_path: Path)
     mlflow: Any = import_module("mlflow")
     with SqliteStore(tmp_path / "r" / "log.db") as store:
         await play(store)  # type: ignore[arg-type]
-        found = report(store)
+        found = build_report(store)
     run = invoke("log", "mlflow", "r", "--runs", tmp_path, "--tracking-uri", uri)
     assert run.status == 0, run.err
     client = mlflow.MlflowClient(tracking_uri=uri)
@@ -49,11 +49,11 @@ async def test_params_metrics_and_the_prompt_are_there(uri: str, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 async def test_what_cannot_be_written_is_told(uri: str) -> None:
-    from askwell.report.mlflow import record
+    from askwell.report.mlflow import record_run
 
     with pytest.raises(StoreError, match="not scored its first prompt"):
-        record(MemoryStore(), "r", experiment="x", tracking_uri=uri)
+        record_run(MemoryStore(), "r", experiment="x", tracking_uri=uri)
     store = MemoryStore()
     await play(store)
     with pytest.raises(ConfigError, match="MLflow refuses"):
-        record(store, "r", experiment="", tracking_uri=uri)
+        record_run(store, "r", experiment="", tracking_uri=uri)

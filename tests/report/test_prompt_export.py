@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Prompt
-from askwell.report.prompt_export import FORMATS, ExportedPrompt, export
-from askwell.report.run_report import Report, Standing
-from askwell.tasks.render import Placed
+from askwell.report.prompt_export import FORMATS, ExportedPrompt, export_prompt
+from askwell.report.run_report import PromptScores, Report
+from askwell.tasks.render import ChatRender
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
 NASTY = ["", "plain", 'say "{yes}" {{or}} {% no %}', "new\nline\\ 'quoted' ≤ 🙂", "{input} {question}"]
 
 
 def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end") -> ExportedPrompt:
-    standing = Standing(prompt=Prompt(instruction=text, demos=tuple(demos)), dev=None, test=None)
+    standing = PromptScores(prompt=Prompt(instruction=text, demos=tuple(demos)), dev=None, test=None)
     report = Report(
         finished=True,
         reason="",
@@ -35,13 +35,13 @@ def found(text: str, *, demos: Sequence[Example] = (), placement: str = "Q_end")
         spend={},
         missing=0,
     )
-    return ExportedPrompt(report=report, render=Placed(placement=placement))
+    return ExportedPrompt(report=report, render=ChatRender(placement=placement))
 
 
 @given(TEXTS)
 def test_text_is_the_prompt_and_nothing_else(text: str) -> None:
-    assert export(found(text), "text") == text
-    assert json.loads(export(found(text), "json"))["prompt"] == text
+    assert export_prompt(found(text), "text") == text
+    assert json.loads(export_prompt(found(text), "json"))["prompt"] == text
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -49,7 +49,7 @@ def test_dspy_loads_it(text: str, tmp_path: Path) -> None:
     dspy: Any = pytest.importorskip("dspy")
     path = tmp_path / "program.json"
     demo = Example(id="d", input="2 + 2", target=("4", "four"))
-    path.write_text(export(found(text, demos=[demo]), "dspy"), encoding="utf-8")
+    path.write_text(export_prompt(found(text, demos=[demo]), "dspy"), encoding="utf-8")
     program = dspy.Predict("input -> output")
     program.load(str(path))
     assert program.signature.instructions == text
@@ -62,7 +62,7 @@ def test_langchain_sends_what_askwell_sends(text: str, placement: str, question:
     pytest.importorskip("langchain_core")
     one = found(text, placement=placement, demos=[Example(id="d", input="in {x}", target="{out}")])
     names: dict[str, Any] = {}
-    exec(export(one, "langchain"), names)
+    exec(export_prompt(one, "langchain"), names)
     if "{input}" in text:  # askwell's own template mark
         return
     sent = one.render(one.prompt, Example(id="", input=question, target=""))
@@ -76,7 +76,7 @@ def test_langchain_sends_what_askwell_sends(text: str, placement: str, question:
 def test_promptfoo_renders_what_askwell_sends(text: str, placement: str) -> None:
     jinja2: Any = pytest.importorskip("jinja2")  # whose syntax promptfoo's nunjucks takes
     one = found(text, placement=placement)
-    [prompt] = json.loads(export(one, "promptfoo"))["prompts"]
+    [prompt] = json.loads(export_prompt(one, "promptfoo"))["prompts"]
     environment = jinja2.Environment(keep_trailing_newline=True)
     environment.filters["dump"] = json.dumps  # a nunjucks filter
     question = 'What is "2 + 2"?\nThink {{hard}}.'
@@ -90,6 +90,6 @@ def test_promptfoo_renders_what_askwell_sends(text: str, placement: str) -> None
 
 def test_an_unknown_format_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="did you mean 'dspy'"):
-        export(found("x"), "dsp")
+        export_prompt(found("x"), "dsp")
     assert set(FORMATS) == {"text", "json", "dspy", "promptfoo", "langchain"}
-    assert replace(found("x"), render=Placed(placement="system")).messages[0].role == "system"
+    assert replace(found("x"), render=ChatRender(placement="system")).messages[0].role == "system"

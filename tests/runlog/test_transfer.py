@@ -55,9 +55,9 @@ def test_there_and_back_is_the_same_event_for_event(form: str, events: list[Even
         with SqliteStore(folder / "a" / "log.db") as store:
             store.append([HEADER, *events])
             written = [exact(event) for event in store.events()]
-            assert transfer.write(store, folder / "file", form=form) == len(written)
+            assert transfer.export_log(store, folder / "file", form=form) == len(written)
         (folder / "b").mkdir()
-        assert transfer.load(folder / "file", folder / "b" / "log.db") == len(written)
+        assert transfer.import_log(folder / "file", folder / "b" / "log.db") == len(written)
         assert [path.name for path in (folder / "b").iterdir()] == ["log.db"]
         with SqliteStore(folder / "b" / "log.db", read_only=True) as store:
             assert [exact(event) for event in store.events()] == written
@@ -68,7 +68,7 @@ async def test_the_table_of_rollouts_is_what_pandas_users_expect(form: str, tmp_
     pandas = pytest.importorskip("pandas")
     store = MemoryStore()
     await play(store)
-    count = transfer.write(store, tmp_path / "t", form=form, table="rollouts")
+    count = transfer.export_log(store, tmp_path / "t", form=form, table="rollouts")
     frame = pandas.read_parquet(tmp_path / "t") if form == "parquet" else pandas.read_json(tmp_path / "t", lines=True)
     known = list(read_rollouts(store))
     assert len(frame) == count == len(known)
@@ -90,7 +90,7 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
                 body = {"text": "x" * 300}
                 store.append(Event(position=first + index, kind="note", body=body) for index in range(1000))
             tracemalloc.start()
-            transfer.write(store, tmp_path / f"{count}.jsonl", form="jsonl")
+            transfer.export_log(store, tmp_path / f"{count}.jsonl", form="jsonl")
             found = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         return found
@@ -112,16 +112,16 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
 def test_a_file_that_is_no_log_is_refused_by_row(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=said):
-        transfer.load(tmp_path / "f", tmp_path / "log.db")
+        transfer.import_log(tmp_path / "f", tmp_path / "log.db")
     assert not (tmp_path / "log.db").exists()
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match="as Parquet"):
-        transfer.load(tmp_path / "f", tmp_path / "log.db")
+        transfer.import_log(tmp_path / "f", tmp_path / "log.db")
     with pytest.raises(DataError, match="cannot read"):
-        list(transfer.read(tmp_path / "missing"))
+        list(transfer.read_events(tmp_path / "missing"))
 
 
 async def test_from_the_command_line(tmp_path: Path) -> None:
@@ -141,4 +141,4 @@ async def test_from_the_command_line(tmp_path: Path) -> None:
 
 def test_unknown_forms_and_tables_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'rollouts'"):
-        transfer.write(MemoryStore(), tmp_path / "f", form="jsonl", table="rollout")
+        transfer.export_log(MemoryStore(), tmp_path / "f", form="jsonl", table="rollout")

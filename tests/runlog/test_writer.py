@@ -11,7 +11,7 @@ import pytest
 from askwell.core.errors import StoreError
 from askwell.core.types import Completion, Event, Message, Request
 from askwell.runlog.store import MemoryStore, SqliteStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.testing.fakes import ScriptedModel
 
 
@@ -98,7 +98,7 @@ async def test_a_journaled_model_is_asked_once_and_then_answers_from_the_log() -
     store = MemoryStore()
     model = ScriptedModel(["first"])
     async with Journal(store) as journal:
-        logged = Journaled(model, journal, role="optimizer")
+        logged = LoggedModel(model, journal, role="optimizer")
         assert (await logged.complete(ask("q"))).text == "first"
         assert (await logged.complete(ask("q"))).text == "first"
     assert len(model.requests) == 1
@@ -108,7 +108,7 @@ async def test_a_journaled_model_is_asked_once_and_then_answers_from_the_log() -
 async def test_another_draw_is_another_sample() -> None:
     model = ScriptedModel(["a", "b"])
     async with Journal(MemoryStore()) as journal:
-        logged = Journaled(model, journal, role="optimizer")
+        logged = LoggedModel(model, journal, role="optimizer")
         assert [(await logged.complete(ask("q", sample_index))).text for sample_index in (0, 1)] == ["a", "b"]
 
 
@@ -117,7 +117,7 @@ async def test_a_failed_call_is_not_written_and_is_asked_again() -> None:
     failed = Completion(outcome="failed", fault="server", error="500")
     model = ScriptedModel([failed, "now"])
     async with Journal(store) as journal:
-        logged = Journaled(model, journal, role="optimizer")
+        logged = LoggedModel(model, journal, role="optimizer")
         assert (await logged.complete(ask("q"))).outcome == "failed"
         assert list(store.events()) == []
         assert (await logged.complete(ask("q"))).text == "now"
@@ -139,7 +139,7 @@ async def test_calls_keep_their_places_whichever_answers_first() -> None:
             pass
 
     async with Journal(store) as journal:
-        logged = Journaled(Gated(), journal, role="optimizer")
+        logged = LoggedModel(Gated(), journal, role="optimizer")
         calls = [asyncio.create_task(logged.complete(ask(name))) for name in "abc"]
         for name in "cab":
             await asyncio.sleep(0)

@@ -18,9 +18,9 @@ from askwell.core.types import Completion, Example, Prompt, Request, Usage
 from askwell.models.http.endpoint import Endpoint
 from askwell.policies.fixed import FixedPolicy
 from askwell.serve.chat import chat_app
-from askwell.serve.prompting import Prompted, Prompting
+from askwell.serve.prompting import PromptedModel, PromptInserter
 from askwell.serve.proxy import PROMPT_HEADER, Upstream, proxy_app
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -95,7 +95,7 @@ async def proxy() -> AsyncIterator[Proxy]:
     behind.router.add_post("/v1/chat/completions", upstreams.chat)
     async with TestServer(behind) as server:
         upstream = Upstream(endpoint=Endpoint.parse(str(server.make_url("/v1"))), model="big", api_key="sk-secret")
-        app = proxy_app(Prompting(policy, Placed()), upstream, name="mine")
+        app = proxy_app(PromptInserter(policy, ChatRender()), upstream, name="mine")
         async with TestServer(app) as front:
             yield Proxy(str(front.make_url("/v1")), upstreams, policy)
 
@@ -175,7 +175,7 @@ async def test_errors_of_the_upstream_are_its_own(proxy: Proxy) -> None:
 async def test_a_dead_upstream_is_a_bad_gateway_without_a_key_in_sight() -> None:
     upstream = Upstream(endpoint=Endpoint.parse("http://127.0.0.1:9/v1?api_key=hidden"), model="m", api_key="sk-secret")
     policy = FixedPolicy(prompt=Prompt(instruction="x"))
-    async with TestServer(proxy_app(Prompting(policy, Placed()), upstream, name="mine")) as front:
+    async with TestServer(proxy_app(PromptInserter(policy, ChatRender()), upstream, name="mine")) as front:
         status, body, _ = await post(str(front.make_url("/v1")), messages=user("q"))
     assert status == 502
     assert "127.0.0.1:9" in body["error"]["message"]
@@ -201,23 +201,25 @@ async def test_what_holds_no_query_is_refused(proxy: Proxy, body: object, words:
 
 async def test_two_system_messages_become_one_and_demonstrations_are_turns() -> None:
     demo = Example(id="d", input="1+1", target="2")
-    prompting = Prompting(FixedPolicy(prompt=Prompt(instruction="Add.", demos=(demo,))), Placed(placement="system"))
-    turns: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2"}]
-    found, prompt = await prompting.prompted(turns)
-    assert [turn["role"] for turn in found] == ["system", "user", "assistant", "user"]
-    assert found[0]["content"] == "Be kind.\n\nAdd."
+    inserter = PromptInserter(
+        FixedPolicy(prompt=Prompt(instruction="Add.", demos=(demo,))), ChatRender(placement="system")
+    )
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2"}]
+    inserted, prompt = await inserter.insert(messages)
+    assert [message["role"] for message in inserted] == ["system", "user", "assistant", "user"]
+    assert inserted[0]["content"] == "Be kind.\n\nAdd."
     assert prompt.instruction == "Add."
-    alone, _ = await prompting.prompted(turns[1:])
-    assert [turn["role"] for turn in alone] == ["system", "user", "assistant", "user"]
-    assert turns[0]["content"] == "Be kind."
-    prompting.close()
+    alone, _ = await inserter.insert(messages[1:])
+    assert [message["role"] for message in alone] == ["system", "user", "assistant", "user"]
+    assert messages[0]["content"] == "Be kind."
+    inserter.close()
 
 
 async def test_a_model_of_this_process_is_served_the_same_way() -> None:
     def reply(request: Request) -> Completion:
         return Completion(text=request.messages[-1].content, usage=Usage(prompt_tokens=1, completion_tokens=1))
 
-    prompted = Prompted(ScriptedModel(reply), Prompting(ByLength(), Placed()), "mine")
+    prompted = PromptedModel(ScriptedModel(reply), PromptInserter(ByLength(), ChatRender()), "mine")
     async with TestServer(chat_app({"mine": prompted})) as front:
         status, body, _ = await post(str(front.make_url("/v1")), model="mine", messages=user("1+1?"))
         refused, _, _ = await post(

@@ -15,7 +15,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Request, Score, Split, Usage
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.wrappers.retry import Retrying
@@ -23,7 +23,7 @@ from askwell.optimizers.presets import PRESETS, configure
 from askwell.runlog.fold import read_result
 from askwell.runlog.store import MemoryStore
 from askwell.tasks.demos import Demos
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import FlakyModel
 
@@ -163,10 +163,10 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
     )
 
     job = OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
-        initial=[demos.start_from(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
-        side=TargetSide(
-            task=replace(task, render=demos.around(task.render, task.splits["train"])),
+        header=encode_header({}, seed=0, settings=None),
+        initial=[demos.initial_prompt(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
+        target_setup=TargetSetup(
+            task=replace(task, render=demos.wrap(task.render, task.splits["train"])),
             model=target,
             sampling=Sampling(repeats=draws, temperature=0.5, max_tokens=rng.choice((4, 32, 128))),
             concurrency=rng.choice((1, 4, 16, 40)),
@@ -195,7 +195,7 @@ def _task(rng: random.Random) -> Task:
     return Task(
         name="made up",
         splits={"train": some("train", 1), "dev": some("dev", 1), "test": some("test", 0)},
-        render=Placed(placement=rng.choice(sorted(PLACEMENTS)), labels=rng.random() < 0.5),
+        render=ChatRender(placement=rng.choice(sorted(PLACEMENTS)), labels=rng.random() < 0.5),
         metric=lambda reply, example: Score(value=float(str(example.target) in reply)),
     )
 
@@ -210,7 +210,7 @@ def _suggest(request: Request, rng: random.Random) -> str:
 
 def _caps(rng: random.Random, reckoned: Plan, job: OptimizeJob) -> Caps:
     """Draw caps from far too small to never reached; one, several or none."""
-    least = len(job.side.task.splits["dev"]) * job.side.sampling.repeats + job.side.test_calls
+    least = len(job.target_setup.task.splits["dev"]) * job.target_setup.sampling.repeats + job.target_setup.test_calls
     calls, tokens, usd = _totals(reckoned)
     share = rng.uniform(0.02, 1.2)
     return Caps(
@@ -225,7 +225,7 @@ def _with_caps(job: OptimizeJob, caps: Caps) -> OptimizeJob:
     return OptimizeJob(
         header=job.header,
         initial=job.initial,
-        side=job.side,
+        target_setup=job.target_setup,
         optimizer_model=job.optimizer_model,
         make_optimizer=job.make_optimizer,
         settings=job.settings,

@@ -21,7 +21,7 @@ from askwell.runlog import codec
 from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.load import load
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from tests.support.logs import stored
 from tests.support.servers import ChatServer, chat_server
 
@@ -207,7 +207,7 @@ def calls_seen(server: ChatServer) -> Counter[Call]:
 
 def calls_logged(found: Sequence[Event]) -> set[Call]:
     """The calls whose answers stand in a log, as the server saw them."""
-    render, calls = Placed(), set[Call]()
+    render, calls = ChatRender(), set[Call]()
     for event in found:
         if event.kind == "call":
             request = codec.decode_request(cast("codec.Body", event.body["request"]))

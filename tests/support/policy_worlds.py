@@ -6,20 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askwell.policies.data.outcomes import OutcomeRow
-from askwell.policies.data.table import Table
+from askwell.policies.data.table import OutcomeTable
 
 PROMPTS = ("Answer at once.", "Think step by step.", "Draw a picture.")
 THINGS = ("apples", "pens", "coins", "books", "cups", "shells")
 NAMES = ("Ann", "Bob", "Cem", "Dora", "Eve", "Finn", "Gus", "Hana")
 
 
-def table(rates: NDArray[np.float64], *, draws: int, seed: int, queries: tuple[str, ...] | None = None) -> Table:
+def table(
+    rates: NDArray[np.float64], *, repeats: int, seed: int, queries: tuple[str, ...] | None = None
+) -> OutcomeTable:
     """Sample `draws` answers of each cell whose true success rate is given."""
     rng = np.random.default_rng(seed)
-    totals = rng.binomial(draws, rates).astype(float)
+    totals = rng.binomial(repeats, rates).astype(float)
     names = queries or tuple(f"query {row}" for row in range(len(rates)))
     prompts = PROMPTS if rates.shape[1] == len(PROMPTS) else tuple(f"prompt {j}" for j in range(rates.shape[1]))
-    return Table(queries=names, prompts=prompts, totals=totals, draws=np.full(rates.shape, float(draws)))
+    return OutcomeTable(queries=names, prompts=prompts, totals=totals, repeats=np.full(rates.shape, float(repeats)))
 
 
 def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -42,11 +44,11 @@ def phrased(n: int, *, seed: int) -> tuple[tuple[str, ...], NDArray[np.float64]]
     return tuple(queries), np.array(rates)
 
 
-def outcomes(data: Table) -> list[OutcomeRow]:
+def outcomes(data: OutcomeTable) -> list[OutcomeRow]:
     """Spell a table as rows with a count."""
     return [
-        OutcomeRow(query=query, prompt=prompt, total=float(data.totals[i, j]), draws=int(data.draws[i, j]))
+        OutcomeRow(query=query, prompt=prompt, total=float(data.totals[i, j]), repeats=int(data.repeats[i, j]))
         for i, query in enumerate(data.queries)
         for j, prompt in enumerate(data.prompts)
-        if data.draws[i, j]
+        if data.repeats[i, j]
     ]

@@ -9,11 +9,11 @@ from typing import Protocol
 
 
 class Limiter(Protocol):
-    def admit(self, now: float) -> float | None:
+    def try_accept(self, now: float) -> float | None:
         """Return None to let a request pass, else the seconds until it would be worth another try."""
         ...
 
-    def left(self, now: float) -> int:
+    def remaining(self, now: float) -> int:
         """How many requests would pass now."""
         ...
 
@@ -27,14 +27,14 @@ class FixedWindow:
     window: int = -1
     used: int = 0
 
-    def admit(self, now: float) -> float | None:
+    def try_accept(self, now: float) -> float | None:
         self._turn(now)
         if self.used >= self.rate * self.window_s:
             return (self.window + 1) * self.window_s - now
         self.used += 1
         return None
 
-    def left(self, now: float) -> int:
+    def remaining(self, now: float) -> int:
         self._turn(now)
         return int(self.rate * self.window_s) - self.used
 
@@ -50,13 +50,13 @@ class SlidingWindow:
     rate: float
     passed: deque[float] = field(default_factory=deque[float])
 
-    def admit(self, now: float) -> float | None:
-        if self.left(now) < 1:
+    def try_accept(self, now: float) -> float | None:
+        if self.remaining(now) < 1:
             return self.passed[0] + 1.0 - now
         self.passed.append(now)
         return None
 
-    def left(self, now: float) -> int:
+    def remaining(self, now: float) -> int:
         while self.passed and self.passed[0] <= now - 1.0:
             self.passed.popleft()
         return int(self.rate) - len(self.passed)
@@ -71,13 +71,13 @@ class TokenBucket:
     level: float = -1.0
     at: float = 0.0
 
-    def admit(self, now: float) -> float | None:
-        if self.left(now) < 1:
+    def try_accept(self, now: float) -> float | None:
+        if self.remaining(now) < 1:
             return (1 - self.level) / self.rate
         self.level -= 1
         return None
 
-    def left(self, now: float) -> int:
+    def remaining(self, now: float) -> int:
         self.level = self.burst if self.level < 0 else min(self.burst, self.level + (now - self.at) * self.rate)
         self.at = now
         return int(self.level)

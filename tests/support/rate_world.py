@@ -1,4 +1,4 @@
-"""A client with a throttle, a server with a limiter and what lies between them, in simulated time.
+"""A client with a controller, a server with a limiter and what lies between them, in simulated time.
 
 What differs between a simulation and a real server is in `World`: where the time is spent, news of refusals that comes
 long before answers, event loops that wake late and do everything at once, and machines that stand still now and then.
@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from askwell.models.wrappers.rate_controller import RateController, Ticket
+from askwell.models.wrappers.rate_controller import RateController, SentRequest
 from tests.support.rate_servers import Limiter
 
 _LONGEST_S = 400.0
@@ -57,12 +57,12 @@ class Outcome:
 class _Loop:
     """The moments at which a machine sees what has come."""
 
-    def __init__(self, world: World, dice: random.Random, start: float) -> None:
+    def __init__(self, world: World, rng: random.Random, start: float) -> None:
         self._stall_s = world.stall_s
-        self._stalls = _moments(start, 1.0, dice) if world.stall_s else []
-        self._ticks = _moments(start, world.tick_s, dice) if world.tick_s else []
+        self._stalls = _moments(start, 1.0, rng) if world.stall_s else []
+        self._ticks = _moments(start, world.tick_s, rng) if world.tick_s else []
 
-    def sees(self, moment: float) -> float:
+    def next_wake(self, moment: float) -> float:
         last = bisect_right(self._stalls, moment) - 1
         if last >= 0 and moment < self._stalls[last] + self._stall_s:
             moment = self._stalls[last] + self._stall_s
@@ -70,11 +70,11 @@ class _Loop:
         return self._ticks[tick] if tick < len(self._ticks) else moment
 
 
-def _moments(start: float, apart_s: float, dice: random.Random) -> list[float]:
-    return list(accumulate((dice.uniform(0, 2 * apart_s) for _ in range(int(_LONGEST_S / apart_s))), initial=start))
+def _moments(start: float, apart_s: float, rng: random.Random) -> list[float]:
+    return list(accumulate((rng.uniform(0, 2 * apart_s) for _ in range(int(_LONGEST_S / apart_s))), initial=start))
 
 
-_Event = tuple[float, int, Ticket | None, bool, float | None, int]
+_Event = tuple[float, int, SentRequest | None, bool, float | None, int]
 """When; serial number; about which request (none: the timer); whether it comes back; the refusal; what is left."""
 
 
@@ -83,11 +83,11 @@ class _Simulation:
     limiter: Limiter
     world: World
     latency_s: float
-    most_in_flight: int
-    says_when: bool
-    says_left: bool
-    throttle: RateController
-    dice: random.Random
+    max_in_flight: int
+    sends_retry_after: bool
+    sends_quota: bool
+    controller: RateController
+    rng: random.Random
     waiting: int
     now: float
     client: _Loop
@@ -103,50 +103,54 @@ class _Simulation:
     def run(self, requests: int) -> None:
         self._pump()
         while self.accepted < requests:
-            self.now, _, ticket, is_back, hint, left = heapq.heappop(self.events)
-            if ticket is None:
+            self.now, _, request, is_back, hint, left = heapq.heappop(self.events)
+            if request is None:
                 self.has_timer = False
                 self._pump()
             elif is_back:
-                self._book(ticket, hint, left)
+                self._book(request, hint, left)
                 self._pump()
             else:
-                hint = self.limiter.admit(self.now)
+                hint = self.limiter.try_accept(self.now)
                 seconds = self._trip_s(1 - self.world.before) * (1.0 if hint is None else self.world.refusal)
-                self._push(self.client.sees(self.now + seconds), ticket, True, hint, self.limiter.left(self.now))
+                self._push(
+                    self.client.next_wake(self.now + seconds), request, True, hint, self.limiter.remaining(self.now)
+                )
 
-    def _book(self, ticket: Ticket, hint: float | None, left: int) -> None:
+    def _book(self, request: SentRequest, hint: float | None, left: int) -> None:
         self.in_flight -= 1
         if hint is None:
             self.accepted += 1
-            self.throttle.answered(ticket, self.now, self.in_flight, left=left if self.says_left else None)
+            self.controller.record_reply(
+                request, self.now, self.in_flight, remaining=left if self.sends_quota else None
+            )
         else:
             self.refused, self.waiting = self.refused + 1, self.waiting + 1
-            self.throttle.refused(ticket, self.now, hint if self.says_when else None)
+            self.controller.record_refusal(request, self.now, hint if self.sends_retry_after else None)
 
     def _pump(self) -> None:
         """Send what may go, as `Gate` does; one timer for the rest."""
-        while self.waiting and self.in_flight < self.most_in_flight:
-            wait = self.throttle.wait_s(self.now, self.in_flight)
+        while self.waiting and self.in_flight < self.max_in_flight:
+            wait = self.controller.wait_s(self.now, self.in_flight)
             if wait > 0:
                 if math.isfinite(wait) and not self.has_timer:
                     self.has_timer = True
-                    self._push(self.client.sees(self.now + wait), None)
+                    self._push(self.client.next_wake(self.now + wait), None)
                 return
-            ticket = self.throttle.sent(self.now)
+            request = self.controller.record_sent(self.now)
             self.waiting, self.in_flight = self.waiting - 1, self.in_flight + 1
-            if self.in_flight == self.most_in_flight:
+            if self.in_flight == self.max_in_flight:
                 self.full_at = min(self.full_at, self.now)
-            self._push(self.server.sees(self.now + self._trip_s(self.world.before)), ticket)
+            self._push(self.server.next_wake(self.now + self._trip_s(self.world.before)), request)
 
     def _trip_s(self, share: float) -> float:
-        return self.latency_s * share * self.dice.uniform(1, 1 + self.world.jitter)
+        return self.latency_s * share * self.rng.uniform(1, 1 + self.world.jitter)
 
     def _push(
-        self, at: float, ticket: Ticket | None, is_back: bool = False, hint: float | None = None, left: int = 0
+        self, at: float, request: SentRequest | None, is_back: bool = False, hint: float | None = None, left: int = 0
     ) -> None:
         self.serial += 1
-        heapq.heappush(self.events, (at, self.serial, ticket, is_back, hint, left))
+        heapq.heappush(self.events, (at, self.serial, request, is_back, hint, left))
 
 
 def simulate(
@@ -154,24 +158,24 @@ def simulate(
     *,
     requests: int,
     latency_s: float,
-    most_in_flight: int,
-    says_when: bool = False,
-    says_left: bool = False,
+    max_in_flight: int,
+    sends_retry_after: bool = False,
+    sends_quota: bool = False,
     world: World = WORLDS["even"],
     seed: int = 0,
-    throttle: RateController | None = None,
+    controller: RateController | None = None,
     start: float = 100.25,
 ) -> Outcome:
-    """Send requests through a throttle in simulated time; refused ones are sent again at once, as the throttle lets."""
+    """Send requests through a controller in simulated time; refused ones are sent again as soon as it permits."""
     one = _Simulation(
         limiter=limiter,
         world=world,
         latency_s=latency_s,
-        most_in_flight=most_in_flight,
-        says_when=says_when,
-        says_left=says_left,
-        throttle=throttle or RateController(),
-        dice=random.Random(seed),
+        max_in_flight=max_in_flight,
+        sends_retry_after=sends_retry_after,
+        sends_quota=sends_quota,
+        controller=controller or RateController(),
+        rng=random.Random(seed),
         waiting=requests,
         now=start,
         client=_Loop(world, random.Random(seed + 1), start),

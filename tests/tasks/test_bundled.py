@@ -5,12 +5,12 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from training.pocket.decode import is_right, read_answer
+from training.pocket.decode import is_right, parse_chat_response
 
 from askwell.core.errors import ConfigError
 from askwell.tasks import bundled
 from askwell.tasks.bundled import booleans
-from askwell.tasks.bundled.catalog import FAMILIES, find, split_of
+from askwell.tasks.bundled.catalog import FAMILIES, assign_split, find_task
 
 
 def test_there_are_enough_tasks_and_families() -> None:
@@ -49,7 +49,7 @@ def test_an_unknown_task_names_the_known_ones() -> None:
 
 @pytest.mark.parametrize("task", bundled.task_names())
 def test_every_task_has_its_prompts(task: str) -> None:
-    assert len(bundled.held_out(task)) >= 8
+    assert len(bundled.held_out_prompts(task)) >= 8
     assert bundled.best_known_prompt(task)
     assert bundled.initial_prompt(task) in bundled.vague_prompts()
     direct, steps = bundled.style_prompts(task)
@@ -59,8 +59,8 @@ def test_every_task_has_its_prompts(task: str) -> None:
 def test_boolean_values_are_pythons() -> None:
     rng = Random(0)
     for _ in range(500):
-        tokens = booleans.draw(rng)
-        assert booleans.value(tokens) == eval(booleans.write(tokens))
+        tokens = booleans.FAMILY.draw(rng)
+        assert booleans.evaluate_expression(tokens) == eval(booleans.FAMILY.to_text(tokens))
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_boolean_values_are_pythons() -> None:
     ],
 )
 def test_answers(task: str, text: object, target: str) -> None:
-    _, skill = find(task)
+    _, skill = find_task(task)
     assert skill.answer(text) == target
 
 
 def test_a_split_does_not_depend_on_case_or_spaces() -> None:
-    assert split_of("3,  4 ") == split_of("3, 4")
-    assert split_of("Take 1 STEP.") == split_of("take 1 step.")
+    assert assign_split("3,  4 ") == assign_split("3, 4")
+    assert assign_split("Take 1 STEP.") == assign_split("take 1 step.")
 
 
 def test_answers_are_read_from_the_last_sentence() -> None:
-    assert read_answer("3 odd 0, 4 even 1. The answer is 1.") == "1"
+    assert parse_chat_response("3 odd 0, 4 even 1. The answer is 1.") == "1"
     assert is_right("True.", "True")
     assert not is_right("The answer is 12.", "2")

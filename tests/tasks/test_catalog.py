@@ -8,7 +8,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.catalog import BENCHMARKS, benchmark, load_benchmark
+from askwell.tasks.catalog import BENCHMARKS, find_benchmark, load_benchmark
 from askwell.tasks.grading.grade import grade
 from askwell.tasks.hub import parse_hub_name
 from askwell.tasks.render import PLACEMENTS
@@ -43,7 +43,7 @@ def test_the_table_is_whole() -> None:
     for name, entry in BENCHMARKS.items():
         assert entry.name == name
         assert entry.placement in PLACEMENTS
-        assert parse_hub_name(entry.hub.where).split
+        assert parse_hub_name(entry.hub.path).split
         assert entry.local
         assert entry.licence
 
@@ -57,7 +57,7 @@ def test_the_table_is_whole() -> None:
     ],
 )  # fmt: skip
 def test_sizes_are_the_papers(name: str, sizes: tuple[int, int, int]) -> None:
-    assert benchmark(name).sizes == sizes
+    assert find_benchmark(name).sizes == sizes
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_sizes_are_the_papers(name: str, sizes: tuple[int, int, int]) -> None:
     [
         ("gsm8", "unknown benchmark 'gsm8'; did you mean 'gsm8k'"),
         ("object_counting", r"did you mean 'bbh/object_counting'\?"),
-        ("bbh", "'bbh' is a suite of 27 benchmarks; name one, like 'bbh/boolean_expressions'"),
-        ("zzz", r"unknown benchmark 'zzz'; there are the suites \['ag_news'"),
+        ("bbh", "'bbh' is a suite of 27 benchmarks; name one of them, like 'bbh/boolean_expressions'"),
+        ("zzz", r"unknown benchmark 'zzz'; the suites are \['ag_news'"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        benchmark(name)
+        find_benchmark(name)
 
 
 @pytest.mark.parametrize("name", IN_SMALL)
@@ -82,8 +82,8 @@ def test_small_files_are_read_and_their_own_answers_are_right(name: str) -> None
     check_disjoint(splits)
     for members in splits.values():
         for item in members:
-            best = grade(benchmark(name).answer_type, f"The answer is {first_target(item)}", item.target)
-            assert best == 1.0 or benchmark(name).answer_type == "rouge-l"
+            best = grade(find_benchmark(name).answer_type, f"The answer is {first_target(item)}", item.target)
+            assert best == 1.0 or find_benchmark(name).answer_type == "rouge-l"
 
 
 def test_the_folder_may_be_the_benchmarks_own() -> None:
@@ -150,7 +150,7 @@ HUB_RECORDS: list[tuple[str, dict[str, object], str | list[str]]] = [
 
 @pytest.mark.parametrize(("name", "record", "target"), HUB_RECORDS)
 def test_records_as_the_hub_has_them(name: str, record: dict[str, object], target: str | list[str]) -> None:
-    shaped = benchmark(name).hub.shape(record)
+    shaped = find_benchmark(name).hub.shape(record)
     assert shaped["target"] == target
     assert isinstance(shaped["input"], str)
 
@@ -203,11 +203,11 @@ def test_published_files_at_the_papers_sizes() -> None:
     here = [
         name
         for name, entry in BENCHMARKS.items()
-        if any(next(PUBLISHED.glob(source.where), None) for source in entry.local)
+        if any(next(PUBLISHED.glob(source.path), None) for source in entry.local)
     ]
     assert sum(name.startswith("bbh/") for name in here) == 27
     for name in here:
-        entry = benchmark(name)
+        entry = find_benchmark(name)
         splits = load_benchmark(name, PUBLISHED)
         assert tuple(len(members) for members in splits.values()) == entry.sizes
         check_disjoint(splits)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Prompt
-from askwell.tasks.demos import CHOICES, ORDERS, Demos, nearest_to
-from askwell.tasks.render import Placed, render_text
+from askwell.tasks.demos import CHOICES, ORDERS, Demos, nearest_demos
+from askwell.tasks.render import ChatRender, render_text
 
 REVIEWS = tuple(
     Example(id=str(number), input=text, target=target)
@@ -35,24 +35,24 @@ def test_demonstrations_are_different_training_examples_and_the_seed_decides(
     choice: str, order: str, train: list[Example], count: int, seed: int
 ):
     demos = Demos(choice=choice, count=count, order=order, seed=seed)
-    found = demos.start_from("Go.", train).demos
+    found = demos.initial_prompt("Go.", train).demos
     assert len(found) == min(count, len(train))
     assert len(set(found)) == len(found)
     assert set(found) <= set(train)
-    assert found == demos.start_from("Go.", train).demos
+    assert found == demos.initial_prompt("Go.", train).demos
 
 
 @given(examples, st.integers(1, 7), st.integers(0, 9))
 def test_per_class_leaves_no_answer_out_while_there_is_room(train: list[Example], count: int, seed: int):
-    found = Demos(choice="per-class", count=count, seed=seed).start_from("Go.", train).demos
+    found = Demos(choice="per-class", count=count, seed=seed).initial_prompt("Go.", train).demos
     answers = {example.target for example in train}
     assert len({demo.target for demo in found}) == min(count, len(answers))
 
 
 @given(st.sampled_from(sorted(ORDERS)), examples, st.integers(0, 3))
 def test_an_order_shows_the_same_examples_otherwise(order: str, train: list[Example], seed: int):
-    drawn = Demos(choice="random", count=4, seed=seed).start_from("Go.", train).demos
-    found = Demos(choice="random", count=4, order=order, seed=seed).start_from("Go.", train).demos
+    drawn = Demos(choice="random", count=4, seed=seed).initial_prompt("Go.", train).demos
+    found = Demos(choice="random", count=4, order=order, seed=seed).initial_prompt("Go.", train).demos
     assert set(found) == set(drawn)
     lengths = [len(demo.input) for demo in found]
     if order == "shortest-first":
@@ -64,20 +64,20 @@ def test_an_order_shows_the_same_examples_otherwise(order: str, train: list[Exam
 
 
 def test_the_nearest_stand_next_to_the_question_the_nearest_last():
-    found = nearest_to("The soup was good and the staff were slow.", REVIEWS, 2)
+    found = nearest_demos("The soup was good and the staff were slow.", REVIEWS, 2)
     assert [demo.id for demo in found] == ["0", "2"]
-    assert {demo.id for demo in nearest_to("8, 2, 5", REVIEWS, 2)} == {"3", "4"}
+    assert {demo.id for demo in nearest_demos("8, 2, 5", REVIEWS, 2)} == {"3", "4"}
 
 
 @given(st.sampled_from(REVIEWS), st.integers(1, 9))
 def test_a_question_is_never_its_own_demonstration(example: Example, count: int):
-    found = nearest_to(example.input.upper() + "!", REVIEWS, count)
+    found = nearest_demos(example.input.upper() + "!", REVIEWS, count)
     assert example not in found
     assert len(found) == min(count, len(REVIEWS) - 1)
 
 
 def test_nearest_demonstrations_depend_on_the_question_and_are_rendered_as_any_others():
-    render = Demos(choice="nearest", count=1).around(Placed(), REVIEWS)
+    render = Demos(choice="nearest", count=1).wrap(ChatRender(), REVIEWS)
     prompt = Prompt(instruction="Sum or sentiment?")
     asked = Example(id="x", input="The soup was awful.", target="")
     shown = render(prompt, asked)
@@ -86,19 +86,19 @@ def test_nearest_demonstrations_depend_on_the_question_and_are_rendered_as_any_o
     ]  # fmt: skip
     assert "9, 4, 11" in render_text(render, prompt, Example(id="y", input="1, 4, 6", target=""))
     own = Prompt(instruction="Go.", demos=REVIEWS[3:4])
-    assert render(own, asked) == Placed()(own, asked)
+    assert render(own, asked) == ChatRender()(own, asked)
 
 
 def test_chosen_once_they_are_part_of_the_prompt_and_the_render_stays():
     demos = Demos(choice="random", count=2)
-    assert len(demos.start_from("Go.", REVIEWS).demos) == 2
-    placed = Placed()
-    assert demos.around(placed, REVIEWS) is placed
+    assert len(demos.initial_prompt("Go.", REVIEWS).demos) == 2
+    placed = ChatRender()
+    assert demos.wrap(placed, REVIEWS) is placed
 
 
 @pytest.mark.parametrize("choice", ["", "none"])
 def test_without_a_choice_there_are_none(choice: str):
-    assert Demos(choice=choice).start_from("Go.", REVIEWS) == Prompt(instruction="Go.")
+    assert Demos(choice=choice).initial_prompt("Go.", REVIEWS) == Prompt(instruction="Go.")
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_what_cannot_be_is_refused(change: dict[str, Any], words: str):
 
 def test_demonstrations_need_a_train_split():
     with pytest.raises(ConfigError, match="needs a train split"):
-        Demos(choice="nearest").start_from("Go.", ())
+        Demos(choice="nearest").initial_prompt("Go.", ())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import AskwellError, ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import clean, text_of
+from askwell.tasks.fields import repair_surrogates, to_text
 from askwell.tasks.load import load
 
 ROWS: list[dict[str, object]] = [
@@ -70,7 +70,7 @@ def test_json_finds_the_one_list_of_records(write: Write) -> None:
 
 def test_json_with_several_lists_asks_which(write: Write) -> None:
     path = write("task.json", json.dumps({"train": ROWS[:1], "test": ROWS[1:]}))
-    with pytest.raises(DataError, match=r"records= one of \['test', 'train'\]"):
+    with pytest.raises(DataError, match=r"set records= to one of \['test', 'train'\]"):
         load(path)
     assert pairs(load(path, records="test")) == EXPECTED[1:]
     with pytest.raises(DataError, match="no field 'tset'; did you mean 'test'"):
@@ -80,7 +80,7 @@ def test_json_with_several_lists_asks_which(write: Write) -> None:
 
 
 def test_json_without_records(write: Write) -> None:
-    with pytest.raises(DataError, match=r"holds no list of records; its top-level fields are \['tags'\]"):
+    with pytest.raises(DataError, match=r"contains no list of records; its top-level fields are \['tags'\]"):
         load(write("a.json", '{"tags": ["a"]}'))
     with pytest.raises(DataError, match=r"a\.json: row 2: expected an object .* got str"):
         load(write("a.json", '[{"input": "a", "target": "b"}, "c"]'))
@@ -100,12 +100,12 @@ def test_tsv(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("input,target\na,b\nc\n", r"a\.csv: line 3: 1 fields where the header has 2"),
+        ("input,target\na,b\nc\n", r"a\.csv: line 3: 1 fields, but the header has 2"),
         ("input,target\na,b,c\n", r"a\.csv: line 2: 3 fields"),
-        ("input,input\na,b\n", r"names \['input'\] twice"),
+        ("input,input\na,b\n", r"contains \['input'\] twice"),
         ('input,target\n"a,b\n', r"a\.csv: line 2: bad quoting"),
         ('input,target\n"a"x,b\n', r"a\.csv: line 2: bad quoting"),
-        ("input,target\n", "holds no records"),
+        ("input,target\n", "contains no records"),
     ],
 )
 def test_bad_csv(write: Write, text: str, message: str) -> None:
@@ -220,8 +220,8 @@ def test_targets(value: object, expected: str | tuple[str, ...]) -> None:
         ({"input": "a", "target": []}, "row 2: target"),
         ({"input": "a", "target": ["b", ""]}, "row 2: target"),
         ({"input": "a"}, "row 2: target"),
-        ({"input": "a", "target": {"b": 1}}, "row 2: target field 'target' holds a dict"),
-        ({"input": "a", "target": [["b"]]}, "row 2: target field 'target' holds a list"),
+        ({"input": "a", "target": {"b": 1}}, "row 2: target field 'target' is a dict"),
+        ({"input": "a", "target": [["b"]]}, "row 2: target field 'target' is a list"),
         ({"input": " ", "target": "b"}, "row 2: input field 'input' is empty or missing"),
         ({"target": "b"}, "row 2: input"),
         ({"input": 5, "target": "b"}, "row 2: input field 'input' is int 5, not text.*template"),
@@ -249,7 +249,7 @@ def test_a_bad_row_is_named(row: dict[str, object], message: str) -> None:
         ({"input": "{none} {question}"}, DataError, "row 1: field 'none' of the template is empty"),
         ({"input": "question", "target": "question"}, DataError, "can't be both input and target"),
         ({"id": "none"}, DataError, "row 1: id field 'none' is empty"),
-        ({"id": "list"}, DataError, "row 1: id field 'list' holds a list"),
+        ({"id": "list"}, DataError, "row 1: id field 'list' is a list"),
     ],
 )
 def test_bad_field_maps(fields: dict[str, str], error: type[AskwellError], message: str) -> None:
@@ -261,7 +261,7 @@ def test_bad_field_maps(fields: dict[str, str], error: type[AskwellError], messa
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv"])
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
 def test_empty_files(write: Write, name: str, content: bytes) -> None:
-    with pytest.raises(DataError, match=rf"{name}: holds no records"):
+    with pytest.raises(DataError, match=rf"{name}: contains no records"):
         load(write(name, content))
 
 
@@ -272,7 +272,7 @@ def test_empty_files(write: Write, name: str, content: bytes) -> None:
         ("a.jsonl", b"\n[1]\n", "line 2: expected an object .* got list"),
         ("a.jsonl", b'[\n{"input": "a"}]', r"line 1: not JSON.*a JSON list belongs in a \.json file"),
         ("a.jsonl", b'{"input": "a", "target": ' + b"[" * 100_000, "line 1: not JSON"),
-        ("a.jsonl", b'{"input": "a", "target": ' + b"1" * 5_000 + b"}", "line 1: not JSON that can be read"),
+        ("a.jsonl", b'{"input": "a", "target": ' + b"1" * 5_000 + b"}", "line 1: not JSON"),
         ("a.json", b'[{"input": "a",\n "target": }]', "line 2: not JSON"),
         ("a.jsonl", b'{"input": "a", "target": "b"}\n{"input": "caf\xe9"}', r"line 2: not UTF-8 \(byte b'\\xe9' at"),
         ("a.csv", b"input,target\na,b\n\xff,c\n", "line 3: not UTF-8"),
@@ -292,14 +292,14 @@ def test_missing_files(write: Write) -> None:
         load(folder / "trian.jsonl")
     with pytest.raises(DataError, match=r"no file .*; the folder has: train\.jsonl"):
         load(folder / "zzz")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="does not exist"):
         load(folder / "nowhere" / "train.jsonl")
     with pytest.raises(DataError, match=r"is a folder; name a file in it: train\.jsonl"):
         load(folder)
 
 
 def test_unknown_kinds_of_file(write: Write) -> None:
-    with pytest.raises(DataError, match=r"unknown kind of file '\.jsonlines'; did you mean '\.jsonl'"):
+    with pytest.raises(DataError, match=r"unknown file format '\.jsonlines'; did you mean '\.jsonl'"):
         load(write("a.jsonlines", jsonl(ROWS)))
     with pytest.raises(ConfigError, match=r"is for \.json files"):
         load(write("a.csv", "input,target\na,b"), records="examples")
@@ -322,16 +322,16 @@ def test_surrogates_from_json_become_text(write: Write) -> None:
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))
 def test_clean_text_is_utf8_and_stays(text: str) -> None:
-    once = clean(text)
+    once = repair_surrogates(text)
     once.encode("utf-8")
-    assert clean(once) == once
+    assert repair_surrogates(once) == once
     if not any("\ud800" <= char <= "\udfff" for char in text):
         assert once == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_numbers_keep_their_value(value: float) -> None:
-    assert float(text_of(value)) == float(value)
+    assert float(to_text(value)) == float(value)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1, max_size=8))

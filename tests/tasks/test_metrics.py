@@ -98,7 +98,7 @@ def test_an_unknown_metric_names_the_nearest(name: str) -> None:
     ("answer_type", "target", "message"),
     [
         ("exact", "", "empty"), ("exact", "  ", "empty"), ("exact", (), "empty"), ("f1", ("a", ""), "empty"),
-        ("number", "none", "holds no number"), ("boolean", "maybe", "no verdict"), ("brackets", "abc", "no bracket"),
+        ("number", "none", "contains no number"), ("boolean", "maybe", "no verdict"), ("brackets", "abc", "no bracket"),
         ("words", ".", "no word"), ("regex", "(", "not a regular expression"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from askwell.api.build_task import build_task
 from askwell.api.config_file import parse_config
 from askwell.core.errors import ConfigError
 from askwell.tasks import bundled
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
 
@@ -19,14 +19,14 @@ def test_a_bundle_takes_its_tasks_in_turn_and_keeps_their_splits() -> None:
     splits = {name: bundled.examples(BUNDLE, name, 90, seed=2) for name in ("train", "dev", "test")}
     for found in splits.values():
         assert Counter(example.meta["task"] for example in found) == dict.fromkeys(BUNDLE.split("+"), 30)
-        assert len({normalise(example.input) for example in found}) == 90
-    texts = {name: {normalise(example.input) for example in found} for name, found in splits.items()}
+        assert len({normalize_question(example.input) for example in found}) == 90
+    texts = {name: {normalize_question(example.input) for example in found} for name, found in splits.items()}
     assert len(texts["train"] | texts["dev"] | texts["test"]) == 270
     assert bundled.examples(BUNDLE, "dev", 7) == bundled.examples(BUNDLE, "dev", 90)[:7]
 
 
 def test_one_task_is_a_bundle_of_one() -> None:
-    assert bundled.members("walk_turns") == ("walk_turns",)
+    assert bundled.member_tasks("walk_turns") == ("walk_turns",)
 
 
 def test_a_bundle_is_a_task_and_each_query_is_graded_as_its_own_task_is() -> None:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Message, Prompt
-from askwell.tasks.render import PLACEMENTS, DemoStyle, Placed, render_text
+from askwell.tasks.render import PLACEMENTS, ChatRender, DemoStyle, render_text
 
 QUESTION = Example(id="q", input="What is 2 + 2?", target="SECRET")
 DEMOS = (Example(id="a", input="What is 1 + 1?", target="2"), Example(id="b", input="Name a digit.", target=("3", "4")))
 STYLES: tuple[DemoStyle, ...] = ("turns", "inline")
 ALL = [
-    Placed(placement=placement, labels=labels, demos=demos)
+    ChatRender(placement=placement, labels=labels, demos=demos)
     for placement, labels, demos in itertools.product(PLACEMENTS, (False, True), STYLES)
 ]
 
@@ -49,11 +49,11 @@ def system(content: str) -> Message:
     ],
 )
 def test_zero_shot(placement: str, labels: bool, expected: tuple[Message, ...]) -> None:
-    assert Placed(placement=placement, labels=labels)(Prompt(instruction="Think."), QUESTION) == expected
+    assert ChatRender(placement=placement, labels=labels)(Prompt(instruction="Think."), QUESTION) == expected
 
 
 def test_the_default_is_the_question_and_then_the_instruction() -> None:
-    assert Placed()(Prompt(instruction=" Think.\n"), QUESTION) == (user("What is 2 + 2?\nThink."),)
+    assert ChatRender()(Prompt(instruction=" Think.\n"), QUESTION) == (user("What is 2 + 2?\nThink."),)
 
 
 @pytest.mark.parametrize(("labels", "expected"), [(False, "What is 2 + 2?"), (True, "Q: What is 2 + 2?\nA:")])
@@ -62,19 +62,21 @@ def test_the_default_is_the_question_and_then_the_instruction() -> None:
 def test_an_empty_instruction_leaves_nothing_behind(
     placement: str, labels: bool, expected: str, instruction: str
 ) -> None:
-    assert Placed(placement=placement, labels=labels)(Prompt(instruction=instruction), QUESTION) == (user(expected),)
+    assert ChatRender(placement=placement, labels=labels)(Prompt(instruction=instruction), QUESTION) == (
+        user(expected),
+    )
 
 
 def test_demonstrations_as_turns() -> None:
     prompt = Prompt(instruction="Think.", demos=DEMOS)
-    assert Placed()(prompt, QUESTION) == (
+    assert ChatRender()(prompt, QUESTION) == (
         user("What is 1 + 1?\nThink."),
         assistant("2"),
         user("Name a digit.\nThink."),
         assistant("3"),
         user("What is 2 + 2?\nThink."),
     )
-    assert Placed(placement="before_Q", labels=True)(prompt, QUESTION) == (
+    assert ChatRender(placement="before_Q", labels=True)(prompt, QUESTION) == (
         user("Think.\n\nQ: What is 1 + 1?\nA:"),
         assistant("2"),
         user("Q: Name a digit.\nA:"),
@@ -85,20 +87,20 @@ def test_demonstrations_as_turns() -> None:
 
 def test_demonstrations_inline() -> None:
     prompt = Prompt(instruction="Think.", demos=DEMOS)
-    assert Placed(demos="inline")(prompt, QUESTION) == (
+    assert ChatRender(demos="inline")(prompt, QUESTION) == (
         user("What is 1 + 1?\nThink.\n2\n\nName a digit.\nThink.\n3\n\nWhat is 2 + 2?\nThink."),
     )
-    assert Placed(placement="A_begin", labels=True, demos="inline")(prompt, QUESTION) == (
+    assert ChatRender(placement="A_begin", labels=True, demos="inline")(prompt, QUESTION) == (
         user("Q: What is 1 + 1?\nA: Think. 2\n\nQ: Name a digit.\nA: Think. 3\n\nQ: What is 2 + 2?\nA: Think."),
     )
-    assert Placed(placement="system", labels=True, demos="inline")(prompt, QUESTION) == (
+    assert ChatRender(placement="system", labels=True, demos="inline")(prompt, QUESTION) == (
         system("Think."),
         user("Q: What is 1 + 1?\nA: 2\n\nQ: Name a digit.\nA: 3\n\nQ: What is 2 + 2?\nA:"),
     )
 
 
 @pytest.mark.parametrize("render", ALL, ids=str)
-def test_few_shot_rendering_does_not_lose_the_instruction(render: Placed) -> None:
+def test_few_shot_rendering_does_not_lose_the_instruction(render: ChatRender) -> None:
     """The released code of GPO drops the instruction as soon as there are demonstrations (specification, section 2)."""
     messages = render(Prompt(instruction="Think.", demos=DEMOS), QUESTION)
     assert any("Think." in message.content for message in messages if message.role != "assistant")
@@ -107,7 +109,7 @@ def test_few_shot_rendering_does_not_lose_the_instruction(render: Placed) -> Non
 
 
 @pytest.mark.parametrize("render", ALL, ids=str)
-def test_the_last_message_asks_and_gives_nothing_away(render: Placed) -> None:
+def test_the_last_message_asks_and_gives_nothing_away(render: ChatRender) -> None:
     messages = render(Prompt(instruction="Think.", demos=DEMOS), QUESTION)
     assert messages[-1].role == "user"
     assert QUESTION.input in messages[-1].content
@@ -117,7 +119,7 @@ def test_the_last_message_asks_and_gives_nothing_away(render: Placed) -> None:
 @pytest.mark.parametrize("render", ALL, ids=str)
 @pytest.mark.parametrize("demos", [(), DEMOS])
 def test_a_template_is_the_whole_message_and_holds_the_question_once(
-    render: Placed, demos: tuple[Example, ...]
+    render: ChatRender, demos: tuple[Example, ...]
 ) -> None:
     messages = render(Prompt(instruction="Read {input} {twice}, then\nreply.", demos=demos), QUESTION)
     assert messages[-1].content.endswith("Read What is 2 + 2? {twice}, then\nreply.")
@@ -129,32 +131,32 @@ def test_a_template_is_the_whole_message_and_holds_the_question_once(
 
 def test_a_question_that_looks_like_a_template_is_left_alone() -> None:
     asked = Example(id="q", input="What does {input} mean?", target="t")
-    assert Placed()(Prompt(instruction="Read: {input}"), asked) == (user("Read: What does {input} mean?"),)
-    assert Placed()(Prompt(instruction="Think."), asked) == (user("What does {input} mean?\nThink."),)
+    assert ChatRender()(Prompt(instruction="Read: {input}"), asked) == (user("Read: What does {input} mean?"),)
+    assert ChatRender()(Prompt(instruction="Think."), asked) == (user("What does {input} mean?\nThink."),)
 
 
 def test_a_fixed_system_message() -> None:
     prompt = Prompt(instruction="Think.")
-    assert Placed(system="Be kind.")(prompt, QUESTION) == (system("Be kind."), user("What is 2 + 2?\nThink."))
-    assert Placed(system="Be kind.", placement="system")(prompt, QUESTION)[0] == system("Be kind.\n\nThink.")
+    assert ChatRender(system="Be kind.")(prompt, QUESTION) == (system("Be kind."), user("What is 2 + 2?\nThink."))
+    assert ChatRender(system="Be kind.", placement="system")(prompt, QUESTION)[0] == system("Be kind.\n\nThink.")
 
 
 def test_unknown_names() -> None:
     with pytest.raises(ConfigError, match=r"unknown placement 'q_end'; did you mean 'Q_end'\? choose one of"):
-        Placed(placement="q_end")
+        ChatRender(placement="q_end")
     with pytest.raises(ConfigError, match="unknown demonstration style 'turn'; did you mean 'turns'"):
-        Placed(demos="turn")  # pyright: ignore[reportArgumentType]
+        ChatRender(demos="turn")  # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_sent_can_be_shown() -> None:
     prompt = Prompt(instruction="Think.")
-    assert render_text(Placed(), prompt, QUESTION) == "What is 2 + 2?\nThink."
-    assert render_text(Placed(), prompt) == "{input}\nThink."
-    assert render_text(Placed(placement="system"), prompt) == "[system]\nThink.\n\n[user]\n{input}"
+    assert render_text(ChatRender(), prompt, QUESTION) == "What is 2 + 2?\nThink."
+    assert render_text(ChatRender(), prompt) == "{input}\nThink."
+    assert render_text(ChatRender(placement="system"), prompt) == "[system]\nThink.\n\n[user]\n{input}"
 
 
 @given(st.sampled_from(ALL), st.text(), st.text(min_size=1), st.lists(st.text(min_size=1), max_size=3))
-def test_rendering_is_pure_and_whole(render: Placed, instruction: str, question: str, demos: list[str]) -> None:
+def test_rendering_is_pure_and_whole(render: ChatRender, instruction: str, question: str, demos: list[str]) -> None:
     asked = Example(id="q", input=question, target="t")
     prompt = Prompt(
         instruction=instruction,

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import AskwellError, ConfigError, DataError
 from askwell.core.types import Example, Split
-from askwell.tasks.splits import SPLITS, Size, check_disjoint, drop_copies, join_splits, normalise, split, split_sizes
+from askwell.tasks.splits import (
+    SPLITS,
+    Size,
+    check_disjoint,
+    drop_duplicates,
+    join_splits,
+    normalize_question,
+    split,
+    split_sizes,
+)
 
 
 def example(identity: str, text: str, target: str = "t") -> Example:
@@ -28,14 +37,14 @@ sources = st.lists(st.text("ab ?1", min_size=1, max_size=4), min_size=1, max_siz
 
 @given(sources, st.integers(), st.data())
 def test_a_split_is_disjoint_exact_and_repeatable(source: list[Example], seed: int, data: st.DataObject) -> None:
-    n = len({normalise(item.input) for item in source})
+    n = len({normalize_question(item.input) for item in source})
     train = data.draw(st.integers(0, n))
     dev = data.draw(st.integers(0, n - train))
     test = data.draw(st.integers(0, n - train - dev))
     drawn = split(source, train=train, dev=dev, test=test, seed=seed)
     assert {name: len(members) for name, members in drawn.items()} == {"train": train, "dev": dev, "test": test}
     together = [item for members in drawn.values() for item in members]
-    assert len({normalise(item.input) for item in together}) == len(together)
+    assert len({normalize_question(item.input) for item in together}) == len(together)
     assert all(item in source for item in together)
     check_disjoint(drawn)
     assert split(source, train=train, dev=dev, test=test, seed=seed) == drawn
@@ -103,7 +112,7 @@ def test_shares_never_ask_for_more_than_there_is(n: int, shares: list[float | No
         ((5, 5, None), DataError, "too few for train 5, dev 5, test at least 1: 1 short"),
         ((0.6, 0.6, 0), DataError, "too few for train 6, dev 6, test 0: 2 short"),
         ((-1, 1, 1), ConfigError, "size of train is -1"),
-        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a share in \(0, 1\]"),
+        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a fraction in \(0, 1\]"),
         ((1, 1, 0.0), ConfigError, "size of test"),
         ((1, float("nan"), 1), ConfigError, "size of dev is nan"),
         ((True, 1, 1), ConfigError, "size of train is True"),
@@ -117,7 +126,7 @@ def test_sizes_that_cannot_be(sizes: tuple[Size, Size, Size], error: type[Askwel
 def test_copies_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     source = [example("a", "What?"), example("b", "what ?"), example("c", " WHAT\u00a0"), example("d", "what", "other")]
     with caplog.at_level(logging.WARNING, logger="askwell.tasks.splits"):
-        assert drop_copies(source) == (source[0],)
+        assert drop_duplicates(source) == (source[0],)
     assert caplog.messages == ["3 of 4 examples repeat a question and were left out (1 of them with another target)"]
 
 
@@ -129,7 +138,7 @@ def test_copies_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> Non
     ],
 )  # fmt: skip
 def test_what_is_the_same_question(one: str, other: str) -> None:
-    assert normalise(one) == normalise(other)
+    assert normalize_question(one) == normalize_question(other)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +146,12 @@ def test_what_is_the_same_question(one: str, other: str) -> None:
     [("-1 + 2", "1 + 2"), ("[ [", "[ [ ["), ("?", "!"), ("(a) b", "a) b"), ("5 %", "5"), ("a b", "ab")],
 )
 def test_what_is_not(one: str, other: str) -> None:
-    assert normalise(one) != normalise(other)
+    assert normalize_question(one) != normalize_question(other)
 
 
 @given(st.text(max_size=30))
 def test_normalising_twice_changes_nothing(text: str) -> None:
-    assert normalise(normalise(text)) == normalise(text)
+    assert normalize_question(normalize_question(text)) == normalize_question(text)
 
 
 def test_half_a_surrogate_pair_can_be_split() -> None:

@@ -50,7 +50,7 @@ class Decoder:
         return self._tokenizer.batch_decode(tokens[:, width:], skip_special_tokens=True)
 
 
-def read_answer(reply: str) -> str:
+def parse_chat_response(reply: str) -> str:
     """Return what a reply answers: the text after its last "answer is", or all of it."""
     tail = reply.rsplit(MARKER, 1)[-1]
     return " ".join(tail.strip().rstrip(".").split()).casefold()
@@ -58,4 +58,4 @@ def read_answer(reply: str) -> str:
 
 def is_right(reply: str, target: str) -> bool:
     """Tell whether a reply gives the target; case and a final full stop do not matter."""
-    return read_answer(reply) == read_answer(target)
+    return parse_chat_response(reply) == parse_chat_response(target)

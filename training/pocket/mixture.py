@@ -10,7 +10,7 @@ from typing import Any, cast
 from grammar import Clarity, Instruction, Style, choose, compose, vague
 from phrases import QUESTION_LABELS
 
-from askwell.tasks.bundled.catalog import FAMILIES, split_of
+from askwell.tasks.bundled.catalog import FAMILIES, assign_split
 from askwell.tasks.bundled.family import Family, Skill
 
 SYSTEM, USER, ASSISTANT, END, PAD = "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
@@ -118,7 +118,7 @@ def sample(rng: Random, mix: Mix) -> list[Segment]:
     clarity = Clarity(precise=mix.precise, stepwise=mix.stepwise)
     kind = rng.random()
     if kind < mix.copies:
-        text = family.write(facts)
+        text = family.to_text(facts)
         return [(USER, 0.0), (text, 0.0), (END, 0.0), (ASSISTANT, 0.0), (text, 1.0), (END, 1.0)]
     if kind < mix.copies + mix.plain_text:
         return _plain_text(rng, family, aim, facts)
@@ -126,17 +126,15 @@ def sample(rng: Random, mix: Mix) -> list[Segment]:
         return _demonstrated(rng, mix, family, aim, facts)
     instruction = compose(rng, [skill.name for skill in family.skills], aim.name, clarity)
     return _chat(
-        _placement(rng)(rng, family.write(facts), instruction.text),
+        _placement(rng)(rng, family.to_text(facts), instruction.text),
         reply(rng, family, facts, instruction),
     )
 
 
 def reply(rng: Random, family: Family[Any], facts: object, instruction: Instruction) -> str:
-    """Draw what a reader might answer: evidence of the instruction plus appeal of the input."""
-    appeal = family.appeal(facts)
-    odds = {
-        skill.name: appeal.get(skill.name, 0.0) + instruction.skills.get(skill.name, 0.0) for skill in family.skills
-    }
+    """Draw what a reader might answer: evidence of the instruction plus what the input itself suggests."""
+    prior = family.prior_log_odds(facts)
+    odds = {skill.name: prior.get(skill.name, 0.0) + instruction.skills.get(skill.name, 0.0) for skill in family.skills}
     skill = family.skill(choose(rng, odds))
     return written(skill, facts, cast(Style, choose(rng, cast(dict[str, float], instruction.styles))))
 
@@ -161,8 +159,8 @@ def _placement(rng: Random) -> Placement:
 
 def _training_input(rng: Random, family: Family[Any], mix: Mix) -> object:
     while True:
-        facts = min((family.draw(rng) for _ in range(mix.shortest_of)), key=lambda one: len(family.write(one)))
-        if split_of(family.write(facts)) == "train":
+        facts = min((family.draw(rng) for _ in range(mix.shortest_of)), key=lambda one: len(family.to_text(one)))
+        if assign_split(family.to_text(facts)) == "train":
             return facts
 
 
@@ -182,7 +180,7 @@ def _plain_text(rng: Random, family: Family[Any], aim: Skill[Any], facts: object
     """Write a query and prompts for it as text, for a policy that will write prompts for queries."""
     names = [skill.name for skill in family.skills]
     prompts = [compose(rng, names, aim.name, Clarity()).text for _ in range(rng.choices((1, 2), weights=(75, 25))[0])]
-    body = "\n".join([family.write(facts), *prompts] if rng.random() < 0.85 else prompts)
+    body = "\n".join([family.to_text(facts), *prompts] if rng.random() < 0.85 else prompts)
     return [(body, TEXT_LOSS), (END, TEXT_LOSS)]
 
 
@@ -192,7 +190,7 @@ def _demonstrated(rng: Random, mix: Mix, family: Family[Any], aim: Skill[Any], f
     shown = [_training_input(rng, family, mix) for _ in range(size)] + [facts]
     style: Style = rng.choices(("bare", "sentence", "steps"), weights=(85, 7, 8))[0]
     answers = [written(aim, one, style) for one in shown]
-    questions = [family.write(one) for one in shown]
+    questions = [family.to_text(one) for one in shown]
     names = [skill.name for skill in family.skills]
     instruction = vague(rng) if rng.random() < 0.85 else compose(rng, names, aim.name, Clarity())
     text = instruction.text if instruction.skills.get(aim.name, 0.0) or not instruction.skills else ""

@@ -16,8 +16,8 @@ from mixture import ASSISTANT, END, USER, written
 from model import PocketLM
 from tokenizers import Tokenizer
 
-from askwell.tasks.bundled.catalog import find, split_of, task_names
-from askwell.tasks.bundled.prompts import held_out, initial_prompt, style_prompts
+from askwell.tasks.bundled.catalog import assign_split, find_task, task_names
+from askwell.tasks.bundled.prompts import held_out_prompts, initial_prompt, style_prompts
 
 ROWS = 256
 
@@ -37,14 +37,14 @@ def cases(examples: int) -> list[Case]:
 
 
 def _task_cases(task: str, examples: int) -> list[Case]:
-    family, skill = find(task)
+    family, skill = find_task(task)
     rng = Random(f"probe/{task}")
     found: list[Case] = []
     demonstrations = ""
     while len(found) < 5 * examples:
         facts = family.draw(rng)
-        text = family.write(facts)
-        if split_of(text) != "dev":
+        text = family.to_text(facts)
+        if assign_split(text) != "dev":
             continue
         answer = skill.answer(facts)
         if demonstrations.count(USER) < 4:
@@ -52,7 +52,7 @@ def _task_cases(task: str, examples: int) -> list[Case]:
             continue
         direct, steps = style_prompts(task)
         vague = initial_prompt(task)
-        paraphrase = rng.choice(held_out(task))
+        paraphrase = rng.choice(held_out_prompts(task))
         shown = {
             "vague": (f"{USER}{text}\n{vague}{END}{ASSISTANT}", answer),
             "demos": (f"{demonstrations}{USER}{text}\n{vague}{END}{ASSISTANT}", answer),

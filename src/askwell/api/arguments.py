@@ -15,7 +15,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.models.function import FunctionModel
 from askwell.models.wrappers.retry import Retrying
 from askwell.tasks.demos import NONE
-from askwell.tasks.load import Source
+from askwell.tasks.load import ExampleSource
 from askwell.tasks.metrics import from_callable
 from askwell.tasks.splits import SPLITS
 
@@ -26,7 +26,7 @@ MetricLike: TypeAlias = Metric | str | Callable[..., Any]
 """A metric, an answer type, or a function returning a float or (score, feedback). Empty: the data's own, or exact."""
 
 
-def config_of(
+def build_config(
     *,
     data: DataLike,
     target: ModelLike,
@@ -41,9 +41,9 @@ def config_of(
 
     Raises `ConfigError` as a file with the same content would.
     """
-    task, objects = _data(data)
-    asked, target_object = _model(target)
-    rewriter, optimizer_object = ({}, None) if optimizer_model is None else _model(optimizer_model)
+    task, objects = _split_data(data)
+    asked, target_object = _split_model(target)
+    rewriter, optimizer_object = ({}, None) if optimizer_model is None else _split_model(optimizer_model)
     tree: dict[str, Any] = {
         **(sections or {}),
         "task": {**task, "placement": placement, **({"metric": metric} if isinstance(metric, str) else {})},
@@ -71,7 +71,7 @@ def refuse_optimizer_model(optimizer: object) -> None:
         )
 
 
-def _model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
+def _split_model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
     """Return a model's keys in the config, or the model itself where it has no name."""
     if isinstance(model, str):
         return {"model": model}, None
@@ -80,13 +80,13 @@ def _model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
     return {}, model if isinstance(model, ChatModel) else Retrying(FunctionModel(model))
 
 
-def _data(data: DataLike) -> tuple[dict[str, Any], Objects]:
+def _split_data(data: DataLike) -> tuple[dict[str, Any], Objects]:
     """Return where examples come from, as keys of the task section; or the examples themselves."""
     if isinstance(data, str | Path):
         return {"data": str(data)}, Objects()
     if not isinstance(data, Mapping):
         return {}, Objects(data=data)
-    sources = cast("Mapping[str, Source]", data)
+    sources = cast("Mapping[str, ExampleSource]", data)
     for name in sources:
         if name not in SPLITS:
             raise DataError(f"data has a split {name!r}; {nearest(str(name), SPLITS)}")

@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from askwell.api.config import ModelConfig, Trace
-from askwell.api.endpoints import labels, only, places
+from askwell.api.endpoints import member_labels, pool_members, require_single
 from askwell.api.plan import CallRate
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.batched import Batched
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.http_model import HttpModel
-from askwell.models.providers.registry import PROVIDERS, ModelAddress, provider_of, resolve_address
+from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.pool import Pool
@@ -48,79 +48,82 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
         raise ConfigError(f"no model: give {flag} {_EXPECTED}")
     if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
         raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
-    if len(places(config)) > 1:
+    if len(pool_members(config)) > 1:
         _check_pool(config)
     gates = gates or SharedGates()
-    members = [_limited(_bare_model(kind, name, place, flag), place, trace, gates, flag) for place in places(config)]
-    asked = members[0] if len(members) == 1 else Pool(members, labels=labels(config))
+    members = [
+        _build_limited(_build_bare(kind, name, place, flag), place, trace, gates, flag)
+        for place in pool_members(config)
+    ]
+    asked = members[0] if len(members) == 1 else Pool(members, labels=member_labels(config))
     retrying = Retrying(asked, max_attempts=config.max_attempts)
-    provider = provider_of(config.model)
+    provider = find_provider(config.model)
     takes_samples = provider is not None and provider.format != "anthropic"
     return Metered(SampleBatching(retrying) if takes_samples else retrying)
 
 
 def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: SharedGates | None = None) -> Metered:
     """Return a model that is asked in its provider's batches; limits hold for what is asked directly."""
-    if len(places(config)) > 1:
+    if len(pool_members(config)) > 1:
         raise ConfigError(
             "a batch goes to one endpoint with one key; give one base_url and one api_key_env, or no batch"
         )
-    if provider_of(config.model) is None:
+    if find_provider(config.model) is None:
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    bare = _served(config, flag)
+    bare = _build_served(config, flag)
     if not isinstance(bare, HttpModel):
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
-    direct = _limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
+    direct = _build_limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
 
 
 def _check_pool(config: ModelConfig) -> None:
     """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
-    if provider_of(config.model) is None:
+    if find_provider(config.model) is None:
         raise ConfigError(f"{config.model!r} is no served model: give no base_url and no api_key_env")
-    keys = [only(place.api_key_env, "api_key_env") for place in places(config)]
+    keys = [require_single(place.api_key_env, "api_key_env") for place in pool_members(config)]
     missing = [key for key in keys if not os.environ.get(key)] if len(set(keys)) > 1 else []
     if missing:
         raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
 
 
-def _limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: SharedGates, flag: str) -> Limited:
+def _build_limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: SharedGates, flag: str) -> Limited:
     """Return the model at one place, within its limits."""
     return Limited(
         bare if trace == "off" else Traced(bare, detail=trace),
-        max_concurrency=_at_one_place(config),
+        max_concurrency=_member_concurrency(config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
-        gate=gates.of(config.model, *_address(config, flag)),
+        gate=gates.get(config.model, *_gate_key(config, flag)),
     )
 
 
-def in_flight(config: ModelConfig) -> int:
+def max_in_flight(config: ModelConfig) -> int:
     """Return how many requests to have under way, at all members of a pool together; of batches, a step's."""
     if config.batch:
         return _A_WHOLE_STEP
-    return _at_one_place(config) * len(places(config))
+    return _member_concurrency(config) * len(pool_members(config))
 
 
-def _at_one_place(config: ModelConfig) -> int:
+def _member_concurrency(config: ModelConfig) -> int:
     """A local model's batches should be full."""
     is_local = _kind(config.model) in {"local", "pocket"}
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
-def pace(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> CallRate:
+def call_rate(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> CallRate:
     """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take.
 
     `is_served` is False for a model object: nobody knows how long its calls may take.
     """
     if not is_served:
         return CallRate(concurrency=config.concurrency, latency_s=latency_s or _USUAL_CALL_S)
-    kind, members = _kind(config.model), len(places(config))
+    kind, members = _kind(config.model), len(pool_members(config))
     batch_s, slowest_batch_s = (_USUAL_BATCH_S, _SLOWEST_BATCH_S) if config.batch else (None, None)
     requests, tokens = config.requests_per_minute, config.tokens_per_minute
     return CallRate(
-        concurrency=in_flight(config),
+        concurrency=max_in_flight(config),
         requests_per_minute=requests and requests * members,
         tokens_per_minute=tokens and tokens * members,
         latency_s=latency_s or _USUAL_LATENCY_S.get(kind, _USUAL_CALL_S),
@@ -130,7 +133,7 @@ def pace(config: ModelConfig, *, is_served: bool = True, latency_s: float | None
     )
 
 
-def reply_limit(model: str, wanted: int) -> int:
+def limit_reply_tokens(model: str, wanted: int) -> int:
     """Return the longest reply to ask a model for: as wanted, but no more than the bundled model was trained for."""
     if model != "pocket":
         return wanted
@@ -139,7 +142,7 @@ def reply_limit(model: str, wanted: int) -> int:
     return min(wanted, MAX_REPLY_TOKENS)
 
 
-def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:
+def _build_bare(kind: str, name: str, config: ModelConfig, flag: str) -> ChatModel:
     if kind == "editor":
         from askwell.models.bundled.editor import EditorModel
 
@@ -152,40 +155,42 @@ def _bare_model(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         from askwell.models.local import LocalModel
 
         return LocalModel(name, batch_size=config.batch_size)
-    return Renamed(_served(config, flag), name=config.model)  # without the endpoint: a run may go on at another address
+    return Renamed(
+        _build_served(config, flag), name=config.model
+    )  # without the endpoint: a run may go on at another address
 
 
-def _served(config: ModelConfig, flag: str) -> ChatModel:
-    from askwell.models.providers.factory import served_model
+def _build_served(config: ModelConfig, flag: str) -> ChatModel:
+    from askwell.models.providers.factory import build_hosted_model
 
     prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    return served_model(_place(config, flag), timeout_s=config.timeout_s, prices=prices)
+    return build_hosted_model(_resolve_address(config, flag), timeout_s=config.timeout_s, prices=prices)
 
 
-def speaks_openai(model: str) -> bool:
+def is_openai_compatible(model: str) -> bool:
     """Whether a model's server can be put behind a proxy for OpenAI's clients as it is."""
-    provider = provider_of(model)
+    provider = find_provider(model)
     return provider is not None and provider.format == "openai"
 
 
-def upstream_of(config: ModelConfig) -> Upstream:
+def build_upstream(config: ModelConfig) -> Upstream:
     """Return where a model that `speaks_openai` is served, for a proxy. Raises `ConfigError` for a missing key."""
     from askwell.serve.proxy import Upstream
 
-    place = _place(config, "--target")
+    place = _resolve_address(config, "--target")
     return Upstream(endpoint=Endpoint.parse(place.base_url), model=place.name, api_key=place.api_key)
 
 
-def _place(config: ModelConfig, flag: str) -> ModelAddress:
-    url, key_env = only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
+def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
+    url, key_env = require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
     return resolve_address(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))
 
 
-def _address(config: ModelConfig, flag: str) -> tuple[str, str]:
+def _gate_key(config: ModelConfig, flag: str) -> tuple[str, str]:
     """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
-    if provider_of(config.model) is None:
-        return only(config.base_url, "base_url"), only(config.api_key_env, "api_key_env")
-    place = _place(config, flag)
+    if find_provider(config.model) is None:
+        return require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
+    place = _resolve_address(config, flag)
     return place.base_url, place.key_env
 
 

@@ -10,10 +10,10 @@ from askwell.api.config import Config, DataLike, TaskConfig
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
-from askwell.tasks.catalog import benchmark, load_benchmark
-from askwell.tasks.load import Source, load
+from askwell.tasks.catalog import find_benchmark, load_benchmark
+from askwell.tasks.load import ExampleSource, load
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.splits import SPLITS, join_splits, split
 from askwell.tasks.task import Task
 
@@ -38,13 +38,13 @@ def build_task(config: Config) -> Task:
         return _task(config, join_splits(**{name: _examples(task, source) for name, source in separate.items()}))
     if not task.data:
         raise ConfigError(_NO_DATA)
-    splits = _special(config) or _split_file(config)
+    splits = _load_named(config) or _split_file(config)
     if not splits["dev"]:
         raise DataError("the dev split is empty: every candidate prompt is scored on it; give it some examples")
     return _task(config, splits)
 
 
-def evaluation_task(config: Config) -> Task:
+def build_evaluation_task(config: Config) -> Task:
     """Load all of a data set, as a task whose test split it is; of a benchmark or bundled task, its test split."""
     data = config.objects.data
     if isinstance(data, Mapping):
@@ -54,12 +54,12 @@ def evaluation_task(config: Config) -> Task:
         return _task(config, {"test": load(data)})
     if not config.task.data:
         raise ConfigError(_NO_DATA)
-    special = _special(config)
+    special = _load_named(config)
     examples = _examples(config.task, config.task.data) if special is None else special["test"][: config.task.limit]
     return _task(config, {"test": examples})
 
 
-def answer_type_of(examples: Sequence[Example]) -> str:
+def infer_answer_type(examples: Sequence[Example]) -> str:
     """Return the answer type that a bundled task's targets call for: number, boolean, words or exact."""
     targets = [example.target for example in examples if isinstance(example.target, str)]
     if all(target.lstrip("-").isdigit() for target in targets):
@@ -69,26 +69,30 @@ def answer_type_of(examples: Sequence[Example]) -> str:
     return "words" if any(", " in target for target in targets) else "exact"
 
 
-def placed(task: TaskConfig) -> Placed:
+def build_render(task: TaskConfig) -> ChatRender:
     """Return where the prompt goes: as asked for, as the benchmark's paper has it, or at the end of the question."""
-    own = benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
-    return Placed(placement=task.placement or own, labels=task.labels)
+    own = find_benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
+    return ChatRender(placement=task.placement or own, labels=task.labels)
 
 
-def _special(config: Config) -> Splits | None:
+def _load_named(config: Config) -> Splits | None:
     """The splits of a benchmark or a bundled task, which come with their own; None for a file."""
     task, sizes = config.task, config.split
     if task.data.startswith(BENCH):
         name = task.data.removeprefix(BENCH)
-        train, dev, test = benchmark(name).sizes
-        asked = (_count(sizes.train, train), _count(sizes.dev, dev), _count(sizes.test, test))
+        train, dev, test = find_benchmark(name).sizes
+        asked = (
+            _count_or_default(sizes.train, train),
+            _count_or_default(sizes.dev, dev),
+            _count_or_default(sizes.test, test),
+        )
         return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=asked)
     if task.data.startswith(BUNDLED):
         from askwell.tasks import bundled
 
         name = task.data.removeprefix(BUNDLED)
         return {
-            part: tuple(bundled.examples(name, part, _count(getattr(sizes, part), default), sizes.seed))
+            part: tuple(bundled.examples(name, part, _count_or_default(getattr(sizes, part), default), sizes.seed))
             for part, default in _BUNDLED_SIZES.items()
         }
     return None
@@ -97,7 +101,7 @@ def _special(config: Config) -> Splits | None:
 def _split_objects(config: Config, data: DataLike) -> Splits:
     if not isinstance(data, Mapping):
         return _split(config, load(data))
-    parts = {name: load(source) for name, source in cast("Mapping[str, Source]", data).items()}
+    parts = {name: load(source) for name, source in cast("Mapping[str, ExampleSource]", data).items()}
     if not parts.get("dev"):
         raise DataError(f"data has the splits {sorted(parts)}; 'dev' is needed: candidates are scored on it")
     return join_splits(**parts)
@@ -111,9 +115,9 @@ def _split(config: Config, examples: Sequence[Example]) -> Splits:
     sizes = config.split
     return split(
         examples,
-        train=_size(sizes.train),
-        dev=_size(sizes.dev),
-        test=_size(sizes.test),
+        train=_count_or_share(sizes.train),
+        dev=_count_or_share(sizes.dev),
+        test=_count_or_share(sizes.test),
         seed=sizes.seed,
     )
 
@@ -122,7 +126,7 @@ def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
     return load(source, fields=task.fields or None, records=task.records or None, limit=task.limit)
 
 
-def answer_type(task: TaskConfig) -> str:
+def resolve_answer_type(task: TaskConfig) -> str:
     """Return how replies are graded: as asked for, as the benchmark has it, else exact.
 
     Empty for bundled tasks: each of a bundle's is graded by its own answer type.
@@ -130,26 +134,26 @@ def answer_type(task: TaskConfig) -> str:
     if task.metric:
         return task.metric
     if task.data.startswith(BENCH):
-        return benchmark(task.data.removeprefix(BENCH)).answer_type
+        return find_benchmark(task.data.removeprefix(BENCH)).answer_type
     return "" if task.data.startswith(BUNDLED) else "exact"
 
 
 def _task(config: Config, splits: Splits) -> Task:
-    task, grading = config.task, answer_type(config.task)
+    task, grading = config.task, resolve_answer_type(config.task)
     return Task(
         name=task.name or Path((task.data or task.dev).rpartition(":")[2]).stem or "task",
         splits=splits,
-        render=placed(task),
-        metric=config.objects.metric or (metric(grading) if grading else _by_own_type(splits)),
+        render=build_render(task),
+        metric=config.objects.metric or (metric(grading) if grading else _grade_by_task(splits)),
     )
 
 
-def _by_own_type(splits: Splits) -> Metric:
+def _grade_by_task(splits: Splits) -> Metric:
     """Grade each task of a bundle by the answer type its own targets call for."""
     by_task: dict[str, list[Example]] = {}
     for example in (example for members in splits.values() for example in members):
         by_task.setdefault(example.meta["task"], []).append(example)
-    metrics = {name: metric(answer_type_of(found)) for name, found in by_task.items()}
+    metrics = {name: metric(infer_answer_type(found)) for name, found in by_task.items()}
 
     def by_own_type(reply: str, example: Example) -> Score:
         return metrics[example.meta["task"]](reply, example)
@@ -157,10 +161,10 @@ def _by_own_type(splits: Splits) -> Metric:
     return by_own_type
 
 
-def _count(value: float | None, default: int) -> int:
+def _count_or_default(value: float | None, default: int) -> int:
     return default if value is None else int(value)
 
 
-def _size(value: float | None) -> int | float | None:
+def _count_or_share(value: float | None) -> int | float | None:
     """A TOML or flag number: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
     return value if value is None or 0 < value < 1 else int(value)

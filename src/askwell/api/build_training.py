@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from askwell.api.build_jobs import resumable, run_identity, target_side
+from askwell.api.build_jobs import build_target_setup, resumable_settings, run_identity
 from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.core.errors import ConfigError
-from askwell.engine.jobs import header_body
+from askwell.engine.jobs import encode_header
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
 from askwell.policies.protocols import Trainer, Writer
@@ -41,30 +41,34 @@ class PolicySettings:
     model: ModelSettings
 
 
-def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], Writer] | None = None) -> TrainJob:
+def build_train_job(
+    config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], Writer] | None = None
+) -> TrainJob:
     """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
 
     `read_writer` loads what the trainer among the config's objects has saved.
     """
     if config.target.batch:
         raise ConfigError("a training asks its target directly; leave batch out")
-    side = target_side(config, build_task(config))
+    target_setup = build_target_setup(config, build_task(config))
     trainer = config.objects.trainer
-    policy = config.policy if trainer is not None else with_base(config.policy, target=side.model.name)
-    settings = policy_settings(policy, seed=config.run.seed)
+    policy = config.policy if trainer is not None else fill_base_model(config.policy, target=target_setup.model.name)
+    settings = build_policy_settings(policy, seed=config.run.seed)
     identity = {
-        **run_identity(config, side, ("task", "split", "target")),
+        **run_identity(config, target_setup, ("task", "split", "target")),
         "kind": "policy",
         "seed": config.run.seed,
         "policy": _policy_identity(policy, None if trainer is not None else settings, settings.loops),
-        "outcomes": digest(cells),
+        "outcomes": digest_outcomes(cells),
     }
     return TrainJob(
-        header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
+        header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
         cells=cells,
-        side=side,
-        trainer_in=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),
-        read_writer=read_writer or language_writer,
+        target_setup=target_setup,
+        trainer_in=build_trainer_factory(settings, policy.processes)
+        if trainer is None
+        else _factory_of_given(trainer, policy),
+        read_writer=read_writer or load_language_writer,
         settings=settings.loops,
         shares=SplitShares(),
         shots=policy.shots,
@@ -73,7 +77,7 @@ def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Pat
     )
 
 
-def policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
+def build_policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
     """Return the method's settings with the config's laid over them."""
     method = METHODS[policy.method]
     given = dict(policy.settings)
@@ -100,16 +104,16 @@ def _policy_identity(policy: PolicyConfig, settings: PolicySettings | None, loop
     return json.loads(json.dumps(tree))  # as it is read back: lists
 
 
-def with_base(policy: PolicyConfig, *, target: str) -> PolicyConfig:
+def fill_base_model(policy: PolicyConfig, *, target: str) -> PolicyConfig:
     """Name the language model to start from where the config doesn't: gpt2, or pocket where that is all there is."""
     if policy.settings.get("base"):
         return policy
-    is_bundled = target.partition("#")[0] == "pocket" or not _is_at_hand(DEFAULT_BASE)
+    is_bundled = target.partition("#")[0] == "pocket" or not _is_loadable(DEFAULT_BASE)
     base = "pocket" if is_bundled else DEFAULT_BASE
     return replace(policy, settings={**policy.settings, "base": base})
 
 
-def _is_at_hand(base: str) -> bool:
+def _is_loadable(base: str) -> bool:
     """Whether a model can be loaded: in the cache, or from the hub."""
     try:
         from transformers import AutoConfig
@@ -125,12 +129,12 @@ def _is_at_hand(base: str) -> bool:
     return True
 
 
-def trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
+def build_trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
     """Return what makes the trainer of a language model, on so many processes.
 
     Raises `ConfigError` where PyTorch is missing, or where the trainer can't run on so many processes.
     """
-    trainer = language_trainer(settings)
+    trainer = build_language_trainer(settings)
     if processes == 1:
         return lambda folder, is_stopping, show: trainer
     from askwell.policies.lm.launch import MultiProcessTrainer, check_processes
@@ -156,7 +160,7 @@ def _describe_epoch(epoch: Epoch) -> str:
     return f"epoch {epoch.number + 1}: training loss {epoch.train.total:.3f}{dev}"
 
 
-def _given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
+def _factory_of_given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
     if policy.processes > 1:
         raise ConfigError(
             f"processes={policy.processes!r} is for the language model's trainer; leave it out with trainer="
@@ -164,21 +168,21 @@ def _given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
     return lambda folder, is_stopping, show: trainer
 
 
-def language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
+def build_language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
     """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.policies.lm.train import LanguageModelTrainer
 
     return LanguageModelTrainer(settings=settings.training, model=settings.model)
 
 
-def language_writer(folder: Path) -> Writer:
+def load_language_writer(folder: Path) -> Writer:
     """Load a trained language model. Raises `ConfigError` where PyTorch is missing."""
     from askwell.policies.lm.writer import load_writer
 
     return load_writer(folder)
 
 
-def digest(cells: PairOutcomes) -> str:
+def digest_outcomes(cells: PairOutcomes) -> str:
     """Name outcomes by their content: a training that is resumed must have the same ones."""
-    rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.draws}" for one in cells.cells)
+    rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.repeats}" for one in cells.pairs)
     return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -14,17 +14,17 @@ from askwell.core.errors import ConfigError, StoreError, nearest
 from askwell.core.protocols import Render
 from askwell.core.types import Completion, Event, Example, Prompt, Request, Score, Split
 from askwell.engine.evaluator import Sampling
-from askwell.models.providers.registry import provider_of
+from askwell.models.providers.registry import find_provider
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
 from askwell.runlog.store import RunStore
 from askwell.tasks.demos import Demos
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellView:
+class RolloutView:
     """One (prompt, example, sample index) on one split."""
 
     step: int
@@ -47,7 +47,7 @@ class CellView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _RequestSettings:
     """How a run put its questions."""
 
     render: Render
@@ -55,15 +55,15 @@ class _Asked:
     target: str
 
 
-def find(store: RunStore, place: str) -> list[CellView]:
+def find_calls(store: RunStore, place: str) -> list[RolloutView]:
     """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE, each answered time and split.
 
     PROMPT is an id (or how it begins), "initial" or "best". Raises `ConfigError` naming the nearest one.
     """
     prompts, examples = _prompts(store), _examples(store)
     name, _, rest = place.partition(":")
-    prompt = _prompt_named(name, prompts, store)
-    example, sample_index = _example_named(rest, examples)
+    prompt = _find_prompt(name, prompts, store)
+    example, sample_index = _find_example(rest, examples)
     wanted = {"prompt": prompt_id(prompt), "example": example} | (
         {} if sample_index is None else {"sample_index": sample_index}
     )
@@ -73,25 +73,25 @@ def find(store: RunStore, place: str) -> list[CellView]:
     return found
 
 
-def worst(store: RunStore) -> Iterator[CellView]:
+def worst_calls(store: RunStore) -> Iterator[RolloutView]:
     """Yield the cells of the best prompt, missing ones first, then by score ascending."""
     prompts = _prompts(store)
-    best = _prompt_named("best", prompts, store)
+    best = _find_prompt("best", prompts, store)
     found = [view for view in _views(store, prompts, _examples(store), {"prompt": prompt_id(best)}) if not view.cached]
     answered = {(view.split, view.place) for view in found if view.score is not None}
     kept = [view for view in found if view.score is not None or (view.split, view.place) not in answered]
     return iter(sorted(kept, key=lambda view: -1.0 if view.score is None else view.score.value))
 
 
-def render_of(store: RunStore) -> Render:
+def read_render(store: RunStore) -> Render:
     """Return how a run puts prompt and question together. Raises `StoreError` where its log does not say."""
-    return _asked(store).render
+    return _read_request_settings(store).render
 
 
 def _views(
     store: RunStore, prompts: Mapping[str, Prompt], examples: Mapping[str, Example], wanted: Mapping[str, object]
-) -> Iterator[CellView]:
-    asked = _asked(store)
+) -> Iterator[RolloutView]:
+    asked = _read_request_settings(store)
     for event in store.events(kinds=["rollout"]):
         body = event.body
         if any(body.get(name, 0) != value for name, value in wanted.items()):
@@ -105,14 +105,14 @@ def _views(
             seed=asked.sampling.seed,
             sample_index=sample_index,
         )
-        yield CellView(
+        yield RolloutView(
             step=cast("int", body["step"]),
             split=cast("Split", body["split"]),
             sample_index=sample_index,
             prompt=prompt,
             example=example,
             request=request,
-            is_exact=_is_exact(event, asked.target, request),
+            is_exact=_is_request_exact(event, asked.target, request),
             completion=decode_completion(cast("Body", body["completion"])),
             score=decode_score(body["score"]),
             seconds=event.seconds,
@@ -120,24 +120,24 @@ def _views(
         )
 
 
-def _is_exact(event: Event, target: str, request: Request) -> bool | None:
+def _is_request_exact(event: Event, target: str, request: Request) -> bool | None:
     """A checkpoint's name in the log holds a fingerprint of its files, which its name in the settings does not."""
     same = event.key == request_key(target, request)
-    is_known = event.key and (provider_of(target) is not None or "#" in target or ":" not in target)
+    is_known = event.key and (find_provider(target) is not None or "#" in target or ":" not in target)
     return same if same or (is_known and target != "pocket") else None
 
 
-def _asked(store: RunStore) -> _Asked:
+def _read_request_settings(store: RunStore) -> _RequestSettings:
     config = cast("Mapping[str, Any]", read_header(store)["config"])
     if "task" not in config:
         raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
     task, target = config["task"], config["target"]
-    render, name = Placed(placement=task["placement"], labels=task["labels"]), target["model"]
+    render, name = ChatRender(placement=task["placement"], labels=task["labels"]), target["model"]
     sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
     if config.get("demos"):
         train = read_examples(store).get("train", ())
-        return _Asked(render=Demos(**config["demos"]).around(render, train), sampling=sampling, target=name)
-    return _Asked(render=render, sampling=sampling, target=name)
+        return _RequestSettings(render=Demos(**config["demos"]).wrap(render, train), sampling=sampling, target=name)
+    return _RequestSettings(render=render, sampling=sampling, target=name)
 
 
 def _prompts(store: RunStore) -> dict[str, Prompt]:
@@ -149,7 +149,7 @@ def _examples(store: RunStore) -> dict[str, Example]:
     return {example.id: example for members in by_split.values() for example in members}
 
 
-def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
+def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
     if name in {"initial", "best"}:
         history = fold(store).trajectory
         if not len(history):
@@ -161,18 +161,18 @@ def _prompt_named(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> 
     found = [prompt for known, prompt in prompts.items() if name and known.startswith(name)]
     if len(found) != 1:
         few = "several prompts begin" if found else "no prompt begins"
-        raise ConfigError(f"{few} with {name!r}; {nearest(name, ['initial', 'best', *_some(prompts)])}")
+        raise ConfigError(f"{few} with {name!r}; {nearest(name, ['initial', 'best', *_first_names(prompts)])}")
     return found[0]
 
 
-def _example_named(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:
+def _find_example(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:
     if rest in examples:
         return rest, None
     name, _, sample_index = rest.rpartition(":")
     if name in examples and sample_index.isdecimal():
         return name, int(sample_index)
-    raise ConfigError(f"no example {rest!r}; {nearest(rest, _some(examples))}")
+    raise ConfigError(f"no example {rest!r}; {nearest(rest, _first_names(examples))}")
 
 
-def _some(names: Iterable[str], most: int = 12) -> list[str]:
+def _first_names(names: Iterable[str], most: int = 12) -> list[str]:
     return [name for name, _ in zip(names, range(most), strict=False)]

@@ -14,20 +14,22 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Metric
-from askwell.core.validation import at_least, positive
+from askwell.core.validation import check_at_least, check_positive
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings
 from askwell.policies.protocols import Trainer
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import Source
+from askwell.tasks.load import ExampleSource
 
 _NONE: frozenset[str] = frozenset()
 DEFAULT_PROMPT = "Let's think step by step."
 """The paper's initial prompt."""
 
 Trace = Literal["off", "calls", "content"]
-DataLike: TypeAlias = Source | Mapping[Literal["train", "dev", "test"], Source] | Mapping[str, Source]
+DataLike: TypeAlias = (
+    ExampleSource | Mapping[Literal["train", "dev", "test"], ExampleSource] | Mapping[str, ExampleSource]
+)
 """A source of examples to be split, or one source for each split."""
 
 
@@ -68,7 +70,7 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         if self.limit is not None:
-            at_least("limit", self.limit, 1)
+            check_at_least("limit", self.limit, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         for name in ("train", "dev", "test"):
-            at_least(name, getattr(self, name) or 0, 0)
+            check_at_least(name, getattr(self, name) or 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +132,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "max_attempts", "batch_size"):
-            at_least(name, getattr(self, name), 1)
+            check_at_least(name, getattr(self, name), 1)
         for name in ("timeout_s", "requests_per_minute", "tokens_per_minute", "batch_poll_s"):
-            positive(name, getattr(self, name))
+            check_positive(name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class OptimizerModelConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
-        at_least("temperature", self.temperature or 0, 0)
+        check_at_least("temperature", self.temperature or 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +196,8 @@ class PolicyConfig:
     """Settings of the method that differ from its own; in a file they stand beside `method`."""
 
     def __post_init__(self) -> None:
-        at_least("processes", self.processes, 1)
-        at_least("shots", self.shots, 0)
+        check_at_least("processes", self.processes, 1)
+        check_at_least("shots", self.shots, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

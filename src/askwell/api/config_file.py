@@ -46,19 +46,19 @@ def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mappin
 def parse_config(tree: Mapping[str, Any], *, source: str = "the config", objects: Objects | None = None) -> Config:
     """Check a tree of settings. Raises `ConfigError` naming the key and the nearest known one."""
     try:
-        return _parsed(tree, objects or Objects())
+        return _parse(tree, objects or Objects())
     except ConfigError as error:
         raise ConfigError(f"in {source}: {error}") from error
 
 
-def _parsed(tree: Mapping[str, Any], objects: Objects) -> Config:
+def _parse(tree: Mapping[str, Any], objects: Objects) -> Config:
     hints = _hints(Config)
     sections: dict[str, Any] = {"objects": objects}
     for name, value in tree.items():
         if name not in hints or name == "objects":
             raise _unknown(name, hints.keys() - {"objects"})
         if name == "prompt":
-            sections[name] = _value(hints[name], value, name)
+            sections[name] = _check_value(hints[name], value, name)
         elif not isinstance(value, Mapping):
             raise ConfigError(f"{name} = {value!r} must be a table: [{name}]")
         else:
@@ -68,23 +68,23 @@ def _parsed(tree: Mapping[str, Any], objects: Objects) -> Config:
 
 def _section(name: str, kind: Any, table: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each section's own class
     if name == "racing":
-        changes = _values(table, (RaceSettings,), name)
-        _built(RaceSettings, changes, name)
+        changes = _check_values(table, (RaceSettings,), name)
+        _build(RaceSettings, changes, name)
         return changes
     if kind is OptimizerConfig:
-        own, settings = _parted(kind, table)
+        own, settings = _split_section(kind, table)
         _refuse_model(own, settings)
-        return OptimizerConfig(**_values(own, (kind,), name), settings=settings)
+        return OptimizerConfig(**_check_values(own, (kind,), name), settings=settings)
     if kind is PolicyConfig:
-        own, settings = _parted(kind, table)
-        values = _values(settings, POLICY_SETTINGS, name, beside=kind)
+        own, settings = _split_section(kind, table)
+        values = _check_values(settings, POLICY_SETTINGS, name, beside=kind)
         for part in POLICY_SETTINGS:
-            _built(part, {key: value for key, value in values.items() if key in _hints(part)}, name)
-        return _built(kind, {**_values(own, (kind,), name), "settings": values}, name)
-    return _built(kind, _values(table, (kind,), name), name)
+            _build(part, {key: value for key, value in values.items() if key in _hints(part)}, name)
+        return _build(kind, {**_check_values(own, (kind,), name), "settings": values}, name)
+    return _build(kind, _check_values(table, (kind,), name), name)
 
 
-def _parted(kind: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split_section(kind: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part a section's own keys from the settings that stand beside them."""
     own = _hints(kind).keys() - {"settings"}
     return {key: one for key, one in table.items() if key in own}, {
@@ -112,7 +112,9 @@ def refuse_model_name(name: object, key: str) -> None:
         )
 
 
-def _values(table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside: type | None = None) -> dict[str, Any]:
+def _check_values(
+    table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside: type | None = None
+) -> dict[str, Any]:
     """Check each value of a table against the field of its name, in the first class that has one."""
     hints: dict[str, Any] = {}
     for kind in kinds:
@@ -126,11 +128,11 @@ def _values(table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside:
             raise _unknown(f"{at}.{key}", known)
         if value is None:  # in the settings of a log: not given
             continue
-        values[key] = _value(hints[key], value, f"{at}.{key}")
+        values[key] = _check_value(hints[key], value, f"{at}.{key}")
     return values
 
 
-def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the field's own type
+def _check_value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the field's own type
     refuse_value(key, value)
     try:
         return _adapter(hint).validate_python(value)
@@ -139,7 +141,7 @@ def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the 
         raise ConfigError(f"{key} = {value!r}: {message[0].lower()}{message[1:]}") from error
 
 
-def _built(kind: type[_Section], values: Mapping[str, Any], at: str) -> _Section:
+def _build(kind: type[_Section], values: Mapping[str, Any], at: str) -> _Section:
     try:
         return kind(**values)
     except ConfigError as error:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from askwell.api.arguments import MetricLike, ModelLike, config_of
-from askwell.api.build_jobs import evaluate_job
+from askwell.api.arguments import MetricLike, ModelLike, build_config
+from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
@@ -18,7 +18,7 @@ from askwell.engine.loop import Watch
 from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.load import Source
+from askwell.tasks.load import ExampleSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Evaluation:
 def evaluate(
     prompts: str | Sequence[str],
     *,
-    data: Source,
+    data: ExampleSource,
     target: ModelLike,
     metric: MetricLike = "",
     placement: str = "",
@@ -47,10 +47,10 @@ def evaluate(
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
-    config = config_of(
+    config = build_config(
         data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
     )
-    job = evaluate_job(config, texts)
+    job = build_evaluate_job(config, texts)
     store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 
@@ -64,7 +64,7 @@ def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[
     first = scores[job.prompts[0]]
     found: list[Evaluation] = []
     for index, prompt in enumerate(job.prompts):
-        ours, theirs = reports.paired_scores(scores[prompt], first)
+        ours, theirs = reports.pair_scores(scores[prompt], first)
         found.append(
             Evaluation(
                 prompt=prompt.instruction,

@@ -18,7 +18,7 @@ from askwell.runlog.store import SqliteStore
 _PARTS = ("data", "metric", "target", "optimizer_model", "trainer")
 
 
-def resumed(name: str, overrides: Mapping[str, Any]) -> Config:
+def read_resumed_config(name: str, overrides: Mapping[str, Any]) -> Config:
     """Read a run's own settings from its log; flags may only change how fast and where it runs.
 
     Raises `ConfigError` for a run that cannot be built again from names, saying which parts have none.
@@ -32,14 +32,14 @@ def resumed(name: str, overrides: Mapping[str, Any]) -> Config:
     if folders.is_training(header):
         raise ConfigError(f"the run {name!r} is a training; go on with it by askwell train --resume {name}")
     advice = f"call askwell.optimize again with the same arguments and run={str(folder / name)!r}"
-    tree = named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
+    tree = read_named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
     for key, value in given.items():
         section, _, field = key.partition(".")
         tree[section][field] = value
-    return _parsed(tree, folder, name)
+    return _parse(tree, folder, name)
 
 
-def resumed_training(name: str, folder: Path, *, processes: int | None = None) -> Config:
+def read_resumed_training(name: str, folder: Path, *, processes: int | None = None) -> Config:
     """Read a training's own settings from its log; it may go on with another number of processes.
 
     Raises `ConfigError` as `resumed` does.
@@ -48,13 +48,13 @@ def resumed_training(name: str, folder: Path, *, processes: int | None = None) -
     if not folders.is_training(header):
         raise ConfigError(f"the run {name!r} is no training; go on with it by askwell optimize --resume {name}")
     advice = f"call askwell.train again with the same arguments and run={str(folder / name)!r}"
-    tree = named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
+    tree = read_named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
     if processes is not None:
         tree["policy"]["processes"] = processes
-    return _parsed(tree, folder, name)
+    return _parse(tree, folder, name)
 
 
-def named_settings(
+def read_named_settings(
     header: Mapping[str, object], name: str, *, advice: str, parts: Collection[str] = _PARTS
 ) -> dict[str, Any]:
     """Return the settings in a run's first event, as a tree for `parse_config`.
@@ -87,6 +87,6 @@ def _header(folder: Path, name: str) -> Body:
     return header.body
 
 
-def _parsed(tree: Mapping[str, Any], folder: Path, name: str) -> Config:
+def _parse(tree: Mapping[str, Any], folder: Path, name: str) -> Config:
     config = parse_config(tree, source=f"the log of run {name!r}")
     return replace(config, run=replace(config.run, name=name, folder=str(folder)))

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from askwell.api.arguments import MetricLike, ModelLike, config_of, refuse_optimizer_model
-from askwell.api.build_jobs import optimize_job
-from askwell.api.build_models import pace
+from askwell.api.arguments import MetricLike, ModelLike, build_config, refuse_optimizer_model
+from askwell.api.build_jobs import build_optimize_job
+from askwell.api.build_models import call_rate
 from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
 from askwell.api.plan import Plan, plan_job
 from askwell.api.renamed import refuses_old_arguments
@@ -56,7 +56,7 @@ class Result:
 
     def diff(self) -> str:
         """Show what changed against the initial prompt, word by word."""
-        return reports.prompt_diff(self.initial_prompt, self.prompt)
+        return reports.format_diff(self.initial_prompt, self.prompt)
 
     def save(self, path: str | Path) -> Path:
         """Write the bare prompt, with its demonstrations; to a name that ends in `.json`, all that is known.
@@ -67,20 +67,20 @@ class Result:
         if place.suffix == ".html":
             text = self._page()
         elif place.suffix == ".json":
-            body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.as_json(self.report)}
+            body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.report_json(self.report)}
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
-            text = reports.prompt_text(self.report.best.prompt)
+            text = reports.format_prompt(self.report.best.prompt)
         place.write_text(text, encoding="utf-8")
         return place
 
     def _page(self) -> str:
-        from askwell.report.pages import page
+        from askwell.report.pages import render_page
 
         if self.run is None:
             raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
         with SqliteStore(self.run / folders.LOG, read_only=True) as store:
-            return page(store, self.run.name)
+            return render_page(store, self.run.name)
 
 
 @refuses_old_arguments
@@ -124,9 +124,9 @@ def optimize(
         placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
         racing=racing, caps=caps,
     )  # fmt: skip
-    job = optimize_job(config)
-    folder = Path("runs") / folders.free_name(Path("runs"), job.side.task.name) if run is None else Path(run)
-    return execute(job, folder, watch)
+    job = build_optimize_job(config)
+    folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)
+    return execute_optimization(job, folder, watch)
 
 
 @refuses_old_arguments
@@ -158,16 +158,16 @@ def plan(
         placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
         racing=racing, caps=caps,
     )  # fmt: skip
-    return plan_of(config, optimize_job(config), latency_s=latency_s)
+    return estimate_plan(config, build_optimize_job(config), latency_s=latency_s)
 
 
-def plan_of(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
+def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
     """Estimate what a config's job would cost."""
     objects = config.objects
     return plan_job(
         job,
-        target=pace(config.target, is_served=objects.target is None, latency_s=latency_s),
-        optimizer=pace(config.optimizer_model, is_served=objects.optimizer_model is None),
+        target=call_rate(config.target, is_served=objects.target is None, latency_s=latency_s),
+        optimizer=call_rate(config.optimizer_model, is_served=objects.optimizer_model is None),
     )
 
 
@@ -193,7 +193,7 @@ def _optimize_config(
     sections = {
         "demos": demos, "run": loop, "racing": racing, "budget": caps,
     }  # fmt: skip
-    return config_of(
+    return build_config(
         data=data,
         target=target,
         metric=metric,
@@ -209,19 +209,19 @@ def _optimize_config(
     )
 
 
-def execute(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
+def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
     """Run a job in a folder (a new one, or one it was begun in) and read its result from the log."""
     store = SqliteStore(folder / folders.LOG)
     try:
         run_blocking(lambda stopper: job.execute(store, stopper, watch))
-        return result_of(store, folder)
+        return read_optimization_result(store, folder)
     finally:
         store.close()
 
 
-def result_of(store: RunStore, folder: Path | None) -> Result:
+def read_optimization_result(store: RunStore, folder: Path | None) -> Result:
     """Read a finished run's result from its log. Raises `StoreError` where it has not got that far."""
-    found = reports.report(store)
+    found = reports.build_report(store)
     if found is None or not found.finished:
         raise StoreError(f"the run {str(folder)!r} is not finished; resume it first")
     best = found.best

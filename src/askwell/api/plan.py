@@ -20,7 +20,7 @@ from askwell.core.types import ModelRole
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.parts import parts_of
-from askwell.models.providers.prices import PriceOf
+from askwell.models.providers.prices import PriceFunction
 
 ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
 
@@ -108,8 +108,8 @@ def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: Cal
 
     Without a pace a model is taken to answer in 2 seconds, as many at once as the job allows.
     """
-    paces = (target or CallRate(concurrency=job.side.concurrency), optimizer or CallRate())
-    models = (job.side.model, job.optimizer_model)
+    paces = (target or CallRate(concurrency=job.target_setup.concurrency), optimizer or CallRate())
+    models = (job.target_setup.model, job.optimizer_model)
     usual = tuple(parts_of(model).price for model in models)
     dearest = tuple(parts_of(model).direct_price for model in models)  # of batches: what is too little for one
     found = list(stages(job))
@@ -123,20 +123,20 @@ def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: Cal
         )
         for index, (role, model) in enumerate(zip(ROLES, models, strict=True))
     )
-    levels = [_Level.of(stage, stage.usual, usual, _seconds(stage.usual, paces)) for stage in found]
+    levels = [_StageUsage.of(stage, stage.usual, usual, _seconds(stage.usual, paces)) for stage in found]
     timed = all(pace.timeout_s is not None for pace in paces)
-    slowest = [_Level.of(stage, stage.most, dearest, _slowest(stage.most, paces)) for stage in found]
+    slowest = [_StageUsage.of(stage, stage.most, dearest, _slowest_seconds(stage.most, paces)) for stage in found]
     return Plan(
         steps=job.settings.steps,
         models=(rows[0], rows[1]),
         expected_seconds=sum(level.minutes for level in levels) * 60,
         worst_seconds=sum(level.minutes for level in slowest) * 60 if timed else None,
-        cuts=tuple(_cuts(job.caps, levels, slowest, timed=timed)),
+        cuts=tuple(_cap_effects(job.caps, levels, slowest, timed=timed)),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Level:
+class _StageUsage:
     """What one stage of a run uses of each cap."""
 
     step: int | None
@@ -146,7 +146,7 @@ class _Level:
     minutes: float
 
     @classmethod
-    def of(cls, stage: Stage, sizes: Sequence[Sizes], prices: Sequence[PriceOf], seconds: float) -> _Level:
+    def of(cls, stage: Stage, sizes: Sequence[Sizes], prices: Sequence[PriceFunction], seconds: float) -> _StageUsage:
         amounts = [_amount([size], price) for size, price in zip(sizes, prices, strict=True)]
         return cls(
             step=stage.step,
@@ -157,7 +157,9 @@ class _Level:
         )
 
 
-def _cuts(caps: Caps, usual: Sequence[_Level], most: Sequence[_Level], *, timed: bool) -> Iterator[CapEffect]:
+def _cap_effects(
+    caps: Caps, usual: Sequence[_StageUsage], most: Sequence[_StageUsage], *, timed: bool
+) -> Iterator[CapEffect]:
     limits = {
         "calls": caps.max_calls, "tokens": caps.max_tokens, "dollars": caps.max_usd, "minutes": caps.max_minutes,
     }  # fmt: skip
@@ -191,7 +193,7 @@ def _seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
     return total
 
 
-def _slowest(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
+def _slowest_seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
     slow = [
         replace(
             pace,
@@ -203,7 +205,7 @@ def _slowest(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
     return _seconds(sizes, slow)
 
 
-def _amount(sizes: Sequence[Sizes], price: PriceOf) -> Amount:
+def _amount(sizes: Sequence[Sizes], price: PriceFunction) -> Amount:
     calls = math.ceil(sum(size.calls for size in sizes))
     prompt = math.ceil(sum(size.prompt_tokens for size in sizes))
     completion = math.ceil(sum(size.completion_tokens for size in sizes))

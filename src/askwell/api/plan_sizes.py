@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from askwell.core.protocols import Demand
 from askwell.core.types import Example, Message, Prompt, Rollout, Split
-from askwell.engine.jobs import OptimizeJob, TargetSide
+from askwell.engine.jobs import OptimizeJob, TargetSetup
 from askwell.optimizers.gpo.metaprompt import PLACEHOLDER
 
-RETOLD = 2
+TOKENIZER_RATIO = 2
 """A text of n tokens of one model is at most so many times n tokens of another."""
 META_BYTES = 8_000
 """Most that an optimizer's own wording adds to a request, in bytes."""
@@ -58,9 +58,9 @@ class Stage:
 
 def stages(job: OptimizeJob) -> Iterator[Stage]:
     """Yield the stages of a run in order."""
-    optimizer = job.make_optimizer(job.optimizer_model, _asks_nobody)
+    optimizer = job.make_optimizer(job.optimizer_model, _refuse_call)
     demands = [optimizer.demand(step) for step in range(1, job.settings.steps + 1)]
-    reckoner = _Reckoner.of(job, demands)
+    reckoner = _Estimator.of(job, demands)
     first = reckoner.known_cells("dev")
     yield Stage(step=0, usual=(first[0], Sizes()), most=(first[1], Sizes()))
     scored = len(job.initial)
@@ -82,7 +82,7 @@ def most_tokens(messages: Sequence[Message]) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reckoner:
+class _Estimator:
     job: OptimizeJob
     longest_text: int
     """Tokens, in either model's count, of the longest prompt that may come up."""
@@ -95,10 +95,10 @@ class _Reckoner:
     demos: int
 
     @classmethod
-    def of(cls, job: OptimizeJob, demands: Sequence[Demand]) -> _Reckoner:
+    def of(cls, job: OptimizeJob, demands: Sequence[Demand]) -> _Estimator:
         initial = [prompt.instruction for prompt in job.initial]
-        written = RETOLD * max((demand.reply_tokens for demand in demands), default=0)
-        shown = [_example_text(job.side, example) for example in job.side.task.splits.get("train", ())]
+        written = TOKENIZER_RATIO * max((demand.reply_tokens for demand in demands), default=0)
+        shown = [_example_text(job.target_setup, example) for example in job.target_setup.task.splits.get("train", ())]
         return cls(
             job=job,
             longest_text=max([written, *(_most(text) for text in initial)]),
@@ -111,7 +111,7 @@ class _Reckoner:
 
     def step(self, number: int, demand: Demand, scored: int) -> Stage:
         dev_usual, dev_most = self.new_cells("dev", demand.proposals)
-        train_usual, train_most = self._train_cells(demand.train_cells)
+        train_usual, train_most = self._train_cells(demand.train_calls)
         usual, most = self._requests(demand, scored)
         return Stage(step=number, usual=(dev_usual.plus(train_usual), usual), most=(dev_most.plus(train_most), most))
 
@@ -146,7 +146,9 @@ class _Reckoner:
     def _longest_demos(self) -> int:
         """Demonstrations that a prompt may bring: each may repeat the instruction, in messages of its own."""
         carried = max([self.demos, *(len(prompt.demos) for prompt in self.job.initial)])
-        reply = self.job.side.sampling.max_tokens if self.demos else 0  # new ones may show the target's own replies
+        reply = (
+            self.job.target_setup.sampling.max_tokens if self.demos else 0
+        )  # new ones may show the target's own replies
         return carried * (self.longest_text + self.longest_example + reply + 2 * _MESSAGE_TOKENS)
 
     @property
@@ -164,15 +166,15 @@ class _Reckoner:
 
     def _requests(self, demand: Demand, scored: int) -> tuple[Sizes, Sizes]:
         """Return the calls of the optimizer model in a step, when `scored` prompts are known."""
-        calls = demand.optimizer_calls if demand.usual_calls is None else demand.usual_calls
+        calls = demand.optimizer_calls if demand.typical_calls is None else demand.typical_calls
         texts = min(demand.shown_texts, scored + 1)
         usual = _USUAL_META_TOKENS + texts * (self.usual_text + 12) + demand.shown_examples * (self.usual_example + 12)
-        reply = self.job.side.sampling.max_tokens
+        reply = self.job.target_setup.sampling.max_tokens
         most = (
             _REQUEST_TOKENS
             + META_BYTES
             + (demand.shown_texts + demand.shown_examples) * (self._longest_prompt + _MESSAGE_TOKENS)
-            + demand.shown_examples * (self.longest_example + RETOLD * reply)
+            + demand.shown_examples * (self.longest_example + TOKENIZER_RATIO * reply)
         )
         return (
             Sizes(
@@ -188,15 +190,15 @@ class _Reckoner:
         )
 
     def _usual_cells(self, count: float, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
-        reply = _USUAL_REPLY_SHARE * self.job.side.sampling.max_tokens
+        reply = _USUAL_REPLY_SHARE * self.job.target_setup.sampling.max_tokens
         return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
 
     def _most_cells(self, count: int, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
-        reply = self.job.side.sampling.max_tokens
+        reply = self.job.target_setup.sampling.max_tokens
         return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
 
     def _drawn(self, sizes: Sizes, draws: int | None) -> Sizes:
-        times = self.job.side.sampling.repeats if draws is None else draws
+        times = self.job.target_setup.sampling.repeats if draws is None else draws
         return Sizes(
             calls=times * sizes.calls,
             prompt_tokens=times * sizes.prompt_tokens,
@@ -204,15 +206,15 @@ class _Reckoner:
         )
 
     def _examples(self, split: Split) -> Sequence[Example]:
-        return self.job.side.task.splits.get(split, ())
+        return self.job.target_setup.task.splits.get(split, ())
 
     def _render(self, prompt: Prompt, example: Example) -> Sequence[Message]:
-        return self.job.side.task.render(prompt, example)
+        return self.job.target_setup.task.render(prompt, example)
 
 
-def _example_text(side: TargetSide, example: Example) -> str:
+def _example_text(target_setup: TargetSetup, example: Example) -> str:
     """Spell a training example as an optimizer shows it, or as a demonstration does."""
-    asked = "\n".join(message.content for message in side.task.render(Prompt(instruction=PLACEHOLDER), example))
+    asked = "\n".join(message.content for message in target_setup.task.render(Prompt(instruction=PLACEHOLDER), example))
     answers = example.target if isinstance(example.target, str) else "\n".join(example.target)
     return f"{asked}\n{answers}"
 
@@ -230,5 +232,5 @@ def _most(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-async def _asks_nobody(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
+async def _refuse_call(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
     raise AssertionError(f"a plan asks no model, but {prompt!r} was tried on {len(examples)} examples in step {step}")

@@ -16,11 +16,10 @@ from askwell.cli.compare_tables import ComparedTraining, comparison_json, compar
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
-from askwell.policies.data.offline import is_file, run_log
-from askwell.policies.data.table import table_of
-from askwell.policies.offline_eval.compare import SCORERS
-from askwell.policies.offline_eval.compare import compare as compare_policies
-from askwell.policies.offline_eval.train_or_not import dense_part
+from askwell.policies.data.offline import find_run_log, is_record_file
+from askwell.policies.data.table import build_table
+from askwell.policies.offline_eval.compare import SCORERS, compare_policies
+from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
 from askwell.policies.train_job import figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
@@ -47,7 +46,7 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
     selected, trainings = _resolve_trainings(outcome_sources(sources, **values))
     stages = Stages()
     comparison = compare_policies(
-        dense_part(table_of(selected.read())),
+        drop_sparse_prompts(build_table(selected.read())),
         seed=selected.seed,
         scorers=scorers or SCORERS,
         show=lambda name: stages(f"comparing: {name}", 0, 0),
@@ -66,7 +65,7 @@ def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[C
     sources: dict[str, None] = {}
     trainings: list[ComparedTraining] = []
     for source in selected.sources:
-        training = None if is_file(source) else _training(source, selected.folder)
+        training = None if is_record_file(source) else _training(source, selected.folder)
         if training is None:
             sources[source] = None
         else:
@@ -76,7 +75,7 @@ def _resolve_trainings(selected: OutcomeSources) -> tuple[OutcomeSources, list[C
 
 
 def _training(source: str, folder: Path) -> ComparedTraining | None:
-    with SqliteStore(run_log(source, folder), read_only=True) as store:
+    with SqliteStore(find_run_log(source, folder), read_only=True) as store:
         header = read_header(store)
         if not folders.is_training(header):
             return None

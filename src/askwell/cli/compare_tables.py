@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell.cli.headroom_tables import headroom_json
-from askwell.cli.tables import points
+from askwell.cli.tables import format_points
 from askwell.cli.training_tables import tested_json
 from askwell.core.stats import Interval, format_interval
 from askwell.policies.offline_eval.compare import ORACLE, PolicyComparison, PolicyRow
 from askwell.policies.train_job import Figures
-from askwell.report.run_report import claim, interval_json
+from askwell.report.run_report import describe_significance, interval_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class ComparedTraining:
 
 
 def comparison_table(comparison: PolicyComparison, trainings: Sequence[ComparedTraining]) -> Table:
-    """Return one row per policy; own: share of the queries that get another prompt than the baseline prompt."""
+    """Return one row per policy; switch rate: share of the queries that get another prompt than the baseline prompt."""
     title = f"On {comparison.queries:,} queries × {comparison.prompts:,} prompts: points of 100, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("policy", overflow="fold", min_width=18)
-    for heading in ("score", "paired gain", "own", "n"):
+    table.add_column("policy", overflow="fold", min_width=21)
+    for heading in ("score", "paired gain", "switch\nrate", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
         cells = (format_interval(row.score), _gain(row.gain), _share(row.switch_rate))
@@ -60,7 +60,7 @@ def comparison_notes(comparison: PolicyComparison, trainings: Sequence[ComparedT
     yield f"Headroom: {comparison.headroom.verdict}"
     gain = comparison.deployed.gain
     assert gain is not None
-    yield f"The default on unseen queries: {_gain(gain)}: {claim(gain)}."
+    yield f"The default on unseen queries: {_gain(gain)}: {describe_significance(gain)}."
     for training in trainings:
         yield _closing(training)
 
@@ -100,7 +100,7 @@ def _tested(training: ComparedTraining) -> Iterator[tuple[str, ...]]:
     tested = None if training.figures is None else training.figures.tested
     if tested is not None:
         n = f"{tested.gain.n:,}"
-        yield (f"{training.name} test: single", format_interval(tested.baseline), "", "0 %", n)
+        yield (f"{training.name} test: baseline", format_interval(tested.baseline), "", "0 %", n)
         policy, gain = format_interval(tested.policy), _gain(tested.gain)
         yield (f"{training.name} test: policy", policy, gain, _share(tested.switch_rate), n)
 
@@ -121,7 +121,8 @@ def _closing(training: ComparedTraining) -> str:
         why = "keeps the baseline prompt for every query" if figures.keeps_baseline else "has no test split"
         return f"{training.name} {why}: there is no test to show."
     gain = figures.tested.gain
-    return f"{training.name} on its own test queries, none of which it was trained on: {_gain(gain)}: {claim(gain)}."
+    result = f"{_gain(gain)}: {describe_significance(gain)}"
+    return f"{training.name} on its own test queries, none of which it was trained on: {result}."
 
 
 def _named(row: PolicyRow) -> str:
@@ -131,7 +132,7 @@ def _named(row: PolicyRow) -> str:
 
 
 def _gain(interval: Interval | None) -> str:
-    return "" if interval is None else points(interval)
+    return "" if interval is None else format_points(interval)
 
 
 def _share(value: float | None) -> str:

@@ -17,7 +17,7 @@ from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, SPLIT_FLAGS, flags, overrides, reports_errors
 from askwell.core.types import Prompt
 from askwell.tasks import bundled
-from askwell.tasks.catalog import BENCHMARKS, benchmark
+from askwell.tasks.catalog import BENCHMARKS, find_benchmark
 from askwell.tasks.render import render_text
 from askwell.tasks.splits import SPLITS
 from askwell.tasks.task import Task
@@ -61,11 +61,11 @@ def list_tasks(matching: str, *, as_json: bool) -> None:
 @reports_errors
 def show_benchmark(name: str, *, as_json: bool) -> None:
     """Show a benchmark's source, splits and grading."""
-    entry = benchmark(name.removeprefix(BENCH))
+    entry = find_benchmark(name.removeprefix(BENCH))
     facts = {
         "data": BENCH + entry.name,
-        "hub": entry.hub.where,
-        "local files": [source.where for source in entry.local],
+        "hub": entry.hub.path,
+        "local files": [source.path for source in entry.local],
         "train/dev/test": list(entry.sizes),
         "metric": entry.answer_type,
         "placement": entry.placement,

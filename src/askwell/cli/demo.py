@@ -17,7 +17,7 @@ from askwell.cli.headroom_tables import headroom_rows
 from askwell.cli.optimize import optimize_named
 from askwell.cli.sources import outcome_sources
 from askwell.cli.train import train_policy
-from askwell.policies.data.table import table_of
+from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.tasks import bundled
 
@@ -69,7 +69,7 @@ def train_prompts_per_query(*, steps: int, seed: int, folder: Path) -> None:
     name = optimize_named(config)
     _say(f"\nWhat is logged in {name}, and is one prompt per query worth it?")
     outcomes = outcome_sources((name,), folder=folder, seed=seed)
-    for label, value in headroom_rows(advise_training(table_of(outcomes.read()), seed=seed)):
+    for label, value in headroom_rows(advise_training(build_table(outcomes.read()), seed=seed)):
         Console().print(Text(f"{label:34} {value}"))
     overrides = {f"policy.{key}": value for key, value in POLICY.items()} | {"run.seed": seed}
     train_policy(outcomes, None, resume=None, as_json=False, overrides=overrides)

@@ -12,18 +12,18 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from askwell.api.train import learnt_from, load_policy
+from askwell.api.train import load_policy, read_training_digests
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
 from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
-from askwell.policies.data.outcomes import PairOutcomes, without
-from askwell.policies.data.table import Table, table_of
-from askwell.policies.data.training_queries import query_digest
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries
+from askwell.policies.data.table import OutcomeTable, build_table
+from askwell.policies.data.training_queries import digest_query
 from askwell.policies.guarded import FallbackPolicy
-from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicy, off_policy
+from askwell.policies.offline_eval.off_policy import MIN_MATCHED, Estimate, OffPolicyEstimate, estimate_off_policy
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 
 
@@ -31,8 +31,8 @@ from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy
 class PolicyEstimate:
     """The estimates for a policy, and how much of the log they rest on."""
 
-    policy: OffPolicy
-    single: OffPolicy | None
+    policy: OffPolicyEstimate
+    single: OffPolicyEstimate | None
     """The policy's baseline prompt on the same queries; None if it has none, or if the log lacks it."""
     logged: int
     """Queries in the log."""
@@ -54,7 +54,7 @@ def estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **values: Any
     are left out; too few others are refused.
     """
     selected = outcome_sources(sources, **values)
-    trained_on = learnt_from(run, runs_folder=selected.folder)
+    trained_on = read_training_digests(run, runs_folder=selected.folder)
     policy = load_policy(run, runs_folder=selected.folder)
     result = estimate_policy(policy, selected.read(), trained_on=trained_on, seed=selected.seed)
     if as_json:
@@ -70,14 +70,14 @@ def estimate_policy(
     policy: Policy, cells: PairOutcomes, *, trained_on: frozenset[str] | None, seed: int
 ) -> PolicyEstimate:
     """Estimate on the logged queries whose digests are not in `trained_on`; raises `DataError` for too few of them."""
-    seen = [query for query in cells.queries if trained_on is not None and query_digest(query) in trained_on]
-    unseen = without(cells, seen)
+    seen = [query for query in cells.queries if trained_on is not None and digest_query(query) in trained_on]
+    unseen = drop_queries(cells, seen)
     if len(unseen.queries) < MIN_QUERIES:
         raise DataError(
             f"the policy was trained on {len(seen)} of the {len(cells.queries)} logged queries, and an estimate "
             f"needs {MIN_QUERIES} others: name outcomes on queries that it has not seen"
         )
-    table = table_of(unseen)
+    table = build_table(unseen)
     prompts = policy.prompts_for(table.queries)
     if any(prompt.demos for prompt in prompts):
         raise DataError(
@@ -87,15 +87,15 @@ def estimate_policy(
     part, sent = _logged_part(table, prompts)
     single = _baseline_prompt(policy)
     return PolicyEstimate(
-        policy=off_policy(part, sent, seed=seed),
-        single=off_policy(part, [single] * len(sent), seed=seed) if single in part.prompts else None,
+        policy=estimate_off_policy(part, sent, seed=seed),
+        single=estimate_off_policy(part, [single] * len(sent), seed=seed) if single in part.prompts else None,
         logged=len(cells.queries),
         learnt=None if trained_on is None else len(seen),
         unlogged=len(prompts) - len(sent),
     )
 
 
-def _logged_part(table: Table, prompts: Sequence[Prompt]) -> tuple[Table, list[str]]:
+def _logged_part(table: OutcomeTable, prompts: Sequence[Prompt]) -> tuple[OutcomeTable, list[str]]:
     """Keep the queries whose prompt was logged, if only for other queries."""
     texts = [prompt.instruction for prompt in prompts]
     rows = [row for row, text in enumerate(texts) if text in table.prompts]
@@ -104,7 +104,7 @@ def _logged_part(table: Table, prompts: Sequence[Prompt]) -> tuple[Table, list[s
             f"{len(texts) - len(rows)} of {len(texts)} queries get a prompt that was logged for no query, and an "
             f"estimate needs {MIN_QUERIES} others; label some on the target"
         )
-    return table.rows(rows), [texts[row] for row in rows]
+    return table.select_rows(rows), [texts[row] for row in rows]
 
 
 def _baseline_prompt(policy: Policy) -> str:

@@ -9,13 +9,13 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell.api.build_jobs import evaluate_job
+from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
-from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
+from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError
 from askwell.models.wrappers.meter import Metered
 from askwell.runlog import folders
@@ -48,13 +48,13 @@ def evaluate(
 
 
 def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
-    job = evaluate_job(config, prompts)
+    job = build_evaluate_job(config, prompts)
     log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     store: RunStore = MemoryStore() if log is None else SqliteStore(log)
-    model = cast("Metered", job.side.model)
+    model = cast("Metered", job.target_setup.model)
     begun = time.monotonic()
     advice = "" if log is None else "run it again with the same --run: answered calls are kept"
-    with exported_spans(config), stops_in_order(advice, log), live_progress([model]) as live:
+    with exported_spans(config), exits_on_interrupt(advice, log), live_progress([model]) as live:
         evaluations = execute_evaluation(job, store, live)
     seconds = time.monotonic() - begun
     if as_json:
@@ -66,7 +66,7 @@ def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
         })  # fmt: skip
         return
     out = Console()
-    out.print(tables.evaluations(evaluations))
+    out.print(tables.evaluations_table(evaluations))
     print_spending(out, [model], seconds)
 
 

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
-from askwell.cli.headroom_tables import worth_json
+from askwell.cli.headroom_tables import advice_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import DataError
-from askwell.policies.data.outcomes import OutcomeSummary, PairOutcomes, summarize
-from askwell.policies.data.table import table_of
+from askwell.policies.data.outcomes import PairOutcomes
+from askwell.policies.data.summary import OutcomeSummary, summarize
+from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.train_or_not import TrainingAdvice, advise_training
 
 
@@ -34,7 +35,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     summary = summarize(outcomes)
     worth, problem = _judge(outcomes, selected.seed)
     if as_json:
-        headroom = None if worth is None else worth_json(worth)
+        headroom = None if worth is None else advice_json(worth)
         tables.print_json({**asdict(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
@@ -45,9 +46,16 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     out.print(Text(worth.verdict if worth is not None else problem))
 
 
+def summary_json(summary: OutcomeSummary) -> dict[str, object]:
+    """Return the summary for `--json`."""
+    body = asdict(summary)
+    body["cells"], body["draws"] = body.pop("pairs"), body.pop("samples")
+    return body
+
+
 def _judge(outcomes: PairOutcomes, seed: int) -> tuple[TrainingAdvice | None, str]:
     try:
-        return advise_training(table_of(outcomes), seed=seed), ""
+        return advise_training(build_table(outcomes), seed=seed), ""
     except DataError as error:
         return None, f"Headroom can't be measured: {error}."
 
@@ -61,7 +69,7 @@ def _rows(summary: OutcomeSummary) -> list[tuple[str, str]]:
         ("prompts", f"{summary.prompts:,}"),
         (
             "pairs",
-            f"{summary.cells:,}, {100 * summary.density:.1f} % of all possible; {summary.draws:,} samples{merged}",
+            f"{summary.pairs:,}, {100 * summary.density:.1f} % of all possible; {summary.samples:,} samples{merged}",
         ),
         ("repeated pairs", f"{100 * summary.repeated:.1f} %"),
         ("balance of prompts", f"{summary.balance:.2f} (1 = each tried equally often)"),

@@ -11,8 +11,7 @@ from askwell.api import call_view as cells
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.show import read_report
-from askwell.report.prompt_export import ExportedPrompt
-from askwell.report.prompt_export import export as export_prompt
+from askwell.report.prompt_export import ExportedPrompt, export_prompt
 from askwell.runlog.folders import find_run
 from askwell.runlog.store import SqliteStore
 
@@ -33,7 +32,7 @@ def export(run: str, *, format_name: str, output: Path | None, folder: Path) -> 
     """Export a run's best prompt in the format of another tool."""
     scored = read_report(folder, run)
     with SqliteStore(find_run(folder, run), read_only=True) as store:
-        render = cells.render_of(store)
+        render = cells.read_render(store)
     data = export_prompt(ExportedPrompt(report=scored, render=render), format_name).encode("utf-8", "surrogatepass")
     if output is None:
         sys.stdout.buffer.write(data)

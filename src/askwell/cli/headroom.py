@@ -10,9 +10,9 @@ from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
-from askwell.cli.headroom_tables import headroom_rows, worth_json
+from askwell.cli.headroom_tables import advice_json, headroom_rows
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
-from askwell.policies.data.table import table_of
+from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.train_or_not import advise_training
 
 
@@ -26,9 +26,9 @@ def headroom(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> None:
     The part of the oracle's gain that is luck is removed.
     """
     selected = outcome_sources(sources, **values)
-    worth = advise_training(table_of(selected.read()), seed=selected.seed)
+    worth = advise_training(build_table(selected.read()), seed=selected.seed)
     if as_json:
-        tables.print_json(worth_json(worth))
+        tables.print_json(advice_json(worth))
         return
     out = Console()
     for label, value in headroom_rows(worth):

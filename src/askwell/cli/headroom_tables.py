@@ -26,17 +26,17 @@ def headroom_rows(worth: TrainingAdvice) -> list[tuple[str, str]]:
             f"query × prompt {_percent(shares.interaction)}, noise {_percent(shares.noise)}",
         ),
     ]
-    if worth.chooser is not None:
-        rows.append(("selector on unseen queries", format_interval(worth.chooser, signed=True)))
+    if worth.selector_gain is not None:
+        rows.append(("selector on unseen queries", format_interval(worth.selector_gain, signed=True)))
     return rows
 
 
-def worth_json(worth: TrainingAdvice) -> dict[str, object]:
+def advice_json(worth: TrainingAdvice) -> dict[str, object]:
     """Return headroom, and the gain of a selector, for `--json`."""
     return {
         **headroom_json(worth.headroom),
-        "chooser": interval_json(worth.chooser),
-        "worth_it": worth.worth_it,
+        "chooser": interval_json(worth.selector_gain),
+        "worth_it": worth.is_worthwhile,
         "verdict": worth.verdict,
     }
 
@@ -54,7 +54,7 @@ def headroom_json(room: Headroom) -> dict[str, object]:
         "gain": asdict(room.gain),
         "corrected_oracle": room.corrected_oracle,
         "shares": shares,
-        "worth_it": room.worth_it,
+        "worth_it": room.is_worthwhile,
         "verdict": room.verdict,
     }
 

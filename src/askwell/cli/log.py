@@ -9,7 +9,7 @@ from rich.console import Console
 
 from askwell.cli.flags import FOLDER_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
-from askwell.report.mlflow import record
+from askwell.report.mlflow import record_run
 from askwell.runlog import transfer
 from askwell.runlog.folders import LOG, find_run, log_path
 from askwell.runlog.store import SqliteStore
@@ -33,7 +33,7 @@ def export_log(run: str, *, format_name: str, table: str, output: Path | None, f
     """Write a run's log to a file: all events (for log import), or its rollouts as a table for analysis."""
     path = output or Path(f"{run}.{format_name}" if table == "events" else f"{run}-{table}.{format_name}")
     with SqliteStore(find_run(folder, run), read_only=True) as store:
-        count = transfer.write(store, path, form=format_name, table=table)
+        count = transfer.export_log(store, path, form=format_name, table=table)
     _say(f"{count:,} {table} written to {path}")
 
 
@@ -50,7 +50,7 @@ def import_log(file: Path, *, name: str, folder: Path) -> None:
     path = log_path(folder, name)
     if path.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
-    count = transfer.load(file if file.exists() else _named_run(folder, file), path)
+    count = transfer.import_log(file if file.exists() else _named_run(folder, file), path)
     _say(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
 
 
@@ -63,7 +63,7 @@ def import_log(file: Path, *, name: str, folder: Path) -> None:
 def log_to_mlflow(run: str, *, experiment: str, tracking_uri: str | None, folder: Path) -> None:
     """Write a run to MLflow: settings, scores by step, spend, and the prompt as an artifact."""
     with SqliteStore(find_run(folder, run), read_only=True) as store:
-        run_id = record(store, run, experiment=experiment, tracking_uri=tracking_uri)
+        run_id = record_run(store, run, experiment=experiment, tracking_uri=tracking_uri)
     _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
 
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell.api.build_jobs import optimize_job
+from askwell.api.build_jobs import build_optimize_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
-from askwell.api.logged import resumed
-from askwell.api.optimize import Result, execute
+from askwell.api.logged import read_resumed_config
+from askwell.api.optimize import Result, execute_optimization
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -31,7 +31,7 @@ from askwell.cli.flags import (
 )
 from askwell.cli.plan import announce_plan
 from askwell.cli.progress import LiveProgress
-from askwell.cli.session import exported_spans, live_progress, print_spending, stops_in_order
+from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
@@ -50,7 +50,7 @@ def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: boo
     """Optimize a prompt, configured by a CONFIG file (TOML), by flags, or both (flags win)."""
     changes = overrides(values)
     if resume:
-        _optimize(resumed(resume, changes), as_json=as_json)
+        _optimize(read_resumed_config(resume, changes), as_json=as_json)
     else:
         _optimize(_new_run(config, changes), as_json=as_json, announce=True, yes=yes)
 
@@ -69,23 +69,23 @@ def resume_command(folder: Path, name: str) -> str:
 
 def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: bool = True) -> None:
     folder, name = Path(config.run.folder), config.run.name
-    job = optimize_job(config)
+    job = build_optimize_job(config)
     if announce:
         announce_plan(config, job, yes=yes)
-    models = [cast("Metered", job.side.model), cast("Metered", job.optimizer_model)]
+    models = [cast("Metered", job.target_setup.model), cast("Metered", job.optimizer_model)]
     begun = time.monotonic()
     advice = f"go on with: {resume_command(folder, name)}"
     with (
         exported_spans(config),
-        stops_in_order(advice, folder / name / folders.LOG),
+        exits_on_interrupt(advice, folder / name / folders.LOG),
         live_progress(models) as live,
     ):
         result = _execute(job, folder / name, live)
     if as_json:
-        tables.print_json({"run": name, "prompt": result.prompt, **run_report.as_json(result.report)})
+        tables.print_json({"run": name, "prompt": result.prompt, **run_report.report_json(result.report)})
         return
     out = Console()
-    for part in tables.run_report(result.report):
+    for part in tables.report_parts(result.report):
         out.print(part, highlight=False)
     print_spending(out, models, time.monotonic() - begun)
     flag = runs_flag(folder)
@@ -98,7 +98,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
 
 def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
-        return execute(job, folder, live)
+        return execute_optimization(job, folder, live)
     except (RunFailed, ModelError) as error:
         command = resume_command(folder.parent, folder.name)
         more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""

@@ -11,11 +11,11 @@ import click
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from askwell.api.build_jobs import optimize_job
+from askwell.api.build_jobs import build_optimize_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
-from askwell.api.logged import resumed
-from askwell.api.optimize import plan_of
+from askwell.api.logged import read_resumed_config
+from askwell.api.optimize import estimate_plan
 from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
 from askwell.cli.flags import (
@@ -48,8 +48,8 @@ _INTERRUPTED = 130
 def plan(path: Path | None, *, latency: float | None, resume: str | None, as_json: bool, **values: Any) -> None:
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
-    config = resumed(resume, changes) if resume else read_config(path, changes)
-    estimate = plan_of(config, optimize_job(config), latency_s=latency)
+    config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
+    estimate = estimate_plan(config, build_optimize_job(config), latency_s=latency)
     if as_json:
         tables.print_json(plan_json(estimate))
         return
@@ -60,7 +60,7 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Print one line on what the run will cost; ask a person at a terminal if that is much."""
-    estimate = plan_of(config, job)
+    estimate = estimate_plan(config, job)
     Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
     cost = estimate.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():

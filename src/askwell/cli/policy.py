@@ -9,14 +9,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell.api.train import is_logged, load_policy
+from askwell.api.train import has_log, load_policy
 from askwell.cli import tables
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
-from askwell.policies.data.offline import run_log
-from askwell.policies.selection.guard import encode_fallback
+from askwell.policies.data.offline import find_run_log
+from askwell.policies.selection.fallback import encode_fallback
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import figures
 from askwell.runlog import folders
@@ -58,10 +58,10 @@ def print_prompts(run: str, queries: tuple[str, ...], *, folder: Path, as_json: 
 @reports_errors
 def show_training(run: str, *, folder: Path, as_json: bool) -> None:
     """Show a training: headroom, each loop's figures, the test; for a policy that only selects, its gain."""
-    if not is_logged(run, folder):
+    if not has_log(run, folder):
         _show_selection(run, folder, as_json=as_json)
         return
-    with SqliteStore(run_log(run, folder), read_only=True) as store:
+    with SqliteStore(find_run_log(run, folder), read_only=True) as store:
         if not folders.is_training(read_header(store)):
             raise ConfigError(f"the run {run!r} is an optimization, not a training; askwell show {run} shows it")
         training = figures(store)
@@ -83,7 +83,7 @@ def _show_selection(name: str, folder: Path, *, as_json: bool) -> None:
             "prompts": list(selector.prompts),
             "static_prompt": selector.prompts[selector.baseline],
             "scorer": selector.name,
-            "guard": encode_fallback(selector.guard),
+            "guard": encode_fallback(selector.fallback),
         })  # fmt: skip
         return
     Console().print(Text(selection_sentence(selector)))

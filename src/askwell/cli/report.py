@@ -10,7 +10,7 @@ from rich.text import Text
 
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
-from askwell.report.pages import page
+from askwell.report.pages import render_page
 from askwell.runlog.folders import find_run
 from askwell.runlog.store import SqliteStore
 
@@ -32,7 +32,7 @@ def report(run: str, *, output: Path | None, format_name: str, folder: Path) -> 
     """
     log = find_run(folder, run)
     with SqliteStore(log, read_only=True) as store:
-        text = page(store, run, format_name)
+        text = render_page(store, run, format_name)
     path = output or log.with_name(f"report.{format_name}")
     write_file(path, text.encode("utf-8"))
     Console().print(Text(f"Written: {path}"))

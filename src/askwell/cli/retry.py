@@ -8,8 +8,8 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from askwell.api.build_jobs import optimize_job
-from askwell.api.logged import resumed
+from askwell.api.build_jobs import build_optimize_job
+from askwell.api.logged import read_resumed_config
 from askwell.cli import tables
 from askwell.cli.flags import (
     BUDGET_FLAGS,
@@ -20,7 +20,7 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.session import live_progress, stops_in_order
+from askwell.cli.session import exits_on_interrupt, live_progress
 from askwell.core.event_loop import run_blocking
 from askwell.engine.retry import RetryResult, retry_missing
 from askwell.models.wrappers.meter import Metered
@@ -39,23 +39,23 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
 
     No answered call is made again. Works on finished and unfinished runs.
     """
-    config = resumed(run, overrides({**values, "folder": str(folder)}))
-    job = optimize_job(config)
+    config = read_resumed_config(run, overrides({**values, "folder": str(folder)}))
+    job = build_optimize_job(config)
     log = find_run(folder, run)
-    models = [cast("Metered", job.side.model)]
+    models = [cast("Metered", job.target_setup.model)]
     with SqliteStore(log) as store:
-        with stops_in_order(f"askwell retry {run} goes on from here", log), live_progress(models) as live:
+        with exits_on_interrupt(f"askwell retry {run} goes on from here", log), live_progress(models) as live:
             repaired = run_blocking(lambda stopper: retry_missing(job, store, stopper, live))
-        updated = run_report.report(store)
+        updated = run_report.build_report(store)
     assert updated is not None  # retry_missing refuses a run without a scored prompt
     if as_json:
         counts = {"run": run, "missing": repaired.missing, "filled": repaired.filled}
-        tables.print_json({**counts, **run_report.as_json(updated)})
+        tables.print_json({**counts, **run_report.report_json(updated)})
         return
     out = Console()
     out.print(_summary(repaired), highlight=False)
     if repaired.filled:
-        for part in tables.run_report(updated):
+        for part in tables.report_parts(updated):
             out.print(part, highlight=False)
 
 

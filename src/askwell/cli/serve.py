@@ -9,10 +9,10 @@ import click
 from aiohttp import web
 from rich.console import Console
 
-from askwell.api.build_models import build_model, speaks_openai, upstream_of
-from askwell.api.build_task import placed
+from askwell.api.build_models import build_model, build_upstream, is_openai_compatible
+from askwell.api.build_task import build_render
 from askwell.api.config_file import read_config
-from askwell.api.train import is_logged, load_policy, settings_of_source
+from askwell.api.train import has_log, load_policy, read_source_settings
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import Policy
@@ -20,7 +20,7 @@ from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.serve.chat import chat_app
-from askwell.serve.prompting import Prompted, Prompting
+from askwell.serve.prompting import PromptedModel, PromptInserter
 from askwell.serve.proxy import proxy_app
 
 _FLAGS = [
@@ -58,18 +58,18 @@ def serve(run: str | None, *, bundled: bool, folder: Path, host: str, port: int,
 def build_app(name: str, folder: Path, *, overrides: dict[str, Any], policy: Policy | None = None) -> web.Application:
     """Build the application: the run's policy and placement, in front of its target (or the flags' target)."""
     changes = {key: value for key, value in overrides.items() if value is not None}
-    base = {} if "target.model" in changes or not is_logged(name, folder) else settings_of_source([name], folder)
+    base = {} if "target.model" in changes or not has_log(name, folder) else read_source_settings([name], folder)
     tree = {key: value for key, value in base.items() if key in {"task", "target"}}
     config = read_config(None, changes, base=tree)
     if not config.target.model:
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
         )
-    prompting = Prompting(policy or load_policy(name, runs_folder=folder), placed(config.task))
-    if speaks_openai(config.target.model):
-        return proxy_app(prompting, upstream_of(config.target), name=name)
+    inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
+    if is_openai_compatible(config.target.model):
+        return proxy_app(inserter, build_upstream(config.target), name=name)
     model = build_model(config.target, flag="--target")
-    return chat_app({name: Prompted(model, prompting, name)}, temperature=config.target.temperature)
+    return chat_app({name: PromptedModel(model, inserter, name)}, temperature=config.target.temperature)
 
 
 def build_bundled_app() -> web.Application:

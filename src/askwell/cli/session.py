@@ -14,7 +14,7 @@ from askwell.cli import tables
 from askwell.cli.progress import LiveProgress
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered, Totals
-from askwell.models.wrappers.traced import Exporting
+from askwell.models.wrappers.traced import TraceExport
 from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
 
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def stops_in_order(advice: str, log: Path | None = None) -> Generator[None]:
+def exits_on_interrupt(advice: str, log: Path | None = None) -> Generator[None]:
     """Exit with advice instead of a traceback when Ctrl-C has stopped the engine; `log` is read for open batches."""
     try:
         yield
@@ -52,19 +52,19 @@ def live_progress(models: list[Metered]) -> LiveProgress:
     for model in models:
         batched = parts_of(model).batches
         if batched is not None:
-            batched.say = live.note
+            batched.notify = live.note
     return live
 
 
 def exported_spans(config: Config) -> AbstractContextManager[None]:
     """Send spans to a collector while a traced run is on."""
-    return nullcontext() if config.run.trace == "off" else Exporting(config.run.name)
+    return nullcontext() if config.run.trace == "off" else TraceExport(config.run.name)
 
 
 def print_spending(out: Console, models: list[Metered], seconds: float) -> None:
     """Print what this session spent, and how many calls each member of a pool answered."""
-    out.print(tables.spent([model.totals for model in models], seconds), highlight=False)
+    out.print(tables.format_session_spend([model.totals for model in models], seconds), highlight=False)
     for model in models:
         members = parts_of(model).members
         if members is not None:
-            out.print(tables.members(members()), highlight=False)
+            out.print(tables.format_pool_members(members()), highlight=False)

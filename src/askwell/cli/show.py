@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from askwell.api import call_view as cells
-from askwell.api.call_view import CellView
+from askwell.api.call_view import RolloutView
 from askwell.cli import tables
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
@@ -49,7 +49,7 @@ def show(
         _list_calls(folder, run, as_json=as_json)
     elif diff:
         scored = read_report(folder, run)
-        print(run_report.prompt_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction))
+        print(run_report.format_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction))
     else:
         _show_run(folder, run, as_json=as_json, prompt_only=prompt_only)
 
@@ -58,7 +58,7 @@ def read_report(folder: Path, name: str) -> run_report.Report:
     """Return a run's report. Raises `ConfigError` for a training, and for a run without a scored prompt."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
-        scored = run_report.report(store)
+        scored = run_report.build_report(store)
     if header is not None and is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
     if scored is None:
@@ -69,12 +69,12 @@ def read_report(folder: Path, name: str) -> run_report.Report:
 def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     scored = read_report(folder, name)
     if prompt_only:
-        sys.stdout.write(run_report.prompt_text(scored.best.prompt))
+        sys.stdout.write(run_report.format_prompt(scored.best.prompt))
     elif as_json:
-        tables.print_json(run_report.as_json(scored))
+        tables.print_json(run_report.report_json(scored))
     else:
         out = Console()
-        for part in tables.run_report(scored):
+        for part in tables.report_parts(scored):
             out.print(part, highlight=False)
         if not scored.finished:
             command = f"askwell optimize --resume {name}{runs_flag(folder)}"
@@ -83,7 +83,7 @@ def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> N
 
 def _show_call(folder: Path, name: str, which: str, *, as_json: bool) -> None:
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        matching = cells.find(store, which)
+        matching = cells.find_calls(store, which)
     if as_json:
         tables.print_json([_call_json(view) for view in matching])
         return
@@ -95,14 +95,14 @@ def _show_call(folder: Path, name: str, which: str, *, as_json: bool) -> None:
 
 def _list_calls(folder: Path, name: str, *, as_json: bool) -> None:
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        worst_first = cells.worst(store)
+        worst_first = cells.worst_calls(store)
         if as_json:
             tables.print_json([_call_json(view) for view in worst_first])
         else:
             Console().print(_call_table(islice(worst_first, _SHOWN)))
 
 
-def _call_json(view: CellView) -> dict[str, object]:
+def _call_json(view: RolloutView) -> dict[str, object]:
     return {
         "cell": view.place,
         "step": view.step,
@@ -118,7 +118,7 @@ def _call_json(view: CellView) -> dict[str, object]:
     }
 
 
-def _call_page(view: CellView) -> Iterator[RenderableType]:
+def _call_page(view: RolloutView) -> Iterator[RenderableType]:
     request, completion, score = view.request, view.completion, view.score
     yield Text(f"Call {view.place} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
     sent = {
@@ -149,7 +149,7 @@ def _call_page(view: CellView) -> Iterator[RenderableType]:
         yield Text(f"Score: {score.value:g}; read {score.answer!r}, expected {view.example.target!r}{note}")
 
 
-def _call_table(calls: Iterable[CellView]) -> Table:
+def _call_table(calls: Iterable[RolloutView]) -> Table:
     table = Table(title="Calls of the best prompt, missing and worst first", title_justify="left")
     for heading in ("cell", "split", "outcome", "score", "read", "expected"):
         table.add_column(heading, overflow="fold")

@@ -15,12 +15,12 @@ from askwell.cli.progress import format_seconds, spent_line
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
 from askwell.report.run_list import RunSummary
-from askwell.report.run_report import Report, claim, interval_json, prompt_diff, prompt_text
+from askwell.report.run_report import Report, describe_significance, format_diff, format_prompt, interval_json
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def run_report(scored: Report) -> Iterator[RenderableType]:
+def report_parts(scored: Report) -> Iterator[RenderableType]:
     """Yield the parts of a run's report, top down."""
     table = Table(title="Scores in points of 100, with 95 % intervals", title_justify="left")
     table.add_column("")
@@ -28,11 +28,11 @@ def run_report(scored: Report) -> Iterator[RenderableType]:
     table.add_column("dev", justify="right", no_wrap=True)
     table.add_column("held-out test", justify="right", no_wrap=True)
     for name, standing in (("initial", scored.initial), ("optimized", scored.best)):
-        table.add_row(name, Text(prompt_text(standing.prompt)), _cell(standing.dev), _cell(standing.test))
+        table.add_row(name, Text(format_prompt(standing.prompt)), _cell(standing.dev), _cell(standing.test))
     yield table
     yield from _verdict(scored)
     if scored.initial.prompt != scored.best.prompt:
-        yield Text(f"Changed: {prompt_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction)}")
+        yield Text(f"Changed: {format_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction)}")
     if scored.best.prompt.demos:
         yield Text(f"The optimized prompt is sent with {len(scored.best.prompt.demos)} demonstrations, as shown.")
     best = [point.best for point in scored.curve]
@@ -57,15 +57,17 @@ def run_report(scored: Report) -> Iterator[RenderableType]:
 
 def _verdict(scored: Report) -> Iterator[Text]:
     if scored.gain is not None:
-        gain = f"{points(scored.gain)}: {claim(scored.gain)}"
+        gain = f"{format_points(scored.gain)}: {describe_significance(scored.gain)}"
         yield Text(f"Optimized minus initial on the same {scored.gain.n} test examples: {gain}.")
     elif scored.finished and scored.initial.prompt == scored.best.prompt:
         yield Text("No prompt scored better than the initial one on dev: it is kept.")
     if scored.optimism is not None:
-        yield Text(f"Dev minus test score of the winner (the optimism of selecting on dev): {points(scored.optimism)}.")
+        yield Text(
+            f"Dev minus test score of the winner (the optimism of selecting on dev): {format_points(scored.optimism)}."
+        )
 
 
-def evaluations(scored: Sequence[Evaluation]) -> Table:
+def evaluations_table(scored: Sequence[Evaluation]) -> Table:
     """Return one row per prompt."""
     table = Table(title=f"Scores on {scored[0].score.n} examples, in points of 100, with 95 % intervals")
     table.add_column("prompt", overflow="fold")
@@ -75,7 +77,7 @@ def evaluations(scored: Sequence[Evaluation]) -> Table:
         table.add_row(
             Text(evaluation.prompt),
             _cell(evaluation.score),
-            points(evaluation.difference) if evaluation.difference else "",
+            format_points(evaluation.difference) if evaluation.difference else "",
         )
     return table
 
@@ -89,7 +91,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
     }
 
 
-def summaries(rows: Sequence[RunSummary]) -> Table:
+def runs_table(rows: Sequence[RunSummary]) -> Table:
     """Return one row per run."""
     table = Table()
     for heading in ("run", "task", "state", "best dev", "test", "target calls"):
@@ -114,12 +116,12 @@ def summary_json(row: RunSummary) -> dict[str, object]:
     }
 
 
-def spent(totals: list[Totals], seconds: float) -> Text:
+def format_session_spend(totals: list[Totals], seconds: float) -> Text:
     """Format what this process spent; earlier sessions of a resumed run are not included."""
     return Text(f"This session: {spent_line(totals)} · {format_seconds(seconds)}")
 
 
-def members(pool: Sequence[MemberTotals]) -> Text:
+def format_pool_members(pool: Sequence[MemberTotals]) -> Text:
     """Format how many calls each member of a pool answered: `http://a:8000/v1 812 calls (3 failed), …`."""
     parts = [
         f"{member.label} {member.totals.calls:,} calls"
@@ -145,7 +147,7 @@ def _cell(interval: Interval | None) -> str:
     return "" if interval is None else format_interval(interval).replace("[", "\\[")
 
 
-def points(interval: Interval) -> str:
+def format_points(interval: Interval) -> str:
     """Write a difference in points of 100, signed, with its interval."""
     return format_interval(interval, signed=True)
 

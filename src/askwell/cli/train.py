@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from askwell.api.build_training import train_job
+from askwell.api.build_training import build_train_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
-from askwell.api.logged import resumed_training
-from askwell.api.train import choose, execute, settings_of_source
+from askwell.api.logged import read_resumed_training
+from askwell.api.train import execute_training, read_source_settings, train_selection
 from askwell.cli import tables
 from askwell.cli.flags import (
     DATA_FLAGS,
@@ -27,15 +27,15 @@ from askwell.cli.flags import (
     reports_errors,
     runs_flag,
 )
-from askwell.cli.headroom_tables import headroom_rows, worth_json
+from askwell.cli.headroom_tables import advice_json, headroom_rows
 from askwell.cli.progress import Stages
 from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
-from askwell.policies.data.table import table_of
+from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.train_or_not import advise_training
-from askwell.policies.selection.guard import encode_fallback
+from askwell.policies.selection.fallback import encode_fallback
 from askwell.policies.train_job import Trained
 from askwell.runlog import folders
 
@@ -124,7 +124,7 @@ def train_policy(
 ) -> None:
     """Train a policy on logged outcomes, or resume a training, and print its figures."""
     config = (
-        resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        read_resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
         if resume
         else _new_training(outcomes, path, overrides)
     )
@@ -151,10 +151,10 @@ def train_policy(
 def _run(config: Config, outcomes: OutcomeSources) -> Trained:
     """Run a training by its config; Ctrl-C stops it in order."""
     sources = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
-    job = train_job(config, sources.read())
+    job = build_train_job(config, sources.read())
     folder = Path(config.run.folder) / config.run.name
     try:
-        return execute(job, folder, Stages())
+        return execute_training(job, folder, Stages())
     except KeyboardInterrupt:
         print(f"\naskwell: stopped in order. Go on with: askwell train --resume {config.run.name}", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -165,11 +165,11 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
     outcomes = replace(outcomes, sources=config.policy.sources, seed=config.run.seed)
     folder = Path(config.run.folder) / config.run.name
     cells = outcomes.read()
-    worth = advise_training(table_of(cells), seed=config.run.seed)
-    policy = choose(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
+    worth = advise_training(build_table(cells), seed=config.run.seed)
+    policy = train_selection(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
     if as_json:
         tables.print_json({
-            "run": config.run.name, "headroom": worth_json(worth), "guard": encode_fallback(policy.guard),
+            "run": config.run.name, "headroom": advice_json(worth), "guard": encode_fallback(policy.guard),
         })  # fmt: skip
         return
     out = Console()
@@ -184,7 +184,7 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
 def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not outcomes.sources and path is None:
         raise ConfigError("nothing to train on: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path or overrides.get("policy.scorer") else settings_of_source(outcomes.sources, outcomes.folder)
+    base = {} if path or overrides.get("policy.scorer") else read_source_settings(outcomes.sources, outcomes.folder)
     tree = {key: value for key, value in base.items() if key in _OF_THE_SOURCE}
     changes = {**overrides, "policy.sources": list(outcomes.sources) or None, "run.folder": str(outcomes.folder)}
     config = read_config(path, changes, base=tree)

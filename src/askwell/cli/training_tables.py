@@ -9,14 +9,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from askwell.cli.tables import points
+from askwell.cli.tables import format_points
 from askwell.core.stats import format_interval
 from askwell.policies.loop_records import LoopResult, encode_loop
 from askwell.policies.multi_loop import Tested
-from askwell.policies.selection.guard import FallbackThreshold
+from askwell.policies.selection.fallback import FallbackThreshold
 from askwell.policies.selection.selection import SelectionPolicy
 from askwell.policies.train_job import Figures
-from askwell.report.run_report import claim, interval_json
+from askwell.report.run_report import describe_significance, interval_json
 
 
 def training_report(training: Figures) -> Iterator[RenderableType]:
@@ -34,8 +34,8 @@ def training_report(training: Figures) -> Iterator[RenderableType]:
             f"{format_interval(tested.policy)}."
         )
         yield Text(
-            f"Policy minus baseline prompt on the same queries: {points(tested.gain)}: {claim(tested.gain)}; "
-            f"{100 * tested.switch_rate:.0f} % of them got another prompt."
+            f"Policy minus baseline prompt on the same queries: {format_points(tested.gain)}: "
+            f"{describe_significance(tested.gain)}; {100 * tested.switch_rate:.0f} % of them got another prompt."
         )
     if training.finished and training.keeps_baseline:
         yield Text("Kept: the baseline prompt, for every query.")
@@ -45,19 +45,20 @@ def training_report(training: Figures) -> Iterator[RenderableType]:
 def loops_table(loops: tuple[LoopResult, ...]) -> Table:
     """Return one row per loop: dev figures in points of 100.
 
-    new: pairs labelled for it; single: the baseline prompt's score; own: queries that get another prompt.
+    new: pairs labelled for it; baseline: the baseline prompt's score; switch rate: share of the queries that get
+    another prompt.
     """
     title = "On dev queries: points of 100, paired gains with 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
-    for heading in ("loop", "new", "single", "unguarded gain", "guarded gain", "own", "calls"):
+    for heading in ("loop", "new", "baseline", "unguarded gain", "guarded gain", "switch\nrate", "calls"):
         table.add_column(heading, justify="right", no_wrap=True)
     for loop in loops:
         table.add_row(
             str(loop.loop),
             f"{loop.collected:,}",
             f"{100 * loop.baseline.estimate:.1f}",
-            points(loop.written).replace("[", "\\["),
-            points(loop.guarded).replace("[", "\\["),
+            format_points(loop.written).replace("[", "\\["),
+            format_points(loop.guarded).replace("[", "\\["),
             _switched(loop.guard),
             f"{loop.target_calls:,}",
         )
@@ -69,7 +70,7 @@ def training_json(training: Figures) -> dict[str, object]:
     return {
         "finished": training.finished,
         "reason": training.reason,
-        "worth_it": training.worth_it,
+        "worth_it": training.is_worthwhile,
         "verdict": training.verdict,
         "static_prompt": training.baseline.instruction,
         "keeps_static": training.keeps_baseline,
@@ -97,8 +98,8 @@ def _switched(guard: FallbackThreshold) -> str:
 
 def selection_sentence(policy: SelectionPolicy) -> str:
     """Describe a policy that selects among logged prompts, and its gain."""
-    guard = policy.guard
+    fallback = policy.fallback
     return (
         f"A policy that chooses among {len(policy.prompts)} logged prompts ({policy.name}): cross-validated gain "
-        f"{100 * guard.gain:+.1f} points, {100 * guard.switch_rate:.0f} % of the queries switched."
+        f"{100 * fallback.gain:+.1f} points, {100 * fallback.switch_rate:.0f} % of the queries switched."
     )

@@ -1,1 +1,1 @@
-"""What every wing may use: values, shared protocols, errors, statistics, text and the event loop."""
+"""Code that every wing may import: values, shared protocols, errors, statistics, text and the event loop."""

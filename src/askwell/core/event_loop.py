@@ -1,4 +1,7 @@
-"""Run the asynchronous engine from synchronous code, on a thread and event loop of its own (so notebooks work too)."""
+"""Run the asynchronous engine from synchronous code.
+
+The engine has its own thread and event loop, so that it also works in a notebook, whose loop is already running.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 # Hundreds of requests in flight are thousands of young objects without cycles. At Python's default threshold of 700,
-# scanning them again and again took a sixth of the engine's time.
+# the collector's repeated scans of them took a sixth of the engine's time.
 _GC_THRESHOLD = 50_000
 
 
 class Stopper:
-    """Lets the calling thread ask the engine to stop in order: `on_stop` is called on the engine's event loop."""
+    """Carries a stop request from the calling thread: `on_stop` runs on the engine's event loop."""
 
     def __init__(self) -> None:
         self.on_stop: Callable[[], None] = lambda: None
@@ -30,8 +33,8 @@ class Stopper:
 def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
     """Run a coroutine to its end and return its result.
 
-    The first Ctrl-C asks the engine to stop in order: calls in flight finish and are logged. The second one cancels the
-    engine. In both cases `KeyboardInterrupt` is raised once the engine has ended.
+    The first Ctrl-C requests an orderly stop: calls in flight finish and are logged. The second Ctrl-C cancels the
+    engine. In both cases `KeyboardInterrupt` is raised after the engine has ended.
     """
     stopper = Stopper()
     outcome: Future[_T] = Future()
@@ -50,7 +53,7 @@ def _run_loop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[_T], outcome: 
     asyncio.set_event_loop(loop)
     try:
         outcome.set_result(loop.run_until_complete(task))
-    except BaseException as error:  # noqa: BLE001 - carried to the calling thread, which raises it
+    except BaseException as error:  # noqa: BLE001 - the calling thread raises it
         outcome.set_exception(error)
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
@@ -65,7 +68,7 @@ def _wait_for(
     outcome: Future[_T],
     stopper: Stopper,
 ) -> bool:
-    """Wait until the engine has ended, passing on every Ctrl-C; return whether there was one."""
+    """Wait until the engine has ended, forward every Ctrl-C to it, and return whether there was one."""
     interrupts = 0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Quantiles of the normal, of Student's t and of the beta distribution, without a dependency."""
+"""Quantiles of the normal, Student's t and beta distributions, in the standard library only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _NORMAL = NormalDist()
 
 
 def normal_quantile(probability: float) -> float:
-    """The z that a standard normal stays below with this probability (0..1, both ends excluded)."""
+    """Return the quantile of the standard normal distribution; `probability` is in 0..1, both ends excluded."""
     return _NORMAL.inv_cdf(probability)
 
 
 @lru_cache(maxsize=1024)
 def student_quantile(probability: float, freedom: int) -> float:
-    """The t that Student's distribution with `freedom` ≥ 1 degrees stays below with this probability (error < 1e-6)."""
+    """Return the quantile of Student's t with `freedom` ≥ 1 degrees of freedom (error < 1e-6)."""
     if probability < 0.5:
         return -student_quantile(1 - probability, freedom)
-    if freedom > 100:
+    if freedom > 100:  # the series of `student_cdf` has freedom/2 terms; the expansion is exact enough here
         return _expansion(_NORMAL.inv_cdf(probability), freedom)
     low, high = 0.0, 1.0
     while student_cdf(high, freedom) < probability:
@@ -31,7 +31,7 @@ def student_quantile(probability: float, freedom: int) -> float:
 
 
 def student_cdf(t: float, freedom: int) -> float:
-    """Probability that Student's t with `freedom` degrees is below `t` (Abramowitz and Stegun 26.7.3, 26.7.4)."""
+    """Return the probability that Student's t is below `t` (Abramowitz and Stegun 26.7.3, 26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))
     cosine, sine = math.cos(angle), math.sin(angle)
     if freedom == 1:
@@ -47,7 +47,7 @@ def student_cdf(t: float, freedom: int) -> float:
 
 @lru_cache(maxsize=1024)
 def beta_quantile(probability: float, a: float, b: float) -> float:
-    """The share that a beta distribution (`a`, `b` above 0) stays below with this probability (error < 1e-12)."""
+    """Return the quantile of the beta distribution with `a`, `b` above 0 (error < 1e-12)."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -56,17 +56,17 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
-    """Probability that a beta variable is below `x` (0..1): the regularised incomplete beta function."""
+    """Return the probability that a beta variable is below `x` in 0..1: the regularized incomplete beta function."""
     if x <= 0.0 or x >= 1.0:
         return float(x >= 1.0)
-    if x > (a + 1) / (a + b + 2):  # there the fraction converges slowly
+    if x > (a + 1) / (a + b + 2):  # the continued fraction converges slowly there
         return 1.0 - beta_cdf(1.0 - x, b, a)
     front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     return math.exp(front) / (a * _fraction(x, a, b))
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """Continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8), from the far end."""
+    """Evaluate the continued fraction of the incomplete beta function, last term first (Abramowitz, Stegun 26.5.8)."""
     value = 1.0
     for m in range(200, 0, -1):
         half, odd = divmod(m, 2)
@@ -79,7 +79,7 @@ def _fraction(x: float, a: float, b: float) -> float:
 
 
 def _expansion(z: float, freedom: int) -> float:
-    """Cornish and Fisher's expansion in 1/freedom (Abramowitz and Stegun 26.7.5)."""
+    """Evaluate the Cornish-Fisher expansion in 1/freedom (Abramowitz and Stegun 26.7.5)."""
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384

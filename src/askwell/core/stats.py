@@ -1,8 +1,7 @@
-"""How sure a score is: intervals for means and paired differences, and the optimism of a dev score.
+"""Confidence intervals for means and paired differences of scores, and the optimism of a dev score.
 
-All of it works on plain sequences of per-example scores in 0..1, needs no dependency, and gives the same answer for the
-same arguments. How often the intervals cover and how rarely equal prompts are called different is measured by
-`bench/calibration.py`.
+All functions take plain sequences of per-example scores in 0..1 and are deterministic. `bench/calibration.py` measures
+the coverage of the intervals and the rate at which equal prompts are called different.
 """
 
 from __future__ import annotations
@@ -17,37 +16,37 @@ from typing import Literal
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.quantiles import beta_quantile, normal_quantile, student_quantile
 
-Method = Literal["wilson", "score", "t", "bootstrap-t", "newcombe"]
+IntervalMethod = Literal["wilson", "score", "t", "bootstrap-t", "newcombe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """An estimate with the range of true values it is compatible with, on the scale of the scores (0..1)."""
+    """An estimate with its confidence interval, on the scale of the scores (0..1)."""
 
     estimate: float
     low: float
     high: float
     n: int
-    """Examples (pairs, for a difference) behind the estimate."""
+    """Number of examples behind the estimate (pairs, for a difference)."""
     level: float
-    """Share of such intervals that hold the true value."""
-    method: Method
+    """Confidence level: the share of such intervals that contain the true value."""
+    method: IntervalMethod
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether a difference of exactly nothing is outside: what it takes to claim a gain (or a loss)."""
+        """Whether 0 is outside the interval, so that a difference is a significant gain (or loss)."""
         return self.low > 0.0 or self.high < 0.0
 
 
 def mean_interval(
     scores: Sequence[float], *, clusters: Sequence[Hashable] | None = None, level: float = 0.95
 ) -> Interval:
-    """Interval for the mean of scores in 0..1: Wilson's, with the variance that the scores really have.
+    """Return a Wilson interval for the mean of scores in 0..1, adapted to fractional and clustered scores.
 
-    Wilson (1927) for 0/1 scores. Fractional or clustered scores keep his variance function p(1-p)/n, with n replaced by
-    the effective number of 0/1 examples and z by Student's t; so no bound leaves 0..1 and no width is zero.
-    `clusters` names the source of each example (same length) where some share one. Raises `DataError` for no scores, or
-    scores that are not numbers in 0..1.
+    0/1 scores: Wilson (1927). Fractional or clustered scores keep his variance function p(1-p)/n, but n becomes the
+    effective number of 0/1 examples and z becomes Student's t. So the bounds stay in 0..1 and the width is above zero.
+    `clusters` names the source of each example (same length), if several examples share one. Raises `DataError` if
+    there are no scores or a score is not a number in 0..1.
     """
     _check(scores, level=level)
     if min(scores) < 0.0 or max(scores) > 1.0:
@@ -73,18 +72,18 @@ def paired_difference(
     method: Literal["auto", "score", "t", "bootstrap-t"] = "auto",
     seed: int = 0,
 ) -> Interval:
-    """Interval for mean(ours) - mean(theirs) over the same examples, in the same order.
+    """Return an interval for mean(ours) - mean(theirs) over the same examples, in the same order.
 
-    `auto` takes Tango's score interval (1998) for 0/1 scores without clusters, which stays honest where most pairs tie,
-    and Student's t (over clusters, if given) otherwise. `seed` matters to `bootstrap-t` only. Raises `DataError` for
-    unequal lengths, no pairs, or values that are not finite.
+    `auto` uses Tango's score interval (1998) for 0/1 scores without clusters, because it keeps its coverage if most
+    pairs are ties, and otherwise Student's t (over clusters, if given). Only `bootstrap-t` uses `seed`. Raises
+    `DataError` if the lengths differ, there are no pairs, or a value is not finite.
     """
     differences = _differences(ours, theirs)
     _check(differences, level=level)
     groups = _groups(len(differences), clusters)
     estimate = math.fsum(differences) / len(differences)
     paired_bits = _binary(ours) and _binary(theirs)
-    used: Method = method if method != "auto" else ("score" if paired_bits and clusters is None else "t")
+    used: IntervalMethod = method if method != "auto" else ("score" if paired_bits and clusters is None else "t")
     if used == "score":
         if not paired_bits:
             raise ConfigError("method 'score' needs 0/1 scores on both sides; use 'auto' or 't' for fractional scores")
@@ -98,9 +97,9 @@ def paired_difference(
 
 
 def optimism(dev: Sequence[float], test: Sequence[float], *, level: float = 0.95) -> Interval:
-    """Interval for mean(dev) - mean(test): what choosing on the dev split flattered the winner by.
+    """Return an interval for mean(dev) - mean(test): the selection bias of the winner's dev score.
 
-    The two splits hold different examples, so their own intervals are combined (Newcombe 1998, method 10).
+    The two splits contain different examples, so their separate intervals are combined (Newcombe 1998, method 10).
     """
     a, b = mean_interval(dev, level=level), mean_interval(test, level=level)
     gap = a.estimate - b.estimate
@@ -112,7 +111,7 @@ def optimism(dev: Sequence[float], test: Sequence[float], *, level: float = 0.95
 
 
 def format_interval(interval: Interval, *, signed: bool = False) -> str:
-    """Write an interval in points of 100, as in `63.3 [55.0, 70.8]`; `signed` for differences (`+4.0 [-1.2, +9.1]`)."""
+    """Format an interval in percent, as in `63.3 [55.0, 70.8]`; `signed` for differences (`+4.0 [-1.2, +9.1]`)."""
     form = "+.1f" if signed else ".1f"
     estimate, low, high = (format(100 * value, form) for value in (interval.estimate, interval.low, interval.high))
     return f"{estimate} [{low}, {high}]"
@@ -134,16 +133,18 @@ def _binary(scores: Sequence[float]) -> bool:
 
 def _differences(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     if len(ours) != len(theirs):
-        raise DataError(f"{len(ours)} scores against {len(theirs)}: a paired comparison needs the same examples twice")
+        raise DataError(
+            f"{len(ours)} scores against {len(theirs)}: a paired comparison needs both scores of every example"
+        )
     return [float(a) - float(b) for a, b in zip(ours, theirs, strict=True)]
 
 
 def _groups(n: int, clusters: Sequence[Hashable] | None) -> list[list[int]]:
-    """Indices of the examples of each cluster; every example is its own where no clusters are given."""
+    """Return the indices of the examples of each cluster; without clusters, every example is a cluster of its own."""
     if clusters is None:
         return [[index] for index in range(n)]
     if len(clusters) != n:
-        raise DataError(f"{len(clusters)} cluster names for {n} scores: one a score is needed")
+        raise DataError(f"{len(clusters)} cluster names for {n} scores: give one name per score")
     members: dict[Hashable, list[int]] = {}
     for index, name in enumerate(clusters):
         members.setdefault(name, []).append(index)
@@ -151,7 +152,7 @@ def _groups(n: int, clusters: Sequence[Hashable] | None) -> list[list[int]]:
 
 
 def _variance_of_mean(values: Sequence[float], groups: Sequence[Sequence[int]]) -> float:
-    """Variance of the mean from the spread of cluster totals (the sandwich estimate with its G/(G-1))."""
+    """Estimate the variance of the mean from the cluster totals (sandwich estimator with the factor G/(G-1))."""
     if len(groups) < 2:
         return 0.0
     mean = math.fsum(values) / len(values)
@@ -160,10 +161,10 @@ def _variance_of_mean(values: Sequence[float], groups: Sequence[Sequence[int]]) 
 
 
 def jeffreys_bounds(mean: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Jeffreys' bounds for a mean of `n` 0/1 scores; `n` may be an effective number, 0 included.
+    """Return Jeffreys' bounds for a mean of `n` 0/1 scores; `n` may be an effective number, 0 included.
 
-    Nearly as sure as Wilson's, and narrower near 0 and 1. 1 is inside where fewer than half a score is lost, and 0
-    where fewer than half is won (Brown, Cai & DasGupta 2001).
+    The coverage is close to Wilson's, and the interval is narrower near 0 and 1. With fewer than 0.5 losses the upper
+    bound is 1, with fewer than 0.5 wins the lower bound is 0 (Brown, Cai & DasGupta 2001).
     """
     tail, wins, losses = (1 - level) / 2, mean * n, (1 - mean) * n
     low = 0.0 if wins < 0.5 else beta_quantile(tail, wins + 0.5, losses + 0.5)
@@ -178,12 +179,12 @@ def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
 
 
 def _tango(differences: Sequence[float], z: float) -> tuple[float, float]:
-    """Tango's (1998) score interval: the differences whose score test is not rejected."""
+    """Return Tango's (1998) score interval: the differences that the score test does not reject."""
     n, wins = len(differences), sum(d > 0 for d in differences)
     losses = sum(d < 0 for d in differences)
 
     def score(delta: float) -> float:
-        """Excess of the score statistic over the critical value; rises away from the estimate."""
+        """Return the score statistic minus the critical value; it rises away from the estimate."""
         a, b = 2 * n, (2 * n - wins + losses) * delta - wins - losses
         nuisance = (math.sqrt(max(b * b + 4 * a * losses * delta * (1 - delta), 0.0)) - b) / (2 * a)
         variance = n * (2 * nuisance + delta * (1 - delta))
@@ -194,7 +195,7 @@ def _tango(differences: Sequence[float], z: float) -> tuple[float, float]:
 
 
 def _root(score: Callable[[float], float], inside: float, outside: float) -> float:
-    """Bisect for where `score` turns positive on the way from `inside` to `outside` (which is returned if nowhere)."""
+    """Bisect for the point from `inside` to `outside` where `score` becomes positive; `outside` if there is none."""
     if score(outside) <= 0.0:
         return outside
     for _ in range(60):
@@ -217,7 +218,7 @@ def _t_bounds(differences: Sequence[float], groups: Sequence[Sequence[int]], lev
 def _bootstrap_t(
     differences: Sequence[float], groups: Sequence[Sequence[int]], level: float, seed: int, resamples: int = 2_000
 ) -> tuple[float, float]:
-    """Studentised bootstrap over clusters (Hall 1988); resamples without spread say nothing and are left out."""
+    """Return studentized bootstrap bounds over clusters (Hall 1988), without the resamples that have no spread."""
     mean, spread = math.fsum(differences) / len(differences), math.sqrt(_variance_of_mean(differences, groups))
     if spread == 0.0:
         return _t_bounds(differences, groups, level)

@@ -1,4 +1,4 @@
-"""The history an optimizer learns from: every scored candidate, in order, never changed in place."""
+"""The history of an optimization: every scored candidate, in order. It is never changed in place."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from askwell.core.types import Candidate, Prompt
 class Trajectory:
     """Scored candidates, ordered by step and then by order of proposal. Step 0 holds the initial prompt(s).
 
-    Candidates that a race stopped early are in it too, marked `partial`; no winner, no best and no current prompt is
-    ever one of those.
+    It includes the candidates that a race eliminated early (`partial`). `winners`, `best` and `current` skip those.
     """
 
     candidates: tuple[Candidate, ...] = ()
 
     def extended(self, candidates: Iterable[Candidate]) -> Trajectory:
-        """Return a trajectory with one more step's candidates at its end."""
+        """Return a trajectory with the candidates of one more step appended."""
         return Trajectory(candidates=(*self.candidates, *candidates))
 
     @cached_property
     def steps(self) -> tuple[tuple[Candidate, ...], ...]:
-        """Candidates grouped by step, ascending; steps without any candidate are left out."""
+        """The candidates grouped by step, in ascending order, without empty steps."""
         grouped: dict[int, list[Candidate]] = {}
         for candidate in self.candidates:
             grouped.setdefault(candidate.step, []).append(candidate)
@@ -33,40 +32,40 @@ class Trajectory:
 
     @cached_property
     def complete(self) -> tuple[Candidate, ...]:
-        """The candidates that were scored on the whole dev split: only their scores compare."""
+        """The candidates that were scored on the whole dev split: only their scores are comparable."""
         return tuple(candidate for candidate in self.candidates if not candidate.partial)
 
     @cached_property
     def winners(self) -> tuple[Candidate, ...]:
-        """The best candidate of each step: what GPO calls the trajectory (paper, section 3.1).
+        """The best candidate of each step, which GPO calls the trajectory (paper, section 3.1).
 
-        A step whose candidates all lost a race to an earlier prompt has no winner.
+        A step has no winner if a race eliminated all of its candidates.
         """
         steps = [[candidate for candidate in step if not candidate.partial] for step in self.steps]
-        return tuple(best_of(step) for step in steps if step)
+        return tuple(best_candidate(step) for step in steps if step)
 
     @property
     def current(self) -> Candidate:
-        """The winner of the latest step that has one: the prompt the next step starts from."""
+        """The winner of the latest step that has one: the prompt that the next step starts from."""
         return self.winners[-1]
 
     @property
     def best(self) -> Candidate:
-        """The highest dev score less its penalty so far; of equals, the earliest."""
-        return best_of(self.complete)
+        """The candidate with the highest penalized dev score so far; of equals, the earliest."""
+        return best_candidate(self.complete)
 
     def top(self, count: int) -> tuple[Candidate, ...]:
-        """The `count` best different prompts so far (as `best` ranks them), best first; of equals, the earlier."""
-        found: dict[Prompt, Candidate] = {}
-        for candidate in sorted(self.complete, key=merit, reverse=True):
-            found.setdefault(candidate.prompt, candidate)
-        return tuple(found.values())[:count]
+        """Return the `count` best distinct prompts so far, ranked like `best`, best first."""
+        ranked: dict[Prompt, Candidate] = {}
+        for candidate in sorted(self.complete, key=penalized_score, reverse=True):
+            ranked.setdefault(candidate.prompt, candidate)
+        return tuple(ranked.values())[:count]
 
-    def expected(self, candidate: Candidate) -> float:
-        """Return what a candidate's score on the whole dev split is likely to be; its score, where it is complete.
+    def expected_score(self, candidate: Candidate) -> float:
+        """Estimate a candidate's score on the whole dev split; the score itself if the candidate is complete.
 
-        A partial one is compared with the best prompt on the examples it was tried on, and the difference is added to
-        the best prompt's score: whether those examples were easy ones cancels.
+        A partial candidate is compared with the best prompt on the examples that both were scored on. The mean
+        difference is added to the best prompt's score, so that the difficulty of those examples cancels out.
         """
         if not candidate.partial:
             return candidate.score
@@ -74,36 +73,36 @@ class Trajectory:
         shared = [name for name in candidate.example_scores if name in best.example_scores]
         if not shared:
             return candidate.score
-        lead = sum(candidate.example_scores[name] - best.example_scores[name] for name in shared) / len(shared)
-        return min(max(best.score + lead, 0.0), 1.0)
+        difference = sum(candidate.example_scores[name] - best.example_scores[name] for name in shared) / len(shared)
+        return min(max(best.score + difference, 0.0), 1.0)
 
     @property
     def next_step(self) -> int:
-        """Number of the step to be made next; 1 when only the initial prompt has been scored."""
+        """Number of the next step; 1 if only the initial prompt has been scored."""
         return 1 + max((candidate.step for candidate in self.candidates), default=-1)
 
     def find(self, prompt: Prompt) -> Candidate | None:
-        """Return the first complete scoring of exactly this prompt, or else its latest partial one, if any."""
+        """Return the first complete candidate with exactly this prompt, else its latest partial one, else None."""
         return self._by_prompt.get(prompt)
 
     @cached_property
     def _by_prompt(self) -> dict[Prompt, Candidate]:
-        found: dict[Prompt, Candidate] = {}
+        by_prompt: dict[Prompt, Candidate] = {}
         for candidate in self.candidates:
-            known = found.get(candidate.prompt)
-            if known is None or known.partial:
-                found[candidate.prompt] = candidate
-        return found
+            earlier = by_prompt.get(candidate.prompt)
+            if earlier is None or earlier.partial:
+                by_prompt[candidate.prompt] = candidate
+        return by_prompt
 
     def __len__(self) -> int:
         return len(self.candidates)
 
 
-def best_of(candidates: Iterable[Candidate]) -> Candidate:
-    """Return the candidate with the highest score less its penalty; of equals, the first."""
-    return max(candidates, key=merit)
+def best_candidate(candidates: Iterable[Candidate]) -> Candidate:
+    """Return the candidate with the highest penalized score; of equals, the first."""
+    return max(candidates, key=penalized_score)
 
 
-def merit(candidate: Candidate) -> float:
-    """Return the score less the penalty: what candidates are chosen by."""
+def penalized_score(candidate: Candidate) -> float:
+    """Return the score minus the penalty: the value that candidates are ranked by."""
     return candidate.score - candidate.penalty

@@ -1,7 +1,10 @@
-"""Every value that flows through askwell: plain, frozen, and free of behaviour.
+"""The values that askwell passes around: frozen dataclasses without behaviour.
 
-Read this file first, then `engine/loop.py`. Data moves one way: examples and a prompt make requests, a model turns
-requests into completions, a metric turns completions into scores, and all of it is written down as rollouts.
+Read this file first, then `engine/loop.py`. The data flows in one direction:
+
+    Example + Prompt -> Request -> Completion -> Score -> Rollout -> Event (a line of the run log)
+
+Scores are in 0..1 and higher is better, everywhere.
 """
 
 from __future__ import annotations
@@ -11,37 +14,40 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Split = Literal["train", "dev", "test"]
+"""Optimizers read `train` and the scores on `dev`. `test` is scored once, at the end."""
+
 Role = Literal["system", "user", "assistant"]
+
 ModelRole = Literal["target", "optimizer"]
-
-Outcome = Literal["ok", "truncated", "refused", "unparsed", "failed"]
-"""What became of a request. All but `failed` say what the *model* did; `failed` says the call itself went wrong
-(network, rate limit, server error, authentication) and is never a score."""
-
-Fault = Literal["", "auth", "bad_request", "rate_limit", "server", "timeout", "connection", "malformed", "budget"]
-"""Why a call failed. `auth` and `bad_request` are final; `budget` is a call not made because a cap was reached; the
-others are worth another try."""
-
-FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
-
-EventKind = Literal[
-    "run", "example", "prompt", "call", "proposals", "rollout", "step", "pairs", "loop", "note", "quirk", "result"
-]  # fmt: skip
+"""`target` is the model whose prompt is optimized. `optimizer` is the model that writes new prompts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One labelled question. `target` is a tuple where several answers (or references) are right."""
+    """One labelled input of a task."""
 
     id: str
+    """Unique within a run."""
     input: str
+    """The question, as the model sees it."""
     target: str | tuple[str, ...]
+    """The right answer; a tuple if several answers (or references) are accepted."""
     meta: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    """The remaining fields of the source record, as text. No model sees them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What an optimizer changes: the instruction and the demonstrations."""
+
+    instruction: str
+    demos: tuple[Example, ...] = ()
+    """Solved examples that are shown before the question (few-shot)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One chat turn."""
+    """One chat message."""
 
     role: Role
     content: str
@@ -49,157 +55,186 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a chat model is asked: the whole of it, so that equal requests may share one answer."""
+    """Everything a chat model receives for one call. Equal requests to one model share a cached completion."""
 
     messages: tuple[Message, ...]
     temperature: float = 0.0
     max_tokens: int = 512
     """Longest reply, in tokens of the model."""
     seed: int | None = None
+    """Sampling seed for servers that accept one; None sends none."""
     sample_index: int = 0
-    """Number of the repeat, from 0; part of the cache key, so that repeats are never copies of one answer."""
+    """Number of the repeat, from 0. It is part of the cache key, so that repeats are separate samples."""
     samples: int = 1
-    """Replies wanted of this one call. Above 1 only between `models.coalesce` and a provider: the log and its keys
-    know single draws."""
+    """Replies that one call returns. Above 1 only below `models.wrappers.sample_batching`; the log has one per call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What one call used. `cost_usd` is None where no price is known, which is not the same as free."""
+    """Tokens and money that one call used."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = None
+    """None if no price is known, which differs from 0.0 (free)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What a server says it will still take: requests (or tokens, in requests of the average size)."""
+    """What a server's rate limit still allows, as reported in its response headers."""
 
-    left: float
+    remaining: float
+    """Requests; a token quota is converted to requests of average size."""
     reset_s: float | None = None
-    """Seconds until it takes more."""
+    """Seconds until the quota is refilled; None if the server does not say."""
+
+
+Outcome = Literal["ok", "truncated", "refused", "unparsed", "failed"]
+"""How a call ended. `failed` is an error of the call (network, rate limit, server, authentication) and never a score.
+The other values describe the model's reply."""
+
+Fault = Literal["", "auth", "bad_request", "rate_limit", "server", "timeout", "connection", "malformed", "budget"]
+"""Why a call failed; "" unless the outcome is `failed`. `budget`: a cap was reached, so no call was made."""
+
+FINAL_FAULTS: frozenset[Fault] = frozenset({"auth", "bad_request"})
+"""Faults that no retry can repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's answer, or why there is none."""
+    """A model's reply, or the reason why there is none.
+
+    Fields with `compare=False` describe this one call. They are not part of the event in the log, so that two runs
+    with the same seed have equal events.
+    """
 
     text: str = ""
     outcome: Outcome = "ok"
     usage: Usage = Usage()
     error: str = ""
-    """The provider's own words where `outcome` is `failed` or `refused`; never holds a key."""
+    """The provider's message if the outcome is `failed` or `refused`. Never contains an API key."""
     fault: Fault = ""
     retry_after_s: float | None = field(default=None, compare=False)
-    """How long the server asked us to wait; used by the retry layer, never stored."""
-    is_paced: bool = field(default=False, compare=False)
-    """Whether `models.limit` waits out what refused this call, so that it may be asked again at once."""
+    """Seconds that the server asked to wait before the next attempt."""
+    retry_immediately: bool = field(default=False, compare=False)
+    """True if `models.wrappers.limited` waits for the rate limit, so that a retry adds no wait of its own."""
     quota: Quota | None = field(default=None, compare=False)
-    """What the server says it will still take; used to stay within its limits, never stored."""
+    """The server's rate limit after this call, if it reported one."""
     seconds: float = field(default=0.0, compare=False)
-    """Wall time of the call; stored beside the event, not in it, so that equal runs have equal events."""
-    others: tuple[Completion, ...] = field(default=(), compare=False)
-    """The further replies to a request for several `samples`, failed ones last; never stored. There may be fewer than
-    were asked for, and usage is divided among all: the prompt's tokens stand in the first."""
+    """Wall time of the call."""
+    other_samples: tuple[Completion, ...] = field(default=(), compare=False)
+    """Further replies if `Request.samples` is above 1, failed ones last; possibly fewer than requested. The first
+    completion carries the prompt tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A judged completion: `value` in 0..1 (higher is better), what was read as the answer, and why."""
+    """A metric's verdict on one completion."""
 
     value: float
+    """In 0..1; higher is better."""
     answer: str = ""
+    """The answer that the metric read from the reply."""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """What an optimizer changes: an instruction and, if any, demonstrations."""
-
-    instruction: str
-    demos: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A prompt that an optimizer would like to see scored, and where it came from."""
-
-    prompt: Prompt
-    parent: Prompt | None = None
-    origin: str = ""
-    """One word for how it was made ("generation", "editing", …); for reports only."""
-    lesson: str = ""
-    """Feedback that it was made from, to be judged by whether it beats its parent."""
-    penalty: float = 0.0
-    """Taken off its score (0..1) wherever prompts are compared, never where a score is reported."""
-    rejected: str = ""
-    """Why it must not be scored, in words; a rejected proposal is written to the log and costs no call."""
+    """Why this value: feedback for people and for reflecting optimizers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """The atom of askwell: this prompt, this query, this completion, this score.
-
-    `score` is None exactly when the call failed: a missing cell, to be retried, never a zero.
-    """
+    """One evaluation: this prompt, on this example, gave this completion and this score."""
 
     step: int
     split: Split
     prompt: Prompt
     example_id: str
     query: str
+    """`Example.input`."""
     completion: Completion
     score: Score | None
+    """None if and only if the call failed: a missing value to be retried, not a zero."""
     sample_index: int = 0
+    """Number of the repeat, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A prompt that an optimizer wants scored, and how it was made."""
+
+    prompt: Prompt
+    parent: Prompt | None = None
+    """The prompt it was derived from, if any."""
+    origin: str = ""
+    """One word for how it was made ("generation", "editing", …); used in reports only."""
+    lesson: str = ""
+    """The feedback it was made from. The feedback is verified if the prompt scores higher than its parent."""
+    penalty: float = 0.0
+    """Subtracted from the score (0..1) when prompts are compared; reported scores do not include it."""
+    rejected: str = ""
+    """Why the prompt must not be scored; empty if it may be. A rejected proposal is logged and costs no call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A prompt with its mean score on the dev split. `n` is the number of examples behind the mean."""
+    """A proposal with its mean score on the dev split."""
 
     step: int
     prompt: Prompt
     score: float
+    """Mean over the scored dev examples."""
     n: int
+    """Number of examples behind the mean."""
     parent: Prompt | None = None
+    """This field, `origin`, `lesson` and `penalty` are those of the proposal."""
     origin: str = ""
-    """See `Proposal`, as the two below."""
     lesson: str = ""
     penalty: float = 0.0
     example_scores: Mapping[str, float] = field(default_factory=dict[str, float], hash=False, compare=False)
-    """Example id -> score, for paired comparisons and per-example deltas."""
+    """Example id -> score, for paired comparisons."""
     partial: bool = False
-    """Stopped early in a race: the mean is over the part of the dev split where the race left off, so it must not be
-    set against a full one (see `Trajectory.expected`)."""
+    """True if a race eliminated it early: the mean covers a part of the dev split and does not compare with a full
+    one (see `Trajectory.expected_score`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
-    """What a query-level policy learns from: this prompt for this query brought this reward."""
+    """One training record of a query-level policy: this prompt earned this reward on this query."""
 
     query: str
     prompt: str
     reward: float
     advantage: float | None = None
-    """Reward minus what the best single prompt gets on this query, where that is known."""
+    """Reward minus the reward of the baseline prompt on this query; None if that is not known."""
+
+
+EventKind = Literal[
+    "run",  # the header: configuration and identity of the run
+    "example",  # an example's text, once per run
+    "prompt",  # a prompt's text, once per run
+    "call",  # a call that is not a rollout, such as one to the optimizer model
+    "proposals",  # what an optimizer proposed in one step
+    "rollout",  # a call to the target model with its score
+    "step",  # the candidates of one step
+    "pairs",  # the prompt chosen for each query in one loop of a training
+    "loop",  # the result of one loop of a training
+    "note",  # bookkeeping, such as submitted batches
+    "quirk",  # a request parameter that a server refused
+    "result",  # the final result
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the run log.
-
-    `position` is the event's place in the run, fixed *before* the work behind it is done: so a log that was written
-    out of order (hundreds of calls in flight), killed and resumed reads the same as one that was not.
-    """
+    """One line of the run log."""
 
     position: int
+    """Index in the run, reserved before the work starts. Hundreds of calls finish in any order, and a run can be killed
+    and resumed: sorted by position, the log reads the same."""
     kind: EventKind
     body: Mapping[str, object] = field(hash=False)
-    """JSON-able, and the same for two runs of the same seed."""
+    """JSON-serializable, and equal for two runs with the same seed."""
     key: str = ""
-    """Digest of (model, request) for events that carry a completion: the request cache is this column."""
+    """Cache key: a digest of (model, request), for events that contain a completion."""
     at: float = field(default=0.0, compare=False)
-    """Unix time of the write, seconds; 0 lets the store fill it in."""
+    """Unix time of the write, in seconds; the store fills in 0."""
     seconds: float = field(default=0.0, compare=False)
-    """Wall time of the call behind the event."""
+    """Wall time of the call."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
-from askwell.core.validation import positive
+from askwell.core.validation import check_positive
 from askwell.runlog.fold import Spend
 
 
@@ -32,7 +32,7 @@ class Caps:
 
     def __post_init__(self) -> None:
         for name in ("max_calls", "max_tokens", "max_usd", "max_minutes"):
-            positive(name, getattr(self, name))
+            check_positive(name, getattr(self, name))
 
 
 class BudgetTracker:

@@ -15,7 +15,7 @@ from functools import partial
 from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
-from askwell.core.validation import at_least
+from askwell.core.validation import check_at_least
 from askwell.engine.budget import BudgetTracker
 from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
@@ -39,9 +39,9 @@ class Sampling:
     """Calls per (prompt, example) pair; more than one only makes sense at a temperature above 0."""
 
     def __post_init__(self) -> None:
-        at_least("temperature", self.temperature, 0)
-        at_least("max_tokens", self.max_tokens, 1)
-        at_least("repeats", self.repeats, 1)
+        check_at_least("temperature", self.temperature, 0)
+        check_at_least("max_tokens", self.max_tokens, 1)
+        check_at_least("repeats", self.repeats, 1)
 
 
 class Interrupted(Exception):

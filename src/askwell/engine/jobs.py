@@ -26,12 +26,12 @@ from askwell.runlog.codec import FORMAT
 from askwell.runlog.fold import read_spend
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSide:
+class TargetSetup:
     """The task, the target model that answers it, and how that model is called."""
 
     task: Task
@@ -72,7 +72,7 @@ async def open_run(
     stopper: Stopper,
     *,
     header: Mapping[str, object],
-    side: TargetSide,
+    target_setup: TargetSetup,
     optimizer_model: ChatModel | None = None,
     caps: Caps | None = None,
     reserve: int = 0,
@@ -84,7 +84,7 @@ async def open_run(
     order. Raises `StoreError` if the run began with other settings or data, `ConfigError` if its batches would be paid
     for again.
     """
-    models = [side.model] if optimizer_model is None else [side.model, optimizer_model]
+    models = [target_setup.model] if optimizer_model is None else [target_setup.model, optimizer_model]
     async with AsyncExitStack() as stack:
         for model in models:
             stack.push_async_callback(model.aclose)
@@ -93,13 +93,13 @@ async def open_run(
             caps or Caps(),
             spent=read_spend(store).values(),
             reserve=reserve,
-            count_in_flight=parts_of(side.model).batches is not None,
+            count_in_flight=parts_of(target_setup.model).batches is not None,
         )
-        evaluator = _stoppable(side.evaluator(journal, None if caps is None else budget), stopper)
-        await begin(journal, header=header, task=side.task)
+        evaluator = _stoppable(target_setup.evaluator(journal, None if caps is None else budget), stopper)
+        await begin(journal, header=header, task=target_setup.task)
         for model in models:
             remember(journal, model)
-        await _remember_batches(side.model, journal, stopper, stack)
+        await _remember_batches(target_setup.model, journal, stopper, stack)
         yield OpenRun(journal=journal, budget=budget, evaluator=evaluator)
 
 
@@ -110,7 +110,7 @@ class OptimizeJob:
     header: Mapping[str, object]
     """Body of the run's first event; see `header_body`."""
     initial: Sequence[Prompt]
-    side: TargetSide
+    target_setup: TargetSetup
     optimizer_model: ChatModel
     make_optimizer: Callable[[ChatModel, PromptRunner], Optimizer]
     """Builds the optimizer from the optimizer model (its calls are logged) and a runner for training examples."""
@@ -126,12 +126,12 @@ class OptimizeJob:
             store,
             stopper,
             header=self.header,
-            side=self.side,
+            target_setup=self.target_setup,
             optimizer_model=self.optimizer_model,
             caps=self.caps,
-            reserve=self.side.test_calls,
+            reserve=self.target_setup.test_calls,
         ) as opened:
-            model = Journaled(BudgetLimited(self.optimizer_model, opened.budget), opened.journal, role="optimizer")
+            model = LoggedModel(BudgetLimited(self.optimizer_model, opened.budget), opened.journal, role="optimizer")
             return await run(
                 initial=self.initial,
                 optimizer=self.make_optimizer(model, _prompt_runner(opened.evaluator)),
@@ -142,12 +142,12 @@ class OptimizeJob:
             )
 
     def _check_caps(self) -> None:
-        side = self.side
-        first = len(self.initial) * len(side.task.splits["dev"]) * side.sampling.repeats
-        if self.caps.max_calls is not None and self.caps.max_calls < first + side.test_calls:
+        target_setup = self.target_setup
+        first = len(self.initial) * len(target_setup.task.splits["dev"]) * target_setup.sampling.repeats
+        if self.caps.max_calls is not None and self.caps.max_calls < first + target_setup.test_calls:
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
-                f"final test {side.test_calls}; allow more, or use fewer examples"
+                f"final test {target_setup.test_calls}; allow more, or use fewer examples"
             )
 
 
@@ -157,11 +157,11 @@ class EvaluateJob:
 
     header: Mapping[str, object]
     prompts: Sequence[Prompt]
-    side: TargetSide
+    target_setup: TargetSetup
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
         """Return prompt -> example id -> score; calls that the store already holds cost nothing."""
-        async with open_run(store, stopper, header=self.header, side=self.side) as opened:
+        async with open_run(store, stopper, header=self.header, target_setup=self.target_setup) as opened:
             journal, evaluator = opened.journal, opened.evaluator
             await journal.write(*journal.prompt_events(self.prompts))
             slots = evaluator.slots(list(self.prompts), split="test", step=0)
@@ -169,7 +169,9 @@ class EvaluateJob:
             return await scores_by_prompt(rollouts)
 
 
-def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
+def encode_header(
+    config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None
+) -> dict[str, object]:
     """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name."""
     return {
         "format": FORMAT,
@@ -195,7 +197,7 @@ async def _remember_batches(model: ChatModel, journal: Journal, stopper: Stopper
     batched = batches.attach(model, journal)
     if batched is None:
         return
-    stack.push_async_callback(batched.settle)
+    stack.push_async_callback(batched.drain)
     finish = stopper.on_stop
 
     def stop() -> None:

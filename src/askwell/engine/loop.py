@@ -15,7 +15,7 @@ from askwell.core.errors import BudgetExhausted, RunFailed, StoreError
 from askwell.core.protocols import Optimizer
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
-from askwell.core.validation import at_least
+from askwell.core.validation import check_at_least
 from askwell.engine.evaluator import Evaluator, Interrupted
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
@@ -39,8 +39,8 @@ class LoopSettings:
     """Seed of everything: same seed, same log."""
 
     def __post_init__(self) -> None:
-        at_least("steps", self.steps, 0)
-        at_least("patience", self.patience, 0)
+        check_at_least("steps", self.steps, 0)
+        check_at_least("patience", self.patience, 0)
 
 
 async def run(

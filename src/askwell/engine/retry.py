@@ -41,9 +41,9 @@ async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, wat
     Raises `StoreError` if the run has scored nothing yet, `RunFailed` if no call of a prompt can be answered.
     """
     # Whatever is still missing was missing before: no share of it is a reason to stop.
-    side = replace(job.side, max_missing=1.0)
+    target_setup = replace(job.target_setup, max_missing=1.0)
     async with open_run(
-        store, stopper, header=job.header, side=side, optimizer_model=job.optimizer_model, caps=job.caps
+        store, stopper, header=job.header, target_setup=target_setup, optimizer_model=job.optimizer_model, caps=job.caps
     ) as opened:
         journal, evaluator = opened.journal, opened.evaluator
         logged = fold(store)

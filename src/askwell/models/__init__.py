@@ -1,1 +1,1 @@
-"""Whatever answers a chat request: providers, local weights, bundled models, and wrappers around them."""
+"""Chat models: providers, local checkpoints, bundled models, and wrappers around them."""

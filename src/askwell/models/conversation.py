@@ -1,4 +1,4 @@
-"""Conversations and texts in the forms that models take: as one text, without system turns, in valid Unicode."""
+"""Convert conversations to the forms that models accept: one text, no system turns, valid Unicode."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from askwell.core.types import Message
 
 
-def conversation_text(messages: Sequence[Message]) -> str:
-    """Join the turns by blank lines; name the speakers only where the assistant has spoken before."""
+def format_conversation(messages: Sequence[Message]) -> str:
+    """Join the turns by blank lines; name the roles only if there is an assistant's turn."""
     if any(message.role == "assistant" for message in messages):
         return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in messages)
     return "\n\n".join(message.content for message in messages)
 
 
-def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Put system text in front of the next user turn and merge neighbours of one role, for strict chat templates."""
+def fold_system_turns(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Put system text in front of the next user turn and merge adjacent turns of one role, for strict templates."""
     folded: list[Message] = []
     for message in messages:
         role = "user" if message.role == "system" else message.role
@@ -26,25 +26,25 @@ def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(folded)
 
 
-def opened_by_user(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
-    """Return the system text that opens a conversation, and the turns after it: a user's first, roles in alternation.
+def split_system_text(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
+    """Return the system text at the start, and the other turns: alternating roles, beginning with the user.
 
-    For APIs that take system text apart from the turns. Later system text goes into the user's turn, and so does what
-    an assistant said before any user; system text alone is asked as a user's turn.
+    For APIs with a separate field for system text. Later system text goes into the user's turn, and so does an
+    assistant's turn before any user's; system text without other turns becomes the user's turn.
     """
     start = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
     system = "\n\n".join(message.content for message in messages[:start] if message.content)
-    turns = without_system(messages[start:])
+    turns = fold_system_turns(messages[start:])
     if not turns:
         return "", (Message(role="user", content=system),)
     first, *others = turns
     if first.role == "assistant":
-        turns = without_system([Message(role="user", content=f"Assistant: {first.content}"), *others])
+        turns = fold_system_turns([Message(role="user", content=f"Assistant: {first.content}"), *others])
     return system, turns
 
 
-def valid_unicode(text: str) -> str:
-    r"""Replace lone surrogates (a JSON "\ud800"), which no store, terminal or tokenizer takes."""
+def replace_surrogates(text: str) -> str:
+    r"""Replace lone surrogates (a JSON "\ud800"), which no store, terminal or tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:

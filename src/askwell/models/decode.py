@@ -1,7 +1,7 @@
-"""Batched decoding of a causal language model where each row's reply is its own: greedy, or sampled by its own dice.
+"""Batched decoding of a causal language model, greedy or sampled with one random generator per row.
 
-`transformers`' `generate` draws a batch's samples from one generator, so that a reply would depend on its neighbours;
-here each row brings its own random numbers, and rows that have ended leave the batch.
+`transformers`' `generate` samples a whole batch from one generator, so that a reply would depend on the other rows.
+Here each row has its own generator, and rows that have ended are removed from the batch.
 Tensor names carry their axes: B rows, T positions, V tokens of the vocabulary.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-_COMPACT_BELOW = 0.75  # copying the cache costs about one step; worth it when a quarter of the rows has ended
+_COMPACT_BELOW = 0.75  # copying the cache costs about one step: worth it once a quarter of the rows has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +29,23 @@ class DecodeRow:
     max_tokens: int
     temperature: float
     seed: str
-    """Whatever fixes this row's samples; unused at temperature 0."""
+    """The seed of this row's samples; unused at temperature 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continuation:
-    """The reply's tokens without the end token; `is_finished` says whether there was one."""
+    """The reply's tokens without the end token; `is_finished`: whether there was one."""
 
     ids: tuple[int, ...]
     is_finished: bool
 
 
 @dataclass(slots=True)
-class _Slot:
+class _DecodeState:
     """A row while it is decoded."""
 
     row: DecodeRow
-    dice: random.Random
+    rng: random.Random
     ids: list[int]
     is_finished: bool = False
 
@@ -57,13 +57,13 @@ class _Slot:
 @torch.inference_mode()
 def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) -> list[Continuation]:  # noqa: ANN401
     """Continue every row until an end token or its `max_tokens` (at least 1)."""
-    slots = [_Slot(row, random.Random(row.seed), []) for row in rows]
-    current = list(slots)
-    ids_BT, mask_BT = left_padded([row.ids for row in rows], model.device)
+    states = [_DecodeState(row, random.Random(row.seed), []) for row in rows]
+    current = list(states)
+    ids_BT, mask_BT = pad_left([row.ids for row in rows], model.device)
     cache = None
     while current:
         positions_BT = (mask_BT.cumsum(1) - 1).clamp(min=0)[:, -ids_BT.shape[1] :]
-        out = model(
+        output = model(
             input_ids=ids_BT,
             attention_mask=mask_BT,
             position_ids=positions_BT,
@@ -71,14 +71,14 @@ def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) ->
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
-        chosen = _choose(out.logits[:, -1], current)
-        for slot, token in zip(current, chosen, strict=True):
-            if not slot.is_done:
-                slot.is_finished = token in end_ids
-                if not slot.is_finished:
-                    slot.ids.append(token)
-        alive = [index for index, slot in enumerate(current) if not slot.is_done]
+        cache = output.past_key_values
+        chosen = _choose_tokens(output.logits[:, -1], current)
+        for state, token in zip(current, chosen, strict=True):
+            if not state.is_done:
+                state.is_finished = token in end_ids
+                if not state.is_finished:
+                    state.ids.append(token)
+        alive = [index for index, state in enumerate(current) if not state.is_done]
         ids_BT = torch.tensor(chosen, device=model.device).unsqueeze(1)
         if len(alive) <= _COMPACT_BELOW * len(current):
             kept_B = torch.tensor(alive, dtype=torch.long, device=model.device)
@@ -87,46 +87,46 @@ def decode(model: Any, rows: Sequence[DecodeRow], *, end_ids: frozenset[int]) ->
             if alive:
                 cache.batch_select_indices(kept_B)
         mask_BT = torch.cat([mask_BT, mask_BT.new_ones((len(mask_BT), 1))], dim=1)
-    return [Continuation(ids=tuple(slot.ids), is_finished=slot.is_finished) for slot in slots]
+    return [Continuation(ids=tuple(state.ids), is_finished=state.is_finished) for state in states]
 
 
 @torch.inference_mode()
 def log_likelihoods(model: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[float]:  # noqa: ANN401
     """Return log p(reply | prompt) in nats, summed over the reply's tokens, for (prompt, reply) token pairs."""
-    ids_BT, mask_BT = left_padded([prompt + reply for prompt, reply in pairs], model.device)
+    ids_BT, mask_BT = pad_left([prompt + reply for prompt, reply in pairs], model.device)
     kept = max(len(reply) for _, reply in pairs) + 1
-    out = model(
+    output = model(
         input_ids=ids_BT,
         attention_mask=mask_BT,
         position_ids=(mask_BT.cumsum(1) - 1).clamp(min=0),
         use_cache=False,
         logits_to_keep=kept,
     )
-    # Left padding lines the replies up at the right end; the logits at t predict the token at t + 1.
-    logprobs_BTV = torch.log_softmax(out.logits[:, -kept:-1].double(), dim=-1)
+    # Left padding aligns the replies at the right end; the logits at t predict the token at t + 1.
+    logprobs_BTV = torch.log_softmax(output.logits[:, -kept:-1].double(), dim=-1)
     picked_BT = logprobs_BTV.gather(2, ids_BT[:, ids_BT.shape[1] - kept + 1 :].unsqueeze(2)).squeeze(2)
     sums = [picked_BT[row, kept - 1 - len(reply) :].sum() for row, (_, reply) in enumerate(pairs)]
     return [float(value) for value in sums]
 
 
-def left_padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids_BT, mask_BT); the padding is token 0, masked out."""
+def pad_left(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad rows on the left with masked tokens 0; return (ids_BT, mask_BT)."""
     width = max(len(row) for row in rows)
     ids_BT = torch.tensor([(0,) * (width - len(row)) + row for row in rows], device=device)
     mask_BT = torch.tensor([(0,) * (width - len(row)) + (1,) * len(row) for row in rows], device=device)
     return ids_BT, mask_BT
 
 
-def _choose(logits_BV: torch.Tensor, current: Sequence[_Slot]) -> list[int]:
-    """Return each row's next token: the likeliest, or by inverting its distribution at its own random number."""
+def _choose_tokens(logits_BV: torch.Tensor, current: Sequence[_DecodeState]) -> list[int]:
+    """Return each row's next token: the most likely, or sampled by inverse transform with the row's own generator."""
     greedy = logits_BV.argmax(dim=-1).tolist()
-    sampled = [index for index, slot in enumerate(current) if slot.row.temperature > 0 and not slot.is_done]
+    sampled = [index for index, state in enumerate(current) if state.row.temperature > 0 and not state.is_done]
     if not sampled:
         return greedy
     temperatures_B = torch.tensor([current[index].row.temperature for index in sampled], dtype=torch.float64)
     logits_BV = logits_BV[sampled].double() / temperatures_B.to(logits_BV.device).unsqueeze(1)
     cumulative_BV = torch.softmax(logits_BV, dim=-1).cumsum(dim=-1)
-    points_B = torch.tensor([current[index].dice.random() for index in sampled], dtype=torch.float64)
+    points_B = torch.tensor([current[index].rng.random() for index in sampled], dtype=torch.float64)
     points_B = points_B.to(cumulative_BV.device).unsqueeze(1) * cumulative_BV[:, -1:]
     tokens_B = torch.searchsorted(cumulative_BV, points_B, right=True).squeeze(1)
     for index, token in zip(sampled, tokens_B.clamp(max=logits_BV.shape[1] - 1).tolist(), strict=True):

@@ -1,7 +1,7 @@
-"""Embedders: how similar texts are, and their vectors, by word counts or by a sentence-transformers model.
+"""Embedders: the similarity of texts, by word counts or by a sentence-transformers model.
 
-The GPO paper retrieves past prompts by BGE. `lexical` needs nothing but the standard library and gives the same numbers
-in every process.
+The GPO paper retrieves past prompts with BGE. `lexical` needs only the standard library and returns the same numbers in
+every process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LexicalEmbedder:
 
 
 class SentenceEmbedder:
-    """Embeddings of a sentence-transformers model, and their cosine. The model is loaded once, at the first text."""
+    """Embeddings of a sentence-transformers model, and their cosine. The model is loaded at the first text."""
 
     def __init__(self, model: str = DEFAULT_SENTENCE_MODEL, *, load: Callable[[str], Encoder] | None = None) -> None:
         self._model = model
@@ -59,7 +59,7 @@ class Array(Protocol):
 
 
 class Encoder(Protocol):
-    """The one method of a sentence-transformers model that is used here."""
+    """The part of a sentence-transformers model that is used here."""
 
     def encode(self, texts: list[str], *, normalize_embeddings: bool, show_progress_bar: bool) -> Array: ...
 
@@ -82,9 +82,9 @@ def _load_encoder(model: str) -> Encoder:
 
 
 def default_embedder() -> str:
-    """Return the name of the embedder that "auto" means here: a logged config holds this name, never "auto".
+    """Return the name of the embedder that "auto" stands for on this machine; a logged config holds this name.
 
-    It is the paper's, where sentence-transformers is installed and the model is in the local cache; else "lexical".
+    It is the paper's if sentence-transformers is installed and the model is in the local cache; else "lexical".
     Nothing is downloaded unless the user names a model.
     """
     if importlib.util.find_spec("sentence_transformers") is None:
@@ -95,10 +95,10 @@ def default_embedder() -> str:
 
 
 @cache
-def embedder_named(name: str) -> Embedder:
-    """Return the one embedder of this name: "lexical", "sentence-transformers:MODEL_OR_PATH", or "auto"."""
+def get_embedder(name: str) -> Embedder:
+    """Return the (shared) embedder of this name: "lexical", "sentence-transformers:MODEL_OR_PATH", or "auto"."""
     if name == "auto":
-        return embedder_named(default_embedder())
+        return get_embedder(default_embedder())
     if name == "lexical":
         return LexicalEmbedder()
     if name.startswith(_PREFIX) and len(name) > len(_PREFIX):

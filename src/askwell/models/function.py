@@ -1,4 +1,4 @@
-"""Any Python function as a `ChatModel`: the way in for models that askwell does not know."""
+"""A Python function as a `ChatModel`, for models that askwell has no class for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import cast
 
 from askwell.core.errors import ConfigError, ModelError
 from askwell.core.types import Completion, Fault, Request
-from askwell.models.conversation import conversation_text, valid_unicode
+from askwell.models.conversation import format_conversation, replace_surrogates
 
 _DISK_ERRORS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -24,10 +24,10 @@ class FunctionModel:
     """Call `function` for each request: on the event loop if it is async, else in one of `max_threads` threads.
 
     A parameter annotated `Request` receives the whole request, any other the conversation as one text. The function
-    returns the reply, or a `Completion` to tell usage, price and outcome itself.
+    returns the reply, or a `Completion` with usage, price and outcome.
     `TimeoutError`, `ConnectionError` and network `OSError`s become failed completions, to be retried. Any other
     exception is a bug in the function or its use: `ModelError`, with the original as its cause.
-    `name` is part of the cache key: change it when the function changes what it answers.
+    `name` is part of the cache key: change it when the function's answers change.
     """
 
     def __init__(self, function: ModelFunction, *, name: str | None = None, max_threads: int = 32) -> None:
@@ -38,7 +38,7 @@ class FunctionModel:
         self._function = function
         self._takes_request = _takes_request(function, self._label)
         self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004 - not whether it can be called, but how
+            getattr(function, "__call__", None)  # noqa: B004 - to see whether it is async, not whether it is callable
         )
         self._max_threads = max_threads
         self._threads: ThreadPoolExecutor | None = None
@@ -49,16 +49,16 @@ class FunctionModel:
 
     async def complete(self, request: Request) -> Completion:
         started = time.perf_counter()
-        # gather hands exceptions back as values, so that only the kinds told apart below are handled.
+        # `gather` returns exceptions as values, so that only the kinds distinguished below are handled.
         [result] = await asyncio.gather(self._call(request), return_exceptions=True)
         seconds = time.perf_counter() - started
         if isinstance(result, str):
-            return Completion(text=valid_unicode(result), seconds=seconds)
+            return Completion(text=replace_surrogates(result), seconds=seconds)
         if isinstance(result, Completion):
             return replace(result, seconds=result.seconds or seconds)
         if isinstance(result, BaseException):
             return self._failed(result, seconds)
-        raise ModelError(f"{self._label} returned {result!r}; expected the reply as a str, or a Completion")
+        raise ModelError(f"{self._label} returned {result!r}; expected a str (the reply) or a Completion")
 
     async def aclose(self) -> None:
         if self._threads is not None:
@@ -66,7 +66,7 @@ class FunctionModel:
             self._threads = None
 
     async def _call(self, request: Request) -> object:
-        argument = request if self._takes_request else conversation_text(request.messages)
+        argument = request if self._takes_request else format_conversation(request.messages)
         if self._is_async:
             return await cast("Awaitable[object]", self._function(argument))
         if self._threads is None:
@@ -89,13 +89,13 @@ class FunctionModel:
         elif isinstance(error, Exception) and not isinstance(error, ModelError):
             raise ModelError(f"{self._label} raised {type(error).__name__}: {error}") from error
         else:
-            raise error  # cancellation and interrupts are not ours to judge
+            raise error  # cancellation and interrupts are not failures of the function
         text = f"{self._label} raised {type(error).__name__}: {error}"
         return Completion(outcome="failed", fault=fault, error=text, seconds=seconds)
 
 
 def _takes_request(function: ModelFunction, label: str) -> bool:
-    """Whether the one parameter is annotated `Request` (by text too: annotations may be strings)."""
+    """Return whether the only parameter is annotated `Request` (annotations may be strings)."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # some built-ins have no signature

@@ -1,7 +1,7 @@
-"""A `transformers` checkpoint, by folder or hub name, as a `ChatModel` that can also tell likelihoods.
+"""A `transformers` checkpoint, by folder or hub name, as a `ChatModel` with likelihoods.
 
-Needs the `local` extra. Concurrent calls are answered in batches by one worker thread. Replies do not depend on the
-batch a request fell into: at temperature 0 up to float noise (see `dtype`), above it each request has its own dice.
+Needs the `local` extra. One worker thread answers concurrent calls in batches. A reply does not depend on the other
+requests of its batch: at temperature 0 up to float noise (see `dtype`), above 0 each request has its own generator.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (torch and transformers are typed in part only)
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from askwell.core.errors import ConfigError, ModelError, nearest
 from askwell.core.types import Completion, Message, Request, Usage
-from askwell.models.conversation import conversation_text, valid_unicode, without_system
+from askwell.models.conversation import fold_system_turns, format_conversation, replace_surrogates
 from askwell.models.micro_batching import MicroBatcher
 from askwell.models.request_key import request_key
 
@@ -41,14 +41,14 @@ Pair = tuple[tuple[int, ...], tuple[int, ...]]
 class LocalModel:
     """A causal language model on this machine.
 
-    Messages go through the tokenizer's chat template; without one they are joined by blank lines. `batch_size` and
+    The tokenizer's chat template formats the messages; without one they are joined by blank lines. `batch_size` and
     `max_batch_tokens` (rows x the longest prompt plus its `max_tokens`) bound a batch. `device` is PyTorch's name, by
-    default a GPU if there is one. In float32, padding and batch shape move logits by about 1e-6, which now and then
-    decides between two near-equal tokens; `dtype="float64"` makes that vanish, at about twice the time for a small
-    model on a CPU. At temperature 0 the likeliest token is taken and `seed` is not looked at.
+    default a GPU if there is one. In float32, padding and batch shape change logits by about 1e-6, which sometimes
+    decides between two near-equal tokens; `dtype="float64"` prevents that, at about twice the time for a small model
+    on a CPU. At temperature 0 the most likely token is chosen and `seed` is ignored.
 
     Raises `ConfigError` for a missing extra, an unknown folder or dtype, `ModelError` for a checkpoint that can't be
-    loaded. Hub names are downloaded on first use (not with HF_HUB_OFFLINE=1); code in checkpoints is never run.
+    loaded. Hub names are downloaded at first use (not with HF_HUB_OFFLINE=1); code in checkpoints is never run.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LocalModel:
     ) -> None:
         if dtype not in _DTYPES:
             raise ConfigError(f"unknown dtype {dtype!r}; {nearest(dtype, _DTYPES)}")
-        folder = checkpoint_folder(path_or_name)
+        folder = find_checkpoint_folder(path_or_name)
         self._model, self._tokenizer = load_checkpoint(folder or path_or_name, device, dtype)
         self._name = f"{name or 'local:' + path_or_name}{_fingerprint(folder) if folder else ''}{_dtype_tag(dtype)}"
         config = self._model.config.get_text_config()
@@ -87,7 +87,7 @@ class LocalModel:
 
     @property
     def name(self) -> str:
-        """`name` or path as given, and a fingerprint of the folder's files: retrained weights are another model."""
+        """Return `name` or the path, with a fingerprint of the folder's files: retrained weights are another model."""
         return self._name
 
     async def complete(self, request: Request) -> Completion:
@@ -95,12 +95,12 @@ class LocalModel:
 
         started = time.perf_counter()
         ids = self._prompt_ids(request.messages)
-        room = request.max_tokens if self._context is None else min(request.max_tokens, self._context - len(ids))
-        if room < 1:
-            error = f"the prompt has {len(ids)} tokens; {self.name} takes {self._context} with the reply"
+        max_tokens = request.max_tokens if self._context is None else min(request.max_tokens, self._context - len(ids))
+        if max_tokens < 1:
+            error = f"the prompt has {len(ids)} tokens; {self.name} accepts {self._context} with the reply"
             return Completion(outcome="failed", fault="bad_request", error=error)
         seed = request_key(self.name, request)
-        row = DecodeRow(ids=ids, max_tokens=room, temperature=request.temperature, seed=seed)
+        row = DecodeRow(ids=ids, max_tokens=max_tokens, temperature=request.temperature, seed=seed)
         reply = await self._decoding.submit(row)
         return Completion(
             text=self._tokenizer.decode(list(reply.ids), skip_special_tokens=True),
@@ -110,13 +110,13 @@ class LocalModel:
         )
 
     async def logprob(self, request: Request, reply: str) -> float:
-        """Return log p(reply | request): prompt and reply are tokenized apart; the end token is not counted."""
+        """Return log p(reply | request) in nats. Prompt and reply are tokenized separately; no end token is counted."""
         prompt_ids, reply_ids = self._prompt_ids(request.messages), self._ids(reply, special=False)
         if not reply_ids:
             return 0.0
         if self._context is not None and len(prompt_ids) + len(reply_ids) > self._context:
             total = len(prompt_ids) + len(reply_ids)
-            raise ModelError(f"prompt and reply have {total} tokens; {self.name} takes {self._context}")
+            raise ModelError(f"prompt and reply have {total} tokens; {self.name} accepts {self._context}")
         return await self._scoring.submit((prompt_ids, reply_ids))
 
     async def aclose(self) -> None:
@@ -133,31 +133,31 @@ class LocalModel:
         from askwell.models.decode import decode
 
         try:
-            with _threads_for(self._model):
+            with _limit_threads(self._model):
                 return decode(self._model, rows, end_ids=self._end_ids)
         except RuntimeError as error:  # PyTorch's only type, out of memory included
-            raise self._broken(len(rows), error) from error
+            raise self._batch_error(len(rows), error) from error
 
     def _score(self, pairs: Sequence[Pair]) -> Sequence[float]:
         from askwell.models.decode import log_likelihoods
 
         try:
-            with _threads_for(self._model):
+            with _limit_threads(self._model):
                 return log_likelihoods(self._model, pairs)
         except RuntimeError as error:
-            raise self._broken(len(pairs), error) from error
+            raise self._batch_error(len(pairs), error) from error
 
-    def _broken(self, rows: int, error: RuntimeError) -> ModelError:
+    def _batch_error(self, rows: int, error: RuntimeError) -> ModelError:
         return ModelError(
             f"{self.name} failed on a batch of {rows}: {error}; try a smaller batch_size or max_batch_tokens"
         )
 
     def _prompt_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         if self._tokenizer.chat_template is None:
-            ids = self._ids(conversation_text(messages), special=True)
+            ids = self._ids(format_conversation(messages), special=True)
         else:
             ids = self._ids(self._templated(messages), special=False)
-        return ids or (min(self._end_ids, default=0),)  # a model must start from something
+        return ids or (min(self._end_ids, default=0),)  # a model needs at least one token
 
     def _templated(self, messages: Sequence[Message]) -> str:
         from jinja2.exceptions import TemplateError
@@ -168,16 +168,16 @@ class LocalModel:
 
         try:
             return text(messages)
-        except TemplateError as error:  # Gemma, Mistral: no system role, roles must alternate
-            _LOG.info("%s puts system text into the user message (its template says: %s)", self.name, error)
-            return text(without_system(messages))
+        except TemplateError as error:  # Gemma and Mistral have no system role, and roles must alternate
+            _LOG.info("%s puts system text into the user message (error of its chat template: %s)", self.name, error)
+            return text(fold_system_turns(messages))
 
     def _ids(self, text: str, *, special: bool) -> tuple[int, ...]:
-        return tuple(self._tokenizer(valid_unicode(text), add_special_tokens=special)["input_ids"])
+        return tuple(self._tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
 def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
-    """Return (model, tokenizer), quietly. Raises as `LocalModel` does."""
+    """Return (model, tokenizer), without progress bars. Raises the errors of `LocalModel`."""
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -186,7 +186,7 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        with without_bars():
+        with hide_progress_bars():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
         return cast("Any", model).to(device).eval(), tokenizer
@@ -196,8 +196,8 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
 
 
 @contextmanager
-def without_bars() -> Generator[None]:
-    """Keep transformers' progress bars off while checkpoints are read or written."""
+def hide_progress_bars() -> Generator[None]:
+    """Hide transformers' progress bars while checkpoints are read or written."""
     from transformers.utils import logging as transformers_logging
 
     showed_progress = transformers_logging.is_progress_bar_enabled()
@@ -209,8 +209,8 @@ def without_bars() -> Generator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def checkpoint_folder(path_or_name: str) -> Path | None:
-    """Return the checkpoint folder, or None for a hub name. A path that is none is told before any download."""
+def find_checkpoint_folder(path_or_name: str) -> Path | None:
+    """Return the checkpoint folder, or None for a hub name. Raises `ConfigError` for a wrong path, without a download."""
     path = Path(path_or_name).expanduser()
     if path.is_dir():
         return path
@@ -236,11 +236,11 @@ def _fingerprint(folder: Path) -> str:
 
 
 @contextmanager
-def _threads_for(model: Any) -> Generator[None]:  # noqa: ANN401 - partly typed libraries
+def _limit_threads(model: Any) -> Generator[None]:  # noqa: ANN401 - partly typed libraries
     """Run a small model on one thread while a batch lasts.
 
-    Its layers are too short to share out, and when another process holds a core, PyTorch's threads wait for each other
-    at every one of them: 256 replies of a 2 M model took 95 s with two threads and 5 s with one on a busy machine.
+    Its layers are too small to parallelize. If another process uses a core, PyTorch's threads wait for each other at
+    every layer: 256 replies of a 2 M model took 95 s with two threads and 5 s with one on a busy machine.
     """
     import torch
 
@@ -260,7 +260,7 @@ def _dtype_tag(dtype: str) -> str:
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - partly typed libraries
-    found: set[int] = set()
+    end_ids: set[int] = set()
     for ids in (model.generation_config.eos_token_id, tokenizer.eos_token_id):
-        found.update([ids] if isinstance(ids, int) else ids or ())
-    return frozenset(found)
+        end_ids.update([ids] if isinstance(ids, int) else ids or ())
+    return frozenset(end_ids)

@@ -1,4 +1,4 @@
-"""Micro-batching: collect what is asked at about the same time, run it together in one worker thread."""
+"""Micro-batching: collect jobs submitted at about the same time, and run them together in one worker thread."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from askwell.models.per_loop import PerLoop
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_GATHER_S = 0.003  # how long the first job of a batch waits for company: little beside any model call
+_GATHER_S = 0.003  # how long the first job waits for others: short compared with any model call
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[Job, Result]):
-    """Jobs of one event loop that no batch has taken yet, and the task that makes batches of them."""
+class _JobQueue(Generic[Job, Result]):
+    """The jobs of one event loop that are in no batch yet, and the task that batches them."""
 
     jobs: list[tuple[Job, asyncio.Future[Result]]]
     dispatcher: asyncio.Task[None] | None = None
 
 
 class MicroBatcher(Generic[Job, Result]):
-    """Run jobs in batches: `run` gets similar-sized jobs together and returns one result a job, in order.
+    """Run jobs in batches: `run` receives jobs of similar size and returns one result per job, in order.
 
     A batch has at most `batch_size` jobs and `max_cost` of padded cost (jobs in it x the largest of them), but at
-    least one job. An exception of `run` reaches every job of its batch and no other.
+    least one job. An exception of `run` is raised in every job of its batch and in no other.
     """
 
     def __init__(
@@ -45,28 +45,28 @@ class MicroBatcher(Generic[Job, Result]):
         self._thread = thread
         self._batch_size = batch_size
         self._max_cost = max_cost
-        self._waiting = PerLoop(lambda: _Waiting[Job, Result]([]))
+        self._queues = PerLoop(lambda: _JobQueue[Job, Result]([]))
 
     async def submit(self, job: Job) -> Result:
-        """Return the job's result once a batch with it has run."""
-        waiting = self._waiting.get()
+        """Wait for the batch with this job to run; return the job's result."""
+        queue = self._queues.get()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting.jobs.append((job, future))
-        if waiting.dispatcher is None:
-            waiting.dispatcher = asyncio.create_task(self._dispatch(waiting))
+        queue.jobs.append((job, future))
+        if queue.dispatcher is None:
+            queue.dispatcher = asyncio.create_task(self._dispatch(queue))
         return await future
 
-    async def _dispatch(self, waiting: _Waiting[Job, Result]) -> None:
+    async def _dispatch(self, queue: _JobQueue[Job, Result]) -> None:
         try:
             await asyncio.sleep(_GATHER_S)
-            while waiting.jobs:
-                taken = [(job, future) for job, future in waiting.jobs if not future.done()]
-                waiting.jobs.clear()
+            while queue.jobs:
+                taken = [(job, future) for job, future in queue.jobs if not future.done()]
+                queue.jobs.clear()
                 for batch in self._batches(taken):
                     await self._run_batch(batch)
         finally:
-            waiting.dispatcher = None
-            for _, future in waiting.jobs:  # only when the loop is being torn down
+            queue.dispatcher = None
+            for _, future in queue.jobs:  # only if the loop is closing
                 future.cancel()
 
     async def _run_batch(self, batch: Sequence[tuple[Job, asyncio.Future[Result]]]) -> None:
@@ -84,7 +84,7 @@ class MicroBatcher(Generic[Job, Result]):
     def _batches(
         self, taken: Sequence[tuple[Job, asyncio.Future[Result]]]
     ) -> list[list[tuple[Job, asyncio.Future[Result]]]]:
-        """Sort by cost, so that little is padded, and cut (the largest first: trouble with memory shows at once)."""
+        """Sort jobs by cost, for little padding, and split them. The largest come first, to run out of memory early."""
         batches: list[list[tuple[Job, asyncio.Future[Result]]]] = []
         largest = 0
         for entry in sorted(taken, key=lambda entry: self._cost(entry[0]), reverse=True):

@@ -1,8 +1,8 @@
-"""What a run needs of a model besides its answers: what its servers refuse, its batches, its pool, its prices.
+"""What a run needs of a model besides its answers: server quirks, provider batches, pool members, prices.
 
-A model that calls a server says what it has through `Negotiating` and `Priced`. A wrapper takes the parts of the model
-it wraps when it is built (`self.parts = parts_of(model)`), so that a run reads them from the outermost model and never
-looks inside.
+A model that calls a server declares them through `Negotiating` and `Priced`. A wrapper copies the parts of the model it
+wraps when it is built (`self.parts = parts_of(model)`), so that a run reads them from the outermost model and never
+unwraps it.
 """
 
 from __future__ import annotations
@@ -14,54 +14,55 @@ from typing import Protocol, runtime_checkable
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.ledger import Ledger
 from askwell.models.providers.negotiation import Negotiating
-from askwell.models.providers.prices import Priced, PriceOf
+from askwell.models.providers.prices import Priced, PriceFunction
 from askwell.models.totals import MemberTotals
 
 
 class Batches(Protocol):
-    """The batches of a model that is asked in batches.
+    """The batches of a model that uses its provider's batch API.
 
-    `ledger` records which request is in which batch; `say` is called with a line of text for each event. `stop` lets
-    every waiting call fail at once; `settle` finishes what is being submitted, and has to end before the ledger closes.
+    `ledger` records which request is in which batch; `notify` is called with a line of text for each change.
+    `stop` fails every waiting call at once; `drain` finishes the submissions under way. Await it before the ledger
+    closes.
     """
 
     ledger: Ledger
-    say: Callable[[str], object]
+    notify: Callable[[str], object]
 
     def stop(self) -> None: ...
 
-    async def settle(self) -> None: ...
+    async def drain(self) -> None: ...
 
 
 def unknown_price(_prompt: int, _cached: int, _completion: int) -> None:
-    """The price of a model whose price is unknown."""
+    """Return None: the price function of a model with an unknown price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParts:
-    """The parts of one model, all its wrappers included."""
+    """The parts of a model and all its wrappers."""
 
     negotiating: tuple[Negotiating, ...] = ()
-    """The models under the wrappers that learn what their server refuses; a pool has several."""
+    """The models under the wrappers that discover server quirks; a pool has several."""
     batches: Batches | None = None
     members: Callable[[], Sequence[MemberTotals]] | None = None
-    """Returns what went through each member of a pool so far; None where there is no pool."""
-    price: PriceOf = unknown_price
-    """What a call costs as the model is asked."""
-    direct_price: PriceOf = unknown_price
-    """What a call costs that is asked directly: above `price` where most calls are asked in batches."""
+    """Returns the totals of each member of a pool; None without a pool."""
+    price: PriceFunction = unknown_price
+    """The price of a call as the model usually sends it."""
+    direct_price: PriceFunction = unknown_price
+    """The price of a direct call: above `price` if the model usually sends batches."""
 
 
 @runtime_checkable
 class Composed(Protocol):
-    """A model made of other models; `parts` are theirs."""
+    """A model that wraps other models; `parts` are theirs."""
 
     @property
     def parts(self) -> ModelParts: ...
 
 
 def parts_of(model: ChatModel) -> ModelParts:
-    """Return the parts of any model; all are empty for a model that only answers."""
+    """Return the parts of any model; all are empty for a model that only answers requests."""
     if isinstance(model, Composed):
         return model.parts
     price = model.price if isinstance(model, Priced) else unknown_price

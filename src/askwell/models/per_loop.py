@@ -1,4 +1,4 @@
-"""One value per event loop: asyncio's locks and sockets belong to a loop, models outlive it.
+"""One value per event loop: asyncio's locks and sockets belong to one loop, but a model may outlive it.
 
 `askwell.optimize` runs its engine on a loop of its own, so a model object that a user keeps sees a new loop each time.
 """
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """Make a value when a loop first asks for it; forget it when that loop has closed."""
+    """Make a value at a loop's first `get`; drop it after that loop has closed."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -31,5 +31,5 @@ class PerLoop(Generic[T]):
             return value
 
     def pop(self) -> T | None:
-        """Take the running loop's value out, if it has one."""
+        """Remove and return the running loop's value; None if it has none."""
         return self._values.pop(asyncio.get_running_loop(), None)

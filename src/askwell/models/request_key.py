@@ -1,4 +1,4 @@
-"""The digest that names a request: the key of the request cache."""
+"""The digest of a request: the key of the request cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def request_key(model_name: str, request: Request) -> str:
     """Return a digest (32 hex digits) of everything that may change the answer: model, messages, sampling, repeat."""
-    parts = (  # values without their names: a renamed field leaves the keys of older logs as they are
+    parts = (  # values without names: a renamed field must not change the keys of older logs
         model_name,
         [(message.role, message.content) for message in request.messages],
         request.temperature,

@@ -1,4 +1,4 @@
-"""What has gone through a model so far, and through each member of a pool."""
+"""Running totals of a model, and of each member of a pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from askwell.core.types import Fault, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Running totals of a model. `usage.cost_usd` adds up the calls whose price is known, None if there is none."""
+    """Running totals of a model. `usage.cost_usd` is the sum over calls of known price; None if there are none."""
 
     calls: int = 0
     """Finished calls, failed ones included."""
@@ -20,12 +20,12 @@ class Totals:
     in_flight: int = 0
     usage: Usage = field(default_factory=Usage)
     unpriced_calls: int = 0
-    """Calls that used tokens at an unknown price: above 0, `usage.cost_usd` is a lower bound."""
+    """Calls that used tokens at an unknown price: if above 0, `usage.cost_usd` is a lower bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberTotals:
-    """What went through one member of a pool."""
+    """Running totals of one member of a pool."""
 
     label: str
     totals: Totals

@@ -21,7 +21,7 @@ from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.protocols import Writer
-from askwell.policies.selection.guard import ALWAYS, FallbackThreshold, decode_fallback, encode_fallback
+from askwell.policies.selection.fallback import ALWAYS_SWITCH, FallbackThreshold, decode_fallback, encode_fallback
 from askwell.policies.selection.selection import KIND as SELECTION
 from askwell.policies.selection.selection import SelectionPolicy, load_selection
 from askwell.policies.selection_writer import SelectorWriter, load_selector
@@ -62,7 +62,9 @@ class FallbackPolicy:
     def written(self, queries: Sequence[str]) -> list[WrittenPrompt]:
         """Return each query's best written prompt by the value head, the guard left out."""
         options = self._options(queries)
-        if not self.samples and self.guard == ALWAYS:  # nothing to rank, nothing to guard: the value head is not asked
+        if (
+            not self.samples and self.guard == ALWAYS_SWITCH
+        ):  # nothing to rank, nothing to guard: the value head is not asked
             return [WrittenPrompt(prompt=self._with(texts[0]), advantage=math.inf) for texts in options]
         flat = [(row, text) for row, texts in enumerate(options) for text in texts]
         base = [(query, self.baseline.instruction) for query in queries]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from askwell.core.stats import Interval, Method
+from askwell.core.stats import Interval, IntervalMethod
 from askwell.core.types import Event, Prompt
-from askwell.policies.selection.guard import FallbackThreshold, decode_fallback, encode_fallback
+from askwell.policies.selection.fallback import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 
 Purpose = Literal["collect", "dev", "test"]
@@ -120,7 +120,7 @@ def decode_interval(body: Body) -> Interval:
         high=cast("float", body["high"]),
         n=cast("int", body["n"]),
         level=cast("float", body["level"]),
-        method=cast("Method", body["method"]),
+        method=cast("IntervalMethod", body["method"]),
     )
 
 

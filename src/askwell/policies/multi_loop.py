@@ -26,8 +26,8 @@ from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
 from askwell.engine.evaluator import Evaluator, Interrupted
 from askwell.policies.acquisition import select_pairs, within
 from askwell.policies.checkpoints import WriterCheckpoints
-from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, experiences, merge
-from askwell.policies.data.subsample import thinned
+from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, build_experiences, merge
+from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import FallbackPolicy, WrittenPrompt
 from askwell.policies.labelling import PairLabeller, Show
@@ -35,7 +35,13 @@ from askwell.policies.loop_records import ChosenPairs, LoopResult, decode_chosen
 from askwell.policies.protocols import Trainer, Writer
 from askwell.policies.query_splits import QuerySplits
 from askwell.policies.rewards import rewarded
-from askwell.policies.selection.guard import ALWAYS, FallbackThreshold, cross_fitted_gains, never, tune_on_gains
+from askwell.policies.selection.fallback import (
+    ALWAYS_SWITCH,
+    FallbackThreshold,
+    cross_fit_gains,
+    never_switch,
+    tune_on_gains,
+)
 from askwell.policies.selection_writer import fit_selector
 from askwell.policies.settings import LoopsSettings
 
@@ -178,7 +184,9 @@ class MultiLoop:
             return kept
         baseline, settings = self.baseline.instruction, self.settings
         *parts, _ = self._worth(cells)
-        train, dev = (thinned(part, most=settings.most_prompts, always=baseline, seed=settings.seed) for part in parts)
+        train, dev = (
+            thin_experiences(part, most=settings.most_prompts, always=baseline, seed=settings.seed) for part in parts
+        )
         self.show(f"loop {number}: training on {len(train):,} outcomes", 0, 0)
         writer = await asyncio.to_thread(lambda: self.trainer.fit(train, dev, start=start, seed=settings.seed + number))
         self.keep.write(number, writer)
@@ -190,7 +198,7 @@ class MultiLoop:
         """What is learnt from and tuned on, with its rewards; and what they are, where it is not the plain score."""
         baseline, settings = self.baseline.instruction, self.settings
         if settings.reward == "accuracy":
-            return experiences(cells, baseline=baseline), experiences(self.parts.dev, baseline=baseline), ""
+            return build_experiences(cells, baseline=baseline), build_experiences(self.parts.dev, baseline=baseline), ""
         return rewarded(
             cells, self.parts.dev, formula=settings.reward, scaled=settings.min_max, baseline=baseline,
             confident=settings.loops == 1,
@@ -203,7 +211,7 @@ class MultiLoop:
         policy = FallbackPolicy(
             writer=writer,
             baseline=self.baseline,
-            guard=never() if guarded else ALWAYS,
+            guard=never_switch() if guarded else ALWAYS_SWITCH,
             samples=samples,
             seed=seed,
         )
@@ -212,12 +220,12 @@ class MultiLoop:
         result = LoopResult(
             loop=number,
             collected=collected,
-            trained_on=len(trained_on.cells),
+            trained_on=len(trained_on.pairs),
             reward=self._worth(trained_on)[2],
             baseline=mean_interval(compared.baseline),
             written=_gain(gains, seed),
-            guarded=_gain(cross_fitted_gains(predicted, gains, seed=seed) if guarded else gains, seed),
-            guard=tune_on_gains(predicted, gains) if guarded else ALWAYS,
+            guarded=_gain(cross_fit_gains(predicted, gains, seed=seed) if guarded else gains, seed),
+            guard=tune_on_gains(predicted, gains) if guarded else ALWAYS_SWITCH,
             target_calls=self._calls(),
         )
         await self._write("loop", encode_loop(result))
@@ -285,5 +293,9 @@ def _outcome(rollout: Rollout) -> OutcomeRow:
 
 
 def _again(cells: PairOutcomes) -> list[OutcomeRow]:
-    return [OutcomeRow(query=one.query, prompt=one.prompt, total=one.total, draws=one.draws, confidence=one.confidence)
-            for one in cells.cells]  # fmt: skip
+    return [
+        OutcomeRow(
+            query=pair.query, prompt=pair.prompt, total=pair.total, repeats=pair.repeats, confidence=pair.confidence
+        )
+        for pair in cells.pairs
+    ]

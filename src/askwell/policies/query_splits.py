@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from askwell.core.errors import DataError
 from askwell.core.types import Example, Split
-from askwell.policies.data.outcomes import PairOutcomes, only_target, without
-from askwell.tasks.splits import check_disjoint, normalise, split
+from askwell.policies.data.outcomes import PairOutcomes, drop_queries, keep_queries
+from askwell.tasks.splits import check_disjoint, normalize_question, split
 
 MIN_LOGGED = 8
 """Fewer logged queries of the task than this, and there is nothing to split."""
@@ -52,10 +52,10 @@ def split_queries(
     shares = shares or SplitShares()
     test = tuple(splits.get("test", ()))
     _refuse_logged(cells, test)
-    own = {normalise(query) for query in cells.queries}
+    own = {normalize_question(query) for query in cells.queries}
     asked = [example for name in ("train", "dev") for example in splits.get(name, ())]
-    logged = [example for example in asked if normalise(example.input) in own]
-    fresh = [example for example in asked if normalise(example.input) not in own]
+    logged = [example for example in asked if normalize_question(example.input) in own]
+    fresh = [example for example in asked if normalize_question(example.input) not in own]
     if len(logged) < MIN_LOGGED:
         raise DataError(
             f"only {len(logged)} of the task's {len(asked)} questions are among the logged queries; expected "
@@ -71,8 +71,8 @@ def split_queries(
     check_disjoint({"train": collection, "dev": dev, "test": test})
     unlearnt = [example.input for example in (*dev, *collection)]
     return QuerySplits(
-        train=without(cells, unlearnt),
-        dev=only_target(cells, [example.input for example in dev]),
+        train=drop_queries(cells, unlearnt),
+        dev=keep_queries(cells, [example.input for example in dev]),
         dev_examples=dev,
         collection=collection,
         test=test,
@@ -80,8 +80,8 @@ def split_queries(
 
 
 def _refuse_logged(cells: PairOutcomes, test: Sequence[Example]) -> None:
-    known = {normalise(query) for query in cells.queries}
-    leaked = [example for example in test if normalise(example.input) in known]
+    known = {normalize_question(query) for query in cells.queries}
+    leaked = [example for example in test if normalize_question(example.input) in known]
     if leaked:
         raise DataError(
             f"{len(leaked)} test questions of the task are among the logged queries, such as {leaked[0].input!r}: "

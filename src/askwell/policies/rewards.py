@@ -96,10 +96,10 @@ def rewarded(
     A prompt's accuracy is that on `train`, shrunken; of a prompt that was tried on `dev` alone, that on `dev`. `scaled`
     maps rewards to 0..100. `confident=False` leaves log-probabilities out: where new pairs are labelled without them.
     """
-    both = [*train.cells, *dev.cells]
+    both = [*train.pairs, *dev.pairs]
     if not confident:
         both = [replace(cell, confidence=None) for cell in both]
-    accuracy = shrunken_accuracy(dev.cells) | shrunken_accuracy(train.cells)
+    accuracy = shrunken_accuracy(dev.pairs) | shrunken_accuracy(train.pairs)
     found = paper_rewards(both, formula=formula, task_accuracy=accuracy)
     told = TASK_TERM + (" + log-probability a token" if found.confidence_used else "")
     if formula != "few-shot" and not found.confidence_used:
@@ -112,7 +112,7 @@ def rewarded(
             both, found.values, advantages(both, found.values, baseline=baseline), strict=True
         )
     ]
-    return parts[: len(train.cells)], parts[len(train.cells) :], told
+    return parts[: len(train.pairs)], parts[len(train.pairs) :], told
 
 
 def prompt_accuracy(cells: Sequence[PairOutcome]) -> dict[str, float]:

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from askwell.core.errors import DataError
 from askwell.policies.data.outcomes import PairOutcomes
-from askwell.policies.data.table import table_of
-from askwell.policies.offline_eval.train_or_not import CHOOSERS, chooser_gain, dense_part
+from askwell.policies.data.table import build_table
+from askwell.policies.offline_eval.train_or_not import SELECTORS, cross_validate_selector, drop_sparse_prompts
 from askwell.policies.protocols import Pair
-from askwell.policies.selection.guard import ALWAYS
-from askwell.policies.selection.registry import fit_by_name
+from askwell.policies.selection.fallback import ALWAYS_SWITCH
+from askwell.policies.selection.registry import get_fit
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy, load_selection
 
 _LOG = logging.getLogger(__name__)
@@ -68,12 +68,12 @@ def fit_selector(cells: PairOutcomes, *, baseline: str, seed: int) -> SelectorWr
     if find_spec("sklearn") is None:
         _LOG.warning("nothing chooses among the logged prompts: that needs pip install 'askwell[select]'")
         return None
-    table = dense_part(table_of(cells))
+    table = drop_sparse_prompts(build_table(cells))
     if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2 or baseline not in table.prompts:
         return None
-    name = max(CHOOSERS, key=lambda one: chooser_gain(table, seed=seed, scorer=one).low)
+    name = max(SELECTORS, key=lambda one: cross_validate_selector(table, seed=seed, scorer=one).low)
     place = table.prompts.index(baseline)
-    scorer = fit_by_name(name)(table, baseline=place, seed=seed)
+    scorer = get_fit(name)(table, baseline=place, seed=seed)
     return SelectorWriter(
-        SelectionPolicy(prompts=table.prompts, baseline=place, scorer=scorer, guard=ALWAYS, name=name)
+        SelectionPolicy(prompts=table.prompts, baseline=place, scorer=scorer, fallback=ALWAYS_SWITCH, name=name)
     )

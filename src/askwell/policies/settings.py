@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from askwell.core.validation import at_least
+from askwell.core.validation import check_at_least
 
 Acquisition = Literal["uniform", "uncertainty"]
 Formula = Literal["choice", "few-shot", "free-text"]
@@ -60,9 +60,9 @@ class LoopsSettings:
 
     def __post_init__(self) -> None:
         for name in ("loops", "acquire", "prompts"):
-            at_least(name, getattr(self, name), 1)
+            check_at_least(name, getattr(self, name), 1)
         for name in ("samples", "most_prompts", "patience"):
-            at_least(name, getattr(self, name), 0)
+            check_at_least(name, getattr(self, name), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class TrainSettings:
     """On a GPU, matrix products in bfloat16. Weights stay float32."""
 
     def __post_init__(self) -> None:
-        at_least("epochs", self.epochs, 1)
+        check_at_least("epochs", self.epochs, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class ModelSettings:
     """PyTorch's name; by default a GPU if there is one."""
 
     def __post_init__(self) -> None:
-        at_least("lora_rank", self.lora_rank, 0)
+        check_at_least("lora_rank", self.lora_rank, 0)
 
 
 QPO_LOOPS = LoopsSettings(

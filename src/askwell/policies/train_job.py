@@ -12,10 +12,10 @@ from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
 from askwell.core.types import Event, Example, Prompt, Split
 from askwell.engine.budget import Caps
-from askwell.engine.jobs import OpenRun, TargetSide, open_run
+from askwell.engine.jobs import OpenRun, TargetSetup, open_run
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import PairOutcomes
-from askwell.policies.data.table import baseline_prompt, table_of
+from askwell.policies.data.table import build_table, find_baseline
 from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.guarded import load_policy, save_policy
@@ -45,7 +45,7 @@ class Figures:
 
     verdict: str
     """Headroom's closing sentence."""
-    worth_it: bool
+    is_worthwhile: bool
     baseline: Prompt
     """The best single prompt of all logged queries (dev ones among them, test ones not)."""
     loops: tuple[LoopResult, ...] = ()
@@ -75,7 +75,7 @@ class TrainJob:
     header: Mapping[str, object]
     """Body of the run's first event; its config holds a digest of the outcomes, so that they can't change under it."""
     cells: PairOutcomes
-    side: TargetSide
+    target_setup: TargetSetup
     trainer_in: TrainerFactory
     read_writer: Callable[[Path], Writer]
     settings: LoopsSettings = field(default_factory=LoopsSettings)
@@ -89,22 +89,22 @@ class TrainJob:
     async def execute(self, store: RunStore, folder: Path, stopper: Stopper, show: Show) -> Trained:
         """Train to the end over this store and folder, whatever they already hold."""
         demos = self._demos()
-        tasks = self.side.task.splits.items()
+        tasks = self.target_setup.task.splits.items()
         splits: dict[Split, list[Example]] = {
             name: [one for one in members if one not in demos] for name, members in tasks
         }
         parts = split_queries(self.cells, splits, shares=self.shares, seed=self.settings.seed)
         self._check_caps(parts)
         async with open_run(
-            store, stopper, header=self.header, side=self.side, caps=self.caps,
-            reserve=2 * len(parts.test) * self.side.sampling.repeats,
+            store, stopper, header=self.header, target_setup=self.target_setup, caps=self.caps,
+            reserve=2 * len(parts.test) * self.target_setup.sampling.repeats,
         ) as opened:  # fmt: skip
             journal = opened.journal
             if read_result(store) is not None:
                 return trained(store, folder, read_writer=self.read_writer)
             found = await self._judged(journal, parts, show)
             policy: Policy = FixedPolicy(prompt=found.baseline)
-            if found.worth_it or self.force:
+            if found.is_worthwhile or self.force:
                 learnt = await self._multi(parts, found.baseline, opened, folder, show).run()
                 policy, found = learnt.policy, _with(found, learnt)
             save_policy(policy, folder / POLICY)
@@ -115,19 +115,19 @@ class TrainJob:
     async def _judged(self, journal: Journal, parts: QuerySplits, show: Show) -> Figures:
         """Measure headroom first, and write it down: without it nothing is trained."""
         show("measuring headroom", 0, 0)
-        logged = PairOutcomes(cells=(*parts.train.cells, *parts.dev.cells))
-        table = table_of(logged)  # all that may be looked at: a weaker baseline would flatter the policy
+        logged = PairOutcomes(pairs=(*parts.train.pairs, *parts.dev.pairs))
+        table = build_table(logged)  # all that may be looked at: a weaker baseline would flatter the policy
         try:
             worth = advise_training(table, seed=self.settings.seed)
-            worth_it, verdict = worth.worth_it, worth.verdict
+            is_worthwhile, verdict = worth.is_worthwhile, worth.verdict
         except DataError as error:
-            worth_it, verdict = False, f"Not shown: headroom can't be measured: {error}."
-        baseline = Prompt(instruction=table.prompts[baseline_prompt(table)], demos=self._demos())
-        body = {"verdict": verdict, "worth_it": worth_it, "static": encode_prompt(baseline)}
+            is_worthwhile, verdict = False, f"Not shown: headroom can't be measured: {error}."
+        baseline = Prompt(instruction=table.prompts[find_baseline(table)], demos=self._demos())
+        body = {"verdict": verdict, "worth_it": is_worthwhile, "static": encode_prompt(baseline)}
         await journal.write(Event(position=journal.reserve(), kind="note", body=body))
         return Figures(
             verdict=verdict,
-            worth_it=worth_it,
+            is_worthwhile=is_worthwhile,
             baseline=baseline,
             finished=True,
             reason="one prompt is enough: nothing was trained",
@@ -165,13 +165,13 @@ class TrainJob:
         return [*self.cells.queries, *asked]
 
     def _demos(self) -> tuple[Example, ...]:
-        train = self.side.task.splits.get("train", ())
+        train = self.target_setup.task.splits.get("train", ())
         if self.shots > len(train):
             raise ConfigError(f"shots={self.shots!r}, but the train split has {len(train)} examples; ask for fewer")
         return tuple(train[: self.shots])
 
     def _check_caps(self, parts: QuerySplits) -> None:
-        draws = self.side.sampling.repeats
+        draws = self.target_setup.sampling.repeats
         test = 2 * len(parts.test) * draws
         dev = (2 + self.settings.selector_first) * len(parts.dev_examples) * draws
         if self.caps.max_calls is not None and self.caps.max_calls < test + dev:
@@ -197,7 +197,7 @@ def figures(store: RunStore) -> Figures | None:
     body = read_result(store)
     found = Figures(
         verdict=cast("str", note.body["verdict"]),
-        worth_it=cast("bool", note.body["worth_it"]),
+        is_worthwhile=cast("bool", note.body["worth_it"]),
         baseline=decode_prompt(cast("Body", note.body["static"])),
         loops=tuple(decode_loops(store.events(kinds=["loop"]))),
     )

@@ -1,7 +1,7 @@
-"""The prompt a run found, in the form that other tools take. The instruction's bytes are never changed.
+"""Export a run's best prompt in the formats of other tools. The instruction's bytes are never changed.
 
-The question's place is marked in a rendered request, and the mark is replaced by each tool's own variable, `input`;
-whatever in the prompt would look like a variable to that tool is escaped.
+A mark stands for the question in a rendered request. Each format replaces the mark by its own variable, `input`, and
+escapes text that the other tool would read as a variable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARK = "\x00the question\x00"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedPrompt:
-    """What there is to export: a run's report, and how its questions are put."""
+    """A run's report, and how the run renders a prompt with a question."""
 
     report: Report
     render: Render
@@ -34,52 +34,52 @@ class ExportedPrompt:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The request, with `_MARK` for the question."""
+        """The request, with `_MARK` instead of the question."""
         return self.render(self.prompt, Example(id="", input=_MARK, target=""))
 
 
-def export(found: ExportedPrompt, form: str) -> str:
+def export_prompt(exported: ExportedPrompt, form: str) -> str:
     """Return the text of a file. Raises `ConfigError` naming the nearest form."""
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
-    if form != "text" and isinstance(found.render, WithNearest):
+    if form != "text" and isinstance(exported.render, WithNearest):
         raise ConfigError(
-            f"format {form!r} can't hold this run's demonstrations, which are chosen for each question; export the "
+            f"format {form!r} cannot hold this run's demonstrations, which are selected per question; export the "
             "instruction alone with --format text"
         )
-    return FORMATS[form](found)
+    return FORMATS[form](exported)
 
 
-def _text(found: ExportedPrompt) -> str:
-    return reports.prompt_text(found.prompt)
+def _text(exported: ExportedPrompt) -> str:
+    return reports.format_prompt(exported.prompt)
 
 
-def _json(found: ExportedPrompt) -> str:
+def _json(exported: ExportedPrompt) -> str:
     body = {
-        "prompt": found.prompt.instruction,
-        "demos": [{"input": demo.input, "target": demo.target} for demo in found.prompt.demos],
-        "messages": _with_variable(found, "{input}", lambda text: text),
-        **reports.as_json(found.report),
+        "prompt": exported.prompt.instruction,
+        "demos": [{"input": demo.input, "target": demo.target} for demo in exported.prompt.demos],
+        "messages": _with_variable(exported, "{input}", lambda text: text),
+        **reports.report_json(exported.report),
     }
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
-def _dspy(found: ExportedPrompt) -> str:
-    """The state that `dspy.Predict("input -> output").load(path)` reads."""
+def _dspy(exported: ExportedPrompt) -> str:
+    """Return the state that `dspy.Predict("input -> output").load(path)` reads."""
     fields = [
         {"prefix": "Input:", "description": "${input}"},
         {"prefix": "Output:", "description": "${output}"},
     ]
-    demos = [{"input": demo.input, "output": _shown(demo)} for demo in found.prompt.demos]
-    signature = {"instructions": found.prompt.instruction, "fields": fields}
+    demos = [{"input": demo.input, "output": _demo_output(demo)} for demo in exported.prompt.demos]
+    signature = {"instructions": exported.prompt.instruction, "fields": fields}
     state: dict[str, object] = {"traces": [], "train": [], "demos": demos, "signature": signature, "lm": None}
-    state["metadata"] = {"dependency_versions": {}}  # of whoever saved it; dspy warns of other ones
+    state["metadata"] = {"dependency_versions": {}}  # dspy warns if these differ from the installed versions
     return json.dumps(state, ensure_ascii=False, indent=2) + "\n"
 
 
-def _promptfoo(found: ExportedPrompt) -> str:
-    """A promptfoo configuration; JSON is YAML. Add `providers` and `tests`."""
-    messages = found.messages
+def _promptfoo(exported: ExportedPrompt) -> str:
+    """Return a promptfoo configuration (JSON is valid YAML); the user adds `providers` and `tests`."""
+    messages = exported.messages
     if len(messages) == 1 and messages[0].role == "user":
         raw = _nunjucks(messages[0].content)
     else:
@@ -88,9 +88,9 @@ def _promptfoo(found: ExportedPrompt) -> str:
     return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
 
 
-def _langchain(found: ExportedPrompt) -> str:
-    """A Python module with a `ChatPromptTemplate` named `prompt`."""
-    turns = _with_variable(found, "{input}", lambda text: text.replace("{", "{{").replace("}", "}}"))
+def _langchain(exported: ExportedPrompt) -> str:
+    """Return a Python module with a `ChatPromptTemplate` named `prompt`."""
+    turns = _with_variable(exported, "{input}", lambda text: text.replace("{", "{{").replace("}", "}}"))
     lines = "".join(f"        ({turn['role']!r}, {turn['content']!r}),\n" for turn in turns)
     return (
         '"""Made by askwell: prompt.invoke({"input": question}) is what the run sent."""\n\n'
@@ -105,30 +105,30 @@ FORMATS: Mapping[str, Callable[[ExportedPrompt], str]] = MappingProxyType(
 """Add a format here."""
 
 
-def _with_variable(found: ExportedPrompt, variable: str, escape: Callable[[str], str]) -> list[dict[str, str]]:
+def _with_variable(exported: ExportedPrompt, variable: str, escape: Callable[[str], str]) -> list[dict[str, str]]:
     return [
-        {"role": one.role, "content": variable.join(escape(part) for part in one.content.split(_MARK))}
-        for one in found.messages
+        {"role": message.role, "content": variable.join(escape(part) for part in message.content.split(_MARK))}
+        for message in exported.messages
     ]
 
 
 def _nunjucks_message(message: Message) -> str:
-    """Write a chat message as JSON; the template itself has to quote the question."""
+    """Encode a chat message as JSON; the template itself has to quote the question."""
     if _MARK not in message.content:
-        return _raw(json.dumps({"role": message.role, "content": message.content}, ensure_ascii=False))
+        return _escape_template(json.dumps({"role": message.role, "content": message.content}, ensure_ascii=False))
     parts = [json.dumps(part, ensure_ascii=False) for part in message.content.split(_MARK)]
     content = "{{ (" + " + input + ".join(parts) + ") | dump }}"
     return f'{{"role": "{message.role}", "content": {content} }}'
 
 
 def _nunjucks(text: str) -> str:
-    return "{{ input }}".join(_raw(part) for part in text.split(_MARK))
+    return "{{ input }}".join(_escape_template(part) for part in text.split(_MARK))
 
 
-def _raw(text: str) -> str:
-    """Keep a template engine's hands off a text that holds its marks."""
+def _escape_template(text: str) -> str:
+    """Escape a text that a template engine would read as its own syntax."""
     return f"{{% raw %}}{text}{{% endraw %}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
 
 
-def _shown(demo: Example) -> str:
+def _demo_output(demo: Example) -> str:
     return demo.target if isinstance(demo.target, str) else demo.target[0]

@@ -10,7 +10,7 @@ from askwell.core.errors import StoreError
 from askwell.report import run_report
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import read_header, read_result, read_spend
-from askwell.runlog.folders import choosers, is_training, log_path, run_names
+from askwell.runlog.folders import is_training, log_path, run_names, selection_policies
 from askwell.runlog.store import RunStore, SqliteStore
 
 
@@ -28,21 +28,21 @@ class RunSummary:
     problem: str = ""
 
 
-def summaries(folder: Path) -> list[RunSummary]:
-    """Summarise every run in a folder, by name; one that cannot be read is listed with its problem.
+def summarize_runs(folder: Path) -> list[RunSummary]:
+    """Summarize every run in a folder, by name; a log that cannot be read is listed with its problem.
 
-    A policy that only chooses among logged prompts asked for nothing and has no log: it is listed as finished.
+    A policy that only selects among logged prompts called no model and has no log: it is listed as finished.
     """
-    found = [_summary(folder, name) for name in run_names(folder)]
-    found += [
-        RunSummary(name=name, task="policy that chooses among logged prompts", finished=True)
-        for name in choosers(folder)
+    rows = [_summarize(folder, name) for name in run_names(folder)]
+    rows += [
+        RunSummary(name=name, task="policy that selects among logged prompts", finished=True)
+        for name in selection_policies(folder)
     ]
-    return sorted(found, key=lambda one: one.name)
+    return sorted(rows, key=lambda row: row.name)
 
 
-def _training_summary(name: str, store: RunStore) -> RunSummary:
-    """A training's line: dev and test are its policy's, where one was found."""
+def _summarize_training(name: str, store: RunStore) -> RunSummary:
+    """Summarize a training: dev and test scores are those of its policy, None if it has none."""
     header = read_header(store)
     loops = [event.body for event in store.events(kinds=["loop"])]
     result = read_result(store)
@@ -59,25 +59,25 @@ def _training_summary(name: str, store: RunStore) -> RunSummary:
     )
 
 
-def _summary(folder: Path, name: str) -> RunSummary:
+def _summarize(folder: Path, name: str) -> RunSummary:
     try:
         with SqliteStore(log_path(folder, name), read_only=True) as store:
             header = read_header(store)
-            found = run_report.report(store)
-            training = _training_summary(name, store) if is_training(header) else None
+            scored = run_report.build_report(store)
+            training = _summarize_training(name, store) if is_training(header) else None
     except StoreError as error:
         return RunSummary(name=name, problem=str(error))
     task = str(cast("Body", header["config"]).get("name", ""))
     if training is not None:
         return training
-    if found is None:
+    if scored is None:
         return RunSummary(name=name, task=task)
     return RunSummary(
         name=name,
         task=task,
-        finished=found.finished,
-        step=found.curve[-1].step if found.curve else 0,
-        dev=found.best.dev.estimate if found.best.dev else None,
-        test=found.best.test.estimate if found.best.test else None,
-        target_calls=found.spend["target"].calls,
+        finished=scored.finished,
+        step=scored.curve[-1].step if scored.curve else 0,
+        dev=scored.best.dev.estimate if scored.best.dev else None,
+        test=scored.best.test.estimate if scored.best.test else None,
+        target_calls=scored.spend["target"].calls,
     )

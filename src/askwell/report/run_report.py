@@ -1,4 +1,4 @@
-"""Events -> a `Report` value -> what a person reads. Never writes to the log."""
+"""Fold a run's log into a `Report`, and format its parts as text and JSON. Never writes to the log."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from askwell.runlog.fold import (
 )
 from askwell.runlog.server_quirks import describe_quirks
 from askwell.runlog.store import RunStore
-from askwell.tasks.render import shown_target
+from askwell.tasks.render import demo_target
 
 _Scores = Mapping[Prompt, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """One prompt's scores on one split, with a 95 % interval; None where the split was not run on it."""
+class PromptScores:
+    """One prompt's mean scores with 95 % intervals; None for a split that it was not run on."""
 
     prompt: Prompt
     dev: Interval | None
@@ -39,67 +39,68 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run found. `gain` is best minus initial on the same test examples, paired."""
+    """The result of a run. `gain` is best minus initial on the same test examples, paired."""
 
     finished: bool
     reason: str
-    """Why the run ended; empty while it has not."""
-    initial: Standing
-    best: Standing
+    """Why the run ended; empty if it has not ended."""
+    initial: PromptScores
+    best: PromptScores
     gain: Interval | None
     optimism: Interval | None
-    """Dev minus test score of the winner: how much choosing on dev flattered it."""
+    """Dev minus test score of the winner: the selection bias of choosing on dev."""
     curve: tuple[CurvePoint, ...]
     spend: dict[ModelRole, Spend]
     missing: int
-    """Cells that were asked for and never answered. They are in no score; `askwell retry` fills them."""
+    """Calls that were never answered. No score includes them; `askwell retry` makes them again."""
     raced: RaceSavings | None = None
-    """What racing saved on the dev split; None for a run without."""
+    """What racing saved on the dev split; None for a run without racing."""
     quirks: tuple[str, ...] = ()
-    """What the models' servers do not accept, and what was sent instead."""
+    """Parameters that the models' servers refuse, and what was sent instead."""
 
 
-def report(store: RunStore) -> Report | None:
-    """Fold a run's log to a report; None before the initial prompt has been scored."""
-    return with_columns(store)[0]
+def build_report(store: RunStore) -> Report | None:
+    """Fold a run's log into a report; None before the initial prompt has been scored."""
+    return build_report_and_fold(store)[0]
 
 
-def with_columns(store: RunStore) -> tuple[Report | None, RunFold]:
-    """Return the report together with what it is folded from, for who needs both of a long log."""
+def build_report_and_fold(store: RunStore) -> tuple[Report | None, RunFold]:
+    """Return the report and the fold that it is made from: folding a long log twice would double the time."""
     final = read_result(store)  # first: the log may be growing while it is read
-    found = fold(store)
-    history = found.trajectory
+    folded = fold(store)
+    history = folded.trajectory
     if not len(history):
-        return None, found
+        return None, folded
     initial, best = history.candidates[0].prompt, history.best.prompt
-    if final:  # which may have been chosen anew, when missing cells were filled
-        best = next(one.prompt for one in history.candidates if prompt_id(one.prompt) == final["best"])
-    dev = _scores(found, "dev", [initial, best])
-    test = _scores(found, "test", [initial, best] if final else [])
-    ours, theirs = paired_scores(test.get(best, {}), test.get(initial, {}))
-    spent = read_spend(store)
-    flattery = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
-    folded = Report(
+    if final:  # a retry may have selected another prompt after it filled missing calls
+        best = next(
+            candidate.prompt for candidate in history.candidates if prompt_id(candidate.prompt) == final["best"]
+        )
+    dev = _scores_of_prompts(folded, "dev", [initial, best])
+    test = _scores_of_prompts(folded, "test", [initial, best] if final else [])
+    best_scores, initial_scores = pair_scores(test.get(best, {}), test.get(initial, {}))
+    selection_bias = optimism(list(dev[best].values()), list(test[best].values())) if test.get(best) else None
+    report = Report(
         finished=final is not None,
         reason=cast("str", final["reason"]) if final else "",
-        initial=_standing(initial, dev, test),
-        best=_standing(best, dev, test),
-        gain=paired_difference(ours, theirs) if ours and best != initial else None,
-        optimism=flattery,
-        curve=found.curve,
-        spend=spent,
-        missing=len(missing_slots(store, found)),
+        initial=_score_prompt(initial, dev, test),
+        best=_score_prompt(best, dev, test),
+        gain=paired_difference(best_scores, initial_scores) if best_scores and best != initial else None,
+        optimism=selection_bias,
+        curve=folded.curve,
+        spend=read_spend(store),
+        missing=len(missing_slots(store, folded)),
         raced=read_race_savings(store),
         quirks=describe_quirks(store),
     )
-    return folded, found
+    return report, folded
 
 
-Changed = Literal["same", "gone", "new"]
+ChangeKind = Literal["same", "gone", "new"]
 
 
-def word_changes(before: str, after: str) -> Iterator[tuple[Changed, str]]:
-    """Yield what changed word by word, in order: runs of words that stayed, went and came."""
+def diff_words(before: str, after: str) -> Iterator[tuple[ChangeKind, str]]:
+    """Yield the word-by-word difference in order: runs of words that are the same, gone or new."""
     old, new = before.split(), after.split()
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -111,33 +112,34 @@ def word_changes(before: str, after: str) -> Iterator[tuple[Changed, str]]:
             yield "new", " ".join(new[j1:j2])
 
 
-def prompt_diff(before: str, after: str) -> str:
-    """Show word by word what changed: `[-gone-]` and `{+new+}`, unchanged words as they are."""
-    spelt = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
-    return " ".join(spelt[kind].format(words) for kind, words in word_changes(before, after))
+def format_diff(before: str, after: str) -> str:
+    """Format the word-by-word difference: `[-gone-]` and `{+new+}`, unchanged words as they are."""
+    formats = {"same": "{}", "gone": "[-{}-]", "new": "{{+{}+}}"}
+    return " ".join(formats[kind].format(words) for kind, words in diff_words(before, after))
 
 
-def claim(gain: Interval) -> str:
-    """Say what may be claimed of a difference: nothing where its interval holds 0."""
+def describe_significance(gain: Interval) -> str:
+    """Describe whether a difference is proven: it is not if its interval holds 0."""
     return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
-def as_json(found: Report) -> dict[str, object]:
+def report_json(report: Report) -> dict[str, object]:
     """Return a report as JSON-able values, for `--json`."""
     return {
-        "finished": found.finished,
-        "reason": found.reason,
-        "initial": _standing_json(found.initial),
-        "best": _standing_json(found.best),
-        "gain": interval_json(found.gain),
-        "optimism": interval_json(found.optimism),
-        "missing": found.missing,
-        "racing": found.raced and {"calls": found.raced.calls, "full": found.raced.full, "saved": found.raced.saved},
-        "spend": {role: spend_json(spent) for role, spent in found.spend.items()},
-        "quirks": list(found.quirks),
+        "finished": report.finished,
+        "reason": report.reason,
+        "initial": _scores_json(report.initial),
+        "best": _scores_json(report.best),
+        "gain": interval_json(report.gain),
+        "optimism": interval_json(report.optimism),
+        "missing": report.missing,
+        "racing": report.raced
+        and {"calls": report.raced.calls, "full": report.raced.full, "saved": report.raced.saved},
+        "spend": {role: spend_json(spent) for role, spent in report.spend.items()},
+        "quirks": list(report.quirks),
         "curve": [
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
-            for point in found.curve
+            for point in report.curve
         ],
     }
 
@@ -160,35 +162,35 @@ def spend_json(spent: Spend) -> dict[str, object]:
     }
 
 
-def paired_scores(ours: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[list[float], list[float]]:
-    """Line up two prompts' scores on the examples both have."""
-    both = [example_id for example_id in ours if example_id in theirs]
-    return [ours[example_id] for example_id in both], [theirs[example_id] for example_id in both]
+def pair_scores(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[list[float], list[float]]:
+    """Return two prompts' scores on the examples that both have, in the same order."""
+    shared = [example_id for example_id in first if example_id in second]
+    return [first[example_id] for example_id in shared], [second[example_id] for example_id in shared]
 
 
-def _scores(found: RunFold, split: Split, prompts: Sequence[Prompt]) -> _Scores:
-    return {prompt: found.scores_of(prompt, split) for prompt in prompts}
+def _scores_of_prompts(folded: RunFold, split: Split, prompts: Sequence[Prompt]) -> _Scores:
+    return {prompt: folded.scores_of(prompt, split) for prompt in prompts}
 
 
-def _standing(prompt: Prompt, dev: _Scores, test: _Scores) -> Standing:
-    return Standing(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
+def _score_prompt(prompt: Prompt, dev: _Scores, test: _Scores) -> PromptScores:
+    return PromptScores(prompt=prompt, dev=_interval(dev.get(prompt)), test=_interval(test.get(prompt)))
 
 
 def _interval(scores: Mapping[str, float] | None) -> Interval | None:
     return mean_interval(list(scores.values())) if scores else None
 
 
-def prompt_text(prompt: Prompt) -> str:
-    """Return the instruction, exactly, and below it the demonstrations, if it has any, as questions and answers."""
-    shown = [f"{demo.input}\n{shown_target(demo)}" for demo in prompt.demos]
+def format_prompt(prompt: Prompt) -> str:
+    """Return the instruction unchanged, followed by the demonstrations, if any, as questions and answers."""
+    shown = [f"{demo.input}\n{demo_target(demo)}" for demo in prompt.demos]
     return "\n\n".join([prompt.instruction, *shown])
 
 
-def _standing_json(standing: Standing) -> Body:
-    demos = [{"input": demo.input, "target": shown_target(demo)} for demo in standing.prompt.demos]
+def _scores_json(scored: PromptScores) -> Body:
+    demos = [{"input": demo.input, "target": demo_target(demo)} for demo in scored.prompt.demos]
     return {
-        "prompt": standing.prompt.instruction,
+        "prompt": scored.prompt.instruction,
         **({"demos": demos} if demos else {}),
-        "dev": interval_json(standing.dev),
-        "test": interval_json(standing.test),
+        "dev": interval_json(scored.dev),
+        "test": interval_json(scored.test),
     }

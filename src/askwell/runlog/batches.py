@@ -27,7 +27,7 @@ class BatchNotes:
     def submissions(self) -> Sequence[Submission]:
         return submissions(self._journal.store)
 
-    def probe(self) -> str:
+    def probe_key(self) -> str:
         return next((str(note["probe"]) for _, note in _notes(self._journal.store) if "probe" in note), "")
 
     def is_answered(self, key: str) -> bool:

@@ -40,7 +40,7 @@ def find_run(folder: Path, name: str) -> Path:
     """
     path = log_path(folder, name)
     if not path.is_file():
-        if name in choosers(folder):
+        if name in selection_policies(folder):
             raise ConfigError(
                 f"{name!r} chooses among logged prompts: nothing was asked for it, so it has no log; "
                 f"askwell policy show {name} says what was measured"
@@ -65,7 +65,7 @@ def run_names(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{LOG}"))
 
 
-def choosers(folder: Path) -> set[str]:
+def selection_policies(folder: Path) -> set[str]:
     """Return the names of the policies in a folder that have no log: they only choose among logged prompts."""
     return {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(run_names(folder))
 

@@ -28,7 +28,7 @@ ROLLOUTS: Mapping[str, str] = MappingProxyType({
 """Column -> Arrow type. A body is JSON text."""
 
 
-def write(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Mapping[str, str]) -> int:
+def write_parquet(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Mapping[str, str]) -> int:
     """Write rows and return how many there were."""
     arrow, parquet = _pyarrow()
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in columns.items()])
@@ -41,7 +41,7 @@ def write(path: Path, rows: Iterable[Mapping[str, object]], *, columns: Mapping[
     return count
 
 
-def read(path: Path) -> Iterator[dict[str, object]]:
+def read_parquet(path: Path) -> Iterator[dict[str, object]]:
     """Yield the events of a file; a body comes back as values."""
     arrow, parquet = _pyarrow()
     try:

@@ -26,13 +26,13 @@ def remember(journal: Journal, model: ChatModel) -> None:
 
 
 def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> None:
-    base.negotiation.recall([str(body["quirk"]) for body in known if body["model"] == base.name])
+    base.negotiation.restore([str(body["quirk"]) for body in known if body["model"] == base.name])
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
         journal.put(Event(position=UNORDERED, kind="quirk", body=body)).add_done_callback(_ignore_failure)
 
-    base.negotiation.on_learnt = write
+    base.negotiation.on_quirk = write
 
 
 def describe_quirks(store: RunStore) -> tuple[str, ...]:

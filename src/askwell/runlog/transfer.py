@@ -48,7 +48,7 @@ class _Line(TypedDict):
 _LINE = TypeAdapter(_Line)
 
 
-def write(store: RunStore, path: Path, *, form: str, table: str = "events") -> int:
+def export_log(store: RunStore, path: Path, *, form: str, table: str = "events") -> int:
     """Write a log's events, or its rollouts as a table, and return how many rows that is.
 
     Raises `ConfigError` for an unknown form or table, for a missing extra, and where the file can't be written.
@@ -60,13 +60,13 @@ def write(store: RunStore, path: Path, *, form: str, table: str = "events") -> i
         if form == "parquet":
             from askwell.runlog import parquet
 
-            return parquet.write(path, rows, columns=parquet.EVENTS if table == "events" else parquet.ROLLOUTS)
+            return parquet.write_parquet(path, rows, columns=parquet.EVENTS if table == "events" else parquet.ROLLOUTS)
         return _write_lines(path, rows)
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; give another -o") from error
 
 
-def read(path: Path) -> Iterator[Event]:
+def read_events(path: Path) -> Iterator[Event]:
     """Yield the events of an exported file, a run's folder or a `log.db`, as they are; the first bytes tell which.
 
     Raises `DataError` with the row that is not an event.
@@ -86,7 +86,7 @@ def read(path: Path) -> Iterator[Event]:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
 
-def load(path: Path, log: Path) -> int:
+def import_log(path: Path, log: Path) -> int:
     """Make a run log of what `read` accepts, in the current format, and return how many events it has.
 
     The log appears when it is complete. A run's folder brings its policy along. Raises `DataError` if the log's
@@ -107,7 +107,7 @@ def load(path: Path, log: Path) -> int:
 
 def _fill(draft: Path, path: Path) -> int:
     count = 0
-    events = upgrade_events(read(path))
+    events = upgrade_events(read_events(path))
     with SqliteStore(draft) as store:
         while batch := list(islice(events, _BATCH)):
             store.append(batch)
@@ -183,7 +183,7 @@ def _read_lines(path: Path) -> Iterator[object]:
 def _parquet_rows(path: Path) -> Iterator[object]:
     from askwell.runlog import parquet
 
-    return parquet.read(path)
+    return parquet.read_parquet(path)
 
 
 def _event(row: object, path: Path, number: int) -> Event:

@@ -147,7 +147,7 @@ def _settle(futures: Iterable[asyncio.Future[None]], error: BaseException | None
             future.set_exception(error)
 
 
-class Journaled:
+class LoggedModel:
     """A model whose every call is written to the log as a `call` event and answered from there the second time."""
 
     def __init__(self, model: ChatModel, journal: Journal, *, role: ModelRole) -> None:

@@ -1,1 +1,1 @@
-"""An OpenAI-compatible endpoint that adds the prompt."""
+"""OpenAI-compatible endpoints: one over any model, and a proxy that inserts a policy's prompt."""

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible proxy: query in, prompt from the policy, the upstream model's own answer streamed back."""
+"""An OpenAI-compatible proxy: it inserts the policy's prompt and streams the upstream model's answer."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from aiohttp import web
 
 from askwell.core.errors import DataError
 from askwell.models.http.endpoint import Endpoint
-from askwell.serve.prompting import Prompting
+from askwell.serve.prompting import PromptInserter
 
 PROMPT_HEADER = "X-Askwell-Prompt"
 """Response header with the instruction that was sent, percent-encoded."""
 
 _LARGEST_BODY = 64 * 1024 * 1024
-_KEPT_HEADERS = ("Content-Type", "Retry-After", "X-Request-Id", "OpenAI-Processing-Ms")
+_FORWARDED_HEADERS = ("Content-Type", "Retry-After", "X-Request-Id", "OpenAI-Processing-Ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Upstream:
-    """Where answers come from."""
+    """The endpoint and model that answer."""
 
     endpoint: Endpoint
     model: str
-    """Sent in the place of whatever model the client names."""
+    """Sent instead of the model that the client names."""
     api_key: str | None = None
     timeout_s: float = 600.0
-    """Without a byte from upstream; a stream may last longer."""
+    """Timeout between two bytes from upstream; a stream as a whole may last longer."""
 
 
-def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.Application:
+def proxy_app(inserter: PromptInserter, upstream: Upstream, *, name: str) -> web.Application:
     """Return an application that serves the policy's model under `name`.
 
-    The request goes upstream as it came (tools, sampling, streaming) but for its messages and its model; the answer
-    comes back byte by byte, errors of the upstream included. Redirects are not followed: they would carry the key away.
+    The request is forwarded unchanged (tools, sampling, streaming) except for its messages and its model. The answer is
+    returned unchanged, errors of the upstream included. Redirects are not followed, because they could send the key to
+    another host.
     """
     app = web.Application(client_max_size=_LARGEST_BODY)
     session_key = web.AppKey("session", aiohttp.ClientSession)
@@ -48,30 +49,32 @@ def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.App
         if upstream.api_key is not None:
             headers["Authorization"] = f"Bearer {upstream.api_key}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=upstream.timeout_s)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as made:
-            app[session_key] = made
+        async with aiohttp.ClientSession(
+            headers=headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+        ) as client:
+            app[session_key] = client
             yield
-        prompting.close()
+        inserter.close()
 
     async def chat(http: web.Request) -> web.StreamResponse:
         try:
-            body = _body(await http.read())
-            messages, prompt = await prompting.prompted(body["messages"])
+            body = _parse_body(await http.read())
+            messages, prompt = await inserter.insert(body["messages"])
         except DataError as error:
-            return _error(400, str(error), "invalid_request_error")
-        sent = {**body, "messages": messages, "model": upstream.model}
-        shown = urllib.parse.quote(prompt.instruction)
+            return _error_response(400, str(error), "invalid_request_error")
+        forwarded = {**body, "messages": messages, "model": upstream.model}
+        header = urllib.parse.quote(prompt.instruction)
         try:
             async with http.app[session_key].post(
                 upstream.endpoint.chat_url,
-                data=json.dumps(sent).encode(),
+                data=json.dumps(forwarded).encode(),
                 allow_redirects=False,
                 proxy=upstream.endpoint.proxy(),
             ) as answer:
-                return await _passed_on(http, answer, shown)
+                return await _forward(http, answer, header)
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            return _error(502, f"no answer from {upstream.endpoint.shown}: {reason}", "upstream_error")
+            return _error_response(502, f"no answer from {upstream.endpoint.shown}: {reason}", "upstream_error")
 
     async def listing(_: web.Request) -> web.Response:
         return web.json_response(
@@ -84,22 +87,22 @@ def proxy_app(prompting: Prompting, upstream: Upstream, *, name: str) -> web.App
     return app
 
 
-def _body(raw: bytes) -> dict[str, Any]:
+def _parse_body(raw: bytes) -> dict[str, Any]:
     try:
-        read: object = json.loads(raw)
+        parsed: object = json.loads(raw)
     except ValueError as error:
         raise DataError(f"the request is not JSON: {error}") from error
-    body = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+    body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
     messages: object = body.get("messages")
-    turns = cast("list[object]", messages) if isinstance(messages, list) else []
-    if not turns or not all(isinstance(turn, dict) for turn in turns):
+    items = cast("list[object]", messages) if isinstance(messages, list) else []
+    if not items or not all(isinstance(item, dict) for item in items):
         raise DataError('the request has no list of messages: expected {"messages": [{"role": …, "content": …}]}')
     return body
 
 
-async def _passed_on(http: web.Request, answer: aiohttp.ClientResponse, prompt: str) -> web.StreamResponse:
-    """Hand on status, the headers that matter to a client, and every chunk as it comes."""
-    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+async def _forward(http: web.Request, answer: aiohttp.ClientResponse, prompt: str) -> web.StreamResponse:
+    """Forward the status, the headers that a client needs, and each chunk when it arrives."""
+    headers = {name: answer.headers[name] for name in _FORWARDED_HEADERS if name in answer.headers}
     response = web.StreamResponse(status=answer.status, headers={**headers, PROMPT_HEADER: prompt})
     await response.prepare(http)
     async for chunk in answer.content.iter_any():
@@ -108,5 +111,5 @@ async def _passed_on(http: web.Request, answer: aiohttp.ClientResponse, prompt: 
     return response
 
 
-def _error(status: int, message: str, kind: str) -> web.Response:
+def _error_response(status: int, message: str, kind: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": kind, "param": None, "code": None}}, status=status)

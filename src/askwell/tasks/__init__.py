@@ -1,1 +1,1 @@
-"""Examples, splits, rendering and metrics: what is asked, and how a reply is scored."""
+"""Tasks: examples, splits, rendering to chat messages, and metrics."""

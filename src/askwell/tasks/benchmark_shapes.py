@@ -1,4 +1,4 @@
-"""How a benchmark's records become a question and an answer: one small function for each kind of task."""
+"""Convert a benchmark's records to a question and an answer, with one function per kind of task."""
 
 from __future__ import annotations
 
@@ -7,101 +7,101 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from askwell.core.errors import DataError
-from askwell.tasks.fields import lookup, text_of
+from askwell.tasks.fields import lookup, to_text
 
 Fields: TypeAlias = Mapping[str, object]
 
 Shape: TypeAlias = Callable[[Fields], dict[str, object]]
-"""A record of the source to the fields `input`, `target` and, where it has one of its own, `id`.
+"""Convert a record of the source to the fields `input`, `target` and, if the record has an id, `id`.
 
-Raises `DataError` for a record that is not of this kind; the caller adds the place.
+Raises `DataError` for a record of another kind; the caller adds the location.
 """
 
 
 def columns(question: str, answer: str) -> Shape:
-    """Take the question and the answer as they stand in two fields (`question` may be a template)."""
+    """Use two fields unchanged as question and answer (`question` may be a template)."""
     return lambda record: {"input": _field(record, question), "target": record.get(answer)}
 
 
 def multiple_choice(question: str, options: str | Sequence[str], answer: str) -> Shape:
-    """The question, then a line for each option: "(A) …". The target is the letter in brackets.
+    """Show the question and one line per option, "(A) …"; the target is the letter in brackets.
 
-    `options` is the field that lists them, or a field for each. The answer is an index from 0, or a letter.
+    `options` is the field that lists the options, or one field per option. The answer is an index from 0 or a letter.
     """
 
     def shape(record: Fields) -> dict[str, object]:
         texts = _options(record, options)
         letters = string.ascii_uppercase[: len(texts)]
         lines = [f"({letter}) {text}" for letter, text in zip(letters, texts, strict=True)]
-        right = text_of(_field(record, answer)).strip().upper()
+        right = to_text(_field(record, answer)).strip().upper()
         if right.isdecimal() and int(right) < len(texts):
             right = letters[int(right)]
         if right not in letters or len(right) != 1:
             raise DataError(f"answer {right!r} is none of the {len(texts)} options")
-        asked = text_of(_field(record, question)).strip()
-        return {"input": "\n".join([asked, *lines]), "target": f"({right})"}
+        stem = to_text(_field(record, question)).strip()
+        return {"input": "\n".join([stem, *lines]), "target": f"({right})"}
 
     return shape
 
 
 def classification(text: str, label: str, names: Mapping[str, str]) -> Shape:
-    """The text, then the names of the labels as a list. `names` maps labels as the source has them to what we show."""
+    """Show the text and the list of label names. `names` maps the labels of the source to the names shown."""
     listed = "\n".join(f"- {name}" for name in dict.fromkeys(names.values()))
 
     def shape(record: Fields) -> dict[str, object]:
-        written = text_of(_field(record, label)).strip()
-        if written not in names:
-            raise DataError(f"label {written!r} is none of {sorted(names)}")
-        return {"input": f"{text_of(_field(record, text)).strip()}\nOptions:\n{listed}", "target": names[written]}
+        value = to_text(_field(record, label)).strip()
+        if value not in names:
+            raise DataError(f"label {value!r} is none of {sorted(names)}")
+        return {"input": f"{to_text(_field(record, text)).strip()}\nOptions:\n{listed}", "target": names[value]}
 
     return shape
 
 
 def worked_solution(record: Fields) -> dict[str, object]:
-    """GSM8K: the number after "####" is the answer; the working is kept as meta."""
-    solution = text_of(_field(record, "answer"))
+    """Convert GSM8K: the number after "####" is the answer; the worked solution becomes meta."""
+    solution = to_text(_field(record, "answer"))
     _, mark, answer = solution.rpartition("####")
     if not mark:
-        raise DataError("the answer has no '####' with the final number behind it")
+        raise DataError("the answer has no '####' followed by the final number")
     return {"input": _field(record, "question"), "target": answer.strip().replace(",", ""), "solution": solution}
 
 
 def story_problem(record: Fields) -> dict[str, object]:
-    """SVAMP: a story, a question, and a number."""
-    story = text_of(_field(record, "Body")).strip().rstrip(".,")
-    number = text_of(_field(record, "Answer"))
+    """Convert SVAMP: a story, a question, and a number."""
+    story = to_text(_field(record, "Body")).strip().rstrip(".,")
+    number = to_text(_field(record, "Answer"))
     try:
-        answer = text_of(float(number))
+        answer = to_text(float(number))
     except ValueError as error:
         raise DataError(f"answer {number!r} is not a number") from error
     return {
-        "input": f"{story}. {text_of(_field(record, 'Question')).strip()}",
+        "input": f"{story}. {to_text(_field(record, 'Question')).strip()}",
         "target": answer,
         "id": record.get("ID"),
     }
 
 
 def passage_question(record: Fields) -> dict[str, object]:
-    """BoolQ: a passage, a yes-or-no question, and a truth value."""
-    question = text_of(_field(record, "question")).strip().rstrip("?")
+    """Convert BoolQ: a passage, a yes-or-no question, and a truth value."""
+    question = to_text(_field(record, "question")).strip().rstrip("?")
     answer = _field(record, "answer")
     if not isinstance(answer, bool):
         raise DataError(f"answer {answer!r} is not true or false")
-    passage = text_of(_field(record, "passage")).strip()
+    passage = to_text(_field(record, "passage")).strip()
     return {"input": f"{passage}\n{question[:1].upper()}{question[1:]}?", "target": "yes" if answer else "no"}
 
 
 def pronoun(record: Fields) -> dict[str, object]:
-    """WSC: a sentence, a pronoun in it, and two things it may stand for."""
-    sentence, word = text_of(_field(record, "text")).strip(), text_of(_field(record, "pronoun"))
-    asked = {**record, "asked": f'{sentence} What does the pronoun "{word}" refer to?'}
-    return multiple_choice("asked", "options", "label")(asked)
+    """Convert WSC: a sentence, a pronoun in it, and two candidate antecedents."""
+    sentence, word = to_text(_field(record, "text")).strip(), to_text(_field(record, "pronoun"))
+    question = f'{sentence} What does the pronoun "{word}" refer to?'
+    return multiple_choice("question", "options", "label")({**record, "question": question})
 
 
 def triples(record: Fields) -> dict[str, object]:
-    """WebNLG: triples "subject | relation | object", to be told in a text; any of several references is right."""
+    """Convert WebNLG: triples "subject | relation | object" to be verbalized, with several references."""
     listed = "\n".join(_texts(record, "input"))
-    references = _texts(record, "references") or [text_of(_field(record, "target"))]
+    references = _texts(record, "references") or [to_text(_field(record, "target"))]
     return {"input": f"Write the following triples as fluent English text.\n\nTriples:\n{listed}", "target": references}
 
 
@@ -116,10 +116,10 @@ def _texts(record: Fields, name: str) -> list[str]:
     values = _field(record, name)
     if not isinstance(values, list):
         raise DataError(f"field {name!r} is {type(values).__name__}, not a list")
-    return [text_of(value).strip() for value in cast("list[object]", values)]
+    return [to_text(value).strip() for value in cast("list[object]", values)]
 
 
 def _options(record: Fields, options: str | Sequence[str]) -> list[str]:
     if isinstance(options, str):
         return _texts(record, options)
-    return [text_of(_field(record, name)).strip() for name in options]
+    return [to_text(_field(record, name)).strip() for name in options]

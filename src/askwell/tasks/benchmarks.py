@@ -1,4 +1,4 @@
-"""The table of benchmarks: the paper's and its neighbours', as data. To add one, add an entry here."""
+"""The table of benchmarks: those of the GPO paper and related ones. To add a benchmark, add an entry here."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from askwell.tasks.hub import HUB_PREFIX, PARQUET_EXPORT
 from askwell.tasks.readers import Record, read_records
 
 Sizes = tuple[int, int, int]
-"""Examples in train, dev and test."""
+"""Numbers of examples in train, dev and test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One place a benchmark can be read from."""
+class BenchmarkSource:
+    """One source that a benchmark can be read from."""
 
-    where: str
-    """A data set name ("hf:…"), or a pattern of file names under the data folder; all files that match are one pool."""
+    path: str
+    """A data set name ("hf:…"), or a glob pattern under the data folder; all matching files form one pool."""
     shape: Shape
     read: Callable[[Path], Iterator[Record]] = read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """A task of the literature, as data.
+    """A task of the literature.
 
-    Train, dev and test are drawn by seed from the one official split (or pool of splits) that `hub` names, so that a
-    local copy of the same file gives the same examples.
+    Train, dev and test are drawn by seed from the single official split (or pool of splits) that `hub` names, so that
+    a local copy of the same file gives the same examples.
     """
 
     name: str
     suite: str
-    """What it belongs to; the name itself where it stands alone."""
-    hub: Source
-    local: tuple[Source, ...]
-    """Alternatives, best first: the first whose pattern matches a file is read."""
+    """The suite that it belongs to; its own name if it belongs to none."""
+    hub: BenchmarkSource
+    local: tuple[BenchmarkSource, ...]
+    """Local file formats, in order of preference: the first whose pattern matches a file is read."""
     sizes: Sizes
-    """The paper's (GPO, section 4.1) where it has them, else its largest."""
+    """Those of the GPO paper, section 4.1; its largest sizes for a benchmark that the paper lacks."""
     answer_type: AnswerType
     licence: str
     placement: str = "Q_end"
@@ -59,8 +59,8 @@ def _bbh() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"bbh/{task}",
             suite="bbh",
-            hub=Source(where=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
-            local=(Source(where=f"bbh/{task}.json", shape=read),),
+            hub=BenchmarkSource(path=f"{HUB_PREFIX}lukaemon/bbh@{PARQUET_EXPORT}:{task}:test", shape=read),
+            local=(BenchmarkSource(path=f"bbh/{task}.json", shape=read),),
             sizes=odd_sizes.get(task, (48, 48, 144)),
             answer_type=answer_type,
             licence="MIT",
@@ -75,10 +75,10 @@ def _mmlu() -> Iterator[Benchmark]:
         yield Benchmark(
             name=f"mmlu/{subject}",
             suite="mmlu",
-            hub=Source(where=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
+            hub=BenchmarkSource(path=f"{HUB_PREFIX}cais/mmlu:{subject}:test+validation+dev", shape=on_hub),
             local=(
-                Source(where=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
-                Source(where=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
+                BenchmarkSource(path=f"mmlu/{subject}/*.jsonl", shape=benchmark_shapes.columns("input", "output")),
+                BenchmarkSource(path=f"mmlu/*/{subject}_*.csv", shape=as_published, read=csv),
             ),
             sizes=(20, 20, 60),
             answer_type="choice",
@@ -86,12 +86,17 @@ def _mmlu() -> Iterator[Benchmark]:
         )
 
 
-def _alone(
-    name: str, hub: Source, local: Source, answer_type: AnswerType, licence: str, sizes: Sizes = (100, 100, 300)
+def _standalone(
+    name: str,
+    hub: BenchmarkSource,
+    local: BenchmarkSource,
+    answer_type: AnswerType,
+    licence: str,
+    sizes: Sizes = (100, 100, 300),
 ) -> Benchmark:
-    where = Source(where=HUB_PREFIX + hub.where, shape=hub.shape)
+    prefixed = BenchmarkSource(path=HUB_PREFIX + hub.path, shape=hub.shape)
     return Benchmark(
-        name=name, suite=name, hub=where, local=(local,), sizes=sizes, answer_type=answer_type, licence=licence
+        name=name, suite=name, hub=prefixed, local=(local,), sizes=sizes, answer_type=answer_type, licence=licence
     )
 
 
@@ -153,36 +158,36 @@ _SENTIMENT = benchmark_shapes.classification("text", "label", {"neg": "negative"
 _EXTRACT = benchmark_shapes.columns("input", "output")
 
 _SINGLE = (
-    _alone(
+    _standalone(
         "gsm8k",
-        Source(where="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
-        Source(where="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(path="openai/gsm8k:main:test", shape=benchmark_shapes.worked_solution),
+        BenchmarkSource(path="gsm8k/test.jsonl", shape=benchmark_shapes.worked_solution),
         "number",
         "MIT",
     ),
-    _alone(
+    _standalone(
         "wsc",
-        Source(where=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun),
-        Source(where="wsc/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(path=f"ErnestSDavis/winograd_wsc@{PARQUET_EXPORT}:wsc285:test", shape=benchmark_shapes.pronoun),
+        BenchmarkSource(path="wsc/*.jsonl", shape=_EXTRACT),
         "choice",
         "CC-BY-4.0",
         sizes=(50, 50, 150),
     ),
-    _alone(
+    _standalone(
         "webnlg",
-        Source(where=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
-        Source(where="webnlg/*.jsonl", shape=_EXTRACT),
+        BenchmarkSource(path=f"GEM/web_nlg@{PARQUET_EXPORT}:en:test", shape=benchmark_shapes.triples),
+        BenchmarkSource(path="webnlg/*.jsonl", shape=_EXTRACT),
         "rouge-l",
         "CC-BY-NC-SA-4.0",
     ),
-    _alone(
+    _standalone(
         "ag_news",
-        Source(
-            where="fancyzhx/ag_news:test",
+        BenchmarkSource(
+            path="fancyzhx/ag_news:test",
             shape=benchmark_shapes.classification("text", "label", {t: t for t in _TOPICS}),
         ),
-        Source(
-            where="ag_news/test.csv",
+        BenchmarkSource(
+            path="ag_news/test.csv",
             shape=benchmark_shapes.classification(
                 "{title} {text}", "label", {str(index): topic for index, topic in enumerate(_TOPICS, start=1)}
             ),
@@ -191,28 +196,28 @@ _SINGLE = (
         "exact",
         "non-commercial use (its authors' terms)",
     ),
-    _alone(
+    _standalone(
         "boolq",
-        Source(where="google/boolq:validation", shape=benchmark_shapes.passage_question),
-        Source(where="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(path="google/boolq:validation", shape=benchmark_shapes.passage_question),
+        BenchmarkSource(path="boolq/dev.jsonl", shape=benchmark_shapes.passage_question),
         "boolean",
         "CC-BY-SA-3.0",
     ),
-    _alone(
+    _standalone(
         "imdb",
-        Source(where="stanfordnlp/imdb:test", shape=_SENTIMENT),
-        Source(where="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
+        BenchmarkSource(path="stanfordnlp/imdb:test", shape=_SENTIMENT),
+        BenchmarkSource(path="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
         "exact",
         "none stated",
     ),
-    _alone(
+    _standalone(
         "tweet_emotion",
-        Source(
-            where="cardiffnlp/tweet_eval:emotion:test",
+        BenchmarkSource(
+            path="cardiffnlp/tweet_eval:emotion:test",
             shape=benchmark_shapes.classification("text", "label", {name: name for name in _EMOTIONS}),
         ),
-        Source(
-            where="tweet_emotion/test_text.txt",
+        BenchmarkSource(
+            path="tweet_emotion/test_text.txt",
             shape=benchmark_shapes.classification(
                 "text", "label", {str(index): name for index, name in enumerate(_EMOTIONS)}
             ),
@@ -221,28 +226,28 @@ _SINGLE = (
         "exact",
         "none stated",
     ),
-    _alone(
+    _standalone(
         "cosmos_qa",
-        Source(where=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
-        Source(where="cosmos_qa/valid.csv", shape=_COSMOS),
+        BenchmarkSource(path=f"allenai/cosmos_qa@{PARQUET_EXPORT}:default:validation", shape=_COSMOS),
+        BenchmarkSource(path="cosmos_qa/valid.csv", shape=_COSMOS),
         "choice",
         "CC-BY-4.0",
     ),
-    _alone(
+    _standalone(
         "hellaswag",
-        Source(where=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
-        Source(where="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
+        BenchmarkSource(path=f"Rowan/hellaswag@{PARQUET_EXPORT}:default:validation", shape=_HELLASWAG),
+        BenchmarkSource(path="hellaswag/hellaswag_val.jsonl", shape=_HELLASWAG),
         "choice",
         "MIT",
     ),
-    _alone(
+    _standalone(
         "svamp",
-        Source(where="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
-        Source(where="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(path="ChilleD/SVAMP::train+test", shape=benchmark_shapes.story_problem),
+        BenchmarkSource(path="svamp/SVAMP.json", shape=benchmark_shapes.story_problem),
         "number",
         "MIT",
     ),
 )
 
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({entry.name: entry for entry in (*_bbh(), *_mmlu(), *_SINGLE)})
-"""Every benchmark by name, suite by suite."""
+"""Benchmark name -> benchmark, suite by suite."""

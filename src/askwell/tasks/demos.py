@@ -1,8 +1,8 @@
-"""Demonstrations: which training examples a prompt shows, how many, and in which order.
+"""Demonstrations (few-shot examples): which training examples a prompt shows, how many, and in which order.
 
-Chosen once for all questions (random, per-class), anew for each question (nearest), or searched together with the
-instruction (joint: the optimizer's work, see `optimizers.gpo.demo_search`). To add a choice made once, write a function
-and give it a line in `CHOICES`.
+They are chosen once for all questions (random, per-class), per question (nearest), or searched by the optimizer
+together with the instruction (joint, see `optimizers.gpo.demo_search`). To add a way to choose them once, write a
+function and add it to `CHOICES`.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from askwell.core.text import cosine, term_rarities, tfidf, words
 from askwell.core.types import Example, Message, Prompt
 
 Choose = Callable[[Sequence[Example], int, random.Random], list[Example]]
-"""(train, count, chance) -> at most `count` different examples of `train`. Pure but for `chance`."""
+"""(train, count, rng) -> at most `count` distinct examples of `train`. Deterministic except for `rng`."""
 
 NEAREST, JOINT, NONE = "nearest", "joint", "none"
 
 
-def at_random(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
-    """Draw any."""
-    return chance.sample(list(train), min(count, len(train)))
+def draw_at_random(train: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
+    """Draw from all examples with equal probability."""
+    return rng.sample(list(train), min(count, len(train)))
 
 
-def per_class(train: Sequence[Example], count: int, chance: random.Random) -> list[Example]:
-    """Draw from each answer in turn, so that no class is missing while there is room for it."""
+def draw_per_class(train: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
+    """Draw from each answer in turn, so that every class is present if `count` allows."""
     classes: dict[str | tuple[str, ...], list[Example]] = {}
-    for example in chance.sample(list(train), len(train)):
+    for example in rng.sample(list(train), len(train)):
         classes.setdefault(example.target, []).append(example)
     rounds = max((len(members) for members in classes.values()), default=0)
-    dealt = [members[turn] for turn in range(rounds) for members in classes.values() if turn < len(members)]
-    return dealt[:count]
+    interleaved = [members[turn] for turn in range(rounds) for members in classes.values() if turn < len(members)]
+    return interleaved[:count]
 
 
-CHOICES: Mapping[str, Choose] = MappingProxyType({"random": at_random, "per-class": per_class})
+CHOICES: Mapping[str, Choose] = MappingProxyType({"random": draw_at_random, "per-class": draw_per_class})
 
 ORDERS: Mapping[str, Callable[[list[Example]], list[Example]]] = MappingProxyType(
     {
@@ -51,61 +51,65 @@ ORDERS: Mapping[str, Callable[[list[Example]], list[Example]]] = MappingProxyTyp
         "longest-first": lambda demos: sorted(demos, key=lambda demo: -len(demo.input)),
     }
 )
-"""How the chosen ones stand; "drawn" is the choice's own order: of `nearest`, the nearest stands last."""
+"""The order in which demonstrations are shown. "drawn" keeps the order of the choice (nearest: the nearest last)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demos:
-    """Which demonstrations prompts show."""
+    """Settings: which demonstrations the prompts show."""
 
     choice: str = ""
-    """none, random, per-class, nearest (to each question) or joint (searched with the instruction); "": the preset's
-    own."""
+    """none, random, per-class, nearest (to each question) or joint (searched with the instruction). "": the
+    optimizer's default."""
     count: int = 4
-    """How many; of joint, at most."""
+    """Number of demonstrations; with joint, the maximum."""
     order: str = "drawn"
+    """A name in `ORDERS`."""
     seed: int = 0
+    """Seed of the draw, for random and per-class."""
 
     def __post_init__(self) -> None:
-        known = ["", NONE, NEAREST, JOINT, *CHOICES]
-        if self.choice not in known:
-            raise ConfigError(f"unknown choice of demonstrations {self.choice!r}; {nearest(self.choice, known[1:])}")
+        choices = ["", NONE, NEAREST, JOINT, *CHOICES]
+        if self.choice not in choices:
+            raise ConfigError(f"unknown choice of demonstrations {self.choice!r}; {nearest(self.choice, choices[1:])}")
         if self.order not in ORDERS:
             raise ConfigError(f"unknown order of demonstrations {self.order!r}; {nearest(self.order, ORDERS)}")
         if self.count < 1:
             raise ConfigError(f"demos: count = {self.count!r}; expected at least 1, or choice = 'none'")
 
-    def start_from(self, instruction: str, train: Sequence[Example]) -> Prompt:
-        """Return the prompt a search starts from, with the demonstrations that are chosen once. Equal for equal seeds.
+    def initial_prompt(self, instruction: str, train: Sequence[Example]) -> Prompt:
+        """Return the initial prompt of an optimization, with the demonstrations that are chosen once.
 
-        Raises `ConfigError` where there is no train split to take them from.
+        Raises `ConfigError` if there is no train split to choose from.
         """
         if self.choice in ("", NONE):
             return Prompt(instruction=instruction)
         if not train:
-            raise ConfigError(f"demonstrations are training examples: {self.choice!r} needs a train split, or use none")
+            raise ConfigError(
+                f"demonstrations are training examples: {self.choice!r} needs a train split; add one, or use 'none'"
+            )
         if self.choice not in CHOICES:
             return Prompt(instruction=instruction)
         chosen = CHOICES[self.choice](train, self.count, random.Random(f"{self.seed}:demonstrations"))
         return Prompt(instruction=instruction, demos=tuple(ORDERS[self.order](chosen)))
 
-    def around(self, render: Render, train: Sequence[Example]) -> Render:
-        """Return how questions are rendered: as before, or with each one's nearest demonstrations put in."""
+    def wrap(self, render: Render, train: Sequence[Example]) -> Render:
+        """Return `render`, wrapped so that it adds each question's nearest demonstrations if the choice is nearest."""
         if self.choice != NEAREST:
             return render
         return WithNearest(render=render, train=tuple(train), demos=self)
 
     def nearest(self, query: str, train: tuple[Example, ...]) -> tuple[Example, ...]:
-        """Return the training examples most like a question, in order; never the question itself."""
-        return tuple(ORDERS[self.order](list(nearest_to(query, train, self.count))))
+        """Return the training examples most similar to a question, in order; never the question itself."""
+        return tuple(ORDERS[self.order](list(nearest_demos(query, train, self.count))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithNearest:
-    """A render that shows, with each question, the training examples most like it, the nearest last.
+    """A render that adds to each question the most similar training examples, the nearest last.
 
-    A question is never its own demonstration, so that prompts can be tried on training examples too. A prompt that
-    brings demonstrations of its own keeps those.
+    A question is never its own demonstration, so that prompts can also be scored on training examples. A prompt that
+    already has demonstrations keeps them.
     """
 
     render: Render
@@ -118,26 +122,26 @@ class WithNearest:
         return self.render(replace(prompt, demos=self.demos.nearest(example.input, self.train)), example)
 
 
-def demos_of(config: Mapping[str, object]) -> Demos:
-    """Read how a run chose its demonstrations from the settings in its log; older logs had none."""
-    found = config.get("demos")
-    return Demos(**cast("dict[str, Any]", found)) if found else Demos()
+def decode_demos(config: Mapping[str, object]) -> Demos:
+    """Read the demonstration settings from a run's logged configuration; older logs have none."""
+    settings = config.get("demos")
+    return Demos(**cast("dict[str, Any]", settings)) if settings else Demos()
 
 
 @lru_cache(maxsize=4096)
-def nearest_to(query: str, train: tuple[Example, ...], count: int) -> tuple[Example, ...]:
-    """Return the `count` training examples whose questions are most like the query, ascending; never the query itself.
+def nearest_demos(query: str, train: tuple[Example, ...], count: int) -> tuple[Example, ...]:
+    """Return the `count` training examples whose questions are most similar to the query, the most similar last.
 
-    Cosine of word counts weighted by rarity in `train` (tf-idf; numbers count by what they look like too, so that
-    short lists of numbers are alike); of equals the later.
+    The similarity is the tf-idf cosine over words, shapes of numbers and text length; ties prefer later examples. The
+    query itself is never returned.
     """
     own = words(query)
     others = [example for example in train if words(example.input) != own]
     rarities = _rarities(train)
-    asked = tfidf(_terms(query), rarities)
-    alike = [cosine(asked, tfidf(_terms(other.input), rarities)) for other in others]
-    ranked = sorted(range(len(others)), key=lambda place: (alike[place], place))
-    return tuple(others[place] for place in ranked[max(0, len(others) - count) :])
+    vector = tfidf(_terms(query), rarities)
+    similarities = [cosine(vector, tfidf(_terms(other.input), rarities)) for other in others]
+    ranked = sorted(range(len(others)), key=lambda index: (similarities[index], index))
+    return tuple(others[index] for index in ranked[max(0, len(others) - count) :])
 
 
 @lru_cache(maxsize=16)
@@ -146,6 +150,7 @@ def _rarities(train: tuple[Example, ...]) -> Mapping[str, float]:
 
 
 def _terms(text: str) -> list[str]:
+    # Shapes ("00" for 12) and a length class make short lists of numbers similar although they share no number.
     tokens = words(text)
     shapes = [re.sub(r"\d", "0", token) for token in tokens if token[:1].isdigit()]
     return [*tokens, *shapes, f"about {len(tokens).bit_length()} long"]

@@ -1,4 +1,4 @@
-"""Which field of a record is the input, the target and the id: given by name or template, or guessed when plain."""
+"""Map the fields of a record to input, target and id: by name or template, or by guess if only one field fits."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "answer", "label", "output", "completion", "response", "gold"),
     "id": ("id", "uid"),
 }
-"""Names that are taken for a field when exactly one of them is there."""
+"""Field names that are recognized if a record has exactly one of them."""
 
 CONTEXT = frozenset(
     {"passage", "context", "choices", "options", "premise", "hypothesis", "document", "instruction", "body"}
 )
-"""Fields a question can't be read without: where one is present, nothing is guessed as the input."""
+"""Fields without which a question cannot be understood: if a record has one of them, the input is not guessed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMap:
-    """Where each part of an example comes from: a field name, a dotted path, or a template ("{passage} {question}").
+    """The source of each part of an example: a field name, a dotted path, or a template ("{passage} {question}").
 
-    `id` is empty where ids are to be made from the content.
+    `id` is empty if ids are made from the content.
     """
 
     input: str
@@ -38,7 +38,7 @@ class FieldMap:
     id: str = ""
 
     def used(self) -> frozenset[str]:
-        """Top-level names that went into the example; the others become its meta."""
+        """Return the top-level field names that are part of the example; the other fields become its meta."""
         names: set[str] = set()
         for source in (self.input, self.target, self.id):
             for name in _template_names(source) if is_template(source) else [source]:
@@ -46,11 +46,11 @@ class FieldMap:
         return frozenset(names)
 
 
-def resolve(fields: Mapping[str, str] | None, record: Mapping[str, object], name: str) -> FieldMap:
-    """Fix the field map on a data set's first record.
+def resolve_fields(fields: Mapping[str, str] | None, record: Mapping[str, object], name: str) -> FieldMap:
+    """Determine the field map from a data set's first record.
 
-    Raises `ConfigError` for a map that names no example field, `DataError` for a field the record lacks or where
-    the choice is open.
+    Raises `ConfigError` if the map names an unknown example field, `DataError` if the record lacks a field or the
+    guess is ambiguous.
     """
     given = dict(fields or {})
     for key, source in given.items():
@@ -69,19 +69,19 @@ def resolve(fields: Mapping[str, str] | None, record: Mapping[str, object], name
 
 
 def is_template(source: str) -> bool:
-    """Whether a field source has placeholders."""
+    """Return whether a field source is a template with placeholders."""
     return "{" in source
 
 
-def lookup(record: Mapping[str, object], source: str, place: str) -> object:
-    """Value of a field name, dotted path or template in one record; None where it is absent."""
+def lookup(record: Mapping[str, object], source: str, location: str) -> object:
+    """Return the value of a field name, dotted path or template in a record; None if it is absent."""
     if not is_template(source):
         return _value(record, source)
-    return "".join(_filled(record, source, place))
+    return "".join(_filled(record, source, location))
 
 
-def text_of(value: object) -> str:
-    """Text of a plain value: 51.0 is "51", True is "True", None and NaN are "" (missing).
+def to_text(value: object) -> str:
+    """Convert a scalar to text: 51.0 is "51", True is "True", None and NaN are "" (missing).
 
     Raises `TypeError` for lists and objects.
     """
@@ -89,7 +89,7 @@ def text_of(value: object) -> str:
         case None:
             return ""
         case str():
-            return clean(value)
+            return repair_surrogates(value)
         case bool() | int():
             return str(value)
         case float():
@@ -97,24 +97,24 @@ def text_of(value: object) -> str:
         case dict() | list() | tuple():
             raise TypeError(type(cast("object", value)).__name__)
         case _:
-            return str(value)  # dates, decimals: what Parquet columns hold
+            return str(value)  # dates and decimals from Parquet columns
 
 
-def meta_of(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
-    """The fields no part of the example came from, as text; empty ones are left out."""
+def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
+    """Return the unused fields as text, without the empty ones."""
     meta: dict[str, str] = {}
     for key, value in record.items():
         if key in used or value is None:
             continue
         try:
-            meta[clean(key)] = text_of(value)
+            meta[repair_surrogates(key)] = to_text(value)
         except TypeError:
-            meta[clean(key)] = clean(json.dumps(value, ensure_ascii=False, default=str))
+            meta[repair_surrogates(key)] = repair_surrogates(json.dumps(value, ensure_ascii=False, default=str))
     return meta
 
 
-def clean(text: str) -> str:
-    """Join surrogate pairs and replace halves without a partner: they can be in JSON, but never in UTF-8."""
+def repair_surrogates(text: str) -> str:
+    """Join surrogate pairs and replace unpaired surrogates: JSON can contain them, UTF-8 cannot."""
     if text.isascii():
         return text
     try:
@@ -143,19 +143,19 @@ def _template_names(source: str) -> list[str]:
     return names
 
 
-def _filled(record: Mapping[str, object], source: str, place: str) -> Iterator[str]:
+def _filled(record: Mapping[str, object], source: str, location: str) -> Iterator[str]:
     for literal, name, _, _ in string.Formatter().parse(source):
-        yield literal.replace("\\n", "\n")  # a shell hands "\n" on as two characters
+        yield literal.replace("\\n", "\n")  # a shell passes "\n" as two characters
         if name is None:
             continue
         try:
-            text = text_of(_value(record, name))
+            text = to_text(_value(record, name))
         except TypeError as error:
             raise DataError(
-                f"{place}: field {name!r} of the template is a {error}; expected text or a number"
+                f"{location}: field {name!r} of the template is a {error}; expected text or a number"
             ) from error
         if not text:
-            raise DataError(f"{place}: field {name!r} of the template is empty or missing")
+            raise DataError(f"{location}: field {name!r} of the template is empty or missing")
         yield text
 
 
@@ -174,16 +174,16 @@ def _has(record: Mapping[str, object], name: str) -> bool:
 def _guess(part: str, record: Mapping[str, object], name: str) -> str:
     if {"input", "target"} <= record.keys():
         return part
-    known = {key.lower(): key for key in record}
-    found = [known[synonym] for synonym in SYNONYMS[part] if synonym in known]
-    blocked = sorted(CONTEXT & known.keys()) if part == "input" else []
-    if len(found) == 1 and not blocked:
-        return found[0]
-    if blocked and found:
-        why = f"{found[0]!r} may need {blocked} to be understood"
-        hint = f'"{{{known[blocked[0]]}}}\\n{{{found[0]}}}"'
+    names = {key.lower(): key for key in record}
+    candidates = [names[synonym] for synonym in SYNONYMS[part] if synonym in names]
+    blocked = sorted(CONTEXT & names.keys()) if part == "input" else []
+    if len(candidates) == 1 and not blocked:
+        return candidates[0]
+    if blocked and candidates:
+        why = f"{candidates[0]!r} may need {blocked} to be understood"
+        hint = f'"{{{names[blocked[0]]}}}\\n{{{candidates[0]}}}"'
     else:
-        why = f"several may be it: {found}" if found else "none has a usual name"
+        why = f"several may be it: {candidates}" if candidates else "none has a usual name"
         hint = '"FIELD"'
     raise DataError(
         f"{name}: can't tell which field is the {part} ({why}); the record has {sorted(record)}. "
@@ -192,5 +192,5 @@ def _guess(part: str, record: Mapping[str, object], name: str) -> str:
 
 
 def _guess_id(record: Mapping[str, object]) -> str:
-    known = {key.lower(): key for key in record}
-    return next((known[synonym] for synonym in SYNONYMS["id"] if synonym in known), "")
+    names = {key.lower(): key for key in record}
+    return next((names[synonym] for synonym in SYNONYMS["id"] if synonym in names), "")

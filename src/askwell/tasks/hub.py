@@ -1,4 +1,4 @@
-"""Read a Hugging Face data set by name, through the `datasets` package (extra `data`); nothing is read on import."""
+"""Read a Hugging Face data set by name with the `datasets` package (extra `data`), which is imported on first use."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # pyright: reportUnknownArgumentType=false, reportMissingImports=false
@@ -15,14 +15,14 @@ from askwell.tasks.readers import Record
 
 HUB_PREFIX = "hf:"
 PARQUET_EXPORT = "refs/convert/parquet"
-"""The branch where the hub keeps a data set as Parquet files, for those whose main branch is a loading script."""
+"""The hub's branch with Parquet files, for data sets whose main branch is a loading script."""
 SPLIT_NAMES = frozenset({"train", "validation", "valid", "val", "dev", "test"})
-"""One name alone after the data set is taken for a split if it is made of these, and for a config otherwise."""
+"""A single name after the data set is a split if it consists of these names, otherwise a config."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubName:
-    """A data set on the hub (or a local folder that `datasets` can read). Empty: the only one there is."""
+    """A data set on the hub, or a local folder that `datasets` can read. An empty field selects the only choice."""
 
     path: str
     revision: str = ""
@@ -31,10 +31,10 @@ class HubName:
 
 
 def parse_hub_name(source: str) -> HubName:
-    """Read "hf:owner/name[@revision][:config][:split]".
+    """Parse "hf:owner/name[@revision][:config][:split]".
 
-    Leave the config empty ("hf:owner/name::test") to give a split alone. A split may be a slice or a sum
-    ("test[:100]", "train+test").
+    An empty config ("hf:owner/name::test") gives a split only. A split may be a slice or a sum ("test[:100]",
+    "train+test").
     """
     match = re.fullmatch(
         r"hf:([^:@\s]+)(?:@([^:\s]+))?(?::([^:\[\s]*))?(?::([^:\[\s]+(?:\[[^\]]*\])?)|(\[[^\]]*\]))?", source
@@ -48,27 +48,27 @@ def parse_hub_name(source: str) -> HubName:
 
 
 def read_hub(source: str) -> Iterator[Record]:
-    """Records of a data set; a label column (`ClassLabel`) gives its names, not its numbers.
+    """Yield the records of a data set; a label column (`ClassLabel`) gives names, not numbers.
 
-    Raises `ConfigError` without the package, `DataError` for what the hub does not have or can't be reached.
+    Raises `ConfigError` if the package is missing, `DataError` if the data set or the hub is unavailable.
     """
-    wanted = parse_hub_name(source)
+    name = parse_hub_name(source)
     try:
         import datasets
         from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise ConfigError(f"{source!r} needs the datasets package: pip install 'askwell[data]'") from error
-    if wanted.revision == PARQUET_EXPORT and not wanted.split:
+    if name.revision == PARQUET_EXPORT and not name.split:
         raise ConfigError(f"{source!r} must name its split: '{source}:SPLIT'")
-    config, revision = wanted.config or None, wanted.revision or None
-    # In the Parquet export a config is no more than a folder.
-    name, folder = (None, config) if revision == PARQUET_EXPORT else (config, None)
+    config, revision = name.config or None, name.revision or None
+    # In the Parquet export a config is only a folder.
+    config_name, folder = (None, config) if revision == PARQUET_EXPORT else (config, None)
     try:
-        split = wanted.split or _only_split(
-            datasets.get_dataset_split_names(wanted.path, name, revision=revision), source
+        split = name.split or _only_split(
+            datasets.get_dataset_split_names(name.path, config_name, revision=revision), source
         )
         table = cast(
-            "_Table", datasets.load_dataset(wanted.path, name, data_dir=folder, split=split, revision=revision)
+            "_Table", datasets.load_dataset(name.path, config_name, data_dir=folder, split=split, revision=revision)
         )
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"can't load {source!r}: {_first_line(error)}") from error
@@ -90,9 +90,9 @@ def _records(table: _Table) -> Iterator[Record]:
     for number, row in enumerate(table, start=1):
         for key, names in labels.items():
             index = row[key]
-            if isinstance(index, int):  # -1 is the hub's way to hold a label back
+            if isinstance(index, int):  # the hub writes -1 for a hidden label
                 row[key] = names[index] if 0 <= index < len(names) else None
-        yield Record(place=f"row {number}", values=row)
+        yield Record(location=f"row {number}", values=row)
 
 
 def _only_split(names: list[str], source: str) -> str:

@@ -1,4 +1,4 @@
-"""Turn a data file, a Hugging Face data set or a list into examples; every complaint names the row."""
+"""Load examples from a data file, a Hugging Face data set or a list; every error names the row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TypeAlias, cast
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import FieldMap, lookup, meta_of, resolve, text_of
+from askwell.tasks.fields import FieldMap, collect_meta, lookup, resolve_fields, to_text
 from askwell.tasks.hub import HUB_PREFIX, read_hub
 from askwell.tasks.readers import Record, read_records
 
-Source: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
-"""A file name, "hf:owner/name[:config][:split]", records, or examples ready made."""
+ExampleSource: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
+"""A file name, "hf:owner/name[:config][:split]", records, or examples."""
 
 
 def load(
-    source: Source,
+    source: ExampleSource,
     *,
     fields: Mapping[str, str] | None = None,
     records: str | None = None,
@@ -28,23 +28,29 @@ def load(
 ) -> tuple[Example, ...]:
     """Load examples, in the order of the source.
 
-    `fields` says where an example's `input`, `target` and `id` come from: a field name, a dotted path, or a template
-    ("{passage} {question}"). Left out, usual names are tried and an open choice is refused. Fields not used become
-    `meta`. Without an id field (or with `id` mapped to "") ids are digests of the content. `records` is the dotted
-    path to the list of records inside a JSON file; `limit` reads no more than that many; `name` is what errors call
-    the source.
+    Args:
+        source: A file, a data set on the hub, records, or examples.
+        fields: Where an example's `input`, `target` and `id` come from: a field name, a dotted path, or a template
+            ("{passage} {question}"). By default, common field names are used; if several fit, `DataError` lists them.
+            Unused fields become `meta`. Without an id field (or with `id` mapped to "") ids are content digests.
+        records: The dotted path to the list of records inside a JSON file.
+        limit: The maximum number of examples.
+        name: The name of the source in error messages.
 
-    Raises `DataError` for what is wrong with the data, `ConfigError` for what is wrong with the arguments.
+    Raises:
+        DataError: The data are invalid.
+        ConfigError: An argument is invalid.
+
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit!r}; expected a whole number of at least 1, or None for all")
-    called = name or _name_of(source)
+    source_name = name or _name_of(source)
     if isinstance(source, (str, Path)):
-        examples = _from_records(_open(str(source), records), fields, called, limit)
+        examples = _from_records(_open(str(source), records), fields, source_name, limit)
     else:
-        examples = _from_values(source, fields, called, limit)
+        examples = _from_values(source, fields, source_name, limit)
     if not examples:
-        raise DataError(f"{called}: holds no records; expected at least one example")
+        raise DataError(f"{source_name}: contains no records; expected at least one example")
     return examples
 
 
@@ -57,54 +63,54 @@ def _open(source: str, records: str | None) -> Iterator[Record]:
 def _from_values(
     source: Iterable[Mapping[str, object]] | Iterable[Example],
     fields: Mapping[str, str] | None,
-    called: str,
+    source_name: str,
     limit: int | None,
 ) -> tuple[Example, ...]:
     values = cast("list[object]", list(itertools.islice(source, limit)))
     examples = [value for value in values if isinstance(value, Example)]
     if examples and len(examples) == len(values):
-        ids = _Ids(called)
+        ids = _Ids(source_name)
         for number, example in enumerate(examples, start=1):
             ids.take(example.id, f"row {number}")
         return tuple(examples)
-    return _from_records(_as_records(values, called), fields, called, None)
+    return _from_records(_as_records(values, source_name), fields, source_name, None)
 
 
-def _as_records(values: Iterable[object], called: str) -> Iterator[Record]:
+def _as_records(values: Iterable[object], source_name: str) -> Iterator[Record]:
     for number, value in enumerate(values, start=1):
         if not isinstance(value, Mapping):
             raise DataError(
-                f"{called}: row {number}: expected a dict (or examples only), got {type(value).__name__}; "
+                f"{source_name}: row {number}: expected a dict (or examples only), got {type(value).__name__}; "
                 "a data frame passes as frame.to_dict('records')"
             )
-        yield Record(place=f"row {number}", values=cast("Mapping[str, object]", value))
+        yield Record(location=f"row {number}", values=cast("Mapping[str, object]", value))
 
 
 def _from_records(
-    records: Iterator[Record], fields: Mapping[str, str] | None, called: str, limit: int | None
+    records: Iterator[Record], fields: Mapping[str, str] | None, source_name: str, limit: int | None
 ) -> tuple[Example, ...]:
     examples: list[Example] = []
-    ids = _Ids(called)
+    ids = _Ids(source_name)
     chosen: FieldMap | None = None
     used: frozenset[str] = frozenset()
     for record in itertools.islice(records, limit):
         if chosen is None:
-            chosen = resolve(fields, record.values, called)
+            chosen = resolve_fields(fields, record.values, source_name)
             used = chosen.used()
-        examples.append(_example(record, chosen, used, ids, called))
+        examples.append(_example(record, chosen, used, ids, source_name))
     return tuple(examples)
 
 
-def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, called: str) -> Example:
-    where = f"{called}: {record.place}"
+def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, source_name: str) -> Example:
+    where = f"{source_name}: {record.location}"
     text = _input(lookup(record.values, chosen.input, where), chosen.input, where)
     target = _target(lookup(record.values, chosen.target, where), chosen.target, where)
     if chosen.id:
         identity = _id(lookup(record.values, chosen.id, where), chosen.id, where)
-        ids.take(identity, record.place)
+        ids.take(identity, record.location)
     else:
         identity = ids.make(text, target)
-    return Example(id=identity, input=text, target=target, meta=meta_of(record.values, used))
+    return Example(id=identity, input=text, target=target, meta=collect_meta(record.values, used))
 
 
 def _input(value: object, source: str, where: str) -> str:
@@ -113,7 +119,7 @@ def _input(value: object, source: str, where: str) -> str:
             f"{where}: input field {source!r} is {type(value).__name__} {value!r:.60}, not text; "
             f'a template turns a number into text: fields={{"input": "{{{source}}}"}}'
         )
-    text = text_of(value)
+    text = to_text(value)
     if not text.strip():
         raise DataError(f"{where}: input field {source!r} is empty or missing")
     return text
@@ -122,12 +128,12 @@ def _input(value: object, source: str, where: str) -> str:
 def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
     try:
         if isinstance(value, (list, tuple)):
-            texts = tuple(text_of(item) for item in cast("list[object] | tuple[object, ...]", value))
+            texts = tuple(to_text(item) for item in cast("list[object] | tuple[object, ...]", value))
         else:
-            texts = (text_of(value),)
+            texts = (to_text(value),)
     except TypeError as error:
         raise DataError(
-            f"{where}: target field {source!r} holds a {error}; expected text, a number, a boolean or a list of those"
+            f"{where}: target field {source!r} is a {error}; expected text, a number, a boolean or a list of those"
         ) from error
     if not texts or not all(text.strip() for text in texts):
         raise DataError(f"{where}: target field {source!r} is empty or missing")
@@ -136,41 +142,41 @@ def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
 
 def _id(value: object, source: str, where: str) -> str:
     try:
-        identity = text_of(value).strip()
+        identity = to_text(value).strip()
     except TypeError as error:
-        raise DataError(f"{where}: id field {source!r} holds a {error}; expected text or a number") from error
+        raise DataError(f"{where}: id field {source!r} is a {error}; expected text or a number") from error
     if not identity:
         raise DataError(f"{where}: id field {source!r} is empty or missing")
     return identity
 
 
 class _Ids:
-    """Ids seen so far: refuses a second use of a given id, makes ids where none are given."""
+    """The ids used so far: rejects a duplicate id, and makes ids from the content if none are given."""
 
-    def __init__(self, called: str) -> None:
-        self._called = called
-        self._places: dict[str, str] = {}
+    def __init__(self, source_name: str) -> None:
+        self._source_name = source_name
+        self._locations: dict[str, str] = {}
 
-    def take(self, identity: str, place: str) -> None:
-        if identity in self._places:
+    def take(self, identity: str, location: str) -> None:
+        if identity in self._locations:
             raise DataError(
-                f"{self._called}: {self._places[identity]} and {place} have the same id {identity!r}; "
+                f"{self._source_name}: {self._locations[identity]} and {location} have the same id {identity!r}; "
                 'ids must be unique (fields={"id": ""} makes ids from the content)'
             )
-        self._places[identity] = place
+        self._locations[identity] = location
 
     def make(self, text: str, target: str | tuple[str, ...]) -> str:
         content = "\x1f".join((text, target) if isinstance(target, str) else (text, *target))
         digest = hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
         for copy in itertools.count(1):
             identity = digest if copy == 1 else f"{digest}-{copy}"
-            if identity not in self._places:
-                self._places[identity] = identity
+            if identity not in self._locations:
+                self._locations[identity] = identity
                 return identity
         raise AssertionError("count() does not end")
 
 
-def _name_of(source: Source) -> str:
+def _name_of(source: ExampleSource) -> str:
     match source:
         case Path():
             return source.name

@@ -1,6 +1,6 @@
-"""Metrics: what turns a completion's text and its example into a score.
+"""Metrics: score a reply to an example.
 
-Named ones grade by answer type; any callable becomes one through `from_callable`.
+A named metric grades by answer type. `from_callable` turns any callable into a metric.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import cast
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score
-from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, judge
+from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, score_reply
 
 __all__ = ["ANSWER_TYPES", "AnswerType", "Metric", "extract", "from_callable", "grade", "metric"]
 
@@ -23,29 +23,29 @@ _TARGET_NAMES = frozenset(
 
 
 def metric(name: str) -> Metric:
-    """Return the metric of an answer type; raise ConfigError with the nearest match for an unknown name."""
+    """Return the metric of an answer type; raise `ConfigError` with the nearest match for an unknown name."""
     if name not in ANSWER_TYPES:
         raise ConfigError(f"unknown metric {name!r}; {nearest(name, ANSWER_TYPES)}")
 
     def by_type(reply: str, example: Example) -> Score:
-        return judge(name, reply, example.target, question=example.input)
+        return score_reply(name, reply, example.target, question=example.input)
 
     by_type.__name__ = by_type.__qualname__ = name
     return by_type
 
 
 def from_callable(function: Callable[..., object]) -> Metric:
-    """Make a metric of any callable `(reply, example)` or `(reply, target)` -> float, bool, int or (score, feedback).
+    """Make a metric from a callable `(reply, example)` or `(reply, target)` -> float, bool, int or (score, feedback).
 
-    What the second parameter gets is read from the signature, never by trying: its annotation decides if there is one
-    (`Example`, or `str`/`tuple`/… for the target); else its name (`target`, `answer`, `gold`, `label`, `expected`,
-    `reference` or their plural mean the target); anything else gets the whole Example. A keyword-only `example` or
-    `target` works too. The target is a tuple where the example has several. A `Score` may be returned as it is.
-    Feedback becomes `Score.note`.
+    The signature decides what the second parameter receives; the callable is not called to find out. If the parameter
+    has an annotation, that decides (`Example`, or `str`, `tuple`, … for the target). Otherwise the names `target`,
+    `answer`, `gold`, `label`, `expected`, `reference` and their plurals receive the target, and any other name the
+    whole Example. A keyword-only `example` or `target` also works. The target is a tuple if the example has several.
+    The callable may also return a `Score`. Feedback becomes `Score.note`.
 
     Raises:
-        ConfigError: A signature that takes neither (here, not at the first reply), or an async function.
-        DataError: A returned value that is no finite number in 0..1 (when the metric is called).
+        ConfigError: The signature fits neither form (raised here, not at the first reply), or the function is async.
+        DataError: The returned value is no finite number in 0..1 (raised when the metric is called).
 
     """
     call = _caller(function)
@@ -60,7 +60,7 @@ def from_callable(function: Callable[..., object]) -> Metric:
 
 def _caller(function: Callable[..., object]) -> Callable[[str, Example], object]:
     name = getattr(function, "__name__", repr(function))
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - its code is looked at, not whether it can be called
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - reads the code of __call__
         raise ConfigError(f"metric {name!r} is async; give a plain function of (reply, example)")
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -75,7 +75,7 @@ def _caller(function: Callable[..., object]) -> Callable[[str, Example], object]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if any(p not in positional[:2] for p in required) or (len(positional) < 2 and not variadic):
         raise ConfigError(
-            f"metric {name!r} takes {len(required)} arguments; it must take (reply, example) or (reply, target)"
+            f"metric {name!r} takes {len(required)} arguments; expected (reply, example) or (reply, target)"
         )
     if len(positional) > 1 and _wants_target(positional[1]):
         return lambda reply, example: function(reply, example.target)

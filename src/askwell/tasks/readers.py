@@ -1,4 +1,4 @@
-"""Read a data file record by record: JSONL, JSON, CSV, TSV and Parquet, each with a place to name in an error."""
+"""Read data files (JSONL, JSON, CSV, TSV, Parquet) record by record, each with its location for error messages."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (pyarrow has no type stubs: it is used in `read_parquet` only)
@@ -21,62 +21,63 @@ WIDE_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One raw record and where it stands ("line 3", "row 3"; counted from 1)."""
+    """One raw record and its location in the file ("line 3", "row 3"; counted from 1)."""
 
-    place: str
+    location: str
     values: Mapping[str, object]
 
 
 def read_records(path: Path, *, records: str | None = None) -> Iterator[Record]:
-    """Stream a file's records by its suffix. `records` is the dotted path to the list inside a JSON file.
+    """Stream a file's records; the suffix selects the format.
 
-    Raises `DataError` for a file that is missing, of an unknown kind, or broken (with the line).
+    `records` is the dotted path to the list inside a JSON file. Raises `DataError` if the file is missing, of an
+    unknown format, or broken (with the line).
     """
     check_file(path)
     suffix = path.suffix.lower()
     if suffix == ".json":
         return read_json(path, records=records)
     if records is not None:
-        raise ConfigError(f"records={records!r} is for .json files; {path.name!r} has one record a line")
+        raise ConfigError(f"records={records!r} is for .json files; {path.name!r} has one record per line")
     reader = READERS.get(suffix)
     if reader is None:
-        raise DataError(f"{path.name!r}: unknown kind of file {suffix!r}; {nearest(suffix, (*READERS, '.json'))}")
+        raise DataError(f"{path.name!r}: unknown file format {suffix!r}; {nearest(suffix, (*READERS, '.json'))}")
     return reader(path)
 
 
 def check_file(path: Path) -> None:
-    """Raise `DataError` unless `path` is a file, naming the nearest file there is."""
+    """Raise `DataError` with the nearest file name unless `path` is a file."""
     if path.is_file():
         return
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder; name a file in it: {_listing(path)}")
     if not path.parent.is_dir():
-        raise DataError(f"no file {str(path)!r}: there is no folder {str(path.parent)!r}")
+        raise DataError(f"no file {str(path)!r}: the folder {str(path.parent)!r} does not exist")
     close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"the folder has: {_listing(path.parent)}"
     raise DataError(f"no file {str(path)!r}; {hint}")
 
 
 def read_jsonl(path: Path) -> Iterator[Record]:
-    """One JSON object a line; blank lines are skipped."""
-    for place, line in text_lines(path):
+    """Read one JSON object per line; blank lines are skipped."""
+    for location, line in text_lines(path):
         if line.strip():
-            yield Record(place=place, values=_object(_parse_json(line, path, place), path, place))
+            yield Record(location=location, values=_object(_parse_json(line, path, location), path, location))
 
 
 def read_json(path: Path, *, records: str | None = None) -> Iterator[Record]:
-    """A JSON list of objects, or a JSON object that holds one such list (found by itself, or at the path `records`)."""
+    """Read a JSON list of objects, or a JSON object that contains a single such list (or one at the path `records`)."""
     text = "".join(line for _, line in text_lines(path))
     if not text.strip():
         return
-    found = _record_list(_parse_json(text, path, ""), path, records)
-    for number, value in enumerate(found, start=1):
-        place = f"row {number}"
-        yield Record(place=place, values=_object(value, path, place))
+    values = _record_list(_parse_json(text, path, ""), path, records)
+    for number, value in enumerate(values, start=1):
+        location = f"row {number}"
+        yield Record(location=location, values=_object(value, path, location))
 
 
 def read_csv(path: Path, *, delimiter: str = ",", header: Sequence[str] | None = None) -> Iterator[Record]:
-    """Delimited text with quoting. The first row is the header unless `header` gives the names."""
+    """Read delimited text with quoting. The first row is the header unless `header` gives the names."""
     rows = csv.reader((line for _, line in text_lines(path)), delimiter=delimiter, strict=True)
     names = list(header) if header is not None else None
     while True:
@@ -87,23 +88,23 @@ def read_csv(path: Path, *, delimiter: str = ",", header: Sequence[str] | None =
         if row is None:
             return
         if not any(row):
-            continue  # spreadsheets export rows that were emptied as bare delimiters
+            continue  # spreadsheets export emptied rows as bare delimiters
         if names is None:
             names = _header(row, path)
             continue
-        place = f"line {rows.line_num}"
+        location = f"line {rows.line_num}"
         if len(row) != len(names):
-            raise DataError(f"{path.name}: {place}: {len(row)} fields where the header has {len(names)}: {names}")
-        yield Record(place=place, values=dict(zip(names, row, strict=True)))
+            raise DataError(f"{path.name}: {location}: {len(row)} fields, but the header has {len(names)}: {names}")
+        yield Record(location=location, values=dict(zip(names, row, strict=True)))
 
 
 def read_tsv(path: Path) -> Iterator[Record]:
-    """As `read_csv`, with tabs."""
+    """Read tab-separated text (see `read_csv`)."""
     return read_csv(path, delimiter="\t")
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
-    """Parquet, a batch at a time; needs the extra `data`."""
+    """Read a Parquet file in batches; needs the extra `data`."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as parquet
@@ -115,14 +116,14 @@ def read_parquet(path: Path) -> Iterator[Record]:
             for batch in file.iter_batches(batch_size=1024):
                 for values in cast("list[dict[str, object]]", batch.to_pylist()):
                     number += 1
-                    yield Record(place=f"row {number}", values=values)
+                    yield Record(location=f"row {number}", values=values)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name}: not a readable Parquet file: {error}") from error
 
 
 def text_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Lines of a UTF-8 file with their places ("line 3"); a byte-order mark is dropped, line ends are kept."""
-    # Binary lines end at \n only: a U+2028 inside a string is no line end, and a bad byte has a line number.
+    """Yield the lines of a UTF-8 file with their locations ("line 3"), without a byte-order mark, with line ends."""
+    # Binary mode splits at \n only: U+2028 in a string must not end a line, and an invalid byte gets its line number.
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
@@ -156,21 +157,21 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
         ) from error
 
 
-def _parse_json(text: str, path: Path, place: str) -> object:
+def _parse_json(text: str, path: Path, location: str) -> object:
     try:
         return cast("object", json.loads(text))
     except json.JSONDecodeError as error:
-        where = place or f"line {error.lineno}"
-        hint = "; a JSON list belongs in a .json file" if place == "line 1" and text.lstrip()[0] == "[" else ""
+        where = location or f"line {error.lineno}"
+        hint = "; a JSON list belongs in a .json file" if location == "line 1" and text.lstrip()[0] == "[" else ""
         raise DataError(f"{path.name}: {where}: not JSON: {error.msg} (column {error.colno}){hint}") from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, absurd nesting
-        raise DataError(f"{path.name}: {place or 'file'}: not JSON that can be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # numbers with thousands of digits, or deep nesting
+        raise DataError(f"{path.name}: {location or 'file'}: not JSON: {error}") from error
 
 
-def _object(value: object, path: Path, place: str) -> Mapping[str, object]:
+def _object(value: object, path: Path, location: str) -> Mapping[str, object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value)
-    raise DataError(f"{path.name}: {place}: expected an object like {{'input': …}}, got {type(value).__name__}")
+    raise DataError(f"{path.name}: {location}: expected an object like {{'input': …}}, got {type(value).__name__}")
 
 
 def _record_list(value: object, path: Path, records: str | None) -> list[object]:
@@ -183,8 +184,8 @@ def _record_list(value: object, path: Path, records: str | None) -> list[object]
         return next(iter(lists.values()))
     if not lists:
         keys = sorted(cast("dict[str, object]", value)) if isinstance(value, dict) else []
-        raise DataError(f"{path.name}: holds no list of records; its top-level fields are {keys}")
-    raise DataError(f"{path.name}: holds several lists of records; say which: records= one of {sorted(lists)}")
+        raise DataError(f"{path.name}: contains no list of records; its top-level fields are {keys}")
+    raise DataError(f"{path.name}: contains several lists of records; set records= to one of {sorted(lists)}")
 
 
 def _lists_of_objects(value: object, *, depth: int) -> Iterator[tuple[str, list[object]]]:
@@ -194,8 +195,8 @@ def _lists_of_objects(value: object, *, depth: int) -> Iterator[tuple[str, list[
         if _is_record_list(inner):
             yield key, inner
         elif depth > 1:
-            for path, found in _lists_of_objects(inner, depth=depth - 1):
-                yield f"{key}.{path}", found
+            for path, records in _lists_of_objects(inner, depth=depth - 1):
+                yield f"{key}.{path}", records
 
 
 def _is_record_list(value: object) -> TypeGuard[list[object]]:
@@ -204,10 +205,10 @@ def _is_record_list(value: object) -> TypeGuard[list[object]]:
 
 def _at_path(value: object, path: Path, records: str) -> list[object]:
     for step in records.split("."):
-        known = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-        if step not in known:
-            raise DataError(f"{path.name}: records={records!r}: no field {step!r}; {nearest(step, known)}")
-        value = known[step]
+        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        if step not in fields:
+            raise DataError(f"{path.name}: records={records!r}: no field {step!r}; {nearest(step, fields)}")
+        value = fields[step]
     if not isinstance(value, list):
         raise DataError(f"{path.name}: records={records!r} is {type(value).__name__}, not a list of records")
     return cast("list[object]", value)
@@ -217,7 +218,7 @@ def _header(row: list[str], path: Path) -> list[str]:
     names = [name.strip() or f"column_{number}" for number, name in enumerate(row, start=1)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path.name}: the header names {twice} twice; every column needs a name of its own")
+        raise DataError(f"{path.name}: the header contains {twice} twice; every column needs a unique name")
     return names
 
 

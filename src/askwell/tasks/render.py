@@ -1,4 +1,4 @@
-"""Where the instruction goes: around the question, before the answer, or in the system message."""
+"""Render a prompt and a question as chat messages, with the instruction in one of five placements."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from askwell.core.types import Example, Message, Prompt
 DemoStyle = Literal["turns", "inline"]
 
 INPUT = "{input}"
-"""An instruction with this in it is a template: the question goes there, and nowhere else."""
+"""An instruction that contains this text is a template: the question replaces it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """One way to put an instruction and a question together."""
+    """One way to combine an instruction and a question."""
 
     summary: str
     once: bool
-    """Whether the instruction stands once, ahead of everything, or is repeated in every question."""
+    """Whether the instruction appears once, before everything else, or in every question."""
     arrange: Callable[[str, str], str]
-    """(question, instruction) to the asking text, unlabelled; only called where `once` is false."""
+    """(question, instruction) -> the text of one question, without labels."""
     arrange_labelled: Callable[[str, str], str]
-    """The same with "Q:" and "A:"."""
+    """The same with the labels "Q:" and "A:"."""
 
 
 def _lines(*parts: str) -> str:
@@ -55,7 +55,7 @@ PLACEMENTS: Mapping[str, Placement] = MappingProxyType(
             arrange_labelled=_labelled_question,
         ),
         "before_Q": Placement(
-            summary="once, as a paragraph ahead of all questions, demonstrations included",
+            summary="once, as a paragraph before all questions, including demonstrations",
             once=True,
             arrange=_question,
             arrange_labelled=_labelled_question,
@@ -73,27 +73,27 @@ PLACEMENTS: Mapping[str, Placement] = MappingProxyType(
             arrange_labelled=lambda question, instruction: f"Q: {_lines(question, instruction)}\nA:",
         ),
         "A_begin": Placement(
-            summary='first words of each answer, after "A:"; without labels, a paragraph of its own at the very end',
+            summary='first words of each answer, after "A:"; without labels, a separate paragraph at the very end',
             once=False,
             arrange=_paragraphs,
             arrange_labelled=lambda question, instruction: f"Q: {question}\n" + f"A: {instruction}".rstrip(),
         ),
     }
 )
-"""Placements of GPO, section 4.1, and the system message."""
+"""The placements of the GPO paper, section 4.1, and the system message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """The `Render` of askwell. As it stands: one user message, the question, a newline, the instruction.
+class ChatRender:
+    """The `Render` of askwell. Default: one user message with the question, a newline and the instruction.
 
-    White space around an instruction is dropped, and an empty instruction leaves nothing behind. The last message is
-    always the user's, so `A_begin` ends the user message: an assistant message to be continued is a server's own
-    extension, and most chat templates would close it.
+    White space around an instruction is removed; an empty instruction adds nothing. The last message is always the
+    user's, so `A_begin` is at the end of the user message: only some servers can continue an assistant message, and
+    most chat templates would close it.
 
-    An instruction that holds "{input}" is a template, and then the whole user message: the question takes that place,
-    and neither placement nor labels apply. Demonstrations are set as the question is; an instruction that stands
-    `once` (system, before_Q) comes ahead of them, any other is repeated in each. Of several targets a demonstration
+    An instruction that contains "{input}" is a template for the whole user message: the question replaces "{input}",
+    and neither placement nor labels apply. Demonstrations are rendered like the question. An instruction that appears
+    `once` (system, before_Q) precedes them; any other is repeated in each. If a demonstration has several targets, it
     shows the first.
     """
 
@@ -102,9 +102,9 @@ class Placed:
     labels: bool = False
     """Whether to write "Q:" and "A:"."""
     demos: DemoStyle = "turns"
-    """Demonstrations as earlier turns of the chat, or all inline in one user message."""
+    """Demonstrations as earlier turns of the chat, or inline in the single user message."""
     system: str = ""
-    """A system message that is not optimized; stands ahead of the instruction where that is placed there too."""
+    """A system message that is not optimized; it precedes an instruction that is placed in the system message."""
 
     def __post_init__(self) -> None:
         if self.placement not in PLACEMENTS:
@@ -123,34 +123,35 @@ class Placed:
         if self.demos == "inline":
             return (*messages, self._inline(prompt, instruction, before, example))
         for demo in prompt.demos:
-            asked = _paragraphs(before, self._ask(demo.input, instruction))
-            messages += [Message(role="user", content=asked), Message(role="assistant", content=shown_target(demo))]
+            question = _paragraphs(before, self._arrange(demo.input, instruction))
+            messages += [Message(role="user", content=question), Message(role="assistant", content=demo_target(demo))]
             before = ""
-        asked = _paragraphs(before, self._ask(example.input, instruction))
-        return (*messages, Message(role="user", content=asked))
+        question = _paragraphs(before, self._arrange(example.input, instruction))
+        return (*messages, Message(role="user", content=question))
 
     def _inline(self, prompt: Prompt, instruction: str, before: str, example: Example) -> Message:
         blocks = [
-            self._answered(self._ask(demo.input, instruction), shown_target(demo), instruction) for demo in prompt.demos
+            self._with_answer(self._arrange(demo.input, instruction), demo_target(demo), instruction)
+            for demo in prompt.demos
         ]
-        return Message(role="user", content=_paragraphs(before, *blocks, self._ask(example.input, instruction)))
+        return Message(role="user", content=_paragraphs(before, *blocks, self._arrange(example.input, instruction)))
 
-    def _ask(self, question: str, instruction: str) -> str:
+    def _arrange(self, question: str, instruction: str) -> str:
         if INPUT in instruction:
             return instruction.replace(INPUT, question)
         placement = PLACEMENTS[self.placement]
         arrange = placement.arrange_labelled if self.labels else placement.arrange
         return arrange(question, instruction)
 
-    def _answered(self, asked: str, target: str, instruction: str) -> str:
+    def _with_answer(self, question: str, target: str, instruction: str) -> str:
         same_line = self.labels and INPUT not in instruction
-        return f"{asked} {target}" if same_line else f"{asked}\n{target}"
+        return f"{question} {target}" if same_line else f"{question}\n{target}"
 
 
 def render_text(render: Render, prompt: Prompt, example: Example | None = None) -> str:
-    """Show what is sent: the message alone where there is one, else every message under its role.
+    """Return the rendered messages as text: a single user message alone, else every message under its role.
 
-    Without an example the question shows as "{input}".
+    Without an example the question is "{input}".
     """
     messages = render(prompt, example or Example(id="", input=INPUT, target=""))
     if len(messages) == 1 and messages[0].role == "user":
@@ -158,6 +159,6 @@ def render_text(render: Render, prompt: Prompt, example: Example | None = None) 
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
 
 
-def shown_target(demo: Example) -> str:
-    """Return the answer that a demonstration shows."""
+def demo_target(demo: Example) -> str:
+    """Return the target that a demonstration shows: the first if it has several."""
     return demo.target if isinstance(demo.target, str) else demo.target[0]

@@ -1,4 +1,4 @@
-"""Train, dev and test: drawn by a seed, or taken as given; never the same question in two of them."""
+"""Split examples into train, dev and test, by seed or as given, without a question in two splits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ logger = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 Size: TypeAlias = int | float | None
-"""How large a split is: a whole number counts examples, a float in (0, 1] is a share of them, None is the default."""
+"""Size of a split: an int is a number of examples, a float in (0, 1] a fraction of them, None the default."""
 
-SHARES: Mapping[Split, int] = {"train": 1, "dev": 1, "test": 3}
-"""The paper's 1:1:3 (GPO, section 4.1)."""
+DEFAULT_RATIO: Mapping[Split, int] = {"train": 1, "dev": 1, "test": 3}
+"""The ratio of the GPO paper, section 4.1."""
 
-CAPS: Mapping[Split, int] = {"train": 100, "dev": 100, "test": 300}
-"""Largest default sizes, the paper's largest: every dev example costs a target call for each candidate prompt."""
+MAX_DEFAULT_SIZES: Mapping[Split, int] = {"train": 100, "dev": 100, "test": 300}
+"""Largest sizes of the GPO paper. A larger dev split costs one more target call per example and candidate prompt."""
 
-OUTER = ".,;:!?…\"'`“”‘’«»"
-"""Marks that don't make a question another one. Brackets and signs are not here: "(" and "-1" can be the question."""
+OUTER_PUNCTUATION = ".,;:!?…\"'`“”‘’«»"
+"""Punctuation that is ignored around a question. Brackets and signs are kept: "(" or "-1" can be the question."""
 
 
 def split(
@@ -35,30 +35,30 @@ def split(
 ) -> dict[Split, tuple[Example, ...]]:
     """Draw three disjoint splits.
 
-    Copies of a question (equal after `normalise`) are dropped, all but the first, and their number is logged: so the
-    sizes are exact, no question is in two splits, and none counts twice. Sizes left out share what the others leave,
-    1:1:3, at least one example each, and at most `CAPS`. An example's place hangs on the seed and its own question
-    only: the order of the source does not matter, and adding examples moves few others.
+    Duplicates of a question (equal after `normalize_question`) are dropped except for the first, and their number is
+    logged. So the sizes are exact, and no question is in two splits or counts twice. Sizes that are None share the
+    remaining examples 1:1:3, with at least one example each and at most `MAX_DEFAULT_SIZES`. An example's split depends
+    only on the seed and its question: the order of the source does not matter, and added examples move few others.
 
-    Raises `ConfigError` for a size that is none, `DataError` where there are too few examples.
+    Raises `ConfigError` for an invalid size, `DataError` if there are too few examples.
     """
-    unique = drop_copies(examples)
+    unique = drop_duplicates(examples)
     sizes = split_sizes(len(unique), train=train, dev=dev, test=test)
     drawn = iter(sorted(unique, key=lambda example: _draw_key(example, seed)))
     return {name: tuple(itertools.islice(drawn, sizes[name])) for name in SPLITS}
 
 
 def split_sizes(n: int, *, train: Size = None, dev: Size = None, test: Size = None) -> dict[Split, int]:
-    """Number of examples in each split, of `n` different ones (see `split`)."""
-    asked: dict[Split, Size] = {"train": train, "dev": dev, "test": test}
-    sizes: dict[Split, int] = {name: _count(name, size, n) for name, size in asked.items() if size is not None}
+    """Return the number of examples in each split of `n` distinct examples (see `split`)."""
+    requested: dict[Split, Size] = {"train": train, "dev": dev, "test": test}
+    sizes: dict[Split, int] = {name: _count(name, size, n) for name, size in requested.items() if size is not None}
     open_names: list[Split] = [name for name in SPLITS if name not in sizes]
     rest = n - sum(sizes.values())
     if rest < len(open_names):
         parts = ", ".join(f"{name} {sizes.get(name, 'at least 1')}" for name in SPLITS)
         raise DataError(
             f"{n} different examples are too few for {parts}: {len(open_names) - rest} short; "
-            "ask for less or add examples"
+            "request smaller splits or add examples"
         )
     sizes |= _default_sizes(rest, open_names)
     return {name: sizes[name] for name in SPLITS}
@@ -67,10 +67,10 @@ def split_sizes(n: int, *, train: Size = None, dev: Size = None, test: Size = No
 def join_splits(
     *, train: Sequence[Example] = (), dev: Sequence[Example] = (), test: Sequence[Example] = ()
 ) -> dict[Split, tuple[Example, ...]]:
-    """Take splits as they are given, from separate files; a question in two of them is refused (`check_disjoint`).
+    """Join splits that come from separate files; raise `DataError` if two share a question (`check_disjoint`).
 
-    Where splits use the same ids (files that each count from 1), every id gets its split's name in front: ids are
-    unique in a run.
+    If splits use the same ids (each file counts from 1), every id gets its split's name as a prefix, because ids must
+    be unique in a run.
     """
     splits: dict[Split, tuple[Example, ...]] = {"train": tuple(train), "dev": tuple(dev), "test": tuple(test)}
     check_disjoint(splits)
@@ -84,53 +84,54 @@ def join_splits(
 
 
 def check_disjoint(splits: Mapping[Split, Sequence[Example]]) -> None:
-    """Raise `DataError`, naming both examples, where two splits share a question (equal after `normalise`)."""
+    """Raise `DataError`, naming both examples, if two splits share a question (equal after `normalize_question`)."""
     seen: dict[str, tuple[Split, Example]] = {}
     for name, examples in splits.items():
         for example in examples:
-            other, first = seen.setdefault(normalise(example.input), (name, example))
+            other, first = seen.setdefault(normalize_question(example.input), (name, example))
             if other != name:
                 raise DataError(
                     f"{other} example {first.id!r} and {name} example {example.id!r} ask the same: "
-                    f"{_short(example.input)!r}; remove one, or give one file and let it be split"
+                    f"{_short(example.input)!r}; remove one of them, or pass a single file that askwell splits"
                 )
 
 
-def drop_copies(examples: Iterable[Example]) -> tuple[Example, ...]:
-    """Keep the first example of each question; log how many went, and how many of those had another target."""
+def drop_duplicates(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """Keep the first example of each question; log the number of duplicates and of those with another target."""
     kept: dict[str, Example] = {}
-    copies = disagreeing = 0
+    duplicates = disagreeing = 0
     for example in examples:
-        first = kept.setdefault(normalise(example.input), example)
+        first = kept.setdefault(normalize_question(example.input), example)
         if first is not example:
-            copies += 1
+            duplicates += 1
             disagreeing += first.target != example.target
-    if copies:
+    if duplicates:
         logger.warning(
             "%d of %d examples repeat a question and were left out (%d of them with another target)",
-            copies,
-            copies + len(kept),
+            duplicates,
+            duplicates + len(kept),
             disagreeing,
         )
     return tuple(kept.values())
 
 
-def normalise(text: str) -> str:
-    """What two texts have in common when they are the same question: NFKC, case, white space, outer punctuation."""
+def normalize_question(text: str) -> str:
+    """Return the text that is equal for equal questions: NFKC, casefold, single spaces, no outer punctuation."""
+    # Casefold can undo NFKC, so the result is normalized again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = " ".join(folded.split())
-    return words.strip(OUTER + " ") or words
+    return words.strip(OUTER_PUNCTUATION + " ") or words
 
 
 def _default_sizes(rest: int, names: Sequence[Split]) -> dict[Split, int]:
-    """Share `rest` examples out; what rounding leaves over goes to the last (test, where it is open)."""
+    """Divide `rest` examples among splits; the last split (test, if its size is open) gets the rounding remainder."""
     sizes: dict[Split, int] = {}
-    weight = sum(SHARES[name] for name in names)
+    weight = sum(DEFAULT_RATIO[name] for name in names)
     left = rest
-    for place, name in enumerate(names):
-        is_last = place == len(names) - 1
-        share = left if is_last else max(1, rest * SHARES[name] // weight)
-        sizes[name] = min(CAPS[name], share)
+    for index, name in enumerate(names):
+        is_last = index == len(names) - 1
+        share = left if is_last else max(1, rest * DEFAULT_RATIO[name] // weight)
+        sizes[name] = min(MAX_DEFAULT_SIZES[name], share)
         left -= share
     return sizes
 
@@ -143,13 +144,13 @@ def _count(name: Split, size: int | float, n: int) -> int:
             raise ConfigError(f"size of {name} is {size!r}; expected 0 or more examples")
         return size
     if not 0 < size <= 1:
-        raise ConfigError(f"size of {name} is {size!r}; expected a share in (0, 1], or a whole number of examples")
-    return int(size * n + 1e-9)  # the shares of 0.2 + 0.2 + 0.6 never come to more than n
+        raise ConfigError(f"size of {name} is {size!r}; expected a fraction in (0, 1] or a whole number of examples")
+    return int(size * n + 1e-9)  # 1e-9: 90 * 0.7 is 62.99999999999999
 
 
 def _draw_key(example: Example, seed: int) -> tuple[bytes, str]:
-    # A digest, not a shuffle: the draw must not depend on the order or the number of the other examples.
-    question = normalise(example.input)
+    # A digest, not a shuffle: the split must not depend on the order or the number of the other examples.
+    question = normalize_question(example.input)
     return hashlib.blake2b(f"{seed}\n{question}".encode("utf-8", "surrogatepass"), digest_size=16).digest(), question
 
 

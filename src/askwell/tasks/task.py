@@ -1,4 +1,4 @@
-"""What a task is: examples in three disjoint splits, where the prompt goes, and how an answer is judged."""
+"""A task: examples in three disjoint splits, how they are rendered, and how replies are scored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from askwell.core.types import Example, Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A job for a target model. Optimizers see `train` and scores on `dev`; `test` is touched once, at the end."""
+    """A task for a target model. Optimizers see `train` and the scores on `dev`; `test` is scored once, at the end."""
 
     name: str
     splits: Mapping[Split, tuple[Example, ...]]

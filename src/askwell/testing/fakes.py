@@ -17,7 +17,7 @@ from dataclasses import replace
 from askwell.core.errors import ConfigError, ModelError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Fault, Request, Usage
-from askwell.models.conversation import valid_unicode
+from askwell.models.conversation import replace_surrogates
 from askwell.models.request_key import request_key
 
 Reply = str | Completion
@@ -49,7 +49,7 @@ class ScriptedModel:
             return reply
         words = sum(len(message.content.split()) for message in request.messages)
         usage = Usage(prompt_tokens=words, completion_tokens=len(reply.split()))
-        return Completion(text=valid_unicode(reply), usage=usage, seconds=time.perf_counter() - started)
+        return Completion(text=replace_surrogates(reply), usage=usage, seconds=time.perf_counter() - started)
 
     async def aclose(self) -> None:
         return

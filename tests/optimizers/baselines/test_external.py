@@ -15,19 +15,19 @@ from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Message, Prompt, Request
 from askwell.engine.budget import Caps
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
 from askwell.optimizers.baselines.external import Bridge, ExternalSearch, Peer, PeerSettings, SearchOver, SearchTask
 from askwell.optimizers.baselines.gepa_optimizer import gepa_search
-from askwell.report.run_report import report
+from askwell.report.run_report import build_report
 from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 from tests.support.loop_runs import TASK, Spent, answer
 
@@ -71,9 +71,9 @@ def job(
         )
 
     made = OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[START],
-        side=TargetSide(task=TASK, model=target_model, concurrency=4, max_missing=0.0),
+        target_setup=TargetSetup(task=TASK, model=target_model, concurrency=4, max_missing=0.0),
         optimizer_model=optimizer_model,
         make_optimizer=make,
         settings=LoopSettings(steps=1),
@@ -95,7 +95,7 @@ def test_a_search_of_another_package_is_one_step_of_a_run() -> None:
     assert len(optimizer.requests) == 6
     texts = [request.messages[0].content for request in target.requests]
     assert len(texts) == len(set(texts)), "what the search scored on dev was paid for again by the loop"
-    found = report(store)
+    found = build_report(store)
     assert found is not None
     assert found.finished
 
@@ -196,7 +196,7 @@ def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[f
     name = "numbers_max"
     splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
     made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
-    task = replace(TASK, name=name, splits=splits, render=Placed(), metric=metric("number"))
+    task = replace(TASK, name=name, splits=splits, render=ChatRender(), metric=metric("number"))
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
         settings = PeerSettings(target_calls=target_calls)
@@ -208,7 +208,7 @@ def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[f
     made = replace(
         made,
         initial=[Prompt(instruction=bundled.initial_prompt(name))],
-        side=replace(made.side, task=task, model=pocket_model(batch_size=16)),
+        target_setup=replace(made.target_setup, task=task, model=pocket_model(batch_size=16)),
         optimizer_model=EditorModel(),
         make_optimizer=make,
     )

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.core.trajectory import Trajectory, merit
+from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Prompt
 from askwell.optimizers.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
 from askwell.testing.fakes import ScriptedModel
@@ -68,7 +68,7 @@ def test_every_rule_gives_one_parent_a_slot_from_few_prompts(
         assert set(found) <= set(past.candidates)
     for choose in (elite, pareto):
         found = choose(past, count, size, random.Random(seed))
-        assert merit(found[0]) == max(map(merit, past.candidates))
+        assert penalized_score(found[0]) == max(map(penalized_score, past.candidates))
         assert len(set(found)) <= size + 1  # the best one is a parent even where it leads nowhere alone
 
 

@@ -8,17 +8,17 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Completion, Example, Prompt, Rollout, Score
 from askwell.policies.data.outcomes import (
     OutcomeRow,
-    experiences,
-    from_rollouts,
-    join_cells,
+    build_experiences,
+    check_splits,
+    convert_rollouts,
+    drop_queries,
+    keep_queries,
     merge,
-    one_target,
-    only_target,
-    split_cells,
-    summarize,
-    without,
+    select_target,
+    split_outcomes,
 )
-from askwell.tasks.splits import normalise
+from askwell.policies.data.summary import summarize
+from askwell.tasks.splits import normalize_question
 
 
 def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> OutcomeRow:
@@ -26,17 +26,17 @@ def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> Ou
 
 
 def test_rows_add_up_by_normalised_query_and_failures_stay() -> None:
-    cells = merge(
-        [row("How many?"), row(" how  MANY", total=0.0), row("How many?", prompt="q", total=0.0, draws=3)]
-    ).cells
-    assert [(cell.query, cell.prompt, cell.total, cell.draws) for cell in cells] == [
+    outcomes = merge(
+        [row("How many?"), row(" how  MANY", total=0.0), row("How many?", prompt="q", total=0.0, repeats=3)]
+    ).pairs
+    assert [(pair.query, pair.prompt, pair.total, pair.repeats) for pair in outcomes] == [
         ("How many?", "p", 1.0, 2),
         ("How many?", "q", 0.0, 3),
     ]
 
 
 def test_a_numbered_draw_counts_once_and_a_conflict_is_told() -> None:
-    cells = merge(
+    outcomes = merge(
         [
             row("a", sample_index=0),
             row("a", sample_index=1, total=0.0),
@@ -44,32 +44,32 @@ def test_a_numbered_draw_counts_once_and_a_conflict_is_told() -> None:
             row("a", sample_index=1, total=1.0),
         ]
     )
-    assert (cells.cells[0].total, cells.cells[0].draws) == (1.0, 2)
-    assert (cells.copies, cells.conflicts) == (2, 1)
+    assert (outcomes.pairs[0].total, outcomes.pairs[0].repeats) == (1.0, 2)
+    assert (outcomes.copies, outcomes.conflicts) == (2, 1)
 
 
 def test_target_models_are_never_mixed() -> None:
-    cells = merge([row("a", target="small"), row("a", target="large", total=0.0)])
-    assert [cell.draws for cell in cells.cells] == [1, 1]
+    outcomes = merge([row("a", target="small"), row("a", target="large", total=0.0)])
+    assert [pair.repeats for pair in outcomes.pairs] == [1, 1]
     with pytest.raises(ConfigError, match=r"name one of \['large', 'small'\]"):
-        one_target(cells)
-    assert one_target(cells, "large").cells[0].total == 0.0
+        select_target(outcomes)
+    assert select_target(outcomes, "large").pairs[0].total == 0.0
     with pytest.raises(ConfigError, match="no outcomes of target model 'huge'"):
-        one_target(cells, "huge")
+        select_target(outcomes, "huge")
 
 
 def test_confidence_is_averaged_over_draws() -> None:
-    cell = merge([row("a", confidence=-1.0), row("a", confidence=-3.0), row("a")]).cells[0]
-    assert cell.confidence == -2.0
-    assert cell.draws == 3
+    pair = merge([row("a", confidence=-1.0), row("a", confidence=-3.0), row("a")]).pairs[0]
+    assert pair.confidence == -2.0
+    assert pair.repeats == 3
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (row("", place="f.csv: line 2"), "f.csv: line 2: query ''"),
+        (row("", source="f.csv: line 2"), "f.csv: line 2: query ''"),
         (row("a", total=1.5), "expected 0..1"),
-        (row("a", total=0.0, draws=0), "expected 1 or more"),
+        (row("a", total=0.0, repeats=0), "expected 1 or more"),
         (row("a", total=float("nan")), "total score nan"),
     ],
 )
@@ -86,7 +86,7 @@ def rollout(query: str, value: float | None, **more: object) -> Rollout:
 
 def test_run_logs_give_rows_without_test_split_failed_calls_and_demonstrations() -> None:
     demo = Example(id="d", input="x", target="y")
-    rows = from_rollouts(
+    rows = convert_rollouts(
         [
             rollout("a", 0.0, sample_index=1),
             rollout("a", 1.0, split="test"),
@@ -100,38 +100,38 @@ def test_run_logs_give_rows_without_test_split_failed_calls_and_demonstrations()
 
 @given(st.lists(st.text(min_size=1, max_size=6).filter(str.strip), min_size=4, max_size=30), st.integers(0, 5))
 def test_splits_never_share_a_query_and_lose_nothing(queries: list[str], seed: int) -> None:
-    cells = merge(row(query, prompt=prompt) for query in queries for prompt in "pq")
-    if len(cells.queries) < 3:
+    outcomes = merge(row(query, prompt=prompt) for query in queries for prompt in "pq")
+    if len(outcomes.queries) < 3:
         return
-    parts = split_cells(cells, dev=0.34, seed=seed)
-    keys = [{normalise(query) for query in part.queries} for part in parts.values()]
-    assert sum(map(len, keys)) == len(set[str]().union(*keys)) == len(cells.queries)
-    assert sum(len(part.cells) for part in parts.values()) == len(cells.cells)
-    assert parts == split_cells(cells, dev=0.34, seed=seed)
+    parts = split_outcomes(outcomes, dev=0.34, seed=seed)
+    keys = [{normalize_question(query) for query in part.queries} for part in parts.values()]
+    assert sum(map(len, keys)) == len(set[str]().union(*keys)) == len(outcomes.queries)
+    assert sum(len(part.pairs) for part in parts.values()) == len(outcomes.pairs)
+    assert parts == split_outcomes(outcomes, dev=0.34, seed=seed)
 
 
 def test_overlap_between_given_splits_is_refused() -> None:
     with pytest.raises(DataError, match="ask the same"):
-        join_cells({"train": merge([row("How many?")]), "dev": merge([row("how many")])})
-    assert set(join_cells({"train": merge([row("a")]), "dev": merge([row("b")])})) == {"train", "dev"}
+        check_splits({"train": merge([row("How many?")]), "dev": merge([row("how many")])})
+    assert set(check_splits({"train": merge([row("a")]), "dev": merge([row("b")])})) == {"train", "dev"}
 
 
 def test_only_and_without_part_the_cells_by_normalised_query() -> None:
-    cells = merge([row("How many?"), row("b"), row("b", prompt="q")])
-    assert only_target(cells, ["HOW MANY"]).queries == ("How many?",)
-    assert without(cells, ["HOW MANY"]).queries == ("b",)
+    outcomes = merge([row("How many?"), row("b"), row("b", prompt="q")])
+    assert keep_queries(outcomes, ["HOW MANY"]).queries == ("How many?",)
+    assert drop_queries(outcomes, ["HOW MANY"]).queries == ("b",)
 
 
 def test_experiences_keep_failures_and_know_the_advantage() -> None:
-    cells = merge([row("a", total=0.0), row("a", prompt="s", total=1.0), row("b", total=1.0)])
-    found = experiences(cells, baseline="s")
+    outcomes = merge([row("a", total=0.0), row("a", prompt="s", total=1.0), row("b", total=1.0)])
+    found = build_experiences(outcomes, baseline="s")
     assert [(e.reward, e.advantage) for e in found] == [(0.0, -1.0), (1.0, 0.0), (1.0, None)]
 
 
 def test_summary_counts_and_warns() -> None:
-    cells = merge([row("a"), row("a", prompt="q"), row("b", draws=2, total=2.0)])
-    found = summarize(cells)
-    assert (found.queries, found.prompts, found.cells, found.draws, found.failures) == (2, 2, 3, 4, 0)
+    outcomes = merge([row("a"), row("a", prompt="q"), row("b", repeats=2, total=2.0)])
+    found = summarize(outcomes)
+    assert (found.queries, found.prompts, found.pairs, found.samples, found.failures) == (2, 2, 3, 4, 0)
     assert found.density == 0.75
     assert found.repeated == pytest.approx(1 / 3)
     assert 0.9 < found.balance < 1.0

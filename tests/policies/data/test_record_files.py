@@ -7,7 +7,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.policies.data.outcomes import merge
-from askwell.policies.data.record_files import ScoreScale, read_all, read_outcomes
+from askwell.policies.data.record_files import ScoreScale, read_all_outcomes, read_outcomes
 
 
 def jsonl(path: Path, *rows: dict[str, object]) -> Path:
@@ -27,7 +27,7 @@ def test_jsonl_with_usual_names_and_an_empty_outcome(tmp_path: Path) -> None:
         ("a", 0.5, 1, "m", -0.25),
         ("c", 0.0, None, "", None),
     ]
-    assert rows[1].place == "log.jsonl: line 3"
+    assert rows[1].source == "log.jsonl: line 3"
 
 
 def test_csv_with_named_columns_and_another_scale(tmp_path: Path) -> None:
@@ -43,16 +43,16 @@ def test_parquet_with_counts(tmp_path: Path) -> None:
     table = pa.table({"query_text": ["a"], "prompt_text": ["p"], "draws": [5], "correct": [3], "target_llm": ["m"]})
     parquet.write_table(table, tmp_path / "log.parquet")
     (row,) = read_outcomes(tmp_path / "log.parquet")
-    assert (row.total, row.draws, row.target) == (3.0, 5, "m")
+    assert (row.total, row.repeats, row.target) == (3.0, 5, "m")
 
 
 def test_several_sources_merge_and_a_source_named_twice_is_refused(tmp_path: Path) -> None:
     one = jsonl(tmp_path / "one.jsonl", {"query": "a", "prompt": "p", "correct": True})
     two = jsonl(tmp_path / "two.jsonl", {"query": "A", "prompt": "p", "correct": False})
-    (cell,) = merge(read_all([one, two])).cells
-    assert (cell.total, cell.draws) == (1.0, 2)
+    (pair,) = merge(read_all_outcomes([one, two])).pairs
+    assert (pair.total, pair.repeats) == (1.0, 2)
     with pytest.raises(ConfigError, match="given twice"):
-        list(read_all([one, tmp_path / "." / "one.jsonl"]))
+        list(read_all_outcomes([one, tmp_path / "." / "one.jsonl"]))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
-from askwell.api.build_training import policy_settings, trainer_factory  # noqa: E402
+from askwell.api.build_training import build_policy_settings, build_trainer_factory  # noqa: E402
 from askwell.api.config import PolicyConfig  # noqa: E402
 from askwell.api.config_file import parse_config  # noqa: E402
 from askwell.cli.main import main  # noqa: E402
@@ -162,7 +162,7 @@ def test_what_several_processes_can_not_do_is_refused_before_they_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="objective='dpo' trains in one process"):
-        trainer_factory(policy_settings(PolicyConfig(settings={"objective": "dpo"}), seed=0), 2)
+        build_trainer_factory(build_policy_settings(PolicyConfig(settings={"objective": "dpo"}), seed=0), 2)
     with pytest.raises(DataError, match="dev queries are in the training data too"):
         MultiProcessTrainer(trainer=TRAINER, processes=2, folder=tmp_path).fit(world(2, seed=0), world(2, seed=0))
     source = logged(tmp_path / "log.jsonl")

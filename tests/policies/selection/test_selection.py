@@ -7,24 +7,29 @@ import numpy as np
 import pytest
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.policies.data.table import Table, baseline_prompt
-from askwell.policies.selection.guard import choose_above, out_of_fold, tune_on_table
-from askwell.policies.selection.kernel import Term, fit_kernel, restore_kernel
-from askwell.policies.selection.multitask import covariances, cross_fit_multitask, directions, solve_ridges
-from askwell.policies.selection.registry import FITS, fit_by_name
+from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.selection.fallback import predict_out_of_fold, select_above_margin, tune_on_table
+from askwell.policies.selection.kernel import KernelTerm, fit_kernel, restore_kernel
+from askwell.policies.selection.multitask import (
+    cross_fit_multitask,
+    estimate_covariances,
+    find_directions,
+    solve_ridges,
+)
+from askwell.policies.selection.registry import FITS, get_fit
 from askwell.policies.selection.selection import fit_selection, load_selection
-from askwell.policies.selection.surface_features import surface_facts
+from askwell.policies.selection.surface_features import extract_surface_facts
 from tests.support.policy_worlds import PROMPTS, phrased, table
 
 pytest.importorskip("sklearn")
 
-PHRASED = (Term(features="word", width=0.4),)
-FACTS = Term(features="surface", width=0.25, multiplies=True)
+PHRASED = (KernelTerm(features="word", width=0.4),)
+FACTS = KernelTerm(features="surface", width=0.25, multiplies=True)
 NAMES = ("multitask", "trees", "knn")
 QUERIES, RATES = phrased(160, seed=0)
-TRAIN = table(RATES[:120], draws=3, seed=1, queries=QUERIES[:120])
+TRAIN = table(RATES[:120], repeats=3, seed=1, queries=QUERIES[:120])
 TEST, TRUTH = QUERIES[120:], RATES[120:]
-STATIC = baseline_prompt(TRAIN)
+STATIC = find_baseline(TRAIN)
 
 
 def gain(picks: list[int]) -> float:
@@ -35,13 +40,13 @@ def gain(picks: list[int]) -> float:
 def test_every_scorer_is_tested_here() -> None:
     assert set(FITS) == set(NAMES)
     with pytest.raises(ConfigError, match="did you mean 'trees'"):
-        fit_by_name("tress")
+        get_fit("tress")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scorer_learns_who_needs_what_and_is_the_same_after_saving(name: str, tmp_path: Path) -> None:
     best = float((TRUTH.max(axis=1) - TRUTH[:, STATIC]).mean())
-    policy = fit_selection(TRAIN, dev=table(TRUTH, draws=3, seed=3, queries=TEST), scorer=name, seed=0)
+    policy = fit_selection(TRAIN, dev=table(TRUTH, repeats=3, seed=3, queries=TEST), scorer=name, seed=0)
     assert policy.baseline == STATIC
     found = policy.advantages(TEST)
     assert np.all(found[:, STATIC] == 0.0)
@@ -50,18 +55,18 @@ def test_a_scorer_learns_who_needs_what_and_is_the_same_after_saving(name: str, 
     again = load_selection(tmp_path / "policy")
     assert np.array_equal(again.advantages(TEST), found)
     assert again.prompts_for(TEST) == policy.prompts_for(TEST)
-    assert again.guard == policy.guard
+    assert again.fallback == policy.fallback
     assert sorted(path.name for path in (tmp_path / "policy").iterdir()) == ["arrays.npz", "policy.json"]
 
 
 def test_the_default_serves_prompts_in_order_and_the_same_twice() -> None:
     policy = fit_selection(TRAIN, seed=0)
     prompts = policy.prompts_for(TEST)
-    assert [prompt.instruction for prompt in prompts] == [PROMPTS[place] for place in policy.choices(TEST)]
+    assert [prompt.instruction for prompt in prompts] == [PROMPTS[place] for place in policy.select_columns(TEST)]
     assert policy.prompts_for(list(TEST)[::-1]) == prompts[::-1]
     assert policy.prompts_for([]) == []
-    assert gain(policy.choices(TEST)) > 0.1
-    assert fit_selection(TRAIN, seed=0).choices(TEST) == policy.choices(TEST)
+    assert gain(policy.select_columns(TEST)) > 0.1
+    assert fit_selection(TRAIN, seed=0).select_columns(TEST) == policy.select_columns(TEST)
 
 
 def test_with_nothing_to_gain_the_guard_keeps_the_static_prompt_or_next_to_it() -> None:
@@ -69,31 +74,33 @@ def test_with_nothing_to_gain_the_guard_keeps_the_static_prompt_or_next_to_it() 
     rates = np.array([0.7, 0.5, 0.1])
     losses: list[float] = []
     for seed in range(3):
-        data = table(np.repeat(rates[None], 100, axis=0), draws=2, seed=seed, queries=QUERIES[:100])
-        picks = fit_selection(data, seed=seed, scorer="knn").choices(TEST)
+        data = table(np.repeat(rates[None], 100, axis=0), repeats=2, seed=seed, queries=QUERIES[:100])
+        picks = fit_selection(data, seed=seed, scorer="knn").select_columns(TEST)
         losses.append(0.7 - float(rates[picks].mean()))
     assert max(losses) < 0.01
 
 
 def test_too_little_data_gives_the_static_prompt() -> None:
-    policy = fit_selection(TRAIN.rows(range(10)), seed=0)
+    policy = fit_selection(TRAIN.select_rows(range(10)), seed=0)
     assert policy.scorer is None
-    assert math.isinf(policy.guard.margin)
-    assert set(policy.choices(TEST)) == {policy.baseline}
+    assert math.isinf(policy.fallback.margin)
+    assert set(policy.select_columns(TEST)) == {policy.baseline}
 
 
 def test_pairs_never_tried_are_no_obstacle() -> None:
     rng = np.random.default_rng(0)
-    draws = TRAIN.draws * (rng.random(TRAIN.draws.shape) < 0.8)
-    sparse = Table(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=TRAIN.totals * (draws > 0), draws=draws)
-    assert gain(fit_selection(sparse, seed=0, baseline=STATIC).choices(TEST)) > 0.1
+    repeats = TRAIN.repeats * (rng.random(TRAIN.repeats.shape) < 0.8)
+    sparse = OutcomeTable(
+        queries=TRAIN.queries, prompts=TRAIN.prompts, totals=TRAIN.totals * (repeats > 0), repeats=repeats
+    )
+    assert gain(fit_selection(sparse, seed=0, baseline=STATIC).select_columns(TEST)) > 0.1
 
 
 def test_the_margin_is_tuned_on_what_was_tried() -> None:
-    data = table(RATES, draws=50, seed=9, queries=QUERIES)
+    data = table(RATES, repeats=50, seed=9, queries=QUERIES)
     truth = RATES - RATES[:, STATIC : STATIC + 1]
-    guard = tune_on_table([truth], data, baseline=STATIC)
-    assert guard.gain == pytest.approx(float(truth.max(axis=1).mean()), abs=0.02)
+    threshold = tune_on_table([truth], data, baseline=STATIC)
+    assert threshold.gain == pytest.approx(float(truth.max(axis=1).mean()), abs=0.02)
     lies = -truth
     lies[:, STATIC] = 0.0
     assert math.isinf(tune_on_table([lies], data, baseline=STATIC).margin)
@@ -104,7 +111,7 @@ def test_a_gain_that_may_be_luck_is_not_enough() -> None:
     rng = np.random.default_rng(4)
     passed = 0
     for seed in range(60):
-        data = table(np.full((80, 3), 0.5), draws=2, seed=seed)
+        data = table(np.full((80, 3), 0.5), repeats=2, seed=seed)
         noise = rng.normal(0.0, 0.1, (80, 3))
         passed += math.isfinite(tune_on_table([noise - noise[:, :1]], data, baseline=0).margin)
     assert passed <= 8
@@ -112,7 +119,7 @@ def test_a_gain_that_may_be_luck_is_not_enough() -> None:
 
 def test_choose_keeps_static_up_to_the_margin() -> None:
     advantages = np.array([[0.0, 0.05, -1.0], [0.0, 0.2, 0.3], [0.0, -0.2, -0.1]])
-    assert choose_above(advantages, baseline=0, margin=0.1).tolist() == [0, 2, 0]
+    assert select_above_margin(advantages, baseline=0, margin=0.1).tolist() == [0, 2, 0]
 
 
 def test_out_of_fold_predictions_never_saw_their_query() -> None:
@@ -125,10 +132,10 @@ def test_out_of_fold_predictions_never_saw_their_query() -> None:
         def advantages(self, queries: list[str]) -> np.ndarray:
             return np.array([[float(query in self.known)] * len(PROMPTS) for query in queries])
 
-    def fit(data: Table, *, baseline: int, seed: int) -> Lookup:
+    def fit(data: OutcomeTable, *, baseline: int, seed: int) -> Lookup:
         return Lookup(data.queries)
 
-    found = out_of_fold(fit, TRAIN, baseline=0, seed=0)  # pyright: ignore[reportArgumentType]
+    found = predict_out_of_fold(fit, TRAIN, baseline=0, seed=0)  # pyright: ignore[reportArgumentType]
     assert found.shape == (120, 3)
     assert not found.any()
 
@@ -136,8 +143,8 @@ def test_out_of_fold_predictions_never_saw_their_query() -> None:
 def test_the_defaults_cross_fit_never_saw_the_outcomes_of_its_query() -> None:
     (found,) = cross_fit_multitask(TRAIN, baseline=STATIC, seed=0, rounds=1)
     totals = TRAIN.totals.copy()
-    totals[7] = TRAIN.draws[7] - totals[7]
-    turned = Table(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=totals, draws=TRAIN.draws)
+    totals[7] = TRAIN.repeats[7] - totals[7]
+    turned = OutcomeTable(queries=TRAIN.queries, prompts=TRAIN.prompts, totals=totals, repeats=TRAIN.repeats)
     (again,) = cross_fit_multitask(turned, baseline=STATIC, seed=0, rounds=1)
     assert np.array_equal(found[7], again[7])
     assert not np.array_equal(found, again)
@@ -145,8 +152,8 @@ def test_the_defaults_cross_fit_never_saw_the_outcomes_of_its_query() -> None:
 
 def test_dev_overlap_and_foreign_prompts_are_refused() -> None:
     with pytest.raises(DataError, match="dev queries are in the training table"):
-        fit_selection(TRAIN, dev=TRAIN.rows([0, 1]), seed=0)
-    other = Table(queries=TEST, prompts=("x", "y", "z"), totals=np.ones((40, 3)), draws=np.ones((40, 3)))
+        fit_selection(TRAIN, dev=TRAIN.select_rows([0, 1]), seed=0)
+    other = OutcomeTable(queries=TEST, prompts=("x", "y", "z"), totals=np.ones((40, 3)), repeats=np.ones((40, 3)))
     with pytest.raises(ConfigError, match="other prompts"):
         fit_selection(TRAIN, dev=other, seed=0)
 
@@ -172,19 +179,19 @@ def test_conjugate_gradients_solve_every_ridge() -> None:
 
 def test_a_multiplying_kernel_makes_queries_alike_only_where_both_say_so() -> None:
     texts = ["Ann has 2 pens.", "Ann has 9731 pens.", "How much is left of 2 dollars?"]
-    plain = fit_kernel((Term(features="word", width=0.4),), texts).to_fitted(texts)
+    plain = fit_kernel((KernelTerm(features="word", width=0.4),), texts).cross_matrix(texts)
     both = fit_kernel((*PHRASED, FACTS), texts)
-    facts = fit_kernel((Term(features="surface", width=0.25),), texts).among()
-    assert both.among() == pytest.approx(plain * facts)
-    assert np.diagonal(both.among()) == pytest.approx(np.ones(3))
+    facts = fit_kernel((KernelTerm(features="surface", width=0.25),), texts).gram_matrix()
+    assert both.gram_matrix() == pytest.approx(plain * facts)
+    assert np.diagonal(both.gram_matrix()) == pytest.approx(np.ones(3))
     assert plain[0, 1] == pytest.approx(1.0)
-    assert both.among()[0, 1] < 1.0
-    assert restore_kernel(both.state()).to_fitted(texts) == pytest.approx(both.among())
+    assert both.gram_matrix()[0, 1] < 1.0
+    assert restore_kernel(both.state()).cross_matrix(texts) == pytest.approx(both.gram_matrix())
 
 
 def test_surface_facts_are_as_many_for_every_text_and_finite() -> None:
     texts = ["", "?", "Half of 0 and 0.0 is 0", "1,250 pens cost $3.50 each. How much in total?", "9" * 400]
-    facts = np.array([surface_facts(text) for text in texts])
+    facts = np.array([extract_surface_facts(text) for text in texts])
     assert np.isfinite(facts).all()
 
 
@@ -197,11 +204,11 @@ def test_covariances_of_a_simulated_field_are_found_on_the_side_of_caution() -> 
     noise = rng.normal(size=(600, 2)) * 0.7
     centred = field + noise
     centred -= centred.mean(axis=0)
-    signal, rest = covariances(kernel.copy(), centred)
+    signal, rest = estimate_covariances(kernel.copy(), centred)
     own = float(np.var(rows, axis=0).sum())
     share = own * signal / np.cov(field.T)  # it stops early, on purpose
     assert 0.5 < share.min() < share.max() < 1.1
     assert rest == pytest.approx(0.49 * np.eye(2), abs=0.12)
-    to_directions, strengths = directions(signal, rest)
+    to_directions, strengths = find_directions(signal, rest)
     assert to_directions.T @ rest @ to_directions == pytest.approx(np.eye(2), abs=1e-8)
     assert to_directions.T @ signal @ to_directions == pytest.approx(np.diag(strengths), abs=1e-8)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from askwell.report.pages.charts import WIDTH, Axis, Dot, curve_chart, ticks
+from askwell.report.pages.charts import WIDTH, Axis, Dot, axis_ticks, curve_chart
 from askwell.report.pages.markup import document, el, table
 from tests.support.page_reader import read
 
@@ -36,7 +36,7 @@ def test_a_whole_page_has_the_elements_it_was_given(text: str) -> None:
 
 @given(st.floats(-1, 1), st.floats(0, 1))
 def test_ticks_span_their_range_evenly_and_few(low: float, width: float) -> None:
-    found = ticks(low, low + width)
+    found = axis_ticks(low, low + width)
     assert 2 <= len(found) <= 9
     assert found[0] <= low + 1e-8
     assert found[-1] >= low + width - 1e-8
@@ -60,5 +60,5 @@ def test_every_mark_of_a_search_lies_inside_its_picture(scores: list[float], par
 def test_an_axis_keeps_the_order(a: float, b: float) -> None:
     up = Axis(low=0.0, high=1.0, start=200.0, end=10.0)
     low, high = sorted((a, b))
-    assert up.at(low) >= up.at(high)
-    assert 10.0 <= up.at(a) <= 200.0
+    assert up.pixel(low) >= up.pixel(high)
+    assert 10.0 <= up.pixel(a) <= 200.0

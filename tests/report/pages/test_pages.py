@@ -1,4 +1,4 @@
-"""A run as a page: what it tells, what it must not show, and that nothing in a run can break it."""
+"""Report pages: what they show, what they must not show, and that no text of a run can break them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import askwell
-from askwell.report.pages import page
+from askwell.report.pages import render_page
 from askwell.runlog.store import SqliteStore
 from tests.support.command_line import call
 from tests.support.optimizations import DATA, optimize, optimizer
@@ -24,14 +24,14 @@ HOSTILE = f'</pre></td></table><script>{OWN}</script><img src=x onerror="{OWN}">
 
 def of(folder: Path, form: str = "html") -> str:
     with SqliteStore(folder / "log.db", read_only=True) as store:
-        return page(store, folder.name, form)
+        return render_page(store, folder.name, form)
 
 
 def seen(folder: Path) -> Read:
     return read(of(folder))
 
 
-def test_the_page_of_a_run_tells_what_came_of_it(tmp_path: Path) -> None:
+def test_the_page_of_a_run_shows_its_result(tmp_path: Path) -> None:
     result = optimize(tmp_path / "run")
     found = seen(tmp_path / "run")
     assert result.gain is not None
@@ -49,12 +49,14 @@ def test_the_page_of_a_run_tells_what_came_of_it(tmp_path: Path) -> None:
     assert (found.tags.count("del"), found.tags.count("ins")) == (1, 1)
     assert found.tags.count("svg") == 2
     labels = [value for name, value in found.attributes if name == "aria-label"]
-    assert any(f"{100 * result.interval.estimate:.1f}" in label for label in labels), "pictures are told in words too"
+    assert any(f"{100 * result.interval.estimate:.1f}" in label for label in labels), (
+        "each chart has a description in words"
+    )
     assert not {"script", "img", "link", "iframe"} & set(found.tags)
     assert not [value for name, value in found.attributes if name in {"src", "href"}]
 
 
-def test_examples_that_a_prompt_mended_are_shown_but_never_one_of_the_test_split(tmp_path: Path) -> None:
+def test_examples_that_a_prompt_fixed_are_shown_but_never_one_of_the_test_split(tmp_path: Path) -> None:
     starts = {"train": 10, "dev": 20, "test": 30}
     splits = {split: sums_from(low) for split, low in starts.items()}
     askwell.optimize(
@@ -91,32 +93,32 @@ def test_nothing_in_a_run_can_break_its_page(tmp_path: Path) -> None:
     assert "Better:" in found.text
     assert found.text.count("<script>") > 2, "shown, as text"
     assert not {"script", "img"} & set(found.tags)
-    told = of(tmp_path / "run", "md")
-    assert "````text\n" in told, "the fence is longer than the run of backticks in the prompt"
+    markdown = of(tmp_path / "run", "md")
+    assert "````text\n" in markdown, "the fence is longer than the run of backticks in the prompt"
 
 
-def test_the_page_of_a_training_tells_each_loop_and_the_test(tmp_path: Path) -> None:
+def test_the_page_of_a_training_shows_each_loop_and_the_test(tmp_path: Path) -> None:
     trained = train(logged(tmp_path / "log.jsonl"), tmp_path / "run")
     found = seen(tmp_path / "run")
     tested = trained.figures.tested
     assert tested is not None
-    for words in (f"+{100 * tested.gain.estimate:.1f}", "a real gain", "Headroom: Yes", "single prompt", "Paid for"):
+    for words in (f"+{100 * tested.gain.estimate:.1f}", "a real gain", "Headroom: Yes", "baseline prompt", "Spend"):
         assert words in found.text, words
-    titles = [part for part in found.parts if part.startswith("loop ") and "guarded" in part]
+    titles = [part for part in found.parts if part.startswith("loop ") and "with fallback" in part]
     assert len(titles) == len(trained.figures.loops)
     assert "Better:" in found.text
-    told = of(tmp_path / "run", "md")
-    assert told.count("\n| ") == 2 + len(trained.figures.loops)
+    markdown = of(tmp_path / "run", "md")
+    assert markdown.count("\n| ") == 2 + len(trained.figures.loops)
 
 
-def test_where_one_prompt_is_enough_the_page_says_so(tmp_path: Path) -> None:
+def test_if_one_prompt_is_enough_the_page_says_so(tmp_path: Path) -> None:
     train(logged(tmp_path / "log.jsonl", plain), tmp_path / "run", target=plain)
     found = seen(tmp_path / "run")
-    assert "Every query gets the best single prompt." in found.text
+    assert "Every query gets the baseline prompt." in found.text
     assert "one prompt is enough" in found.text
 
 
-def test_a_prompt_that_was_kept_and_a_run_that_is_still_on(tmp_path: Path) -> None:
+def test_a_run_that_keeps_its_prompt_and_an_unfinished_run(tmp_path: Path) -> None:
     askwell.optimize(
         prompt="Add them.", data=DATA, target=sums, optimizer_model=optimizer, metric="number", run=tmp_path / "run",
         optimizer="gpo", settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=1, seed=0),
@@ -160,7 +162,7 @@ def test_a_result_is_saved_as_a_page(tmp_path: Path) -> None:
     assert not (tmp_path / "b.html").exists()
 
 
-def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path: Path) -> None:
+def test_the_command_writes_into_the_run_folder_or_to_a_given_file(tmp_path: Path) -> None:
     optimize(tmp_path / "run")
     shown = call("report", "run", "--runs", tmp_path)
     assert shown.exit_code == 0, shown.output
@@ -177,7 +179,7 @@ def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path: Path) -> 
         assert words in " ".join(refused.output.split())
 
 
-def test_a_policy_that_only_chooses_has_no_log_and_so_no_page(tmp_path: Path) -> None:
+def test_a_policy_that_only_selects_has_no_log_and_so_no_page(tmp_path: Path) -> None:
     source = logged(tmp_path / "log.jsonl")
     assert call("train", source, "--scorer", "trees", "--run", "chosen", "--runs", tmp_path).exit_code == 0
     for command in ("report", "show", "export"):

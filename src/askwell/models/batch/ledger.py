@@ -1,4 +1,4 @@
-"""What must outlive the process while a batch is on: which requests are in which batch. `batch_notes` is a run's."""
+"""The durable record of provider batches: which request is in which batch. `runlog.batches` keeps it in a run's log."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A batch that was, or was about to be, handed in."""
+    """A batch that was submitted, or was about to be."""
 
     tag: str
     keys: tuple[str, ...]
     """`request_key` of each request."""
     at: float
-    """Unix time at which it was noted, before it was handed in."""
+    """Unix time at which it was recorded, before its submission."""
     id: str = ""
-    """The provider's name for it; empty where the process ended before it was known."""
+    """The provider's id; empty if the process ended before the id was known."""
 
 
 class Ledger(Protocol):
-    """Contract: what `write` was given is durable when it returns, and `submissions` and `probe` tell it again."""
+    """Contract: what `write` was given is durable when it returns, and later processes read it back."""
 
     def submissions(self) -> Sequence[Submission]: ...
 
-    def probe(self) -> str:
-        """Return the key of the request that was, or was about to be, asked directly before the first batch."""
+    def probe_key(self) -> str:
+        """Return the key of the request that was, or was about to be, sent directly before the first batch."""
         ...
 
     def is_answered(self, key: str) -> bool:
-        """Whether the answer to a request is durable."""
+        """Return whether the answer to a request is durable."""
         ...
 
     async def write(self, note: Mapping[str, object]) -> None: ...
 
 
 class NoLedger:
-    """Remembers nothing: what is in a batch when the process ends is lost."""
+    """A ledger that records nothing: the answers of open batches are lost when the process ends."""
 
     def submissions(self) -> Sequence[Submission]:
         return ()
 
-    def probe(self) -> str:
+    def probe_key(self) -> str:
         return ""
 
     def is_answered(self, key: str) -> bool:
         return False
 
     async def write(self, note: Mapping[str, object]) -> None:
-        """Nothing to keep."""
+        """Drop the note."""

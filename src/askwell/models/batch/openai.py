@@ -1,6 +1,6 @@
-"""OpenAI's Batch API, which others (Groq, Together, …) copy: a JSONL file up, a batch of it, JSONL files down.
+"""OpenAI's Batch API, which others (Groq, Together, …) copy: a JSONL file is uploaded, JSONL files are downloaded.
 
-Source: https://platform.openai.com/docs/guides/batch. A batch is found again by its metadata.
+Source: https://platform.openai.com/docs/guides/batch. A batch is found by the tag in its metadata.
 """
 
 from __future__ import annotations
@@ -9,25 +9,30 @@ import secrets
 from collections.abc import Mapping
 
 from askwell.core.types import Completion
-from askwell.models.batch.endpoint import BatchHttp, BatchState, End
-from askwell.models.http.client import HttpAnswer, HttpClient
+from askwell.models.batch.endpoint import BatchEnd, BatchHttp, BatchStatus
+from askwell.models.http.client import HttpClient, HttpResponse
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.http.json_codec import dumps
 from askwell.models.providers.quirks import Body
-from askwell.models.providers.response import count, mapping, mappings
+from askwell.models.providers.response import as_count, as_object, as_objects
 
 _TAG = "askwell_batch"
-_CHAT = "/v1/chat/completions"  # as the API knows it, whatever the base URL
-_PAGES = 10
-_ENDS: dict[str, End] = {"completed": "completed", "expired": "expired", "cancelled": "cancelled", "failed": "failed"}
+_CHAT_URL = "/v1/chat/completions"  # the API's own name of the endpoint, whatever the base URL
+_MAX_PAGES = 10  # of 100 batches: a lost batch is among the newest
+_ENDS: dict[str, BatchEnd] = {
+    "completed": "completed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+    "failed": "failed",
+}
 
 
 class OpenAIBatches:
-    """Batches below `endpoint`. `client` sends JSON, `upload_client` the form with this boundary (see `boundary`)."""
+    """The batch API below `endpoint`. `client` sends JSON, `upload_client` the form (see `make_boundary`)."""
 
-    price_share = 0.5
-    most_requests = 50_000
-    most_bytes = 190_000_000  # 200 MB, with room for the form around the file
+    price_factor = 0.5
+    max_requests = 50_000
+    max_bytes = 190_000_000  # 200 MB, with room for the form around the file
 
     def __init__(self, endpoint: Endpoint, client: HttpClient, upload_client: HttpClient, *, boundary: str) -> None:
         self._http = BatchHttp(client, endpoint)
@@ -36,56 +41,56 @@ class OpenAIBatches:
 
     async def submit(self, bodies: Mapping[str, Body], tag: str) -> str | Completion:
         lines = [
-            dumps({"custom_id": key, "method": "POST", "url": _CHAT, "body": body}) for key, body in bodies.items()
+            dumps({"custom_id": key, "method": "POST", "url": _CHAT_URL, "body": body}) for key, body in bodies.items()
         ]
         file = await self._upload.post("/files", self._form(f"{tag}.jsonl", b"\n".join(lines) + b"\n"))
         if isinstance(file, Completion):
             return file
         order = {
-            "input_file_id": file["id"], "endpoint": _CHAT, "completion_window": "24h", "metadata": {_TAG: tag},
+            "input_file_id": file["id"], "endpoint": _CHAT_URL, "completion_window": "24h", "metadata": {_TAG: tag},
         }  # fmt: skip
         batch = await self._http.post("/batches", dumps(order))
         return batch if isinstance(batch, Completion) else str(batch["id"])
 
     async def find(self, tag: str, *, size: int, since: float) -> str | Completion | None:
         after = ""
-        for _ in range(_PAGES):  # newest first
+        for _ in range(_MAX_PAGES):  # newest first
             page = await self._http.get(f"/batches?limit=100{after}")
             if isinstance(page, Completion):
                 return page
-            found = mappings(page.get("data"))
-            for batch in found:
-                if mapping(batch.get("metadata")).get(_TAG) == tag:
+            batches = as_objects(page.get("data"))
+            for batch in batches:
+                if as_object(batch.get("metadata")).get(_TAG) == tag:
                     return str(batch["id"])
-            if not found or not page.get("has_more"):
+            if not batches or not page.get("has_more"):
                 break
-            after = f"&after={found[-1].get('id')}"
+            after = f"&after={batches[-1].get('id')}"
         return None
 
-    async def state(self, batch: str) -> BatchState | Completion:
-        found = await self._http.get(f"/batches/{batch}")
-        if isinstance(found, Completion):
-            return found
-        counts = mapping(found.get("request_counts"))
-        errors = mappings(mapping(found.get("errors")).get("data"))
-        files = (found.get("output_file_id"), found.get("error_file_id"))
-        return BatchState(
+    async def get_status(self, batch: str) -> BatchStatus | Completion:
+        data = await self._http.get(f"/batches/{batch}")
+        if isinstance(data, Completion):
+            return data
+        counts = as_object(data.get("request_counts"))
+        errors = as_objects(as_object(data.get("errors")).get("data"))
+        files = (data.get("output_file_id"), data.get("error_file_id"))
+        return BatchStatus(
             id=batch,
-            end=_ENDS.get(str(found.get("status")), ""),
-            done=count(counts.get("completed")) + count(counts.get("failed")),
-            total=count(counts.get("total")),
+            end=_ENDS.get(str(data.get("status")), ""),
+            done=as_count(counts.get("completed")) + as_count(counts.get("failed")),
+            total=as_count(counts.get("total")),
             results=tuple(str(file) for file in files if file),
-            words="; ".join(f"{error.get('message')} ({error.get('code')})" for error in errors[:3]),
+            reason="; ".join(f"{error.get('message')} ({error.get('code')})" for error in errors[:3]),
         )
 
-    async def answers(self, state: BatchState) -> Mapping[str, HttpAnswer | Completion] | Completion:
-        found: dict[str, HttpAnswer | Completion] = {}
-        for file in state.results:
+    async def fetch_results(self, status: BatchStatus) -> Mapping[str, HttpResponse | Completion] | Completion:
+        results: dict[str, HttpResponse | Completion] = {}
+        for file in status.results:
             lines = await self._http.get_lines(self._http.endpoint.url(f"/files/{file}/content"))
             if isinstance(lines, Completion):
                 return lines
-            found |= {str(line.get("custom_id")): _answer(line) for line in lines}
-        return found
+            results |= {str(line.get("custom_id")): _parse_result(line) for line in lines}
+        return results
 
     async def aclose(self) -> None:
         await self._http.client.aclose()
@@ -100,15 +105,15 @@ class OpenAIBatches:
         ])  # fmt: skip
 
 
-def boundary() -> str:
-    """Return a boundary of a form that no text holds."""
+def make_boundary() -> str:
+    """Return a form boundary that occurs in no text."""
     return f"askwell-{secrets.token_hex(16)}"
 
 
-def _answer(line: Mapping[str, object]) -> HttpAnswer | Completion:
-    response, error = mapping(line.get("response")), mapping(line.get("error"))
+def _parse_result(line: Mapping[str, object]) -> HttpResponse | Completion:
+    response, error = as_object(line.get("response")), as_object(line.get("error"))
     if response:
-        return HttpAnswer(status=count(response.get("status_code")), headers={}, body=dumps(response.get("body")))
-    words = f"{error.get('message') or 'no reason given'} ({error.get('code')})"
+        return HttpResponse(status=as_count(response.get("status_code")), headers={}, body=dumps(response.get("body")))
+    reason = f"{error.get('message') or 'no reason given'} ({error.get('code')})"
     expired = error.get("code") == "batch_expired"
-    return Completion(outcome="failed", fault="timeout" if expired else "server", error=words)
+    return Completion(outcome="failed", fault="timeout" if expired else "server", error=reason)

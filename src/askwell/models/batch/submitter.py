@@ -1,4 +1,4 @@
-"""The batches that are on: handed in, watched until they end, taken up again where an earlier process left them."""
+"""Submit, poll and resume provider batches."""
 
 from __future__ import annotations
 
@@ -9,197 +9,213 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from askwell.core.types import FINAL_FAULTS, Completion
-from askwell.models.batch.endpoint import BatchApi, BatchState
-from askwell.models.batch.ledger import Ledger
-from askwell.models.http.client import HttpAnswer, failed
+from askwell.models.batch.endpoint import BatchApi, BatchStatus
+from askwell.models.batch.ledger import Ledger, Submission
+from askwell.models.http.client import HttpResponse, failed_completion
 from askwell.models.providers.quirks import Body
 
-Answer = HttpAnswer | Completion
-_ON_ITS_WAY_S = 5.0  # a submission may reach the provider a little after its sender has died
-_TOO_MUCH_AT_ONCE = ("token_limit_exceeded", "enqueued token")
-_ASK_AGAIN = 20
+BatchResult = HttpResponse | Completion
+"""The response to one request of a batch, or why there is none."""
+
+_DELIVERY_S = 5.0  # a submission may reach the provider this long after its process was killed
+_QUEUE_FULL_MARKS = ("token_limit_exceeded", "enqueued token")
+_FETCH_ATTEMPTS = 20  # results are paid for: with the usual poll_s, outages of ten minutes are waited out
+_DRAIN_TIMEOUT_S = 60.0
+_SUBMITTING, _POLLING = "submitting", "polling"
 
 
 @dataclass(slots=True)
 class BatchSubmitter:
-    """Batches on one event loop. `say` is told of every change."""
+    """The batches of one event loop. `notify` receives a line of text for each change of a batch."""
 
     api: BatchApi
     ledger: Ledger
     poll_s: float
-    say: Callable[[str], None]
-    most: int = 0
-    """Most requests a batch, once a provider said that a batch was too large; 0 is the API's own limit."""
-    waiting: dict[str, asyncio.Future[Answer]] = field(default_factory=dict[str, "asyncio.Future[Answer]"])
-    """Requests somebody waits for, by key."""
-    underway: dict[str, str] = field(default_factory=dict[str, str])
-    """Requests in a batch that is on -> its tag or id."""
-    kept: dict[str, HttpAnswer] = field(default_factory=dict[str, HttpAnswer])
-    """Answers that came before they were asked for."""
-    open: list[str] = field(default_factory=list[str])
-    """Ids of the batches that are on."""
+    notify: Callable[[str], None]
+    max_requests: int = 0
+    """Most requests per batch, once the provider has rejected a larger one; 0 means the API's own limit."""
+    waiters: dict[str, asyncio.Future[BatchResult]] = field(default_factory=dict[str, "asyncio.Future[BatchResult]"])
+    """Request key -> the future of the call that waits for its result."""
+    submitted: dict[str, str] = field(default_factory=dict[str, str])
+    """Request key -> tag or id of the open batch that holds it."""
+    unclaimed: dict[str, HttpResponse] = field(default_factory=dict[str, HttpResponse])
+    """Request key -> a result that no call waits for yet."""
+    open_batches: list[str] = field(default_factory=list[str])
+    """Ids of the batches that have not ended."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _in_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def hand_in(self, bodies: Mapping[str, Body]) -> None:
-        """Submit requests as one batch, in the background; `waiting` gets what becomes of them."""
+    def submit(self, bodies: Mapping[str, Body]) -> None:
+        """Submit requests as one batch, in the background; their `waiters` receive the results."""
         tag = secrets.token_hex(8)
-        self.underway.update(dict.fromkeys(bodies, tag))
-        self._start(self._submit(tag, bodies))
+        self.submitted.update(dict.fromkeys(bodies, tag))
+        self._spawn(self._submit(tag, bodies), _SUBMITTING)
 
-    async def take_up(self) -> Completion | None:
-        """Find the batches that an earlier process left; return why that is impossible, if it is."""
-        for one in self.ledger.submissions():
-            keys = [key for key in one.keys if not self.ledger.is_answered(key) and key not in self.underway]
-            if not keys:
-                continue
-            batch = one.id or await self._found(one.tag, size=len(one.keys), since=one.at)
-            if isinstance(batch, Completion):
-                return batch
-            if batch is None:
-                continue  # it was never handed in
-            if not one.id:
-                await self.ledger.write({"tag": one.tag, "id": batch})
-            problem = await self._take_up(batch, keys)
+    async def resume(self) -> Completion | None:
+        """Resume the batches of an earlier process; return the failure that prevents it, if any."""
+        for submission in self.ledger.submissions():
+            keys = [key for key in submission.keys if not self.ledger.is_answered(key) and key not in self.submitted]
+            problem = await self._resume_submission(submission, keys) if keys else None
             if problem is not None:
                 return problem
         return None
 
-    async def settle(self) -> None:
-        """Finish handing in what is being handed in, so that it can be taken up; wait for nothing else."""
-        handing_in = [task for task in self._tasks if task.get_name() == "handing in"]
-        if handing_in:
-            await asyncio.wait(handing_in, timeout=60)
+    async def drain(self) -> None:
+        """Finish the submissions under way, so that a later process can resume them; stop polling."""
+        submitting = [task for task in self._tasks if task.get_name() == _SUBMITTING]
+        if submitting:
+            await asyncio.wait(submitting, timeout=_DRAIN_TIMEOUT_S)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _submit(self, tag: str, bodies: Mapping[str, Body]) -> None:
-        if self.most:
-            async with self._in_turn:
-                batch = await self._hand_over(tag, bodies)
+        if self.max_requests:
+            # The provider's queue is full: one batch at a time.
+            async with self._turn_lock:
+                batch = await self._send_batch(tag, bodies)
                 if batch:
-                    await self._watch(batch, list(bodies))
+                    await self._poll_batch(batch, list(bodies))
             return
-        batch = await self._hand_over(tag, bodies)
+        batch = await self._send_batch(tag, bodies)
         if batch:
-            self._start(self._watch(batch, list(bodies)), "watching")
+            self._spawn(self._poll_batch(batch, list(bodies)), _POLLING)
 
-    async def _hand_over(self, tag: str, bodies: Mapping[str, Body]) -> str:
-        """Return the id of the batch, empty where it was not taken."""
+    async def _send_batch(self, tag: str, bodies: Mapping[str, Body]) -> str:
+        """Return the id of the batch; empty if the provider did not accept it."""
         since = time.time()
+        # Before the submission: if this process is killed in between, the next one looks for the batch by its tag.
         await self.ledger.write({"tag": tag, "keys": list(bodies)})
         batch: str | Completion | None = await self.api.submit(bodies, tag)
         if isinstance(batch, Completion) and batch.fault not in FINAL_FAULTS:
-            found = await self._found(tag, size=len(bodies), since=since)  # the answer was lost, perhaps not the batch
-            batch = found if isinstance(found, str) else batch
+            # The response was lost; the batch may exist all the same, and must not be paid for twice.
+            existing = await self._find_batch(tag, size=len(bodies), since=since)
+            batch = existing if isinstance(existing, str) else batch
         if isinstance(batch, Completion):
-            self._close(bodies, {}, otherwise=batch)
+            self._resolve(bodies, {}, otherwise=batch)
             return ""
         await self.ledger.write({"tag": tag, "id": batch})
-        self.say(f"batch {batch}: {len(bodies):,} requests handed in")
+        self.notify(f"batch {batch}: {len(bodies):,} requests submitted")
         return batch
 
-    async def _found(self, tag: str, *, size: int, since: float) -> str | Completion | None:
-        found = await self.api.find(tag, size=size, since=since)
-        if found is None and (wait := since + _ON_ITS_WAY_S - time.time()) > 0:
+    async def _find_batch(self, tag: str, *, size: int, since: float) -> str | Completion | None:
+        batch = await self.api.find(tag, size=size, since=since)
+        if batch is None and (wait := since + _DELIVERY_S - time.time()) > 0:
             await asyncio.sleep(wait)
-            found = await self.api.find(tag, size=size, since=since)
-        return found
+            batch = await self.api.find(tag, size=size, since=since)
+        return batch
 
-    async def _take_up(self, batch: str, keys: Sequence[str]) -> Completion | None:
-        state = await self.api.state(batch)
-        if isinstance(state, Completion):
-            return failed(state.fault, f"the run's batch {batch} can't be looked up: {state.error}")
-        if not state.end:
-            self.say(f"batch {batch} of before goes on: {state.done:,} of {state.total:,} done")
-            self.underway.update(dict.fromkeys(keys, batch))
-            self._start(self._watch(batch, keys), "watching")
+    async def _resume_submission(self, submission: Submission, keys: Sequence[str]) -> Completion | None:
+        batch = submission.id or await self._find_batch(submission.tag, size=len(submission.keys), since=submission.at)
+        if batch is None:
+            return None  # it never reached the provider
+        if isinstance(batch, Completion):
+            return batch
+        if not submission.id:
+            await self.ledger.write({"tag": submission.tag, "id": batch})
+        return await self._resume_batch(batch, keys)
+
+    async def _resume_batch(self, batch: str, keys: Sequence[str]) -> Completion | None:
+        status = await self.api.get_status(batch)
+        if isinstance(status, Completion):
+            return failed_completion(status.fault, f"the run's batch {batch} can't be looked up: {status.error}")
+        if not status.end:
+            self.notify(f"batch {batch} of an earlier process: {status.done:,} of {status.total:,} done")
+            self.submitted.update(dict.fromkeys(keys, batch))
+            self._spawn(self._poll_batch(batch, keys), _POLLING)
             return None
-        answers: Mapping[str, Answer] | Completion = {}
-        if state.results:
-            answers = await self.api.answers(state)
-        if isinstance(answers, Completion):
-            return answers
-        wanted = {key: answers[key] for key in keys if key in answers}
-        self.kept |= {key: one for key, one in wanted.items() if isinstance(one, HttpAnswer) and one.status == 200}
+        results: Mapping[str, BatchResult] | Completion = {}
+        if status.results:
+            results = await self.api.fetch_results(status)
+        if isinstance(results, Completion):
+            return results
+        # Failed requests are not kept: the run asks for them again.
+        for key in keys:
+            result = results.get(key)
+            if isinstance(result, HttpResponse) and result.status == 200:
+                self.unclaimed[key] = result
         return None
 
-    async def _watch(self, batch: str, keys: Sequence[str]) -> None:
-        self.open.append(batch)
+    async def _poll_batch(self, batch: str, keys: Sequence[str]) -> None:
+        self.open_batches.append(batch)
         try:
-            state = await self._ended(batch)
-            if isinstance(state, Completion):
-                self._close(keys, {}, otherwise=state)
+            status = await self._wait_for_end(batch)
+            if isinstance(status, Completion):
+                self._resolve(keys, {}, otherwise=status)
                 return
-            answers = await self._answers(state)
+            results = await self._fetch_results(status)
         finally:
-            self.open.remove(batch)
-        if isinstance(answers, Completion):
-            self._close(keys, {}, otherwise=answers)
+            self.open_batches.remove(batch)
+        if isinstance(results, Completion):
+            self._resolve(keys, {}, otherwise=results)
             return
-        self.say(f"batch {batch} {state.end}: {len(answers):,} of {len(keys):,} answers")
-        self._close(keys, answers, otherwise=self._unanswered(state, len(keys)))
+        self.notify(f"batch {batch} {status.end}: {len(results):,} of {len(keys):,} answers")
+        self._resolve(keys, results, otherwise=self._explain_missing(status, len(keys)))
 
-    async def _ended(self, batch: str) -> BatchState | Completion:
-        said = -1
+    async def _wait_for_end(self, batch: str) -> BatchStatus | Completion:
+        last_done = -1
         while True:
             await asyncio.sleep(self.poll_s)
-            state = await self.api.state(batch)
-            if isinstance(state, Completion):
-                if state.fault in FINAL_FAULTS:
-                    return failed(state.fault, f"batch {batch} can't be looked up: {state.error}")
+            status = await self.api.get_status(batch)
+            if isinstance(status, Completion):
+                if status.fault in FINAL_FAULTS:
+                    return failed_completion(status.fault, f"batch {batch} can't be looked up: {status.error}")
                 continue
-            if state.end:
-                return state
-            if state.done != said:
-                said = state.done
-                self.say(f"batch {batch}: {state.done:,} of {state.total:,} done")
+            if status.end:
+                return status
+            if status.done != last_done:
+                last_done = status.done
+                self.notify(f"batch {batch}: {status.done:,} of {status.total:,} done")
 
-    async def _answers(self, state: BatchState) -> Mapping[str, Answer] | Completion:
-        answers: Mapping[str, Answer] | Completion = {}
-        for _ in range(_ASK_AGAIN if state.results else 0):
-            answers = await self.api.answers(state)
-            if not isinstance(answers, Completion) or answers.fault in FINAL_FAULTS:
+    async def _fetch_results(self, status: BatchStatus) -> Mapping[str, BatchResult] | Completion:
+        results: Mapping[str, BatchResult] | Completion = {}
+        for _ in range(_FETCH_ATTEMPTS if status.results else 0):
+            results = await self.api.fetch_results(status)
+            if not isinstance(results, Completion) or results.fault in FINAL_FAULTS:
                 break
             await asyncio.sleep(self.poll_s)
-        return answers
+        return results
 
-    def _unanswered(self, state: BatchState, size: int) -> Completion:
-        """Say what became of the requests that a batch gives no answer to."""
-        batch = f"batch {state.id}"
-        if state.end == "expired":
-            return failed("timeout", f"{batch} expired before this request's turn")
-        if state.end == "cancelled":
-            return failed("bad_request", f"{batch} was cancelled at the provider; resume to hand in what is missing")
-        if state.end == "failed" and any(word in state.words for word in _TOO_MUCH_AT_ONCE):
-            self.most = max(1, size // 2)
-            self.say(f"{batch} was too large ({state.words}): going on with {self.most:,} requests at a time")
-            return Completion(outcome="failed", fault="rate_limit", error=state.words, is_paced=size > 1)
-        if state.end == "failed":
-            return failed("bad_request", f"{batch} was turned down: {state.words or 'no reason given'}")
-        return failed("server", f"{batch} has no answer to this request")
+    def _explain_missing(self, status: BatchStatus, size: int) -> Completion:
+        """Return the failure of those requests that an ended batch has no result for."""
+        batch = f"batch {status.id}"
+        if status.end == "expired":
+            return failed_completion("timeout", f"{batch} expired before this request's turn")
+        if status.end == "cancelled":
+            error = f"{batch} was cancelled at the provider; resume the run to submit the missing requests again"
+            return failed_completion("bad_request", error)
+        if status.end == "failed" and any(mark in status.reason for mark in _QUEUE_FULL_MARKS):
+            self.max_requests = max(1, size // 2)
+            self.notify(
+                f"{batch} was too large ({status.reason}): continuing with {self.max_requests:,} requests at a time"
+            )
+            # Paced: the next batch waits for its turn anyway, so a retry needs no delay of its own.
+            return Completion(outcome="failed", fault="rate_limit", error=status.reason, retry_immediately=size > 1)
+        if status.end == "failed":
+            return failed_completion("bad_request", f"{batch} was rejected: {status.reason or 'no reason given'}")
+        return failed_completion("server", f"{batch} has no answer to this request")
 
-    def _close(self, keys: Collection[str], answers: Mapping[str, Answer], *, otherwise: Completion) -> None:
+    def _resolve(self, keys: Collection[str], results: Mapping[str, BatchResult], *, otherwise: Completion) -> None:
+        """Give each request its result; `otherwise` goes to those without one."""
         for key in keys:
-            self.underway.pop(key, None)
-            answer = answers.get(key, otherwise)
-            waiter = self.waiting.pop(key, None)
+            self.submitted.pop(key, None)
+            result = results.get(key, otherwise)
+            waiter = self.waiters.pop(key, None)
             if waiter is not None and not waiter.done():
-                waiter.set_result(answer)
-            elif isinstance(answer, HttpAnswer) and answer.status == 200:
-                self.kept[key] = answer
+                waiter.set_result(result)
+            elif isinstance(result, HttpResponse) and result.status == 200:
+                self.unclaimed[key] = result
 
-    def _start(self, work: Coroutine[None, None, None], name: str = "handing in") -> None:
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._ended_task)
+        task.add_done_callback(self._on_task_done)
 
-    def _ended_task(self, task: asyncio.Task[None]) -> None:
-        """Hand on what ended a task (a log that can't be written) to whoever waits."""
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """Raise a task's exception (a log that can't be written) in every waiting call: nobody awaits the task."""
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            for waiter in self.waiting.values():
+            for waiter in self.waiters.values():
                 if not waiter.done():
                     waiter.set_exception(error)

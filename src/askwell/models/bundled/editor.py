@@ -1,11 +1,11 @@
-"""`editor`: the bundled rewriter, a stand-in for an optimizer LLM where there is none.
+"""`editor`: the bundled prompt rewriter, a substitute for an optimizer LLM.
 
-It is no language model. It answers a meta-prompt by a stochastic search over phrases: it reads the prompts and scores
-shown, credits each phrase with what it seems to bring, and joins good phrases with others from one bank of some 560
-instructions, the same for every task and most of them useless for the one at hand. It sees what any optimizer model
-sees, the text of the request: never the task's name, and it does not read the examples' answers. From the
-questions it only takes which phrases of the bank have words in common with them. An LLM finds wordings that no bank
-has; a figure made with `editor` says how well a *search* works, not how well an LLM would do in it.
+It is not a language model. It answers a meta-prompt by a stochastic search over phrases: it reads the prompts and
+scores shown, estimates each phrase's effect on the score, and combines good phrases with others from a bank of about
+560 instructions. The bank is the same for every task, and most of its phrases are useless for any one task. `editor`
+sees what any optimizer model sees, the text of the request: never the task's name, and it does not read the examples'
+answers. It uses the questions only to find phrases of the bank with words in common. An LLM finds wordings that no bank
+has: a figure made with `editor` measures how well a *search* works, not how well an LLM would do in it.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ import re
 
 from askwell.core.text import words
 from askwell.core.types import Completion, Request, Usage
-from askwell.models.bundled.editor_bank import best_section, split_phrases
-from askwell.models.bundled.editor_forms import Form, filled, sort_of
-from askwell.models.bundled.editor_lessons import feedback_on
+from askwell.models.bundled.editor_bank import find_best_section, split_phrases
+from askwell.models.bundled.editor_forms import Form, classify_section, fill_form
+from askwell.models.bundled.editor_lessons import write_feedback
 from askwell.models.bundled.editor_reading import MetaPromptContent, read_meta_prompt
-from askwell.models.bundled.editor_search import best_of, credits_of, rewrite
+from askwell.models.bundled.editor_search import best_tried, credit_phrases, rewrite
 
-_REMEMBERED = 5
-"""Prompts kept in a summary."""
+_SUMMARY_PROMPTS = 5
+"""Number of prompts in a summary."""
 _TAG_ASKED = re.compile(r"\b(?:with(?:in)?|between|inside|in|bracket\w*|wrap\w*)\b[^<\n]{0,40}<(\w+)>", re.IGNORECASE)
 _FENCE_ASKED = re.compile(r"\b(?:within|inside|in)\b[^`\n]{0,30}```", re.IGNORECASE)
 
 
 class EditorModel:
-    """Answer an optimizer's meta-prompt without an LLM; deterministic by (seed, request), and free of charge."""
+    """Answer an optimizer's meta-prompt without an LLM, deterministically by (seed, request) and free of charge."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
 
     @property
     def name(self) -> str:
-        """Return "editor", or "editor:SEED" for a seed other than 0: editors that answer differently differ in name."""
+        """Return "editor", or "editor:SEED" for a seed other than 0: the name identifies the answers."""
         return f"editor:{self._seed}" if self._seed else "editor"
 
     async def complete(self, request: Request) -> Completion:
         text = "\n\n".join(message.content for message in request.messages)
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        shared = f"{self._seed}:{digest}"
+        batch_seed = f"{self._seed}:{digest}"
         reply = _reply(
             text,
-            shared=shared,
-            own=f"{shared}:{request.seed}:{request.sample_index}",
+            batch_seed=batch_seed,
+            sample_seed=f"{batch_seed}:{request.seed}:{request.sample_index}",
             sample_index=request.sample_index,
         )
         usage = Usage(prompt_tokens=len(text.split()), completion_tokens=len(reply.split()), cost_usd=0.0)
@@ -56,25 +56,27 @@ class EditorModel:
         return
 
 
-def _reply(text: str, *, shared: str, own: str, sample_index: int) -> str:
-    reading = read_meta_prompt(text)
-    if reading.wish == "summary":
-        return _summary(reading)
-    if reading.wish == "reflection":
-        return _reflection(reading)
-    prompt = rewrite(reading, shared=random.Random(shared), own=random.Random(own), sample_index=sample_index)
-    return _in_form(prompt, text) if reading.form is None else _filled(reading.form, prompt, reading)
+def _reply(text: str, *, batch_seed: str, sample_seed: str, sample_index: int) -> str:
+    content = read_meta_prompt(text)
+    if content.reply_kind == "summary":
+        return _write_summary(content)
+    if content.reply_kind == "reflection":
+        return _write_reflection(content)
+    prompt = rewrite(
+        content, batch_rng=random.Random(batch_seed), rng=random.Random(sample_seed), sample_index=sample_index
+    )
+    return _wrap_prompt(prompt, text) if content.form is None else _fill_sections(content.form, prompt, content)
 
 
-def _filled(form: Form, prompt: str, reading: MetaPromptContent) -> str:
-    """Fill a form in: the new prompt, or what of it is new as advice; anything else gets a remark on the questions."""
-    known = split_phrases(reading.current.prompt)
-    news = [phrase for phrase in split_phrases(prompt) if phrase not in known]
-    contents = {"prompt": prompt, "advice": " ".join(news) or prompt, "note": _reflection(reading)}
-    return filled(form, {name: contents[sort_of(name)] for name in form.asked})
+def _fill_sections(form: Form, prompt: str, content: MetaPromptContent) -> str:
+    """Fill in a form: the new prompt, its new phrases as advice, and a remark on the questions elsewhere."""
+    current_phrases = split_phrases(content.current.prompt)
+    new_phrases = [phrase for phrase in split_phrases(prompt) if phrase not in current_phrases]
+    contents = {"prompt": prompt, "advice": " ".join(new_phrases) or prompt, "note": _write_reflection(content)}
+    return fill_form(form, {name: contents[classify_section(name)] for name in form.asked})
 
 
-def _in_form(prompt: str, asked: str) -> str:
+def _wrap_prompt(prompt: str, asked: str) -> str:
     if "<START>" in asked:
         return f"<START>{prompt}<END>"
     if tag := _TAG_ASKED.search(asked):
@@ -82,28 +84,28 @@ def _in_form(prompt: str, asked: str) -> str:
     return f"```\n{prompt}\n```" if _FENCE_ASKED.search(asked) else prompt
 
 
-def _summary(reading: MetaPromptContent) -> str:
-    """Name the best prompts up to now with their scores, in the form that `read` finds them again."""
-    scored = {one.prompt: one for one in reading.tried if one.score is not None}
-    best = sorted(scored.values(), key=lambda one: one.score or 0.0)[-_REMEMBERED:]
-    lines = [f'"{" ".join(one.prompt.split())}" scored {one.score:.0f}.' for one in best]
-    return "\n".join([*lines, _credit_note(reading)]).strip()
+def _write_summary(content: MetaPromptContent) -> str:
+    """List the best prompts so far with their scores, in the form that `read_meta_prompt` parses."""
+    scored = {entry.prompt: entry for entry in content.tried if entry.score is not None}
+    best = sorted(scored.values(), key=lambda entry: entry.score or 0.0)[-_SUMMARY_PROMPTS:]
+    lines = [f'"{" ".join(entry.prompt.split())}" scored {entry.score:.0f}.' for entry in best]
+    return "\n".join([*lines, _describe_credit(content)]).strip()
 
 
-def _credit_note(reading: MetaPromptContent) -> str:
-    credit = credits_of(reading.tried)
+def _describe_credit(content: MetaPromptContent) -> str:
+    credit = credit_phrases(content.tried)
     helping = [phrase for phrase, gain in credit.items() if gain > 0]
     hurting = [phrase for phrase, gain in credit.items() if gain < 0]
     notes = [f"Goes with higher scores: {' '.join(helping)}"] if helping else []
     return "\n".join([*notes, *([f"Goes with lower scores: {' '.join(hurting)}"] if hurting else [])])
 
 
-def _reflection(reading: MetaPromptContent) -> str:
-    """Say what to take over from the prompt it is compared with, or which words for the questions it never uses."""
-    if reading.comparison and (feedback := feedback_on(reading.current.prompt, reading.comparison)):
+def _write_reflection(content: MetaPromptContent) -> str:
+    """Name the phrases to adopt from the rival prompt, or the words about the questions that the prompt lacks."""
+    if content.comparison and (feedback := write_feedback(content.current.prompt, content.comparison)):
         return feedback
-    said = set(words(best_of(reading.tried).prompt))
-    missing = sorted(best_section(reading.questions).about - said)
+    used = set(words(best_tried(content.tried).prompt))
+    missing = sorted(find_best_section(content.questions).about - used)
     if not missing:
         return "The prompt speaks of what the questions hold, but does not say how to get to the answer."
     return f"The prompt does not say what to do with what the questions hold: {', '.join(missing)}."

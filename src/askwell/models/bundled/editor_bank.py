@@ -1,4 +1,4 @@
-"""The bundled rewriter's phrase bank: one for all tasks, and how well each phrase goes with some text."""
+"""The bundled rewriter's phrase bank, one for all tasks, and how well each phrase fits some texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=\S)|\s*\n\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Phrases for one sort of input, and the words such inputs are made of. No words: for any input."""
+    """Phrases for one kind of input, and typical words of such inputs. No words: for any input."""
 
     about: frozenset[str]
     phrases: tuple[str, ...]
@@ -25,7 +25,7 @@ class Section:
 
 @cache
 def bank() -> tuple[Section, ...]:
-    """Read the bank: `editor_phrases.txt` beside this file."""
+    """Load the bank from `editor_phrases.txt` beside this file."""
     lines = (
         importlib.resources.files("askwell.models.bundled")
         .joinpath("editor_phrases.txt")
@@ -42,56 +42,56 @@ def bank() -> tuple[Section, ...]:
 
 
 def split_phrases(prompt: str) -> tuple[str, ...]:
-    """Cut a prompt into its sentences, without repeats."""
+    """Split a prompt into its distinct sentences."""
     return tuple(dict.fromkeys(part.strip() for part in _SENTENCE_END.split(prompt) if part.strip()))
 
 
-def best_section(texts: Sequence[str]) -> Section:
-    """Return the section whose inputs are most like these texts; one for any input if none is."""
-    seen = _cues(texts)
+def find_best_section(texts: Sequence[str]) -> Section:
+    """Return the section whose inputs are most similar to these texts; one for any input if none is similar."""
+    seen = _find_cues(texts)
     return max(reversed(bank()), key=lambda section: len(seen & section.about))
 
 
 @cache
-def words_of(phrase: str) -> frozenset[str]:
-    """Return the words of a phrase of the bank, remembered."""
+def phrase_words(phrase: str) -> frozenset[str]:
+    """Return the words of a phrase of the bank (cached)."""
     return frozenset(words(phrase))
 
 
 @lru_cache(maxsize=64)
-def weights(texts: tuple[str, ...]) -> Mapping[str, float]:
-    """Say how well each phrase of the bank goes with these texts: positive, and larger for a better fit.
+def weigh_phrases(texts: tuple[str, ...]) -> Mapping[str, float]:
+    """Weigh each phrase of the bank by its fit to these texts: positive, larger for a better fit.
 
-    A section's share grows with the words it has in common with the texts; within a section, so does a phrase's.
-    Sections for any input keep a fixed share, as most good prompts say how to answer and not only what.
+    A section's share grows with the number of words that it has in common with the texts; within a section, so does a
+    phrase's. Sections for any input have a fixed share, as most good prompts also say how to answer.
     """
-    seen = _cues(texts)
+    seen = _find_cues(texts)
     fits = [math.sqrt(len(seen & section.about)) if section.about else 1.0 for section in bank()]
     sharp = [fit**_SHARPNESS + _FLOOR for fit in fits]
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for section, share in zip(bank(), sharp, strict=True):
         general = _GENERAL if not section.about else 1.0
         for phrase in section.phrases:
-            own = sum(_rarity(word) for word in words_of(phrase) & seen)
-            found[phrase] = general * share * (1 + own) / len(section.phrases)
-    return found
+            own = sum(_rarity(word) for word in phrase_words(phrase) & seen)
+            weights[phrase] = general * share * (1 + own) / len(section.phrases)
+    return weights
 
 
-_SHARPNESS = 3.0
-_FLOOR = 0.1
+_SHARPNESS = 3.0  # how strongly the best-fitting section dominates
+_FLOOR = 0.1  # no phrase is excluded: the texts may describe the task badly
 _GENERAL = 0.8
 _NUMBER = re.compile(r"^[-+]?\d[\d.,]*$")
 
 
-def _cues(texts: Sequence[str]) -> frozenset[str]:
-    """Return the words of the texts, and words for what they look like: what a reader would call them."""
+def _find_cues(texts: Sequence[str]) -> frozenset[str]:
+    """Return the words of the texts, and words for their appearance (numbers, lists, sentences)."""
     cues: set[str] = set()
     for text in texts:
-        found = words(text)
-        cues.update(found)
-        cues.update(word[:-1] for word in found if word.endswith("s"))
-        numbers = sum(bool(_NUMBER.match(word)) for word in found)
-        plain = sum(word.isalpha() for word in found)
+        tokens = words(text)
+        cues.update(tokens)
+        cues.update(word[:-1] for word in tokens if word.endswith("s"))
+        numbers = sum(bool(_NUMBER.match(word)) for word in tokens)
+        plain = sum(word.isalpha() for word in tokens)
         commas = text.count(",")
         if numbers >= 2:
             cues |= {"number", "numbers", "digits"}
@@ -99,9 +99,9 @@ def _cues(texts: Sequence[str]) -> frozenset[str]:
             cues |= {"integers", "list"}
         if commas >= 2 and plain > 2 * numbers:
             cues |= {"list", "words"}
-        if plain > 2 * numbers and len(found) < 3 * (commas + 1):
+        if plain > 2 * numbers and len(tokens) < 3 * (commas + 1):
             cues |= {"word", "words", "letters"}
-        if plain >= 8 and len(found) > 6 * (commas + 1):
+        if plain >= 8 and len(tokens) > 6 * (commas + 1):
             cues |= {"text", "sentence"}
     return frozenset(cues)
 
@@ -109,7 +109,7 @@ def _cues(texts: Sequence[str]) -> frozenset[str]:
 @cache
 def _rarities() -> dict[str, float]:
     everywhere = [phrase for section in bank() for phrase in section.phrases]
-    counts = Counter(word for phrase in everywhere for word in words_of(phrase))
+    counts = Counter(word for phrase in everywhere for word in phrase_words(phrase))
     return {word: math.log(len(everywhere) / count) / math.log(len(everywhere)) for word, count in counts.items()}
 
 

@@ -1,7 +1,7 @@
-"""Forms that other optimizers send: sections to read (`[[ ## name ## ]]`, headings, records) and sections to fill in.
+"""Forms of other optimizers: sections to read (`[[ ## name ## ]]`, headings, records) and sections to fill in.
 
-DSPy's optimizers ask by form: each input field is a section, and the reply has to hold the output fields in the same
-way. The bundled rewriter makes the same moves for everybody; here is only how such a request is read and answered.
+DSPy's optimizers send forms: each input field is a section, and the reply must have the output fields as sections. The
+bundled rewriter makes the same moves for all optimizers; this module only parses and fills in forms.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-Sort = Literal["prompt", "advice", "note"]
+SectionKind = Literal["prompt", "advice", "note"]
 
 _MARKER = re.compile(r"^\[\[ ## (\w+) ## \]\][ \t]*\n?", re.MULTILINE)
 _ASKED = re.compile(r"starting with the field (`\[\[ ## .*?), and then ending with the marker", re.DOTALL)
@@ -31,35 +31,35 @@ _LINE = re.compile(r"^(?:Question|Input|Query|Problem|Text):[ \t]*(\S.*)$", re.M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A request whose reply is to be filled into named sections."""
+    """A request whose reply must have named sections."""
 
     given: Mapping[str, str]
     asked: tuple[str, ...]
     mappings: frozenset[str]
-    """Asked sections that have to be a JSON object."""
+    """Requested sections that must be a JSON object."""
 
     @property
     def current(self) -> str:
-        """The prompt that is to be improved, as far as a section holds one."""
+        """Return the prompt to improve; empty if no section holds one."""
         for name, value in self.given.items():
             if _PROMPT_NAME.search(name):
                 return value
-        original = next((found for value in self.given.values() if (found := _ORIGINAL.search(value))), None)
+        original = next((match for value in self.given.values() if (match := _ORIGINAL.search(value))), None)
         return "" if original is None else "\n".join(line.strip() for line in original[1].splitlines()).strip()
 
     @property
     def keys(self) -> list[str]:
-        """Names of the modules that advice is wanted for."""
+        """Return the names of the modules that need advice."""
         listed = next((value for name, value in self.given.items() if name.endswith("names")), "[]")
         try:
-            found: object = json.loads(listed)
+            names: object = json.loads(listed)
         except json.JSONDecodeError:
             return []
-        return [str(one) for one in cast("list[object]", found)] if isinstance(found, list) else []
+        return [str(name) for name in cast("list[object]", names)] if isinstance(names, list) else []
 
 
-def form_in(text: str) -> Form | None:
-    """Return the form that a request is, or None. A template of the form ahead of the filled one is skipped."""
+def parse_form(text: str) -> Form | None:
+    """Parse a request that is a form; None if it is none. A template of the form before the filled one is skipped."""
     asked = _ASKED.search(text)
     if asked is None:
         return None
@@ -68,24 +68,24 @@ def form_in(text: str) -> Form | None:
     ends = [mark.start() for mark in marks[1:]] + [asked.start()]
     sections = {
         mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)
-    }  # the last one counts
-    filled = {name: _without_closing(value) for name, value in sections.items()}
+    }  # of equal names the last counts
+    fill_form = {name: _without_closing(value) for name, value in sections.items()}
     return Form(
-        given={name: value for name, value in filled.items() if not value.startswith(f"{{{name}}}")},
+        given={name: value for name, value in fill_form.items() if not value.startswith(f"{{{name}}}")},
         asked=tuple(name for name, _ in fields),
         mappings=frozenset(name for name, kind in fields if kind == "dict"),
     )
 
 
-def sort_of(name: str) -> Sort:
-    """Tell from its name what an asked section is to hold."""
+def classify_section(name: str) -> SectionKind:
+    """Return the kind of content of a requested section, by its name."""
     if _PROMPT_NAME.search(name):
         return "prompt"
     return "advice" if _ADVICE_NAME.search(name) else "note"
 
 
-def filled(form: Form, values: Mapping[str, str]) -> str:
-    """Return the reply: the asked sections in their order, and the closing marker."""
+def fill_form(form: Form, values: Mapping[str, str]) -> str:
+    """Return the reply: the requested sections in their order, and the closing marker."""
     sections: list[str] = []
     for name in form.asked:
         value = values[name]
@@ -95,11 +95,11 @@ def filled(form: Form, values: Mapping[str, str]) -> str:
     return "\n\n".join([*sections, "[[ ## completed ## ]]"])
 
 
-def questions_in(text: str) -> tuple[str, ...]:
-    """Return what stands beside words such as "question" or "input": records, headings, labelled lines. No answers."""
-    records = [str(ast.literal_eval(found[2])) for found in _RECORD.finditer(text) if _is_literal(found[2])]
-    others = [found[1].strip() for pattern in (_HEADING, _LINE) for found in pattern.finditer(text)]
-    return tuple(dict.fromkeys(one for one in (*records, *others) if one))
+def extract_questions(text: str) -> tuple[str, ...]:
+    """Return the texts labelled "question", "input" etc. in records, headings and lines. No answers."""
+    records = [str(ast.literal_eval(match[2])) for match in _RECORD.finditer(text) if _is_literal(match[2])]
+    others = [match[1].strip() for pattern in (_HEADING, _LINE) for match in pattern.finditer(text)]
+    return tuple(dict.fromkeys(question for question in (*records, *others) if question))
 
 
 def _is_literal(quoted: str) -> bool:

@@ -1,7 +1,8 @@
-"""What the bundled rewriter makes of a comparison of two prompts, and of advice that it finds in a meta-prompt.
+"""How the bundled rewriter uses a comparison of two prompts, and advice in a meta-prompt.
 
-A comparison says on which questions one prompt is right and the other is not. What only the better one says is worth
-taking over; what only the current one says is worth keeping where it wins. Questions and answers are not looked into.
+A comparison says on which questions only one of two prompts is right. Phrases of the better prompt alone are worth
+adopting; phrases of the current prompt alone are worth keeping if it wins any question. The questions and answers are
+not read.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class RivalComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """Phrases that feedback speaks for."""
+    """Phrases that feedback recommends."""
 
     take: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     word_for_word: tuple[str, ...] = ()
-    """Texts that must not be lost."""
+    """Texts that must stay in the prompt unchanged."""
 
 
-def comparison_in(text: str) -> RivalComparison | None:
-    """Find the comparison that a reflection is asked for, if that is what is asked."""
+def parse_comparison(text: str) -> RivalComparison | None:
+    """Parse the comparison in a request for a reflection; None if there is none."""
     other = _OTHER.search(text)
     if other is None:
         return None
@@ -46,8 +47,8 @@ def comparison_in(text: str) -> RivalComparison | None:
     return RivalComparison(other=other[1].strip(), gained=counts.get("gained", 0), lost=counts.get("lost", 0))
 
 
-def feedback_on(current: str, comparison: RivalComparison) -> str:
-    """Say what to take over and what to keep, in the form that `advice_in` finds again; "" where nothing differs."""
+def write_feedback(current: str, comparison: RivalComparison) -> str:
+    """Name the phrases to adopt and to keep, in the form that `parse_advice` parses; "" if nothing differs."""
     mine, theirs = split_phrases(current), split_phrases(comparison.other)
     taken = [phrase for phrase in theirs if phrase not in mine] if comparison.gained else []
     kept = [phrase for phrase in mine if phrase not in theirs] if comparison.lost else []
@@ -55,12 +56,12 @@ def feedback_on(current: str, comparison: RivalComparison) -> str:
     return "\n".join([*lines, *([f"Keep: {' '.join(kept)}"] if kept else [])])
 
 
-def advice_in(text: str) -> Advice:
+def parse_advice(text: str) -> Advice:
     """Collect the advice of all reflections and lessons in a meta-prompt; never raises."""
     return Advice(
         take=_phrases(_TAKE.findall(text)), keep=_phrases(_KEEP.findall(text)), word_for_word=tuple(_KEPT.findall(text))
     )
 
 
-def _phrases(found: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(phrase for one in found for phrase in split_phrases(one)))
+def _phrases(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(phrase for text in texts for phrase in split_phrases(text)))

@@ -1,7 +1,7 @@
-"""Read an optimizer's meta-prompt the way a person would: what is tried, how it scored, what the task looks like.
+"""Parse an optimizer's meta-prompt: the prompts tried, their scores, and the task's questions.
 
-Knows the labelled tags of askwell's own meta-prompts, and falls back to what any other one is likely to have: a
-tagged, fenced or labelled prompt. Answers of examples are never read.
+It knows the tags of askwell's own meta-prompts, and otherwise looks for a tagged, fenced or labelled prompt. Answers of
+examples are never read.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from askwell.models.bundled.editor_forms import Form, form_in, questions_in
-from askwell.models.bundled.editor_lessons import Advice, RivalComparison, advice_in, comparison_in
+from askwell.models.bundled.editor_forms import Form, extract_questions, parse_form
+from askwell.models.bundled.editor_lessons import Advice, RivalComparison, parse_advice, parse_comparison
 
-Wish = Literal["prompt", "reflection", "summary"]
+ReplyKind = Literal["prompt", "reflection", "summary"]
 
 _SCORED = re.compile(r"<prompt>(.*?)</prompt>\s*(?:<score>\s*(-?\d+(?:\.\d+)?)\s*</score>)?", re.DOTALL)
 _CURRENT = re.compile(r"<current>\s*(.*?)\s*</current>", re.DOTALL)
@@ -43,73 +43,73 @@ _PLACEHOLDER = "<Prompt>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedPrompt:
-    """A prompt with its score as shown (0 to 100), or None where none stands beside it."""
+    """A prompt with its score as shown (0 to 100); None without a score."""
 
     prompt: str
     score: float | None
     fixes: int = 0
-    """Questions on which it is right and the current prompt wrong, where that is told."""
+    """Questions on which it is right and the current prompt wrong, if shown."""
     breaks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaPromptContent:
-    """What was found in a meta-prompt."""
+    """The parsed content of a meta-prompt."""
 
-    wish: Wish
+    reply_kind: ReplyKind
     current: TriedPrompt
     past: tuple[TriedPrompt, ...] = ()
     parents: tuple[str, ...] = ()
-    """Prompts that are to be combined, where the request shows several."""
+    """Prompts to combine, if the request shows several."""
     questions: tuple[str, ...] = ()
     notes: str = ""
     budget_words: int | None = None
     edits: bool = False
-    """Whether the current prompt is to be modified, not replaced."""
+    """Whether to modify the current prompt instead of replacing it."""
     comparison: RivalComparison | None = None
     """Another prompt to compare the current one with, in a request for a reflection."""
     advice: Advice = field(default_factory=Advice)
     form: Form | None = None
-    """The sections to be filled in, where the request is a form."""
+    """The sections to fill in, if the request is a form."""
 
     @property
     def tried(self) -> tuple[TriedPrompt, ...]:
-        """Past prompts in the order shown, then the current one."""
+        """Return the past prompts in the order shown, then the current one."""
         return (*self.past, self.current)
 
 
 def read_meta_prompt(text: str) -> MetaPromptContent:
-    """Find the parts; never raises. A text with no prompt in it has an empty current one."""
-    block, form = _CURRENT.search(text), form_in(text)
+    """Parse a meta-prompt; never raises. In a text without a prompt the current one is empty."""
+    block, form = _CURRENT.search(text), parse_form(text)
     if form is not None:
         given = "\n\n".join(form.given.values())
         return MetaPromptContent(
-            wish="prompt",
+            reply_kind="prompt",
             current=TriedPrompt(prompt=form.current, score=None),
-            questions=questions_in(given),
+            questions=extract_questions(given),
             form=form,
         )
-    current = _tried(block[1]) if block else TriedPrompt(prompt=_some_prompt(text), score=None)
-    parents = [_tried(parent) for parent in _PARENT.findall(text)]
+    current = _parse_tried(block[1]) if block else TriedPrompt(prompt=_guess_prompt(text), score=None)
+    parents = [_parse_tried(parent) for parent in _PARENT.findall(text)]
     budget = _BUDGET.search(text)
     notes = "\n".join(note for _, note in _NOTES.findall(text))
     remembered = [TriedPrompt(prompt=prompt, score=float(score)) for prompt, score in _REMEMBERED.findall(notes)]
     return MetaPromptContent(
-        wish=_wish(text),
+        reply_kind=_classify_request(text),
         current=current,
-        past=(*remembered, *(_tried(entry) for entry in _ENTRY.findall(text)), *parents),
+        past=(*remembered, *(_parse_tried(entry) for entry in _ENTRY.findall(text)), *parents),
         parents=tuple(parent.prompt for parent in parents),
         questions=tuple(question.replace(_PLACEHOLDER, " ") for question in _QUESTION.findall(text))
-        or questions_in(text),
+        or extract_questions(text),
         notes=_REMEMBERED.sub("", notes).strip(),
         budget_words=int(budget[1]) if budget else None,
         edits=bool(_EDIT.search(text)),
-        comparison=comparison_in(text),
-        advice=advice_in(text),
+        comparison=parse_comparison(text),
+        advice=parse_advice(text),
     )
 
 
-def _wish(text: str) -> Wish:
+def _classify_request(text: str) -> ReplyKind:
     if "<START>" in text:
         return "prompt"
     if _SUMMARIZE.search(text):
@@ -117,21 +117,23 @@ def _wish(text: str) -> Wish:
     return "reflection" if _REFLECT.search(text) else "prompt"
 
 
-def _tried(block: str) -> TriedPrompt:
-    found = _SCORED.search(block)
-    if found is None:
+def _parse_tried(block: str) -> TriedPrompt:
+    scored = _SCORED.search(block)
+    if scored is None:
         return TriedPrompt(prompt=block.strip(), score=None)
     delta = _DELTA.search(block)
     fixes, breaks = (int(delta[1]), int(delta[2])) if delta else (0, 0)
-    return TriedPrompt(prompt=found[1].strip(), score=float(found[2]) if found[2] else None, fixes=fixes, breaks=breaks)
+    return TriedPrompt(
+        prompt=scored[1].strip(), score=float(scored[2]) if scored[2] else None, fixes=fixes, breaks=breaks
+    )
 
 
-def _some_prompt(text: str) -> str:
+def _guess_prompt(text: str) -> str:
     labelled = _FENCED_PROMPT.search(text)
     if labelled is not None:
         return labelled[1].strip()
     for pattern, group in ((_ANY_TAGGED, 2), (_FENCED, 1), (_LABELLED, 1)):
-        found = [match[group].strip().strip("\"'`") for match in pattern.finditer(text)]
-        if usable := [prompt for prompt in found if prompt and len(prompt.split()) <= 200]:
+        prompts = [match[group].strip().strip("\"'`") for match in pattern.finditer(text)]
+        if usable := [prompt for prompt in prompts if prompt and len(prompt.split()) <= 200]:
             return usable[-1]
     return ""

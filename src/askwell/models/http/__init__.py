@@ -1,1 +1,1 @@
-"""The HTTP client under all providers: endpoints, connections, JSON."""
+"""The HTTP client of all providers: endpoints, connections, JSON."""

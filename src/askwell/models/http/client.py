@@ -1,8 +1,8 @@
-"""One HTTP exchange with a model's server: bytes go out; an answer, or a failure with its fault class, comes back.
+"""One HTTP exchange with a model's server: it returns a response, or a failure with its fault class.
 
-Every provider's model posts through here, so time-outs, broken connections, proxies and secrets are treated alike. No
-retries (see `retry`), no limit on connections (see `limit`). Redirects are never followed: they would carry the key and
-the prompts elsewhere.
+Every provider's model uses this client, so time-outs, broken connections, proxies and secrets are treated alike. It has
+no retries (see `wrappers.retry`) and no limit on connections (see `wrappers.limited`). Redirects are never followed:
+they would send the key and the prompts to another server.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 _CONNECT_S = 10.0
-_KEEP_ALIVE_S = 30.0  # how long an idle connection is kept for the next request
-_SECRET_CHARS = 4  # a shorter "key" is a placeholder for a local server, and removing it would spoil every message
+_KEEP_ALIVE_S = 30.0  # how long an idle connection stays open
+_SECRET_CHARS = 4  # a shorter "key" is a local server's placeholder, and removing it would garble every message
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """One HTTP response, read to its end and decompressed. Look header names up in lower case."""
+class HttpResponse:
+    """A complete, decompressed HTTP response. Look up header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,12 +38,11 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Asks one server, over as many connections as calls are under way; one aiohttp session for each event loop.
+    """A client of one server, with one connection per call in flight and one aiohttp session per event loop.
 
-    `headers` go with every request. `timeout_s` bounds a whole exchange, connecting included (that alone at most 10 s).
-    Proxies named by the environment are used as by every other client, except for this machine's own addresses;
-    `use_proxy=False` ignores them. `key` is what `without_secrets` removes besides secrets of the URL and the proxy.
-    A cancelled request frees its connection.
+    `headers` are sent with every request. `timeout_s` bounds a whole exchange, of which connecting takes at most 10 s.
+    The proxies of the environment are used, except for this machine's own addresses; `use_proxy=False` ignores them.
+    `without_secrets` removes `key` and the secrets of the URL and the proxy. A cancelled request closes its connection.
     """
 
     def __init__(
@@ -64,16 +63,16 @@ class HttpClient:
         self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
         self._sessions = PerLoop(self._open_session)
 
-    async def post(self, url: str, data: bytes) -> HttpAnswer | Completion:
-        """Send one request; what kept it from an answer comes back as a failed completion."""
+    async def post(self, url: str, data: bytes) -> HttpResponse | Completion:
+        """Send one request; return its response, or a failed completion if there is none."""
         return await self._exchange("POST", url, data)
 
-    async def get(self, url: str) -> HttpAnswer | Completion:
+    async def get(self, url: str) -> HttpResponse | Completion:
         """Like `post`, without a body."""
         return await self._exchange("GET", url, None)
 
     def without_secrets(self, text: str) -> str:
-        """Return the text with every key and password this client knows replaced by stars."""
+        """Return the text with this client's keys and passwords replaced by stars."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
@@ -85,7 +84,7 @@ class HttpClient:
             await session.close()
 
     def _open_session(self) -> ClientSession:
-        import aiohttp  # not above: reading a config or a log must not load an HTTP library
+        import aiohttp  # not at the top: reading a config or a log must not import an HTTP library
 
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
@@ -94,7 +93,7 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpAnswer | Completion:
+    async def _exchange(self, method: str, url: str, data: bytes | None) -> HttpResponse | Completion:
         import aiohttp
 
         shown = self.endpoint.shown
@@ -103,28 +102,30 @@ class HttpClient:
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
                 body = await response.read()
-                return HttpAnswer(status=response.status, headers=response.headers, body=body)
-        except aiohttp.ConnectionTimeoutError:  # before TimeoutError, which it is as well
-            return failed("connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}")
+                return HttpResponse(status=response.status, headers=response.headers, body=body)
+        except aiohttp.ConnectionTimeoutError:  # a subclass of TimeoutError, so it comes first
+            return failed_completion(
+                "connection", f"no connection to {shown} within {self._connect_s:g} s; {CHECK_URL}"
+            )
         except TimeoutError:
-            return failed("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+            return failed_completion("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
         except aiohttp.ClientConnectorError as problem:
-            return failed("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+            return failed_completion("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
         except (aiohttp.ClientError, OSError) as problem:
             reason = str(problem) or type(problem).__name__
-            return failed("connection", f"the connection to {shown} broke: {reason}")
+            return failed_completion("connection", f"the connection to {shown} broke: {reason}")
 
 
-def failed(fault: Fault, error: str) -> Completion:
-    """Return the completion of a call that came to nothing."""
+def failed_completion(fault: Fault, error: str) -> Completion:
+    """Return the completion of a failed call."""
     return Completion(outcome="failed", fault=fault, error=error)
 
 
-def checked_key(api_key: str | None) -> str | None:
-    """Return the key without surrounding blanks (a pasted newline is the usual accident); None for an empty one."""
+def validate_key(api_key: str | None) -> str | None:
+    """Return the key without surrounding blanks (often a pasted newline); None for an empty one."""
     key = (api_key or "").strip()
     if not key:
         return None
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError("the API key holds blanks or characters no HTTP header can carry; copy it again")
+        raise ConfigError("the API key contains blanks or characters that are invalid in an HTTP header; copy it again")
     return key

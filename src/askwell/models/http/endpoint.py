@@ -1,4 +1,4 @@
-"""Where a model is served: the URL as given, as sent to, and as it may be shown."""
+"""A model server's address: for requests, and without secrets for messages and logs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from askwell.core.errors import ConfigError
 
-CHAT = "/chat/completions"
-_TAIL = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
-"""What a pasted address may have beyond the base URL: OpenAI's, Anthropic's, Gemini's."""
+CHAT_PATH = "/chat/completions"
+_API_PATH = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
+"""The paths of OpenAI, Anthropic and Gemini that a pasted address may have after the base URL."""
 _SECRET_NAMES = ("key", "token", "secret", "sig", "password", "code")
 
 
@@ -27,13 +27,13 @@ class Endpoint:
 
     @classmethod
     def parse(cls, base_url: str) -> Endpoint:
-        """Read a base URL; a trailing slash or the path of its chat API is dropped, a query (Azure) is kept."""
+        """Parse a base URL: drop a trailing slash or the path of its chat API, keep a query string (Azure)."""
         parts = _split(base_url)
         if parts.username or parts.password:
             raise ConfigError(
                 f"base URL for host {parts.hostname!r} holds a user name or password; give credentials as the API key"
             )
-        path = _TAIL.sub("", parts.path.rstrip("/")).rstrip("/")
+        path = _API_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
         base = f"{parts.scheme}://{parts.netloc}{path}"
         public_query = "&".join(
             f"{name}=***" if any(word in name.lower() for word in _SECRET_NAMES) else f"{name}={value}"
@@ -44,18 +44,18 @@ class Endpoint:
 
     @property
     def chat_url(self) -> str:
-        """Where an OpenAI-compatible server is sent chat requests (may hold secrets of the query)."""
-        return self.url(CHAT)
+        """Return the URL of chat requests to an OpenAI-compatible server (may hold secrets of the query string)."""
+        return self.url(CHAT_PATH)
 
     def url(self, path: str) -> str:
-        """Return the address of a path below the base URL (may hold secrets of the query)."""
+        """Return the URL of a path below the base URL (may hold secrets of the query string)."""
         if not self.query:
             return self.base + path
         return f"{self.base}{path}{'&' if '?' in path else '?'}{self.query}"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the server is this machine."""
+        """Return whether the server is this machine."""
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
         try:
@@ -65,12 +65,12 @@ class Endpoint:
         return address.is_loopback or address.is_unspecified
 
     def secrets(self) -> list[str]:
-        """Return the secret values of the query, to be removed from messages."""
+        """Return the secret values of the query string, which messages must not contain."""
         pairs = urllib.parse.parse_qsl(self.query)
         return [value for name, value in pairs if any(word in name.lower() for word in _SECRET_NAMES)]
 
     def proxy(self) -> str | None:
-        """Return the proxy the environment names for this address (HTTPS_PROXY, NO_PROXY …); never for loopback."""
+        """Return the environment's proxy for this address (HTTPS_PROXY, NO_PROXY …); None for loopback."""
         if self.is_loopback or urllib.request.proxy_bypass(self.host):
             return None
         return urllib.request.getproxies().get(urllib.parse.urlsplit(self.base).scheme)
@@ -80,7 +80,7 @@ def _split(base_url: str) -> urllib.parse.SplitResult:
     expected = "expected something like 'https://api.openai.com/v1' or 'http://localhost:8000/v1'"
     try:
         parts = urllib.parse.urlsplit(base_url.strip())
-        _ = parts.port  # raises for a port that is none
+        _ = parts.port  # raises for an invalid port
     except ValueError as error:
         raise ConfigError(f"bad base URL {base_url!r}: {error}; {expected}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or any(char.isspace() for char in base_url.strip()):

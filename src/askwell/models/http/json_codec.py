@@ -1,6 +1,6 @@
-"""JSON for the wire: through orjson where the `speed` extra is installed, else through the standard library.
+"""JSON for HTTP bodies: by orjson if the `speed` extra is installed, else by the standard library.
 
-Not for digests and logs: the two spell some floats differently, and orjson writes NaN and infinity as null.
+Not for digests and logs: the two format some floats differently, and orjson writes NaN and infinity as null.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ import json
 from typing import Any
 
 
-def _orjson() -> Any:  # noqa: ANN401 - the optional library's module
+def _import_orjson() -> Any:  # noqa: ANN401 - the optional library's module
     try:
         return importlib.import_module("orjson")
     except ImportError:
         return None
 
 
-_QUICK = _orjson()
-_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ORJSON = _import_orjson()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def loads(data: bytes | str) -> object:
-    """Read JSON. Raises `ValueError` or `RecursionError` for what is none."""
-    if _QUICK is not None:
+    """Parse JSON. Raises `ValueError` or `RecursionError` if it is invalid."""
+    if _ORJSON is not None:
         try:
-            return _QUICK.loads(data)
+            return _ORJSON.loads(data)
         except ValueError:
-            pass  # it takes no lone surrogates and no NaN, which the standard library does
+            pass  # it rejects lone surrogates and NaN, which the standard library accepts
     return json.loads(data)
 
 
 def dumps(value: object) -> bytes:
-    """Write compact UTF-8 JSON; a lone surrogate is escaped, not lost. Raises `TypeError` for what JSON can't hold."""
-    if _QUICK is not None:
+    """Write compact UTF-8 JSON; lone surrogates are escaped. Raises `TypeError` for other values."""
+    if _ORJSON is not None:
         try:
-            return _QUICK.dumps(value)
+            return _ORJSON.dumps(value)
         except TypeError:
-            pass  # lone surrogates, integers beyond 64 bits, keys that are no text
+            pass  # lone surrogates, integers beyond 64 bits, keys that are not strings
     try:
-        return _SPELL(value).encode()
+        return _encode(value).encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""A provider's model from its place: the bridge from `providers`' data to the classes."""
+"""Build a provider's model from its address: the bridge from the registry's data to the classes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from askwell.models.providers.registry import ModelAddress
 _HTTP = {"openai": OpenAIModel, "azure": AzureModel, "anthropic": AnthropicModel, "gemini": GeminiModel}
 
 
-def served_model(place: ModelAddress, *, timeout_s: float, prices: Mapping[str, float] | None) -> ChatModel:
-    """Return the model at a place, bare: no limits, no retries."""
-    if place.provider.format == "litellm":
+def build_hosted_model(address: ModelAddress, *, timeout_s: float, prices: Mapping[str, float] | None) -> ChatModel:
+    """Return the model at an address, without limits and retries."""
+    if address.provider.format == "litellm":
         from askwell.models.providers.litellm import LiteLLMModel
 
         return LiteLLMModel(
-            place.name, base_url=place.base_url, api_key=place.api_key, timeout_s=timeout_s, prices=prices
+            address.name, base_url=address.base_url, api_key=address.api_key, timeout_s=timeout_s, prices=prices
         )
-    return _HTTP[place.provider.format](
-        place.name, base_url=place.base_url, api_key=place.api_key, timeout_s=timeout_s, prices=prices
+    return _HTTP[address.provider.format](
+        address.name, base_url=address.base_url, api_key=address.api_key, timeout_s=timeout_s, prices=prices
     )

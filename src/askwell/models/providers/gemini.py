@@ -12,26 +12,26 @@ from dataclasses import replace
 from typing import Unpack
 
 from askwell.core.types import Completion, Request
-from askwell.models.conversation import opened_by_user, valid_unicode
-from askwell.models.http.client import HttpAnswer
+from askwell.models.conversation import replace_surrogates, split_system_text
+from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
-from askwell.models.providers.http_model import HttpModel, Reach
+from askwell.models.providers.http_model import ConnectionOptions, HttpModel
 from askwell.models.providers.quirks import GEMINI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
     ParsedResponse,
-    count,
-    failure,
-    json_of,
-    malformed,
-    mapping,
-    mappings,
-    replied,
+    as_count,
+    as_object,
+    as_objects,
+    combine_replies,
+    malformed_response,
+    parse_error,
+    parse_json,
 )
-from askwell.models.providers.wire_format import Body, WireFormat, seed_of
+from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
 
 _PROVIDER = PROVIDERS["gemini"]
-_MOST_CANDIDATES = 8
+_MAX_CANDIDATES = 8
 _REFUSED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
 )  # fmt: skip
@@ -40,9 +40,9 @@ _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 class GeminiModel(HttpModel):
-    """A model behind `POST {base_url}/models/NAME:generateContent`; everything else as `HttpModel` has it.
+    """A model behind `POST {base_url}/models/NAME:generateContent`; everything else as in `HttpModel`.
 
-    What a model thinks counts as completion tokens (and against `max_tokens`), and is no part of the text.
+    Thinking counts as completion tokens (and against `max_tokens`), and is not part of the text.
     """
 
     def __init__(
@@ -50,20 +50,20 @@ class GeminiModel(HttpModel):
         name: str,
         *,
         base_url: str = _PROVIDER.base_url,
-        **reach: Unpack[Reach],
+        **options: Unpack[ConnectionOptions],
     ) -> None:
-        super().__init__(name.removeprefix("models/"), wire=GEMINI, base_url=base_url, **reach)
+        super().__init__(name.removeprefix("models/"), wire=GEMINI, base_url=base_url, **options)
 
 
-def generate_body(_model: str, request: Request) -> Body:
+def encode_gemini_request(_model: str, request: Request) -> Body:
     """Return the JSON body of a request."""
-    system, turns = opened_by_user(request.messages)
+    system, turns = split_system_text(request.messages)
     settings: dict[str, object] = {"temperature": request.temperature, "maxOutputTokens": request.max_tokens}
-    seed = seed_of(request)
+    seed = sample_seed(request)
     if seed is not None:
         settings["seed"] = seed
     if request.samples > 1:
-        settings["candidateCount"] = min(request.samples, _MOST_CANDIDATES)
+        settings["candidateCount"] = min(request.samples, _MAX_CANDIDATES)
     roles = {"user": "user", "assistant": "model"}
     body: dict[str, object] = {
         "contents": [{"role": roles[turn.role], "parts": [{"text": turn.content}]} for turn in turns],
@@ -72,65 +72,67 @@ def generate_body(_model: str, request: Request) -> Body:
     return {**body, "systemInstruction": {"parts": [{"text": system}]}} if system else body
 
 
-def read_candidates(answer: HttpAnswer, samples: int = 1) -> ParsedResponse:
-    """Tell what a response means. Candidates beyond `samples` are ignored."""
-    data = json_of(answer)
+def parse_candidates(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
+    """Parse a response. Candidates beyond `samples` are ignored."""
+    data = parse_json(answer)
     if answer.status != 200:
-        return _read_failure(answer, data)
-    body = mapping(data)
-    candidates = mappings(body.get("candidates"))[:samples]
-    blocked = mapping(body.get("promptFeedback")).get("blockReason")
+        return _parse_error(answer, data)
+    body = as_object(data)
+    candidates = as_objects(body.get("candidates"))[:samples]
+    blocked = as_object(body.get("promptFeedback")).get("blockReason")
     if not candidates and not blocked:
-        if mapping(body.get("error")):
-            return _read_failure(answer, data, count(mapping(body["error"]).get("code")) or 502)
-        return malformed(answer, "is no JSON" if data is None else "has no candidates")
-    replies = [_read_candidate(candidate) for candidate in candidates]
+        if as_object(body.get("error")):
+            return _parse_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
+        return malformed_response(answer, "is no JSON" if data is None else "has no candidates")
+    replies = [_parse_candidate(candidate) for candidate in candidates]
     if not replies:
         replies = [Completion(outcome="refused", error=f"the provider blocked the prompt (blockReason {blocked})")]
     if replies == [None]:
-        return malformed(answer, "has a candidate without text")
-    usage = mapping(body.get("usageMetadata"))
-    return replied(
+        return malformed_response(answer, "has a candidate without text")
+    usage = as_object(body.get("usageMetadata"))
+    return combine_replies(
         replies,
         headers=answer.headers,
-        prompt_tokens=count(usage.get("promptTokenCount")),
-        completion_tokens=count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount")),
-        cached_tokens=count(usage.get("cachedContentTokenCount")),
+        prompt_tokens=as_count(usage.get("promptTokenCount")),
+        completion_tokens=as_count(usage.get("candidatesTokenCount")) + as_count(usage.get("thoughtsTokenCount")),
+        cached_tokens=as_count(usage.get("cachedContentTokenCount")),
     )
 
 
-def _read_candidate(candidate: Mapping[str, object]) -> Completion | None:
-    """Return what a candidate says; None where it has no text and no reason for that."""
+def _parse_candidate(candidate: Mapping[str, object]) -> Completion | None:
+    """Return the reply of a candidate; None if it has no text and no reason for that."""
     reason = str(candidate.get("finishReason") or "")
-    content = mapping(candidate.get("content"))
-    parts = [part for part in mappings(content.get("parts")) if not part.get("thought")]
+    content = as_object(candidate.get("content"))
+    parts = [part for part in as_objects(content.get("parts")) if not part.get("thought")]
     texts = [text for part in parts if isinstance(text := part.get("text"), str)]
-    completion = Completion(text=valid_unicode("".join(texts)))
-    why = candidate.get("finishMessage")
-    said = f"finishReason {reason}{f': {valid_unicode(why)}' if isinstance(why, str) and why else ''}"
+    completion = Completion(text=replace_surrogates("".join(texts)))
+    message = candidate.get("finishMessage")
+    detail = (
+        f"finishReason {reason}{f': {replace_surrogates(message)}' if isinstance(message, str) and message else ''}"
+    )
     if reason in _REFUSED:
-        return replace(completion, outcome="refused", error=f"the provider stopped the reply ({said})")
+        return replace(completion, outcome="refused", error=f"the provider stopped the reply ({detail})")
     if reason in _BROKEN:
-        error = f"the provider stopped in the middle of a reply ({said})"
+        error = f"the provider stopped in the middle of a reply ({detail})"
         return Completion(outcome="failed", fault="server", error=error)
-    if reason == "MAX_TOKENS":  # without any text where thinking took all of them
+    if reason == "MAX_TOKENS":  # without any text if thinking used all tokens
         return replace(completion, outcome="truncated")
     return completion if (reason or parts) and len(texts) == len(parts) else None
 
 
-def _read_failure(answer: HttpAnswer, data: object, status: int = 0) -> ParsedResponse:
-    """Read a google.rpc.Status: why stands in its details, and so does how long to wait."""
-    details = mappings(mapping(mapping(data).get("error")).get("details"))
-    violations = [violation for detail in details for violation in mappings(detail.get("violations"))]
-    found = [detail.get("reason") for detail in details] + [violation.get("quotaId") for violation in violations]
+def _parse_error(answer: HttpResponse, data: object, status: int = 0) -> ParsedResponse:
+    """Parse a google.rpc.Status: its details hold the reason and the time to wait."""
+    details = as_objects(as_object(as_object(data).get("error")).get("details"))
+    violations = [violation for detail in details for violation in as_objects(detail.get("violations"))]
+    codes = [detail.get("reason") for detail in details] + [violation.get("quotaId") for violation in violations]
     waits = [_DELAY.fullmatch(str(detail.get("retryDelay"))) for detail in details]
     wait_s = max((float(wait[1]) for wait in waits if wait), default=None)
-    return failure(answer, data, status=status, more=[str(code) for code in found if code], wait_s=wait_s)
+    return parse_error(answer, data, status=status, more=[str(code) for code in codes if code], wait_s=wait_s)
 
 
-def _listed(data: object) -> tuple[str, ...]:
-    """Return the names of the models that take `generateContent`."""
-    entries = mappings(mapping(data).get("models"))
+def _parse_models(data: object) -> tuple[str, ...]:
+    """Return the names of the models that support `generateContent`."""
+    entries = as_objects(as_object(data).get("models"))
     return tuple(
         str(entry["name"]).removeprefix("models/")
         for entry in entries
@@ -139,22 +141,22 @@ def _listed(data: object) -> tuple[str, ...]:
 
 
 def _version(endpoint: Endpoint) -> str:
-    """Return what a bare address lacks: the version of the API."""
+    """Return the API version that a bare address lacks."""
     return "" if urllib.parse.urlsplit(endpoint.base).path else "/v1beta"
 
 
 def _chat_path(endpoint: Endpoint, model: str) -> str:
-    place = model if model.startswith("tunedModels/") else f"models/{model}"
-    return f"{_version(endpoint)}/{urllib.parse.quote(place)}:generateContent"
+    resource = model if model.startswith("tunedModels/") else f"models/{model}"
+    return f"{_version(endpoint)}/{urllib.parse.quote(resource)}:generateContent"
 
 
 GEMINI = WireFormat(
     provider=_PROVIDER,
     chat_path=_chat_path,
     headers=lambda key: {"x-goog-api-key": key},
-    body=generate_body,
-    read=read_candidates,
+    body=encode_gemini_request,
+    read=parse_candidates,
     quirks=GEMINI_QUIRKS,
     models_path=lambda endpoint: f"{_version(endpoint)}/models?pageSize=1000",
-    listed=_listed,
+    parse_models=_parse_models,
 )

@@ -1,4 +1,4 @@
-"""Find out once what a server does not take, from its own refusals, and ask accordingly from then on."""
+"""Learn from a server's own error messages which parameters it rejects, and send no such request again."""
 
 from __future__ import annotations
 
@@ -6,65 +6,66 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, runtime_checkable
 
-from askwell.models.providers.quirks import Body, Quirk, adapted, quirk_behind
+from askwell.models.providers.quirks import Body, Quirk, apply_quirks, find_quirk
 from askwell.models.providers.response import ParsedResponse
 
 _LOG = logging.getLogger(__name__)
 
 
 class Negotiation:
-    """What one model's server turned out not to take (see `quirks`).
+    """The quirks of one model's server.
 
-    `quirks` may be learnt; `lacks` are known from the start. Each is said in the log once, when it first matters.
-    `on_learnt` is called with each that is new.
+    `quirks` may be discovered; `unsupported` are known from the start. Each is logged once, when it first changes a
+    request. `on_quirk` is called with each newly discovered one.
     """
 
-    def __init__(self, name: str, quirks: tuple[Quirk, ...], *, lacks: tuple[Quirk, ...] = ()) -> None:
+    def __init__(self, name: str, quirks: tuple[Quirk, ...], *, unsupported: tuple[Quirk, ...] = ()) -> None:
         self._name = name
         self._quirks = quirks
-        self._learnt = lacks
-        self._unsaid = lacks
-        self.on_learnt: Callable[[Quirk], None] = lambda _: None
+        self._adopted = unsupported
+        self._unlogged = unsupported
+        self.on_quirk: Callable[[Quirk], None] = lambda _: None
 
-    def recall(self, names: Collection[str]) -> None:
-        """Take quirks of these names for learnt: found out earlier, with the same server."""
-        known = {quirk.name for quirk in self._learnt}
-        self._learnt = (*self._learnt, *(q for q in self._quirks if q.name in names and q.name not in known))
+    def restore(self, names: Collection[str]) -> None:
+        """Adopt the quirks of these names, discovered earlier at the same server."""
+        adopted = {quirk.name for quirk in self._adopted}
+        self._adopted = (*self._adopted, *(q for q in self._quirks if q.name in names and q.name not in adopted))
 
-    def adapted(self, body: Body) -> Body:
-        """Return the body in the form the server takes, as far as is known."""
-        return adapted(body, self._learnt)
+    def adapt(self, body: Body) -> Body:
+        """Return the body in the form that the server accepts, as far as its quirks are known."""
+        return apply_quirks(body, self._adopted)
 
-    async def ask(self, body: Body, post: Callable[[Body], Awaitable[ParsedResponse]]) -> ParsedResponse:
-        """Send a body in the form the server takes; when it refuses that for a reason we know, again at once."""
-        for quirk in self._unsaid:
+    async def send(self, body: Body, post: Callable[[Body], Awaitable[ParsedResponse]]) -> ParsedResponse:
+        """Send a body as the server accepts it; adapt and repeat it if an unknown quirk explains an error."""
+        for quirk in self._unlogged:
             if quirk.adapt(body) != body:
-                self._unsaid = tuple(other for other in self._unsaid if other is not quirk)
+                self._unlogged = tuple(other for other in self._unlogged if other is not quirk)
                 _LOG.warning("%s: %s", self._name, quirk.meaning)
-        tried = self._learnt
-        reading = await post(adapted(body, tried))
-        while reading.completion.fault == "bad_request":
-            quirk = quirk_behind(reading.words, adapted(body, tried), self._quirks)
+        tried = self._adopted
+        response = await post(apply_quirks(body, tried))
+        while response.completion.fault == "bad_request":
+            quirk = find_quirk(response.error_text, apply_quirks(body, tried), self._quirks)
             if quirk is None or quirk in tried:
                 break
             tried = (*tried, quirk)
-            reading = await post(adapted(body, tried))
-        if reading.completion.outcome != "failed" and tried is not self._learnt:
-            self._learn(tried)
-        return reading
+            response = await post(apply_quirks(body, tried))
+        # Only an accepted request proves a quirk: the error message may have matched by accident.
+        if response.completion.outcome != "failed" and tried is not self._adopted:
+            self._adopt(tried)
+        return response
 
-    def _learn(self, tried: tuple[Quirk, ...]) -> None:
-        """Keep the quirks behind an accepted request (calls in flight may find the same one at the same time)."""
+    def _adopt(self, tried: tuple[Quirk, ...]) -> None:
+        """Adopt the quirks behind an accepted request; concurrent calls may discover the same one."""
         for quirk in tried:
-            if quirk not in self._learnt:
-                self._learnt = (*self._learnt, quirk)
+            if quirk not in self._adopted:
+                self._adopted = (*self._adopted, quirk)
                 _LOG.warning("%s: %s", self._name, quirk.meaning)
-                self.on_learnt(quirk)
+                self.on_quirk(quirk)
 
 
 @runtime_checkable
 class Negotiating(Protocol):
-    """A model that finds out what its server takes. `name` tells its server from others."""
+    """A model that discovers its server's quirks. `name` identifies the server."""
 
     @property
     def name(self) -> str: ...

@@ -1,6 +1,6 @@
-"""OpenAI's chat-completions format, which most providers speak: a request to its JSON, an answer to its meaning. Pure.
+"""OpenAI's chat-completions format, which most providers use: encode requests, parse responses. All functions are pure.
 
-Azure's is the same but for the header of the key and where a deployment stands.
+Azure's format differs in the header of the key and the path of a deployment.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from dataclasses import replace
 from typing import cast
 
 from askwell.core.types import Completion, Request
-from askwell.models.conversation import valid_unicode
-from askwell.models.http.client import HttpAnswer
-from askwell.models.http.endpoint import CHAT, Endpoint
+from askwell.models.conversation import replace_surrogates
+from askwell.models.http.client import HttpResponse
+from askwell.models.http.endpoint import CHAT_PATH, Endpoint
 from askwell.models.providers.quirks import OPENAI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
     ParsedResponse,
-    count,
-    failure,
-    json_of,
-    malformed,
-    mapping,
-    mappings,
-    replied,
-    words_of,
+    as_count,
+    as_object,
+    as_objects,
+    combine_replies,
+    error_message,
+    malformed_response,
+    parse_error,
+    parse_json,
 )
-from askwell.models.providers.wire_format import Body, WireFormat, seed_of
+from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
 
 
-def chat_body(model: str, request: Request) -> Body:
+def encode_chat_request(model: str, request: Request) -> Body:
     """Return the JSON body of a request."""
     body: dict[str, object] = {
         "model": model,
@@ -38,7 +38,7 @@ def chat_body(model: str, request: Request) -> Body:
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
     }
-    seed = seed_of(request)
+    seed = sample_seed(request)
     if seed is not None:
         body["seed"] = seed
     if request.samples > 1:
@@ -46,93 +46,97 @@ def chat_body(model: str, request: Request) -> Body:
     return body
 
 
-def read_answer(answer: HttpAnswer, samples: int = 1) -> ParsedResponse:
-    """Tell what a response means. Choices beyond `samples` are ignored."""
-    data = json_of(answer)
-    return read_body(answer, data, samples) if answer.status == 200 else _read_failure(answer, data, answer.status)
-
-
-def read_body(answer: HttpAnswer, data: object, samples: int) -> ParsedResponse:
-    """Tell what the body of a 200 means."""
-    body = mapping(data)
-    choices = mappings(body.get("choices"))[:samples]
-    if not choices:
-        if "error" in body:  # some routers answer 200 and put the upstream's failure inside
-            return _read_failure(answer, data, count(mapping(body["error"]).get("code")) or 502)
-        return malformed(answer, "is no JSON" if data is None else "has no choices")
-    replies = [_read_choice(choice) for choice in choices]
-    if replies == [None]:
-        return malformed(answer, "has a message without text")
-    usage = mapping(body.get("usage"))
-    return replied(
-        replies,
-        headers=answer.headers,
-        prompt_tokens=count(usage.get("prompt_tokens")),
-        completion_tokens=count(usage.get("completion_tokens")),
-        cached_tokens=count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+def parse_chat_response(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
+    """Parse a response. Choices beyond `samples` are ignored."""
+    data = parse_json(answer)
+    return (
+        parse_chat_completion(answer, data, samples)
+        if answer.status == 200
+        else _parse_error(answer, data, answer.status)
     )
 
 
-def listed_models(data: object) -> tuple[str, ...]:
-    """Return the names in a list of models, as OpenAI and Anthropic spell it."""
-    return tuple(str(entry["id"]) for entry in mappings(mapping(data).get("data")) if "id" in entry)
+def parse_chat_completion(answer: HttpResponse, data: object, samples: int) -> ParsedResponse:
+    """Parse the body of a response of status 200."""
+    body = as_object(data)
+    choices = as_objects(body.get("choices"))[:samples]
+    if not choices:
+        if "error" in body:  # some routers answer 200 with the upstream's error inside
+            return _parse_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
+        return malformed_response(answer, "is no JSON" if data is None else "has no choices")
+    replies = [_parse_choice(choice) for choice in choices]
+    if replies == [None]:
+        return malformed_response(answer, "has a message without text")
+    usage = as_object(body.get("usage"))
+    return combine_replies(
+        replies,
+        headers=answer.headers,
+        prompt_tokens=as_count(usage.get("prompt_tokens")),
+        completion_tokens=as_count(usage.get("completion_tokens")),
+        cached_tokens=as_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+    )
 
 
-def _read_failure(answer: HttpAnswer, data: object, status: int) -> ParsedResponse:
-    reading = failure(answer, data, status=status)
-    body = mapping(data)
-    if status == 400 and mapping(body.get("error", body)).get("code") == "content_filter":
-        # Azure refuses a prompt this way
+def parse_model_list(data: object) -> tuple[str, ...]:
+    """Return the names in a list of models in OpenAI's and Anthropic's format."""
+    return tuple(str(entry["id"]) for entry in as_objects(as_object(data).get("data")) if "id" in entry)
+
+
+def _parse_error(answer: HttpResponse, data: object, status: int) -> ParsedResponse:
+    parsed = parse_error(answer, data, status=status)
+    body = as_object(data)
+    if status == 400 and as_object(body.get("error", body)).get("code") == "content_filter":
+        # Azure rejects a prompt this way: an outcome of this prompt, not an error of the request.
         return ParsedResponse(
-            completion=Completion(outcome="refused", error=reading.completion.error), words=reading.words
+            completion=Completion(outcome="refused", error=parsed.completion.error), error_text=parsed.error_text
         )
-    return reading
+    return parsed
 
 
-def _read_choice(choice: Mapping[str, object]) -> Completion | None:
-    """Return what one choice says, without its usage; None where it has no text."""
-    message = mapping(choice.get("message"))
+def _parse_choice(choice: Mapping[str, object]) -> Completion | None:
+    """Return the reply of one choice, without its usage; None if it has no text."""
+    message = as_object(choice.get("message"))
     text = _text(message.get("content"))
     if text is None or not message:
         return None
     completion = Completion(text=text)
     reason, refusal = choice.get("finish_reason"), message.get("refusal")
     if reason == "error":
-        error = f"the provider stopped in the middle of a reply: {words_of(choice) or 'no reason given'}"
+        error = f"the provider stopped in the middle of a reply: {error_message(choice) or 'no reason given'}"
         return Completion(outcome="failed", fault="server", error=error)
     if reason == "content_filter":
         return replace(completion, outcome="refused", error="the provider's content filter stopped the reply")
     if isinstance(refusal, str) and refusal:
-        return replace(completion, outcome="refused", error=valid_unicode(refusal))
+        return replace(completion, outcome="refused", error=replace_surrogates(refusal))
     return replace(completion, outcome="truncated") if reason in ("length", "max_tokens") else completion
 
 
 def _text(content: object) -> str | None:
-    """Return a message's text, joining parts; None where it is neither text, nor parts, nor null.
+    """Return a message's text, joining parts; None if it is neither text, nor parts, nor null.
 
-    Null is what reasoning models send when they ran out of tokens, and what comes with a refusal: an empty reply.
-    Reasoning (`reasoning_content`) is no part of the answer.
+    Null is an empty reply: reasoning models that ran out of tokens send it, and so do refusals.
+    Reasoning (`reasoning_content`) is not part of the answer.
     """
     if content is None:
         return ""
     if isinstance(content, str):
-        return valid_unicode(content)
+        return replace_surrogates(content)
     if not isinstance(content, list):
         return None
-    parts = [mapping(part) for part in cast("list[object]", content)]
+    parts = [as_object(part) for part in cast("list[object]", content)]
     texts = [part.get("text") for part in parts if part.get("type") in ("text", "output_text")]
-    return valid_unicode("".join(text for text in texts if isinstance(text, str)))
+    return replace_surrogates("".join(text for text in texts if isinstance(text, str)))
 
 
 def _azure_path(endpoint: Endpoint, deployment: str) -> str:
-    """Return where a deployment answers below a resource's address: the v1 API, or a dated one (`api-version=…`)."""
+    """Return the path of a deployment below a resource's address: the v1 API, or a dated one (`api-version=…`)."""
     path = urllib.parse.urlsplit(endpoint.base).path
     if "/openai/" in path:
-        return CHAT
+        return CHAT_PATH
     api = "" if path.endswith("/openai") else "/openai"
     if "api-version=" in endpoint.query:
-        return f"{api}/deployments/{urllib.parse.quote(deployment, safe='')}{CHAT}"
-    return f"{api}/v1{CHAT}"
+        return f"{api}/deployments/{urllib.parse.quote(deployment, safe='')}{CHAT_PATH}"
+    return f"{api}/v1{CHAT_PATH}"
 
 
 def _azure_headers(key: str) -> Mapping[str, str]:
@@ -141,19 +145,19 @@ def _azure_headers(key: str) -> Mapping[str, str]:
 
 OPENAI = WireFormat(
     provider=PROVIDERS["openai"],
-    chat_path=lambda _endpoint, _model: CHAT,
+    chat_path=lambda _endpoint, _model: CHAT_PATH,
     headers=lambda key: {"Authorization": f"Bearer {key}"},
-    body=chat_body,
-    read=read_answer,
+    body=encode_chat_request,
+    read=parse_chat_response,
     quirks=OPENAI_QUIRKS,
     models_path=lambda _endpoint: "/models",
-    listed=listed_models,
+    parse_models=parse_model_list,
 )
 AZURE = replace(
     OPENAI,
     provider=PROVIDERS["azure"],
     chat_path=_azure_path,
     headers=_azure_headers,
-    models_path=None,  # lists what could be deployed, not what is
-    unlisted="give the name of a deployment (not of a model), as the Azure portal shows it",
+    models_path=None,  # it lists the models that could be deployed, not the deployments
+    unlisted_hint="give the name of a deployment (not of a model), as the Azure portal shows it",
 )

@@ -1,6 +1,6 @@
-"""What providers refuse, in their own words, and how to ask them again: data, not code.
+"""Quirks: parameters that servers reject, the error messages that reveal it, and how to adapt the request. Data.
 
-A quirk is tried only when a server answers "bad request" in words that match, and kept only when the changed request
+A quirk is tried only if a server answers "bad request" with a matching message, and kept only if the adapted request
 is then accepted. So a wrong match costs one call and changes nothing.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from askwell.core.types import Message, Role
-from askwell.models.conversation import without_system
+from askwell.models.conversation import fold_system_turns
 
 Body = Mapping[str, object]
 
@@ -25,15 +25,15 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirk:
-    """One thing some servers do not take."""
+    """One parameter or form that some servers reject."""
 
     name: str
-    said: re.Pattern[str]
-    """Searched in the provider's message, parameter and code, in lower case."""
+    pattern: re.Pattern[str]
+    """Searched for in the provider's message, parameter and code, in lower case."""
     meaning: str
-    """For the log: what is done instead, and what that costs."""
+    """For the log: what is sent instead, and the consequence. Stored in run logs."""
     adapt: Callable[[Body], Body]
-    """Returns the changed body, or an equal one where there is nothing to change."""
+    """Body -> the adapted body; an equal one if there is nothing to change."""
 
 
 def _all_of(*patterns: str) -> re.Pattern[str]:
@@ -41,15 +41,15 @@ def _all_of(*patterns: str) -> re.Pattern[str]:
 
 
 def _without(field: str, *, within: str = "") -> Callable[[Body], Body]:
-    """Return what takes a field out of a body, or out of an object in it."""
+    """Return a function that removes a field from a body, or from an object in it."""
 
-    def take_out(body: Body) -> Body:
+    def remove(body: Body) -> Body:
         return {key: value for key, value in body.items() if key != field}
 
-    def take_out_within(body: Body) -> Body:
-        return {**body, within: take_out(cast("Body", body.get(within) or {}))}
+    def remove_within(body: Body) -> Body:
+        return {**body, within: remove(cast("Body", body.get(within) or {}))}
 
-    return take_out_within if within else take_out
+    return remove_within if within else remove
 
 
 def _rename_max_tokens(body: Body) -> Body:
@@ -59,11 +59,11 @@ def _rename_max_tokens(body: Body) -> Body:
 def _fold_system(body: Body) -> Body:
     turns = cast("list[dict[str, str]]", body["messages"])
     messages = [Message(role=cast("Role", turn["role"]), content=turn["content"]) for turn in turns]
-    return {**body, "messages": [{"role": turn.role, "content": turn.content} for turn in without_system(messages)]}
+    return {**body, "messages": [{"role": turn.role, "content": turn.content} for turn in fold_system_turns(messages)]}
 
 
 def _fold_system_instruction(body: Body) -> Body:
-    """Gemini's: put the system text in front of the first user turn."""
+    """Put Gemini's system text in front of the first user turn."""
     if "systemInstruction" not in body:
         return body
     [system] = cast("dict[str, list[dict[str, str]]]", body["systemInstruction"])["parts"]
@@ -74,25 +74,25 @@ def _fold_system_instruction(body: Body) -> Body:
 
 _NO_TEMPERATURE = Quirk(
     name="no_temperature",  # OpenAI's reasoning models; Anthropic's newest ("`temperature` is deprecated")
-    said=_all_of(r"\btemperature\b", _REFUSED),
+    pattern=_all_of(r"\btemperature\b", _REFUSED),
     meaning="sends no temperature: replies are sampled as the provider likes and may differ between calls",
     adapt=_without("temperature"),
 )
 NO_SEED = Quirk(
     name="no_seed",  # Mistral (random_seed), Gemini's and Anthropic's compatible layers, strict gateways
-    said=_all_of(r"\bseed\b", _REFUSED),
+    pattern=_all_of(r"\bseed\b", _REFUSED),
     meaning="sends no seed: sampled replies can't be repeated",
     adapt=_without("seed"),
 )
 _NO_N = Quirk(
     name="no_n",  # Groq, vLLM when greedy, strict gateways
-    said=_all_of(r"['\"`\s]n['\"`\s,:=\]]", rf"{_REFUSED}|at most 1|must be (exactly )?1|only 1\b|one choice"),
+    pattern=_all_of(r"['\"`\s]n['\"`\s,:=\]]", rf"{_REFUSED}|at most 1|must be (exactly )?1|only 1\b|one choice"),
     meaning="asks for one sample a request: each sends the prompt again",
     adapt=_without("n"),
 )
 _NO_SYSTEM = Quirk(
     name="no_system_role",  # Gemma's and Mistral's chat templates, o1-mini
-    said=re.compile(r"system role|role.{0,40}'?system|'system'.{0,40}role|roles must alternate|system message"),
+    pattern=re.compile(r"system role|role.{0,40}'?system|'system'.{0,40}role|roles must alternate|system message"),
     meaning="puts system text into the user message",
     adapt=_fold_system,
 )
@@ -100,7 +100,7 @@ _NO_SYSTEM = Quirk(
 OPENAI_QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         name="max_completion_tokens",  # OpenAI's reasoning models
-        said=_all_of(r"\bmax_tokens\b", r"\bmax_completion_tokens\b", _REFUSED),
+        pattern=_all_of(r"\bmax_tokens\b", r"\bmax_completion_tokens\b", _REFUSED),
         meaning="sends max_completion_tokens instead of max_tokens (reasoning then counts against it)",
         adapt=_rename_max_tokens,
     ),
@@ -115,25 +115,25 @@ GEMINI_QUIRKS: tuple[Quirk, ...] = (
     replace(NO_SEED, adapt=_without("seed", within="generationConfig")),
     replace(
         _NO_N,  # Gemini 3: "Multiple candidates is not enabled for this model"
-        said=_all_of(r"candidate", rf"{_REFUSED}|only one|must be 1|supported range"),
+        pattern=_all_of(r"candidate", rf"{_REFUSED}|only one|must be 1|supported range"),
         adapt=_without("candidateCount", within="generationConfig"),
     ),
     replace(
         _NO_SYSTEM,  # Gemma: "Developer instruction is not enabled for models/gemma-3-27b-it"
-        said=_all_of(r"(developer|system)[ _]?instruction", _REFUSED),
+        pattern=_all_of(r"(developer|system)[ _]?instruction", _REFUSED),
         adapt=_fold_system_instruction,
     ),
 )
 
 
-def adapted(body: Body, quirks: Iterable[Quirk]) -> Body:
-    """Return the body as a server with these quirks wants it."""
+def apply_quirks(body: Body, quirks: Iterable[Quirk]) -> Body:
+    """Return the body in the form that a server with these quirks accepts."""
     for quirk in quirks:
         body = quirk.adapt(body)
     return body
 
 
-def quirk_behind(words: str, sent: Body, quirks: Iterable[Quirk]) -> Quirk | None:
-    """Return the quirk that explains this refusal and would change the body that was sent."""
-    lowered = words.lower()
-    return next((quirk for quirk in quirks if quirk.said.search(lowered) and quirk.adapt(sent) != sent), None)
+def find_quirk(error_text: str, sent: Body, quirks: Iterable[Quirk]) -> Quirk | None:
+    """Return the quirk that explains an error message and would change the sent body; None if there is none."""
+    lowered = error_text.lower()
+    return next((quirk for quirk in quirks if quirk.pattern.search(lowered) and quirk.adapt(sent) != sent), None)

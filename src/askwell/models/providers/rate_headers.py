@@ -1,4 +1,4 @@
-"""What a server says about its limits in headers: how long to wait, and how much it will still take."""
+"""Parse the rate-limit headers of a response: how long to wait, and how many more requests are accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_EPOCH_S, _EPOCH_MS = 1e9, 1e12  # anything larger is a moment, not a duration
+_EPOCH_S, _EPOCH_MS = 1e9, 1e12  # a larger number is a point in time, not a duration
 
 
 _QUOTAS = (
@@ -26,16 +26,16 @@ _QUOTAS = (
 )
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the wait a response asks for in seconds (never negative), or None.
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that a response asks for in seconds (never negative); None if it asks for none.
 
     Read in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), then the longest reset whose
-    remaining is 0 (`x-ratelimit-*`, `anthropic-ratelimit-*`). `headers` must look names up without regard to case.
+    remaining is 0 (`x-ratelimit-*`, `anthropic-ratelimit-*`). `headers` must ignore the case of names.
     """
     if _NUMBER.fullmatch(milliseconds := headers.get("retry-after-ms", "").strip()):
         return float(milliseconds) / 1000
-    if waited := headers.get("retry-after"):
-        return _seconds(waited.strip(), headers)
+    if retry_after := headers.get("retry-after"):
+        return _seconds(retry_after.strip(), headers)
     resets = [
         _seconds(headers.get(reset, "").strip(), headers)
         for remaining, reset, _ in _QUOTAS
@@ -44,15 +44,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max((reset for reset in resets if reset is not None), default=None)
 
 
-def quota(headers: Mapping[str, str], *, tokens: int) -> Quota | None:
-    """Return what a response says is left, the scarcer of requests and tokens; `tokens` is what this call used."""
-    found: list[Quota] = []
+def parse_quota(headers: Mapping[str, str], *, tokens: int) -> Quota | None:
+    """Return the remaining quota in requests, the scarcer of requests and tokens; `tokens` is what this call used."""
+    quotas: list[Quota] = []
     for remaining, reset, unit in _QUOTAS:
         left = headers.get(remaining)
         if left and _NUMBER.fullmatch(left):  # most servers send none of these headers: no pattern is tried then
             size = 1 if unit == "requests" else max(1, tokens)
-            found.append(Quota(left=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers)))
-    return min(found, key=lambda one: one.left, default=None)
+            quotas.append(Quota(left=float(left) / size, reset_s=_seconds(headers.get(reset, "").strip(), headers)))
+    return min(quotas, key=lambda quota: quota.left, default=None)
 
 
 def _seconds(text: str, headers: Mapping[str, str]) -> float | None:
@@ -66,7 +66,7 @@ def _seconds(text: str, headers: Mapping[str, str]) -> float | None:
     moment = _unix_time(text)
     if moment is None:
         return None
-    # The server's own clock, where it tells it: ours may be wrong by more than the wait.
+    # By the server's own clock if the response has it: ours may be wrong by more than the wait.
     now = _unix_time(headers.get("date", ""))
     return max(0.0, moment - (time.time() if now is None else now))
 

@@ -1,4 +1,4 @@
-"""Who serves models, as data: where each is found, which variable holds its key, in which format it is asked."""
+"""The providers as data: address, environment variable of the key, request format."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Format = Literal["openai", "azure", "anthropic", "gemini", "litellm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One name before the colon of a model's name."""
+    """A provider: the part before the colon of a model's name."""
 
     name: str
     key_env: str
-    """Environment variable that holds the key unless another one is named; empty where each has its own."""
+    """Environment variable of the key, unless the user names another; empty if it depends on the model."""
     base_url: str = ""
-    """Where it is; empty where each customer has an address."""
+    """Its address; empty if each customer has one."""
     format: Format = "openai"
     needs_key: bool = True
-    """Whether its own address turns requests without a key away."""
+    """Whether its own address rejects requests without a key."""
 
 
 _ALL = (
@@ -53,12 +53,12 @@ _ALL = (
 )
 PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in _ALL}
 _MASK = "=***"
-"""What `Endpoint.shown` puts in the place of a secret."""
+"""`Endpoint.shown` replaces secrets with this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ModelAddress:
-    """A model's name at its provider, and how to get there."""
+    """A model's name at its provider, and how to reach it."""
 
     provider: Provider
     name: str
@@ -67,15 +67,15 @@ class ModelAddress:
     api_key: str | None
 
 
-def provider_of(model: str) -> Provider | None:
-    """Return who serves a model by its name ("anthropic:claude-…"); None where it runs in this process."""
+def find_provider(model: str) -> Provider | None:
+    """Return the provider of a model by its name ("anthropic:claude-…"); None if the model runs in this process."""
     return PROVIDERS.get(model.partition(":")[0])
 
 
 def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> ModelAddress:
-    """Return where to ask a model; what is given wins over its provider's usual address and key.
+    """Return the address of a model; the arguments win over its provider's usual address and key.
 
-    Raises `ConfigError` for a missing key or address. `url_flag` is how the caller's user gives an address.
+    Raises `ConfigError` for a missing key or address. `url_flag` is the option by which the user gives an address.
     """
     provider, name = PROVIDERS[model.partition(":")[0]], model.partition(":")[2]
     url, key_env = base_url or provider.base_url, api_key_env or provider.key_env

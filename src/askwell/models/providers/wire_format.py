@@ -1,6 +1,6 @@
-"""What is a provider's own: how a request is spelt and addressed, what an answer means, what may be refused. A value.
+"""A provider's format as a value: how to encode and address requests, parse responses, and which quirks to expect.
 
-`http_model.HttpModel` does the rest, for all providers alike.
+`http_model.HttpModel` has the code that all providers share.
 """
 
 from __future__ import annotations
@@ -10,58 +10,58 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from askwell.core.types import Request
-from askwell.models.http.client import HttpAnswer
+from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.quirks import Body, Quirk
 from askwell.models.providers.registry import Provider
 from askwell.models.providers.response import ParsedResponse
 
-__all__ = ["Body", "WireFormat", "merged", "seed_of"]
+__all__ = ["Body", "WireFormat", "merge_json", "sample_seed"]
 
-_SEED_STRIDE = 1_000_003
+_SEED_STRIDE = 1_000_003  # a prime: samples of nearby seeds do not coincide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireFormat:
-    """One provider's format. All functions are pure, and none raises for what a server sends."""
+    """One provider's format. All functions are pure; none raises, whatever a server sends."""
 
     provider: Provider
-    """Its name, its own address and the usual variable of its key."""
+    """Its name, address and environment variable of the key."""
     chat_path: Callable[[Endpoint, str], str]
-    """(endpoint, model) -> the path below `Endpoint.base` that requests are posted to."""
+    """(endpoint, model) -> the path of chat requests below `Endpoint.base`."""
     headers: Callable[[str], Mapping[str, str]]
-    """The key -> the headers that carry it."""
+    """API key -> the headers that carry it."""
     body: Callable[[str, Request], Body]
     """(model, request) -> JSON."""
-    read: Callable[[HttpAnswer, int], ParsedResponse]
-    """(answer, samples asked for) -> what it means."""
+    read: Callable[[HttpResponse, int], ParsedResponse]
+    """(response, requested samples) -> its meaning."""
     quirks: tuple[Quirk, ...]
-    """What may be learnt from its refusals."""
-    listed: Callable[[object], tuple[str, ...]]
+    """Quirks that its error messages may reveal."""
+    parse_models: Callable[[object], tuple[str, ...]]
     """JSON of the list of models -> their names."""
     models_path: Callable[[Endpoint], str] | None
-    """Where models are listed; None where that would not help."""
-    lacks: tuple[Quirk, ...] = ()
-    """What it is known not to take: left out from the start, said in the log when it is first asked for."""
-    unlisted: str = ""
-    """What to do about an unknown model where none are listed."""
+    """Endpoint -> the path of the list of models; None if the list would not help the user."""
+    unsupported: tuple[Quirk, ...] = ()
+    """Quirks known from the start; each is logged when it first changes a request."""
+    unlisted_hint: str = ""
+    """Advice for an unknown model if there is no list."""
     constant_headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Go with every request, key or not."""
+    """Headers of every request, with or without a key."""
 
 
-def seed_of(request: Request) -> int | None:
-    """Return the seed to send: one for each draw, as a server that honours seeds would otherwise repeat itself."""
+def sample_seed(request: Request) -> int | None:
+    """Return the seed of one sample; distinct per sample, or a server that honours seeds would repeat its reply."""
     return None if request.seed is None else (request.seed + request.sample_index * _SEED_STRIDE) % 2**31
 
 
-def merged(body: Body, extra: Body) -> Body:
-    """Lay `extra` over a body, objects within objects too."""
+def merge_json(body: Body, extra: Body) -> Body:
+    """Merge `extra` into a body, recursively; `extra` wins."""
     if not extra:
         return body
-    found = dict(body)
+    result = dict(body)
     for key, value in extra.items():
-        below = found.get(key)
+        below = result.get(key)
         if isinstance(below, Mapping) and isinstance(value, Mapping):
-            value = merged(cast("Body", below), cast("Body", value))  # noqa: PLW2901
-        found[key] = value
-    return found
+            value = merge_json(cast("Body", below), cast("Body", value))  # noqa: PLW2901
+        result[key] = value
+    return result

@@ -1,1 +1,1 @@
-"""Models made of models: retry, rate limit, pool, meter, trace."""
+"""Models that wrap other models: retry, rate limit, pool, meter, trace."""

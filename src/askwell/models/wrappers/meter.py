@@ -11,7 +11,7 @@ from askwell.models.totals import Totals
 
 
 class Metered:
-    """Keep count for `totals`; changes nothing about the calls."""
+    """Count calls, tokens and costs in `totals`; the calls are unchanged."""
 
     def __init__(self, model: ChatModel) -> None:
         self.inner = model
@@ -27,7 +27,7 @@ class Metered:
 
     @property
     def totals(self) -> Totals:
-        """Return what has gone through so far."""
+        """Return the totals so far."""
         return Totals(
             calls=self._calls,
             failed=self._faults.total(),
@@ -45,13 +45,13 @@ class Metered:
             completion = await self.inner.complete(request)
         finally:
             self._in_flight -= 1
-        self._count(completion)
+        self._record(completion)
         return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _count(self, completion: Completion) -> None:
+    def _record(self, completion: Completion) -> None:
         usage = completion.usage
         self._calls += 1
         self._prompt_tokens += usage.prompt_tokens

@@ -1,4 +1,4 @@
-"""Several keys or servers of one model as one: each call goes where it is expected to be answered soonest."""
+"""Several keys or servers of one model as one model: each call goes to the one expected to answer soonest."""
 
 from __future__ import annotations
 
@@ -18,48 +18,52 @@ from askwell.models.parts import ModelParts, parts_of
 from askwell.models.per_loop import PerLoop
 from askwell.models.totals import MemberTotals
 from askwell.models.wrappers.limited import Limited
-from askwell.models.wrappers.pool_member import MISPLACED, Member
+from askwell.models.wrappers.pool_member import REROUTABLE_FAULTS, PoolMember
 
 _LOG = logging.getLogger(__name__)
 _ENDPOINT = re.compile(r"@https?://.*$", re.DOTALL)
-_PREFIX_CHARS = 256  # a shorter common beginning is not worth a server's cache
-_AT_HOME = 0.75  # how much sooner a server is taken to answer what begins as something it knows
-_SOONEST_S = 0.0005
-_LOOK_AGAIN_S = 0.1  # another model of the same server may have made room
-_REMEMBERED = 10_000
+_PREFIX_CHARS = 256  # a shorter common prefix gains nothing from a server's prefix cache
+_CACHE_DISCOUNT = (
+    0.75  # of the expected latency, at the member that has the prefix cached: locality never outweighs load
+)
+_MIN_DELAY_S = 0.0005  # of a timer: a shorter one would only spin
+_POLL_S = 0.1  # another model of the same server may have freed its capacity, which nothing reports
+_MAX_REMEMBERED = 10_000  # failed requests: a bound on memory only
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class _PendingCall:
+    """A call that waits for a member with capacity."""
+
     request: Request
-    tried: set[Member]
-    turn: asyncio.Future[Member]
+    tried: set[PoolMember]
+    turn: asyncio.Future[PoolMember]
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """What belongs to one event loop: the calls that no member has room for, and when to look again."""
+class _PendingCalls:
+    """The state of one event loop: the calls that no member has capacity for, and the timer of the next attempt."""
 
-    calls: deque[_Call] = field(default_factory=deque["_Call"])
+    calls: deque[_PendingCall] = field(default_factory=deque["_PendingCall"])
     timer: asyncio.TimerHandle | None = None
     wakes_at: float = 0.0
-    """When the timer goes off, by the loop's clock (a handle of uvloop can't always tell)."""
+    """When the timer fires, by the loop's clock: a timer handle of uvloop does not always know."""
 
 
 class Pool:
-    """Spread calls over `members`: the same model behind other addresses, or with other keys.
+    """Spread calls over `members`: one model at several addresses, or with several keys.
 
-    A call waits in no member's queue but here, until some member has room: limits are learnt and kept by each member on
-    its own (a `Limited`; one that is none gets `max_concurrency` and a rate limit of its own). Of those with room the
-    one expected to answer soonest is asked; a request that begins like an earlier one stays with that one's member (its
-    server has the beginning in its cache) as long as the loads are about level.
+    A call waits in the pool, not in a member's queue, until a member has capacity. Each member learns and keeps its own
+    limits (a `Limited`; any other model is wrapped in one with `max_concurrency`). Among the members with capacity, the
+    one expected to answer soonest gets the call. Requests with a common prefix go to the same member (its server has
+    the prefix in its cache) as long as the loads are about equal.
 
-    A call that a member refused or could not be reached for goes on to another at once; one that failed later goes
-    elsewhere when it is tried again (`Retrying(Pool(…))`). A member with a bad key or without a connection is left out
-    for a while, told once in the log, then tried with one call. Only when no member can answer the call fails.
+    A call that a member rejected before working on it goes to another member at once. A call that failed later goes to
+    another member when it is retried (`Retrying(Pool(…))`). A member with a bad key or without a connection is
+    suspended for a while, logged once, then tried with one call. The call fails only if no member can answer it.
 
-    `name` is what the run log knows the model by, whatever the members; by default the members' own, without their
-    addresses. Raises `ConfigError` where that is not one name.
+    `name` is the model's name in the run log; by default the members' common name without their addresses. Raises
+    `ConfigError` if they have no common name.
     """
 
     def __init__(
@@ -74,12 +78,13 @@ class Pool:
             raise ConfigError("a pool without members; give at least one model")
         self._name = name or _common_name(members)
         limited = [
-            one if isinstance(one, Limited) else Limited(one, max_concurrency=max_concurrency) for one in members
+            model if isinstance(model, Limited) else Limited(model, max_concurrency=max_concurrency)
+            for model in members
         ]
-        labels = labels or [f"{number} ({one.name})" for number, one in enumerate(members, 1)]
-        self._members = [Member(one, label=label) for one, label in zip(limited, labels, strict=True)]
-        self._waiting = PerLoop(_Waiting)
-        self._failed_at: dict[Request, set[Member]] = {}
+        labels = labels or [f"{number} ({model.name})" for number, model in enumerate(members, 1)]
+        self._members = [PoolMember(model, label=label) for model, label in zip(limited, labels, strict=True)]
+        self._pending = PerLoop(_PendingCalls)
+        self._failed_at: dict[Request, set[PoolMember]] = {}
         parts = [parts_of(member.model) for member in self._members]
         self.parts = ModelParts(
             negotiating=tuple(model for each in parts for model in each.negotiating),
@@ -94,178 +99,189 @@ class Pool:
 
     @property
     def totals(self) -> list[MemberTotals]:
-        """What has gone through each member so far, attempts that failed included."""
-        return [MemberTotals(label=one.label, totals=one.model.totals) for one in self._members]
+        """Return the totals of each member so far, failed attempts included."""
+        return [MemberTotals(label=member.label, totals=member.model.totals) for member in self._members]
 
     async def complete(self, request: Request) -> Completion:
-        tried_before = self._failed_at.get(request, set()) if self._failed_at else set[Member]()
-        tried = set[Member]()
-        failures: list[tuple[Member, Completion]] = []
+        tried_before = self._failed_at.get(request, set()) if self._failed_at else set[PoolMember]()
+        tried = set[PoolMember]()
+        failures: list[tuple[PoolMember, Completion]] = []
         while True:
-            member = await self._turn(request, tried | tried_before)
-            completion = await self._ask(member, request)
+            member = await self._acquire_member(request, tried | tried_before)
+            completion = await self._call_member(member, request)
             if completion.outcome != "failed":
                 self._failed_at.pop(request, None)
-                self._blame(failures)
+                self._record_bad_requests(failures)
                 return completion
             failures.append((member, completion))
             is_second_time = member in tried
             tried.add(member)
-            if is_second_time or completion.fault not in MISPLACED or not self._others(tried):
+            if is_second_time or completion.fault not in REROUTABLE_FAULTS or not self._has_alternative(tried):
                 break
-        self._remember(request, tried | tried_before)
-        return self._together(failures)
+        self._record_tried(request, tried | tried_before)
+        return self._combine_failures(failures)
 
     async def aclose(self) -> None:
         for member in self._members:
             await member.model.aclose()
-        for one in self.totals:
-            if one.totals.calls:
-                _LOG.info("%s: %d calls at %s, %d failed", self.name, one.totals.calls, one.label, one.totals.failed)
+        for each in self.totals:
+            if each.totals.calls:
+                _LOG.info("%s: %d calls at %s, %d failed", self.name, each.totals.calls, each.label, each.totals.failed)
 
-    async def _ask(self, member: Member, request: Request) -> Completion:
-        """Send a call to the member that has a place booked for it."""
+    async def _call_member(self, member: PoolMember, request: Request) -> Completion:
+        """Send a call to a member whose capacity it has already reserved."""
         started = time.monotonic()
         try:
             completion = await member.model.complete(request)
         finally:
             member.in_flight -= 1
-            self._pump()
+            self._dispatch()
         now = time.monotonic()
         if completion.outcome != "failed":
-            member.answered(now, now - started)
-        elif completion.fault != "bad_request":  # whose fault that is shows when another member answers it
-            self._book_failure(member, completion, now)
+            member.record_success(now, now - started)
+        elif completion.fault != "bad_request":  # the request's fault, unless another member answers it
+            self._record_failure(member, completion, now)
         return completion
 
-    def _book_failure(self, member: Member, completion: Completion, now: float) -> None:
-        if member.failed(now, completion) and len(self._members) > 1:
-            level = logging.ERROR if member.refuses else logging.WARNING
+    def _record_failure(self, member: PoolMember, completion: Completion, now: float) -> None:
+        if member.record_failure(now, completion) and len(self._members) > 1:
+            level = logging.ERROR if member.is_misconfigured else logging.WARNING
             _LOG.log(level, "%s: %s is left out for a while: %s", self.name, member.label, completion.error)
 
-    def _blame(self, failures: Sequence[tuple[Member, Completion]]) -> None:
-        """Book what a member called a bad request and another one answered."""
+    def _record_bad_requests(self, failures: Sequence[tuple[PoolMember, Completion]]) -> None:
+        """Record as the members' failures the bad requests that another member answered."""
         for member, completion in failures:
             if completion.fault == "bad_request":
-                self._book_failure(member, completion, time.monotonic())
+                self._record_failure(member, completion, time.monotonic())
 
-    def _others(self, tried: set[Member]) -> bool:
+    def _has_alternative(self, tried: set[PoolMember]) -> bool:
         now = time.monotonic()
-        return any(one not in tried and not one.is_out(now) for one in self._members)
+        return any(member not in tried and not member.is_suspended(now) for member in self._members)
 
-    def _remember(self, request: Request, tried: set[Member]) -> None:
-        """Note where a request failed, so that its next try goes elsewhere; nowhere is left out for ever."""
+    def _record_tried(self, request: Request, tried: set[PoolMember]) -> None:
+        """Record where a request failed, so that its retry goes to another member; forget it once all have failed."""
         self._failed_at.pop(request, None)
         if len(tried) < len(self._members):
             self._failed_at[request] = tried
-            if len(self._failed_at) > _REMEMBERED:
+            if len(self._failed_at) > _MAX_REMEMBERED:
                 del self._failed_at[next(iter(self._failed_at))]
 
-    def _together(self, failures: Sequence[tuple[Member, Completion]]) -> Completion:
-        """Return the failure that says most: one that may pass before one that will not."""
-        member, worst = min(failures, key=lambda one: one[1].fault in ("auth", "bad_request"))
+    def _combine_failures(self, failures: Sequence[tuple[PoolMember, Completion]]) -> Completion:
+        """Return the most useful failure: a transient one if there is any, as it permits a retry."""
+        member, worst = min(failures, key=lambda failure: failure[1].fault in ("auth", "bad_request"))
         now = time.monotonic()
-        out = [one.label for one in self._members if one is not member and one.is_out(now)]
+        suspended = [other.label for other in self._members if other is not member and other.is_suspended(now)]
         if len(self._members) == 1:
             return worst
-        more = f"; left out for now: {', '.join(out)}" if out else ""
+        more = f"; left out for now: {', '.join(suspended)}" if suspended else ""
         return replace(worst, error=f"{worst.error} (at {member.label}{more})")
 
-    # --- whose turn it is ---------------------------------------------------------------------------------------------
+    # --- choosing a member --------------------------------------------------------------------------------------------
 
-    async def _turn(self, request: Request, tried: set[Member]) -> Member:
-        """Return a member with room and book a place there, waiting for one if need be."""
-        waiting = self._waiting.get()
-        if not waiting.calls:
-            member = self._choice(request, tried, self._members, time.monotonic())
+    async def _acquire_member(self, request: Request, tried: set[PoolMember]) -> PoolMember:
+        """Wait for a member with capacity, reserve a slot there, and return it."""
+        pending = self._pending.get()
+        if not pending.calls:
+            member = self._choose_member(request, tried, self._members, time.monotonic())
             if member is not None:
                 member.in_flight += 1
                 return member
-        call = _Call(request, tried, asyncio.get_running_loop().create_future())
-        waiting.calls.append(call)
-        self._look_again(waiting)
+        call = _PendingCall(request, tried, asyncio.get_running_loop().create_future())
+        pending.calls.append(call)
+        self._schedule_dispatch(pending)
         try:
             return await call.turn
         except asyncio.CancelledError:
-            if call.turn.done() and not call.turn.cancelled():  # given a place in the same moment
+            if call.turn.done() and not call.turn.cancelled():  # reserved in the same iteration of the loop
                 call.turn.result().in_flight -= 1
-                self._pump()
+                self._dispatch()
             raise
 
-    def _choice(self, request: Request, tried: set[Member], able: Sequence[Member], now: float) -> Member | None:
-        """Return which of the members with room to ask; None to wait for one."""
-        alive = [one for one in self._members if not one.is_out(now)]
-        if not alive:  # somebody has to be asked: who may have come back first
-            alive = [min(self._members, key=lambda one: (one.refuses, one.out_until))]
-        untried = [one for one in alive if one not in tried]
-        wanted = alive if all(one.is_shut() for one in untried) else untried
-        free = [one for one in wanted if one in able and one.wait_s() <= 0]
+    def _choose_member(
+        self, request: Request, tried: set[PoolMember], available: Sequence[PoolMember], now: float
+    ) -> PoolMember | None:
+        """Return the member to call; None to wait for capacity."""
+        active = [member for member in self._members if not member.is_suspended(now)]
+        if not active:  # one must be called: the one whose suspension ends first
+            active = [min(self._members, key=lambda member: (member.is_misconfigured, member.suspended_until))]
+        untried = [member for member in active if member not in tried]
+        # A retry prefers members it has not tried, but does not wait long for them.
+        wanted = active if all(member.is_rate_limited() for member in untried) else untried
+        free = [member for member in wanted if member in available and member.wait_s() <= 0]
         if len(free) < 2:
             return free[0] if free else None
-        known = [one.seconds for one in self._members if one.seconds is not None]
-        usual, home = min(known, default=1.0), self._home(request, alive)
-        return min(free, key=lambda one: one.expected_s(now, usual) * (_AT_HOME if one is home else 1.0))
+        latencies = [member.latency_s for member in self._members if member.latency_s is not None]
+        usual, cache_member = min(latencies, default=1.0), self._cache_member(request, active)
+        return min(
+            free,
+            key=lambda member: (
+                member.expected_latency_s(now, usual) * (_CACHE_DISCOUNT if member is cache_member else 1.0)
+            ),
+        )
 
-    def _home(self, request: Request, alive: Sequence[Member]) -> Member:
-        """Return the member for what begins like this (rendezvous hashing: one that leaves moves only its own)."""
+    def _cache_member(self, request: Request, active: Sequence[PoolMember]) -> PoolMember:
+        """Return the member for this prefix by rendezvous hashing: a suspended member moves only its own prefixes."""
         first = request.messages[0].content[:_PREFIX_CHARS] if request.messages else ""
         start = hashlib.blake2b(first.encode("utf-8", "surrogatepass"), digest_size=8)
 
-        def weight(member: Member) -> bytes:
+        def weight(member: PoolMember) -> bytes:
             mixed = start.copy()
             mixed.update(member.label.encode())
             return mixed.digest()
 
-        return max(alive, key=weight)
+        return max(active, key=weight)
 
-    def _pump(self) -> None:
-        """Hand waiting calls to members with room: one a member in each turn of the loop, so that it books it first."""
-        waiting = self._waiting.get()
-        if not waiting.calls:
+    def _dispatch(self) -> None:
+        """Give waiting calls to members with capacity: one per member and loop iteration.
+
+        A member counts the call only once its task has run, so a second call might exceed its limit.
+        """
+        pending = self._pending.get()
+        if not pending.calls:
             return
-        now, able, kept = time.monotonic(), list(self._members), deque[_Call]()
-        while waiting.calls and able:
-            call = waiting.calls.popleft()
+        now, available, kept = time.monotonic(), list(self._members), deque[_PendingCall]()
+        while pending.calls and available:
+            call = pending.calls.popleft()
             if call.turn.done():
                 continue
-            member = self._choice(call.request, call.tried, able, now)
+            member = self._choose_member(call.request, call.tried, available, now)
             if member is None:
                 kept.append(call)
-                if not any(one.wait_s() <= 0 for one in able):
+                if not any(member.wait_s() <= 0 for member in available):
                     break
                 continue
             member.in_flight += 1
-            able.remove(member)
+            available.remove(member)
             call.turn.set_result(member)
-        is_handed_over = len(able) < len(self._members)
-        waiting.calls.extendleft(reversed(kept))
-        if waiting.calls:
-            self._look_again(waiting, at_once=is_handed_over)
+        has_dispatched = len(available) < len(self._members)
+        pending.calls.extendleft(reversed(kept))
+        if pending.calls:
+            self._schedule_dispatch(pending, at_once=has_dispatched)
 
-    def _look_again(self, waiting: _Waiting, *, at_once: bool = False) -> None:
+    def _schedule_dispatch(self, pending: _PendingCalls, *, at_once: bool = False) -> None:
         loop = asyncio.get_running_loop()
         if at_once:
-            loop.call_soon(self._pump)
+            loop.call_soon(self._dispatch)
             return
-        wait = min([_LOOK_AGAIN_S, *(one.wait_s() for one in self._members)])
-        moment = loop.time() + max(wait, _SOONEST_S)
-        if waiting.timer is not None and waiting.wakes_at > moment + _SOONEST_S:
-            waiting.timer.cancel()
-            waiting.timer = None
-        if waiting.timer is None:
-            waiting.wakes_at = moment
-            waiting.timer = loop.call_at(moment, self._on_timer, waiting)
+        wait = min([_POLL_S, *(member.wait_s() for member in self._members)])
+        moment = loop.time() + max(wait, _MIN_DELAY_S)
+        if pending.timer is not None and pending.wakes_at > moment + _MIN_DELAY_S:
+            pending.timer.cancel()
+            pending.timer = None
+        if pending.timer is None:
+            pending.wakes_at = moment
+            pending.timer = loop.call_at(moment, self._on_timer, pending)
 
-    def _on_timer(self, waiting: _Waiting) -> None:
-        waiting.timer = None
-        self._pump()
+    def _on_timer(self, pending: _PendingCalls) -> None:
+        pending.timer = None
+        self._dispatch()
 
 
 def _common_name(members: Sequence[ChatModel]) -> str:
-    names = sorted({_ENDPOINT.sub("", one.name) for one in members})
+    names = sorted({_ENDPOINT.sub("", member.name) for member in members})
     if len(names) > 1:
         raise ConfigError(
-            f"the members of a pool are called {names}: expected one model behind several addresses or keys; give "
-            "name=… where they are one model all the same"
+            f"the members of a pool are called {names}; expected one model behind several addresses or keys: give "
+            "name=… if they are the same model"
         )
     return names[0]

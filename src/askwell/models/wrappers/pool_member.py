@@ -1,4 +1,4 @@
-"""One member of a pool: whether it is to be asked now, and how soon it is expected to answer."""
+"""One member of a pool: whether it may be called now, and how soon it is expected to answer."""
 
 from __future__ import annotations
 
@@ -8,77 +8,81 @@ from askwell.core.types import Completion, Fault
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 
-_AUTH_OUT_S = 300.0  # a key that was refused; somebody may mend it while the run is on
-_FIRST_OUT_S, _LONGEST_OUT_S = 1.0, 60.0
-_TOO_MANY_IN_A_ROW = 5
-_FORGOTTEN_S = 30.0
-_NEWEST = 0.2
-_A_GOOD_WHILE_S = 1.0
+_MISCONFIGURED_S = 300.0  # after a rejected key: somebody may repair it while the run continues
+_FIRST_SUSPENSION_S, _MAX_SUSPENSION_S = 1.0, 60.0  # doubled each time: from a restart to an outage
+_MAX_FAILURES_IN_A_ROW = 5  # server errors and time-outs: fewer may be bad luck
+_MEMORY_S = 30.0  # an idle member has to be tried again, so its old latency must not count for ever
+_SMOOTHING = 0.2  # the weight of the latest latency in the moving average
+_LONG_WAIT_S = 1.0  # a retry waits this long for a member it has not tried
 
-MISPLACED: frozenset[Fault] = frozenset({"auth", "connection", "rate_limit", "bad_request"})
-"""Failures of calls that no server has worked on: another member may be asked at once."""
+REROUTABLE_FAULTS: frozenset[Fault] = frozenset({"auth", "connection", "rate_limit", "bad_request"})
+"""Failures before any work on the call: it may go to another member at once."""
 
 
-class Member:
-    """A model of a pool with its own limits. Times are seconds of one clock, `now`."""
+class PoolMember:
+    """A model of a pool with its own limits. All times are seconds of one clock."""
 
     def __init__(self, limited: Limited, *, label: str) -> None:
         self.label = label
         self.model = Metered(limited)
         self.in_flight = 0
-        """Calls handed to this member and not back, on all event loops."""
-        self.out_until = 0.0
-        """Not to be asked before this moment, unless there is nobody else."""
-        self.refuses = False
-        """Whether it is out for something that waiting does not mend (a bad key, a model it lacks)."""
+        """Calls of this member on all event loops."""
+        self.suspended_until = 0.0
+        """Receives no call before this time, unless all members are suspended."""
+        self.is_misconfigured = False
+        """Whether it is suspended for a fault that does not pass by itself (a bad key, an unknown model)."""
         self._limited = limited
-        self._outs = self._failures = 0
-        self._seconds: float | None = None
+        self._suspensions = self._failures = 0
+        self._latency_s: float | None = None
         self._measured_at = 0.0
 
-    def is_out(self, now: float) -> bool:
-        """Whether another member should be asked. After a while out, one call goes there to see."""
-        return now < self.out_until or (self._outs > 0 and self.in_flight > 0)
+    def is_suspended(self, now: float) -> bool:
+        """Return whether to call other members only. After the suspension, a single call tests the member."""
+        return now < self.suspended_until or (self._suspensions > 0 and self.in_flight > 0)
 
     def wait_s(self) -> float:
-        """Return how long a call made now would wait to be sent; infinity until another one is answered."""
+        """Return how long a call made now would wait; infinity if it has to wait for another call's reply."""
         return self._limited.wait_s()
 
-    def is_shut(self) -> bool:
-        """Whether its limits, and not the calls under way, keep it from being asked for a good while."""
-        return self.in_flight < self._limited.max_concurrency and self.wait_s() > _A_GOOD_WHILE_S
+    def is_rate_limited(self) -> bool:
+        """Return whether its rate limit, not its number of calls in flight, blocks it for long."""
+        return self.in_flight < self._limited.max_concurrency and self.wait_s() > _LONG_WAIT_S
 
-    def expected_s(self, now: float, usual: float) -> float:
-        """Return how long an answer is expected to take. What was measured long ago fades to `usual`."""
-        trust = 0.0 if self._seconds is None else math.exp((self._measured_at - now) / _FORGOTTEN_S)
-        seconds = trust * (self._seconds or 0.0) + (1 - trust) * usual
+    def expected_latency_s(self, now: float, usual: float) -> float:
+        """Return the expected latency of a call made now. An old measurement decays to `usual`."""
+        trust = 0.0 if self._latency_s is None else math.exp((self._measured_at - now) / _MEMORY_S)
+        seconds = trust * (self._latency_s or 0.0) + (1 - trust) * usual
         return seconds * (1 + self.in_flight / self._limited.max_concurrency)
 
     @property
-    def seconds(self) -> float | None:
-        """How long an answer took of late; None before the first."""
-        return self._seconds
+    def latency_s(self) -> float | None:
+        """Return the moving average of the latency; None before the first answer."""
+        return self._latency_s
 
-    def answered(self, now: float, seconds: float) -> None:
-        """Book an answer that took so long."""
-        self._outs = self._failures = 0
-        self.out_until, self.refuses = 0.0, False
-        before = seconds if self._seconds is None else self._seconds
-        self._seconds = before + _NEWEST * (seconds - before)
+    def record_success(self, now: float, seconds: float) -> None:
+        """Record an answer and its latency."""
+        self._suspensions = self._failures = 0
+        self.suspended_until, self.is_misconfigured = 0.0, False
+        before = seconds if self._latency_s is None else self._latency_s
+        self._latency_s = before + _SMOOTHING * (seconds - before)
         self._measured_at = now
 
-    def failed(self, now: float, completion: Completion) -> bool:
-        """Book a failure; return whether the member is out because of it, having been in until now."""
+    def record_failure(self, now: float, completion: Completion) -> bool:
+        """Record a failure; return whether it suspends a member that was active."""
         if completion.fault == "rate_limit":
-            return False  # its limits see to that
-        if now < self.out_until:
-            return False  # one of those that were under way when it went out
+            return False  # its rate controller handles it
+        if now < self.suspended_until:
+            return False  # a call that was in flight when the member was suspended
         self._failures += 1
-        if completion.fault not in ("auth", "connection") and self._failures < _TOO_MANY_IN_A_ROW:
+        if completion.fault not in ("auth", "connection") and self._failures < _MAX_FAILURES_IN_A_ROW:
             return False
-        was_in = self._outs == 0
-        self.refuses = completion.fault in ("auth", "bad_request")
-        pause = _AUTH_OUT_S if self.refuses else min(_LONGEST_OUT_S, _FIRST_OUT_S * 2.0 ** min(self._outs, 10))
-        self.out_until = now + pause
-        self._outs += 1
-        return was_in
+        was_active = self._suspensions == 0
+        self.is_misconfigured = completion.fault in ("auth", "bad_request")
+        pause = (
+            _MISCONFIGURED_S
+            if self.is_misconfigured
+            else min(_MAX_SUSPENSION_S, _FIRST_SUSPENSION_S * 2.0 ** min(self._suspensions, 10))
+        )
+        self.suspended_until = now + pause
+        self._suspensions += 1
+        return was_active

@@ -1,11 +1,14 @@
-"""What a server's refusals say about its rate: counted by when requests were sent, not by when news of them came.
+"""Estimate a server's rate limit from its refusals, ordered by when requests were sent, not by when replies arrived.
 
-A limiter decides on requests in the order they come; the news of it comes back later and in any order, a refusal often
-long before an answer. So a request counts as passed from when it is sent until it is refused.
+A server decides on requests in the order they arrive. Its replies come back later and in any order: a refusal often
+long before a reply with text. So a request counts as accepted from the moment it is sent until it is refused.
 
-Two kinds of limiter show themselves. One lets some pass amid refusals (a bucket that is refilled): what passed between
-the first and the last refusal is its rate. The other is shut for a while (a window that is used up): its rate is what
-passed in the second before it opened again, or in the whole time since it opened before, where it was shut for longer.
+Two kinds of limiters leave different traces:
+
+* A token bucket accepts some requests between refusals. Its rate is the number of requests accepted between the first
+  and the last refusal, divided by that time.
+* A window counter refuses everything until its window ends. Its rate is the number of requests accepted in the second
+  before it reopened, or in the whole time since it reopened before, if it was closed for longer than a second.
 """
 
 from __future__ import annotations
@@ -14,70 +17,100 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-_SLOT_S = 0.01
-_KEPT_SLOTS = 400
-_USUAL_SHARE = 0.05
-_FEW_AT_ALL, _LITTLE_TIME_S = 30, 0.15  # less tells nothing: others may have used the limit up
-_SECOND = 1.0  # the commonest window
-_WHOLE_SHARE = 0.1  # where less than this share passes in between, nothing does
-_FEW_PASSED, _SHORT_S, _LEAST_SHARE = 8, 0.1, 1 / 3  # less tells no rate: the ragged end of a window looks alike
-_FIRST_FEW_PASSED, _FIRST_LEAST_SHARE = 4, 1 / 12  # the same while nothing better is known
-_REMEMBERED, _LATE_SHARE = 500, 1 / 4
-_APART_S, _APART = 0.1, 10  # refusals further apart than both belong to different overloads
-_TOO_MANY = 1.5  # so much more in the second before the last, and the window is longer than a second
-_BRIEF_S, _FEW_REFUSED = 0.05, 5  # so short a pause is no used-up window, unless it turned just then
+# A hundredth of a second is finer than any limiter's window. 400 bins are 4 s: two windows of the commonest length,
+# and the news of their refusals. The bound keeps memory and the sums over all bins constant.
+_BIN_S = 0.01
+_MAX_BINS = 400
+
+# Servers refuse some requests for other reasons: a burst after a stall, an overloaded replica.
+_BACKGROUND_SHARE = 0.05
+
+# With less evidence than this, another client may have used the limit up before us.
+_MIN_REQUESTS, _MIN_OPEN_S = 30, 0.15
+
+_WINDOW_S = 1.0  # the commonest window of limiters
+
+# If fewer were accepted than this share of the refused, the limiter is a closed window, not a token bucket.
+_CLOSED_SHARE = 0.1
+
+# A rate measured amid refusals needs this much evidence: the ragged end of a window also mixes both kinds of replies.
+_MIN_ACCEPTED, _MIN_BURST_S, _MIN_ACCEPTED_SHARE = 8, 0.1, 1 / 3
+
+# The first time, there is no better estimate to protect, so weaker evidence counts.
+_FIRST_MIN_ACCEPTED, _FIRST_MIN_ACCEPTED_SHARE = 4, 1 / 12
+
+# To test whether requests were accepted until the end of a burst, the last refused numbers suffice.
+_MAX_NUMBERS, _MIN_LATE_SHARE = 500, 1 / 4
+
+# Refusals further apart than both the time and the number of requests belong to different bursts. Both are needed: at a
+# low rate two neighbouring requests are far apart in time, at a high rate in number.
+_BURST_GAP_S, _BURST_GAP_REQUESTS = 0.1, 10
+
+# If the second before last accepted this many times more than the last one, the window is longer than a second: the
+# first of its seconds took the most.
+_LONG_WINDOW_RATIO = 1.5
+
+# A shorter pause than this, after fewer refusals, is no used-up window: one that ends this soon would be a coincidence.
+_BRIEF_PAUSE_S, _FEW_REFUSALS = 0.05, 5
 
 
 @dataclass(slots=True)
-class Slots:
-    """How many requests were sent in each hundredth of the last seconds, and how many of them were refused."""
+class RequestHistogram:
+    """Count the requests sent, and of those the refused, in bins of a hundredth of a second."""
 
     sent: dict[int, int] = field(default_factory=dict[int, int])
     refused: dict[int, int] = field(default_factory=dict[int, int])
 
-    def send(self, now: float) -> None:
-        slot = int(now / _SLOT_S)
-        self.sent[slot] = self.sent.get(slot, 0) + 1
-        if len(self.sent) > _KEPT_SLOTS:
-            for old in list(self.sent)[: _KEPT_SLOTS // 2]:
+    def record_sent(self, now: float) -> None:
+        index = int(now / _BIN_S)
+        self.sent[index] = self.sent.get(index, 0) + 1
+        if len(self.sent) > _MAX_BINS:
+            # Half at once, so that the cost of dropping bins is spread over many requests.
+            for old in list(self.sent)[: _MAX_BINS // 2]:
                 del self.sent[old]
                 self.refused.pop(old, None)
 
-    def refuse(self, sent_at: float) -> None:
-        slot = int(sent_at / _SLOT_S)
-        if slot in self.sent:
-            self.refused[slot] = self.refused.get(slot, 0) + 1
+    def record_refused(self, sent_at: float) -> None:
+        index = int(sent_at / _BIN_S)
+        if index in self.sent:
+            self.refused[index] = self.refused.get(index, 0) + 1
 
-    def between(self, begin: float, end: float) -> tuple[int, int]:
-        """Return how many were sent, and how many of them passed."""
-        slots = [slot for slot in self.sent if begin <= slot * _SLOT_S < end]
-        sent = sum(self.sent[slot] for slot in slots)
-        return sent, sent - sum(self.refused.get(slot, 0) for slot in slots)
+    def count_between(self, begin: float, end: float) -> tuple[int, int]:
+        """Return the number of requests sent in [begin, end), and how many of them were accepted."""
+        indices = [index for index in self.sent if begin <= index * _BIN_S < end]
+        sent = sum(self.sent[index] for index in indices)
+        return sent, sent - sum(self.refused.get(index, 0) for index in indices)
 
-    def first_passed_after(self, begin: float) -> float:
-        """Return when the first request was sent, of those after `begin` that passed; infinity for none."""
-        slots = (slot for slot, sent in self.sent.items() if sent > self.refused.get(slot, 0))
-        return min((slot for slot in slots if slot * _SLOT_S >= begin), default=math.inf) * _SLOT_S
+    def first_accepted_after(self, begin: float) -> float:
+        """Return when the first accepted request after `begin` was sent; infinity if there is none."""
+        indices = (index for index, sent in self.sent.items() if sent > self.refused.get(index, 0))
+        return min((index for index in indices if index * _BIN_S >= begin), default=math.inf) * _BIN_S
 
 
 @dataclass(slots=True)
-class Overload:
-    """A stretch of requests that were refused, wholly or in part; a later stretch takes its place."""
+class RefusalBurst:
+    """The latest run of refusals, with what was accepted in between. Requests are numbered in the order sent."""
 
     first: int = -1
+    """Number of the first refused request; -1 before any refusal."""
     last: int = -1
     first_at: float = -math.inf
+    """When the first refused request was sent."""
     last_at: float = -math.inf
     refused: int = 0
-    numbers: deque[int] = field(default_factory=lambda: deque[int](maxlen=_REMEMBERED))
-    over_at: float = math.inf
-    """When a request would have had to be sent to pass, by what the server said last (Retry-After)."""
+    numbers: deque[int] = field(default_factory=lambda: deque[int](maxlen=_MAX_NUMBERS))
+    """Numbers of the latest refused requests."""
+    retry_at: float = math.inf
+    """When the server accepts requests again, by its latest Retry-After."""
 
-    def refuse(self, number: int, sent_at: float, retry_after_s: float | None, *, is_same: bool) -> None:
-        is_apart = number > self.last + _APART and sent_at > self.last_at + _APART_S
-        if self.first < 0 or (is_apart and not is_same):
-            self.first, self.first_at, self.refused, self.over_at = number, sent_at, 0, math.inf
+    def record_refused(
+        self, number: int, sent_at: float, retry_after_s: float | None, *, continues_pause: bool
+    ) -> None:
+        is_apart = number > self.last + _BURST_GAP_REQUESTS and sent_at > self.last_at + _BURST_GAP_S
+        if self.first < 0 or (is_apart and not continues_pause):
+            self.first, self.first_at, self.refused, self.retry_at = number, sent_at, 0, math.inf
             self.numbers.clear()
+        # Refusals arrive out of order, so either end of the burst may move.
         if number < self.first:
             self.first, self.first_at = number, sent_at
         if number > self.last:
@@ -85,115 +118,125 @@ class Overload:
         self.refused += 1
         self.numbers.append(number)
         if retry_after_s is not None:
-            self.over_at = sent_at + retry_after_s
+            self.retry_at = sent_at + retry_after_s
 
     @property
-    def passed(self) -> int:
+    def accepted(self) -> int:
         return self.last - self.first + 1 - self.refused
 
     @property
-    def is_whole(self) -> bool:
-        """Whether (nearly) all were refused."""
-        return self.passed < _WHOLE_SHARE * self.refused
+    def is_total(self) -> bool:
+        """Whether (nearly) every request was refused."""
+        return self.accepted < _CLOSED_SHARE * self.refused
 
-    def rate(self, *, is_first: bool) -> float | None:
-        """Return requests a second that passed amid refusals, None where that can't be told."""
-        seconds, share = self.last_at - self.first_at, self.passed / (self.passed + self.refused)
+    def accepted_rate(self, *, is_first: bool) -> float | None:
+        """Return the requests per second accepted amid the refusals; None if the evidence is too weak."""
+        seconds, share = self.last_at - self.first_at, self.accepted / (self.accepted + self.refused)
         if is_first:
-            is_known = seconds > 0 and self.passed >= _FIRST_FEW_PASSED and share >= _FIRST_LEAST_SHARE
+            is_reliable = seconds > 0 and self.accepted >= _FIRST_MIN_ACCEPTED and share >= _FIRST_MIN_ACCEPTED_SHARE
         else:
-            is_known = seconds >= _SHORT_S and self.passed >= _FEW_PASSED and share >= _LEAST_SHARE
-            is_known = is_known and unusual(self.refused, self.passed + self.refused, deviations=4)
-        return self.passed / seconds if is_known and self._is_even() else None
+            is_reliable = seconds >= _MIN_BURST_S and self.accepted >= _MIN_ACCEPTED and share >= _MIN_ACCEPTED_SHARE
+            # Four deviations: a wrong estimate replaces a good one, while a missed one only costs another cut.
+            is_reliable = is_reliable and exceeds_background(self.refused, self.accepted + self.refused, deviations=4)
+        return self.accepted / seconds if is_reliable and self._lasted() else None
 
-    def _is_even(self) -> bool:
-        """Whether some passed to the end. At a window's end those overtaken on the way pass amid the first refusals."""
-        if self.refused > _REMEMBERED:
+    def _lasted(self) -> bool:
+        """Return whether requests were accepted until the end of the burst.
+
+        At the end of a window, requests that overtake others on the network are accepted amid the first refusals only.
+        """
+        if self.refused > _MAX_NUMBERS:
             return True
         middle = (self.first + self.last) // 2
-        passed = self.last - middle - sum(number > middle for number in self.numbers)
-        return passed >= _LATE_SHARE * self.passed
+        accepted = self.last - middle - sum(number > middle for number in self.numbers)
+        return accepted >= _MIN_LATE_SHARE * self.accepted
 
 
 @dataclass(slots=True)
-class Evidence:
-    """All that is known of what passed and what was refused."""
+class RefusalStats:
+    """All evidence about which requests were accepted and which were refused."""
 
-    slots: Slots = field(default_factory=Slots)
-    overload: Overload = field(default_factory=Overload)
+    histogram: RequestHistogram = field(default_factory=RequestHistogram)
+    burst: RefusalBurst = field(default_factory=RefusalBurst)
     opened_at: float = -math.inf
-    """When the server was last known to begin to take requests; before the first one, never."""
-    passed: int = 0
-    """Since then."""
-    begun_at: float = -math.inf
-    """When the present rate was begun with."""
+    """When the server last began to accept requests; minus infinity before the first request."""
+    accepted: int = 0
+    """Requests accepted since `opened_at`."""
+    cycle_began_at: float = -math.inf
+    """When the first request at the present rate was sent."""
     pauses: int = 0
 
     @property
     def is_thin(self) -> bool:
-        """Whether the server refused before it took enough to tell a rate."""
-        seconds = self.overload.first_at - self.opened_at
-        return self.rate_amid() is None and (self.passed < _FEW_AT_ALL or seconds < _LITTLE_TIME_S)
+        """Whether the server refused before it had accepted enough requests to estimate a rate."""
+        seconds = self.burst.first_at - self.opened_at
+        return self.rate_amid_refusals() is None and (self.accepted < _MIN_REQUESTS or seconds < _MIN_OPEN_S)
 
-    def sent(self, now: float) -> None:
-        """Book a request."""
+    def record_sent(self, now: float) -> None:
         if self.opened_at == -math.inf:
             self.opened_at = now
-        self.passed += 1
-        self.slots.send(now)
+        self.accepted += 1
+        self.histogram.record_sent(now)
 
-    def refused(self, number: int, sent_at: float, retry_after_s: float | None, *, is_shut: bool) -> None:
-        """Book the refusal of the request of this number, sent then; `is_shut` joins it to those before."""
-        self.slots.refuse(sent_at)
-        self.passed -= sent_at >= self.opened_at
-        self.overload.refuse(number, sent_at, retry_after_s, is_same=is_shut)
+    def record_refused(self, number: int, sent_at: float, retry_after_s: float | None, *, is_paused: bool) -> None:
+        """Record that request `number` was refused. A refusal during a pause always joins the latest burst."""
+        self.histogram.record_refused(sent_at)
+        self.accepted -= sent_at >= self.opened_at
+        self.burst.record_refused(number, sent_at, retry_after_s, continues_pause=is_paused)
 
-    def rate_amid(self) -> float | None:
-        """Return requests a second that passed amid the latest refusals, None where that can't be told."""
-        return self.overload.rate(is_first=not self.pauses)
+    def rate_amid_refusals(self) -> float | None:
+        """Return the requests per second accepted amid the latest refusals; None if the evidence is too weak."""
+        return self.burst.accepted_rate(is_first=not self.pauses)
 
-    def rate_until(self, sent_at: float, asked_rate: float) -> float:
-        """Return the rate asked for times the share of it that passed in the second up to a refused request."""
-        seconds = max(_SECOND, 30 / asked_rate)  # of few requests a share tells little
-        sent, passed = self.slots.between(max(self.begun_at, sent_at - seconds), sent_at)
-        return asked_rate * passed / sent if sent else asked_rate
+    def rate_before(self, sent_at: float, requested_rate: float) -> float:
+        """Return the requested rate times the share accepted in the second before a refused request was sent."""
+        seconds = max(_WINDOW_S, 30 / requested_rate)  # at least 30 requests: the share of fewer is mostly chance
+        sent, accepted = self.histogram.count_between(max(self.cycle_began_at, sent_at - seconds), sent_at)
+        return requested_rate * accepted / sent if sent else requested_rate
 
-    def reopened(self, passed_at: float) -> tuple[float, float]:
-        """Book that a request sent then passed after a pause; return the rate it has taught: likely, and at most."""
-        amid, is_first = self.rate_amid(), not self.pauses
+    def estimate_after_pause(self, accepted_at: float) -> tuple[float, float]:
+        """Record that a request sent at `accepted_at` ended a pause; return (likely rate, highest possible rate)."""
+        amid, is_first = self.rate_amid_refusals(), not self.pauses
         self.pauses += 1
-        self.begun_at = passed_at
+        self.cycle_began_at = accepted_at
         if amid is not None:
             return amid, amid
-        earliest = self.overload.last_at
-        latest = min(passed_at, self.slots.first_passed_after(earliest))
-        if self.overload.over_at < math.inf:
-            earliest = latest = max(earliest, min(self.overload.over_at, latest))
-        turned_at = (earliest + latest) / 2
-        after = self.slots.between(turned_at, math.inf)[1]
-        self.passed -= after
-        found = self._rates(turned_at, earliest, is_first=is_first)
-        self.opened_at = self.begun_at = turned_at
-        self.passed = after
-        return found
+        earliest = self.burst.last_at
+        latest = min(accepted_at, self.histogram.first_accepted_after(earliest))
+        if self.burst.retry_at < math.inf:
+            # The server's own word, but never outside what was observed: clocks and roundings differ.
+            earliest = latest = max(earliest, min(self.burst.retry_at, latest))
+        reopened_at = (earliest + latest) / 2
+        after = self.histogram.count_between(reopened_at, math.inf)[1]
+        self.accepted -= after
+        rates = self._rates(reopened_at, earliest, is_first=is_first)
+        self.opened_at = self.cycle_began_at = reopened_at
+        self.accepted = after
+        return rates
 
-    def _rates(self, turned_at: float, earliest: float, *, is_first: bool) -> tuple[float, float]:
-        shut_s, open_s = turned_at - self.overload.first_at, turned_at - self.opened_at
-        if is_first and shut_s < _BRIEF_S and self.overload.refused < _FEW_REFUSED:
-            return self.passed / open_s, self.passed / open_s
-        overall = self.passed / max(_SECOND, open_s)
-        if shut_s >= _SECOND:
+    def _rates(self, reopened_at: float, earliest: float, *, is_first: bool) -> tuple[float, float]:
+        closed_s, open_s = reopened_at - self.burst.first_at, reopened_at - self.opened_at
+        if is_first and closed_s < _BRIEF_PAUSE_S and self.burst.refused < _FEW_REFUSALS:
+            return self.accepted / open_s, self.accepted / open_s
+        overall = self.accepted / max(_WINDOW_S, open_s)
+        if closed_s >= _WINDOW_S:
             return overall, overall
-        likely = self.slots.between(turned_at - _SECOND, turned_at)[1] / _SECOND
-        before = self.slots.between(turned_at - 2 * _SECOND, turned_at - _SECOND)[1] / _SECOND
-        if is_first and before > _TOO_MANY * likely:
+        likely = self._accepted_rate_before(reopened_at)
+        before = self._accepted_rate_before(reopened_at - _WINDOW_S)
+        if is_first and before > _LONG_WINDOW_RATIO * likely:
             return overall, overall
-        most = self.slots.between(earliest - _SECOND, earliest)[1] / _SECOND
-        # The first time, requests came in a burst, which may have spanned two windows; later they come evenly.
-        return (min(overall, likely), min(overall, most)) if is_first else (max(overall, likely), max(overall, most))
+        highest = self._accepted_rate_before(earliest)
+        # The first time, requests came in a burst, which may span two windows: take the lower rate. Later they come
+        # evenly, and a stall of ours can only make the measured rate too low: take the higher one.
+        if is_first:
+            return min(overall, likely), min(overall, highest)
+        return max(overall, likely), max(overall, highest)
+
+    def _accepted_rate_before(self, moment: float) -> float:
+        return self.histogram.count_between(moment - _WINDOW_S, moment)[1] / _WINDOW_S
 
 
-def unusual(refused: int, asked: int, *, deviations: float = 2.0) -> bool:
-    """Whether clearly more were refused than the twentieth that may be for reasons other than the rate."""
-    expected = _USUAL_SHARE * asked
+def exceeds_background(refused: int, total: int, *, deviations: float = 2.0) -> bool:
+    """Return whether clearly more were refused than the twentieth that may have reasons other than the rate."""
+    expected = _BACKGROUND_SHARE * total
     return refused > expected + deviations * math.sqrt(expected)

@@ -1,4 +1,4 @@
-"""A model under another name: the one that stands in the run log and in every request's digest."""
+"""A model under another name, which the run log and the digests of requests contain."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from askwell.models.parts import parts_of
 
 
 class Renamed:
-    """Say that `model` is called `name`; changes nothing about the calls.
+    """Give `model` another name; the calls are unchanged.
 
-    For servers that move: a run may go on at another address, and what was answered before is not asked again.
+    For servers that move: a run can be resumed at another address and reuse the answers in its log.
     """
 
     def __init__(self, model: ChatModel, *, name: str) -> None:

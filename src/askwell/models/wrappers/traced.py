@@ -1,6 +1,6 @@
-"""OpenTelemetry spans of model calls, named by the GenAI semantic conventions: one a request sent, retries included.
+"""OpenTelemetry spans of model calls by the GenAI semantic conventions: one per request sent, retries included.
 
-Never holds what was said unless asked to, and never a key: a request has none.
+A span holds no message text unless `detail="content"`, and never a key: a request has none.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from askwell.core.types import Completion, Message, Outcome, Request
 from askwell.models.parts import parts_of
 
 Detail = Literal["calls", "content"]
-"""What a span tells: model, parameters, tokens and outcome, or the messages as well."""
+"""The content of a span: "calls" for model, parameters, tokens and outcome, "content" for the messages too."""
 
 _FINISH: dict[Outcome, str] = {"ok": "stop", "truncated": "length", "refused": "content_filter"}
 
 _PROVIDERS = {"gemini": "gcp.gemini", "azure": "azure.ai.openai", "mistral": "mistral_ai"}
-"""What the conventions call a provider, where it is not our name for it."""
+"""Our name of a provider -> the conventions' name, if it differs."""
 
 
 class Traced:
-    """Make a span of every call of a model, with whatever tracer provider the process has."""
+    """Make a span for every call of a model, with the tracer provider of the process."""
 
     def __init__(self, model: ChatModel, *, detail: Detail = "calls") -> None:
         self.inner = model
@@ -49,39 +49,41 @@ class Traced:
         if request.seed is not None:
             attributes["gen_ai.request.seed"] = request.seed
         if self._detail == "content":
-            attributes["gen_ai.input.messages"] = _spelt(request.messages)
+            attributes["gen_ai.input.messages"] = _format_messages(request.messages)
         kind = self._trace.SpanKind.CLIENT
         with self._tracer.start_as_current_span(f"chat {model}", kind=kind, attributes=attributes) as span:
             completion = await self.inner.complete(request)
-            self._tell(span, completion)
+            self._record(span, completion)
         return completion
 
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _tell(self, span: Any, completion: Completion) -> None:  # noqa: ANN401 - the optional library's span
+    def _record(self, span: Any, completion: Completion) -> None:  # noqa: ANN401 - the optional library's span
         usage = completion.usage
-        found: dict[str, object] = {
+        attributes: dict[str, object] = {
             "gen_ai.usage.input_tokens": usage.prompt_tokens,
             "gen_ai.usage.output_tokens": usage.completion_tokens,
             "askwell.outcome": completion.outcome,
         }
         if usage.cost_usd is not None:
-            found["askwell.cost_usd"] = usage.cost_usd
+            attributes["askwell.cost_usd"] = usage.cost_usd
         if completion.outcome == "failed":
-            found["error.type"] = completion.fault or "unknown"
+            attributes["error.type"] = completion.fault or "unknown"
             span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, completion.error))
         else:
-            found["gen_ai.response.finish_reasons"] = (_FINISH.get(completion.outcome, completion.outcome),)
+            attributes["gen_ai.response.finish_reasons"] = (_FINISH.get(completion.outcome, completion.outcome),)
             if self._detail == "content":
-                found["gen_ai.output.messages"] = _spelt((Message(role="assistant", content=completion.text),))
-        span.set_attributes(found)
+                attributes["gen_ai.output.messages"] = _format_messages(
+                    (Message(role="assistant", content=completion.text),)
+                )
+        span.set_attributes(attributes)
 
 
-class Exporting:
-    """Send spans to the collector that the OTEL_EXPORTER_OTLP_* variables name, while in the `with` block.
+class TraceExport:
+    """Export spans to the collector of the OTEL_EXPORTER_OTLP_* variables within the `with` block.
 
-    A process that has a tracer provider of its own (`opentelemetry-instrument`) keeps it.
+    A tracer provider that the process already has (`opentelemetry-instrument`) is kept.
     """
 
     def __init__(self, run: str) -> None:
@@ -105,9 +107,9 @@ class Exporting:
             self._provider.shutdown()
 
 
-def _spelt(messages: tuple[Message, ...]) -> str:
+def _format_messages(messages: tuple[Message, ...]) -> str:
     return json.dumps(
-        [{"role": one.role, "parts": [{"type": "text", "content": one.content}]} for one in messages],
+        [{"role": message.role, "parts": [{"type": "text", "content": message.content}]} for message in messages],
         ensure_ascii=False,
     )
 

@@ -32,7 +32,7 @@ from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt, Proposal, Rollout
-from askwell.core.validation import at_least
+from askwell.core.validation import check_at_least
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, mutation_request
 from askwell.optimizers.baselines.minibatch import run_trials
 from askwell.optimizers.baselines.population import distinct, fittest, shown_examples, wordings
@@ -63,11 +63,11 @@ class CAPOSettings:
     """Longest reply of the optimizer model, in its tokens."""
 
     def __post_init__(self) -> None:
-        at_least("population", self.population, 2)
+        check_at_least("population", self.population, 2)
         for name in ("candidates", "max_tokens"):
-            at_least(name, getattr(self, name), 1)
+            check_at_least(name, getattr(self, name), 1)
         for name in ("shots", "length_penalty", "exemplars", "temperature"):
-            at_least(name, getattr(self, name), 0)
+            check_at_least(name, getattr(self, name), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class CAPO:
         return Demand(
             proposals=new,
             optimizer_calls=new if step == 1 else 2 * new,
-            train_cells=demos * settings.replies,
+            train_calls=demos * settings.replies,
             reply_tokens=settings.max_tokens,
             shown_texts=2,
             shown_examples=settings.exemplars,

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from askwell.core.protocols import ChatModel, Demand, Render
-from askwell.core.trajectory import Trajectory, best_of
+from askwell.core.trajectory import Trajectory, best_candidate
 from askwell.core.types import Candidate, Example, Prompt, Proposal
-from askwell.core.validation import at_least, one_of
+from askwell.core.validation import check_at_least, check_one_of
 from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request
 from askwell.optimizers.baselines.population import distinct, fittest, roulette, shown_examples, wordings
 from askwell.optimizers.gpo.metaprompt import Exemplar
@@ -67,7 +67,7 @@ def ga_broods(
     return [
         Brood(
             question=crossover_request([one.prompt.instruction for one in pair], shown, mutate=True),
-            parent=best_of(pair),
+            parent=best_candidate(pair),
         )
         for pair in pairs
     ]
@@ -93,7 +93,7 @@ def de_broods(
     population: Sequence[Candidate], count: int, shown: Sequence[Exemplar], dice: random.Random
 ) -> list[Brood]:
     """Ask for one child of each member, with two others as donors."""
-    best = best_of(population).prompt.instruction
+    best = best_candidate(population).prompt.instruction
     broods: list[Brood] = []
     for member in population[:count]:
         donors = dice.sample([other.prompt.instruction for other in population if other is not member], 2)
@@ -126,11 +126,11 @@ class EvoPromptSettings:
     """Longest reply of the optimizer model, in its tokens."""
 
     def __post_init__(self) -> None:
-        one_of("evolution", self.evolution, EVOLUTIONS)
-        at_least("candidates", self.candidates, 1)
-        at_least("exemplars", self.exemplars, 0)
-        at_least("temperature", self.temperature, 0)
-        at_least("max_tokens", self.max_tokens, 1)
+        check_one_of("evolution", self.evolution, EVOLUTIONS)
+        check_at_least("candidates", self.candidates, 1)
+        check_at_least("exemplars", self.exemplars, 0)
+        check_at_least("temperature", self.temperature, 0)
+        check_at_least("max_tokens", self.max_tokens, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

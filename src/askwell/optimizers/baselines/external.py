@@ -223,7 +223,7 @@ class Peer:
         if step > 1:
             return Demand(proposals=0, optimizer_calls=0)
         settings = self.settings
-        return Demand(proposals=1, optimizer_calls=settings.optimizer_calls, train_cells=settings.target_calls)
+        return Demand(proposals=1, optimizer_calls=settings.optimizer_calls, train_calls=settings.target_calls)
 
     def _searched(self, bridge: Bridge, initial: Prompt, seed: int) -> Prompt | None:
         try:

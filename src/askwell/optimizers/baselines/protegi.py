@@ -27,7 +27,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Proposal, Rollout
-from askwell.core.validation import at_least, one_of
+from askwell.core.validation import check_at_least, check_one_of
 from askwell.optimizers.baselines.bandit import SELECTORS, BanditPlan
 from askwell.optimizers.baselines.crossover_prompts import edit_request, wording_request
 from askwell.optimizers.baselines.minibatch import run_trials
@@ -71,11 +71,11 @@ class ProTeGiSettings:
     """Seed of the order in which training batches are walked; the same for the whole run."""
 
     def __post_init__(self) -> None:
-        one_of("selection", self.selection, SELECTORS)
+        check_one_of("selection", self.selection, SELECTORS)
         for name in ("candidates", "batch", "group", "successors", "per_pull", "max_tokens"):
-            at_least(name, getattr(self, name), 1)
+            check_at_least(name, getattr(self, name), 1)
         for name in ("gradients", "variations", "calls_per_arm", "exploration", "exemplars", "temperature"):
-            at_least(name, getattr(self, name), 0)
+            check_at_least(name, getattr(self, name), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class ProTeGi:
         return Demand(
             proposals=settings.candidates,
             optimizer_calls=beam * a_parent,
-            train_cells=beam * min(settings.batch, len(self.train)) + min(select, beam * (1 + new) * len(self.train)),
+            train_calls=beam * min(settings.batch, len(self.train)) + min(select, beam * (1 + new) * len(self.train)),
             reply_tokens=settings.max_tokens,
             shown_texts=2,
             shown_examples=max(settings.group, settings.exemplars),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from askwell.core.trajectory import Trajectory, merit
+from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Rollout
 from askwell.optimizers.gpo.metaprompt import PLACEHOLDER, Exemplar, prompt_block
 
@@ -37,7 +37,7 @@ def gain(candidate: Candidate, parent: Candidate) -> float:
     """Return the mean difference on the dev examples both were scored on, less the difference in penalty."""
     shared = candidate.example_scores.keys() & parent.example_scores.keys()
     if not shared:
-        return merit(candidate) - merit(parent)
+        return penalized_score(candidate) - penalized_score(parent)
     total = sum(candidate.example_scores[name] - parent.example_scores[name] for name in sorted(shared))
     return total / len(shared) - candidate.penalty + parent.penalty
 
@@ -60,7 +60,7 @@ def rival_of(parent: Candidate, trajectory: Trajectory) -> Candidate | None:
     others = [one for one in trajectory.candidates if one.prompt != parent.prompt]
 
     def rank(other: Candidate) -> tuple[int, float]:
-        return delta(other, parent).fixes, trajectory.expected(other) - other.penalty
+        return delta(other, parent).fixes, trajectory.expected_score(other) - other.penalty
 
     return max(others, key=rank, default=None)
 

@@ -76,7 +76,7 @@ MOMENTA: Mapping[str, Recall] = MappingProxyType(
 
 def _everybody(trajectory: Trajectory) -> Sequence[Candidate]:
     """Every candidate; those that lost a race early with the score that is expected of them."""
-    return [replace(candidate, score=trajectory.expected(candidate)) for candidate in trajectory.candidates]
+    return [replace(candidate, score=trajectory.expected_score(candidate)) for candidate in trajectory.candidates]
 
 
 POOLS: Mapping[str, Callable[[Trajectory], Sequence[Candidate]]] = MappingProxyType(

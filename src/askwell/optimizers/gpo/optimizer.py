@@ -32,7 +32,7 @@ from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt, Proposal
-from askwell.models.embedder import embedder_named
+from askwell.models.embedder import get_embedder
 from askwell.optimizers.gpo.constraints import (
     CONSTRAINTS,
     Attempt,
@@ -50,7 +50,7 @@ from askwell.optimizers.gpo.queries import OptimizerQueries
 from askwell.optimizers.gpo.schedule import train_batch
 from askwell.optimizers.gpo.settings import GPOSettings
 from askwell.optimizers.gpo.trust_region import RESTART, STRIDES
-from askwell.tasks.render import shown_target
+from askwell.tasks.render import demo_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +116,8 @@ class GPO:
         return Demand(
             proposals=settings.candidates,
             optimizer_calls=self._rounds * settings.candidates + notes,
-            train_cells=sides * min(settings.batch, len(self.train)),
-            usual_calls=settings.candidates + notes,
+            train_calls=sides * min(settings.batch, len(self.train)),
+            typical_calls=settings.candidates + notes,
             reply_tokens=settings.max_tokens,
             # the current prompt, and a reflection or a summary; a rival prompt takes the place of the past
             shown_texts=settings.trajectory_size + settings.lessons + 2,
@@ -164,7 +164,7 @@ class GPO:
             pool=POOLS[settings.pool](trajectory),
             current=parent,
             k=settings.trajectory_size,
-            embedder=embedder_named(settings.embedder),
+            embedder=get_embedder(settings.embedder),
             seed=seed,
             ask=self._asker.note,
             deltas=settings.deltas,
@@ -287,5 +287,5 @@ def length_penalty(prompt: Prompt, initial: Prompt, per_100_words: float) -> flo
 
 def prompt_words(prompt: Prompt) -> int:
     """Count the words of the instruction and of the demonstrations, each as it is shown."""
-    shown = [text for demo in prompt.demos for text in (demo.input, shown_target(demo))]
+    shown = [text for demo in prompt.demos for text in (demo.input, demo_target(demo))]
     return sum(len(words(text)) for text in (prompt.instruction, *shown))

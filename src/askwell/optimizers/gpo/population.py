@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from askwell.core.trajectory import Trajectory, merit
+from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Prompt
 
 Choose = Callable[[Trajectory, int, int, random.Random], list[Candidate]]
@@ -62,7 +62,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
 
     def covers(other: int, place: int) -> bool:
         if leads[other] == leads[place]:
-            return (merit(candidates[other]), -other) > (merit(candidates[place]), -place)
+            return (penalized_score(candidates[other]), -other) > (penalized_score(candidates[place]), -place)
         return leads[other] > leads[place]
 
     return {
@@ -97,4 +97,4 @@ def distinct(trajectory: Trajectory) -> list[Candidate]:
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=merit, reverse=True)
+    return sorted(candidates, key=penalized_score, reverse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from askwell.core.errors import ConfigError
-from askwell.core.validation import at_least, one_of
+from askwell.core.validation import check_at_least, check_one_of
 from askwell.optimizers.gpo.constraints import CONSTRAINTS, Limits
 from askwell.optimizers.gpo.direction import DIRECTIONS, MOMENTA, POOLS
 from askwell.optimizers.gpo.metaprompt import REFINEMENTS
@@ -86,22 +86,22 @@ class GPOSettings:
     """Score (0..1) that 100 words more than the initial prompt's cost where prompts are compared; never reported."""
 
     def __post_init__(self) -> None:
-        one_of("direction", self.direction, DIRECTIONS)
-        one_of("momentum", self.momentum, MOMENTA)
-        one_of("pool", self.pool, POOLS)
-        one_of("parent", self.parent, PARENTS)
-        one_of("refinement", self.refinement, ["staged", *REFINEMENTS])
-        one_of("schedule", self.schedule, STRIDES)
-        one_of("restart", self.restart, RESTARTS)
+        check_one_of("direction", self.direction, DIRECTIONS)
+        check_one_of("momentum", self.momentum, MOMENTA)
+        check_one_of("pool", self.pool, POOLS)
+        check_one_of("parent", self.parent, PARENTS)
+        check_one_of("refinement", self.refinement, ["staged", *REFINEMENTS])
+        check_one_of("schedule", self.schedule, STRIDES)
+        check_one_of("restart", self.restart, RESTARTS)
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a config file has lists
         for name in self.constraints:
-            one_of("constraint", name, CONSTRAINTS)
-        one_of("budget_mode", self.budget_mode, BUDGET_MODES)
+            check_one_of("constraint", name, CONSTRAINTS)
+        check_one_of("budget_mode", self.budget_mode, BUDGET_MODES)
         for name in ("total_steps", "candidates", "batch", "max_tokens", "reflected", "population"):
-            at_least(name, getattr(self, name), 1)
+            check_at_least(name, getattr(self, name), 1)
         for name in ("first_words", "final_words", "resamples", "trajectory_size", "exemplars", "temperature",
                      "lessons", "plateau", "reflect_after", "joint_demos", "length_penalty"):  # fmt: skip
-            at_least(name, getattr(self, name), 0)
+            check_at_least(name, getattr(self, name), 0)
         if not 0 <= self.warmup_share <= 1:
             raise ConfigError(f"warmup_share is {self.warmup_share!r}; expected a part of the run, 0..1")
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from askwell.core.errors import ConfigError
 from askwell.core.text import words
-from askwell.core.trajectory import Trajectory, merit
+from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate
 from askwell.optimizers.gpo.schedule import SCHEDULES, budget_words, warmup_steps
 
@@ -67,7 +67,7 @@ def radius(trajectory: Trajectory, trust: TrustRegion) -> float:
     found, best = trust.first, math.inf
     for number, step in enumerate(trajectory.steps):
         # who lost a race early found nothing better; its mean is over a part of dev and does not compare
-        top = max((merit(candidate) for candidate in step if not candidate.partial), default=-math.inf)
+        top = max((penalized_score(candidate) for candidate in step if not candidate.partial), default=-math.inf)
         if number == 0:
             best = top
         elif top > best:

@@ -1,1 +1,1 @@
-"""Offline data: logged outcomes of (query, prompt) pairs, read, merged and turned into tables."""
+"""Offline data: read logged outcomes of (query, prompt) pairs, merge them, and turn them into tables."""

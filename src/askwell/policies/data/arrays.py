@@ -1,4 +1,4 @@
-"""numpy, imported in one place: its absence is a `ConfigError` with the pip line, and array types have short names."""
+"""numpy with short names for array types; if it is missing, `ConfigError` with the pip line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds over queries: who is learnt from and who is asked, drawn by a seed."""
+"""Split queries into the folds of a cross-validation, at random by a seed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from askwell.policies.data.arrays import Ints, np
 
 
-def fold_rows(n: int, *, folds: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield (inside, outside) row numbers, ascending; every row is outside exactly once."""
+def split_folds(n: int, *, folds: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield (training rows, held-out rows) of each fold, ascending; every row is held out exactly once."""
     order = np.random.default_rng(seed).permutation(n)
     parts = min(folds, n)
     for part in range(parts):

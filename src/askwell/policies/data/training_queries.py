@@ -1,4 +1,4 @@
-"""Which queries a policy was learnt from, kept beside it by digest: any figure on them would flatter it."""
+"""Record which queries a policy was trained on, as digests beside it: a score on these queries would be too high."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import DataError
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 FORMAT = 1
 FILE = "learnt.json"
 
 
 def write_training_queries(folder: Path, queries: Iterable[str]) -> None:
-    """Write the digests of the queries a policy (its static prompt and its margin too) was learnt from."""
+    """Write the digests of the queries used to fit a policy, or to choose its baseline prompt or its margin."""
     folder.mkdir(parents=True, exist_ok=True)
-    digests = sorted({query_digest(query) for query in queries})
+    digests = sorted({digest_query(query) for query in queries})
     (folder / FILE).write_text(json.dumps({"format": FORMAT, "queries": digests}), encoding="utf-8")
 
 
 def read_training_queries(folder: Path) -> frozenset[str] | None:
-    """Return the digests; None where none were kept. Raises `DataError` for a file that is something else."""
+    """Return the digests; None if none were written. Raises `DataError` for a file of another format."""
     try:
         text = (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     try:
-        read: object = json.loads(text)
+        parsed: object = json.loads(text)
     except ValueError:
-        read = None
-    body = cast("dict[str, object]", read) if isinstance(read, dict) else {}
+        parsed = None
+    body = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
     if body.get("format") != FORMAT:
-        raise DataError(f"{str(folder / FILE)!r} is not a list of learnt queries of format {FORMAT}; train again")
+        raise DataError(f"{str(folder / FILE)!r} is not a list of training queries of format {FORMAT}; train again")
     return frozenset(cast("list[str]", body["queries"]))
 
 
-def query_digest(query: str) -> str:
-    """Name a query by its content: equal for wordings that `normalise` takes for the same."""
-    return hashlib.blake2b(normalise(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+def digest_query(query: str) -> str:
+    """Return the digest of a query; equal for wordings that are equal after `normalize_question`."""
+    return hashlib.blake2b(normalize_question(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from askwell.models.decode import left_padded
+from askwell.models.decode import pad_left
 from askwell.policies.lm.model import PolicyModel
 from askwell.policies.lm.shared_prefix import LEAD, PROMPT, QUERY
 
@@ -91,7 +91,7 @@ def generate(
 
 def _opened(model: PolicyModel, openings: Sequence[Opening]) -> tuple[Tensor, Tensor]:
     """Embeddings and mask of the openings; the lead is at the right end of every row."""
-    ids_BT, mask_BT = left_padded([opening.query + opening.lead for opening in openings], model.device)
+    ids_BT, mask_BT = pad_left([opening.query + opening.lead for opening in openings], model.device)
     length = len(openings[0].lead)
     query_BTE = _embedded(model, ids_BT[:, :-length], QUERY)
     if not model.injects:

@@ -11,7 +11,7 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
 from askwell.policies.lm.tokenization import word_of
 from askwell.policies.settings import Signal
-from askwell.tasks.splits import normalise
+from askwell.tasks.splits import normalize_question
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ def scale_of(values: Sequence[float], *, aim: float | None, standardise: bool) -
 
 def check_disjoint_queries(train: Sequence[Experience], dev: Sequence[Experience]) -> None:
     """Raise `DataError` where a dev query is in the training data too."""
-    known = {normalise(query) for query in {one.query for one in train}}
-    shared = sorted(query for query in {one.query for one in dev} if normalise(query) in known)
+    known = {normalize_question(query) for query in {one.query for one in train}}
+    shared = sorted(query for query in {one.query for one in dev} if normalize_question(query) in known)
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training data too, such as {shared[0]!r}; leave them out"

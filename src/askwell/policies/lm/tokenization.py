@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from askwell.core.errors import ConfigError
-from askwell.models.conversation import valid_unicode
+from askwell.models.conversation import replace_surrogates
 from askwell.policies.lm.model import UNKNOWN, WORDS
 from askwell.policies.settings import ModelSettings
 
@@ -99,7 +99,7 @@ class Texts:
             )
 
     def _plain(self, text: str, *, special: bool = False) -> tuple[int, ...]:
-        return tuple(self.tokenizer(valid_unicode(text), add_special_tokens=special)["input_ids"])
+        return tuple(self.tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
 def word_of(value: float, edges: Sequence[float]) -> str:

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.models.local import load_checkpoint, without_bars
+from askwell.models.local import hide_progress_bars, load_checkpoint
 from askwell.policies.lm.generate import Bans, GenerationSettings, Opening, generate
 from askwell.policies.lm.model import PolicyModel, assemble, build
 from askwell.policies.lm.reward_signals import SignalScale
@@ -82,7 +82,7 @@ class LanguageModelWriter:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.model.settings.lora_rank:
-            with without_bars():
+            with hide_progress_bars():
                 self.model.base.save_pretrained(folder / "base")
             self.texts.tokenizer.save_pretrained(folder / "base")
         tensors = {name: one.detach().contiguous().cpu() for name, one in _own(self.model).items()}

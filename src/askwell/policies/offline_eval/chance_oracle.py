@@ -7,7 +7,7 @@ to the data by moments; draws are then simulated, and the best observed rate of 
 from __future__ import annotations
 
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.table import Table
+from askwell.policies.data.table import OutcomeTable
 
 SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Standard deviations of query ease that are tried, in logits."""
@@ -15,7 +15,7 @@ SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 NODES = 41
 
 
-def chance_oracle(table: Table, *, seed: int, simulations: int = 50) -> float:
+def simulate_chance_oracle(table: OutcomeTable, *, seed: int, simulations: int = 50) -> float:
     """Mean best observed rate per query, were there no interaction between query and prompt.
 
     Exchangeable queries are simulated with the table's own numbers of draws. Needs a table without missing pairs.
@@ -24,16 +24,16 @@ def chance_oracle(table: Table, *, seed: int, simulations: int = 50) -> float:
     spread = _spread(table, means)
     ability = _abilities(means, spread)
     rng = np.random.default_rng(seed)
-    draws = table.draws.astype(np.int64)
+    repeats = table.repeats.astype(np.int64)
     best = 0.0
     for _ in range(simulations):
         ease = rng.normal(0.0, spread, size=(len(table.queries), 1))
-        right = rng.binomial(draws, _sigmoid(ability + ease))
-        best += float((right / draws).max(axis=1).mean()) / simulations
+        right = rng.binomial(repeats, _sigmoid(ability + ease))
+        best += float((right / repeats).max(axis=1).mean()) / simulations
     return best
 
 
-def _spread(table: Table, means: Floats) -> float:
+def _spread(table: OutcomeTable, means: Floats) -> float:
     """The spread whose covariance between prompts is the observed one (free of noise: draws are independent)."""
     centred = table.rates() - means
     covariance = centred.T @ centred / max(len(centred) - 1, 1)

@@ -17,17 +17,17 @@ from dataclasses import dataclass, replace
 from askwell.core.errors import DataError
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.policies.data.arrays import Bools, Floats, Ints, np
-from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table, baseline_prompt
-from askwell.policies.offline_eval.headroom import Headroom, headroom
-from askwell.policies.selection.guard import choose_above
-from askwell.policies.selection.registry import fit_by_name
+from askwell.policies.data.folds import split_folds
+from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.offline_eval.headroom import Headroom, measure_headroom
+from askwell.policies.selection.fallback import select_above_margin
+from askwell.policies.selection.registry import get_fit
 from askwell.policies.selection.selection import DEFAULT_SCORER, MIN_QUERIES, fit_selection
 
 SCORERS = ("multitask", "trees", "knn")
 """Scorers that are compared unless others are named."""
 
-STATIC = "best static prompt"
+BASELINE = "baseline prompt"
 RANDOM = "random prompt"
 ORACLE = "naive oracle"
 
@@ -66,8 +66,8 @@ class PolicyComparison:
         return next(row for row in self.rows if row.is_deployed)
 
 
-def compare(
-    table: Table,
+def compare_policies(
+    table: OutcomeTable,
     *,
     seed: int,
     scorers: Sequence[str] = SCORERS,
@@ -84,10 +84,10 @@ def compare(
         raise DataError(
             f"{len(table.queries)} queries were logged; a comparison on unseen queries needs {MIN_QUERIES} or more"
         )
-    room = headroom(table, seed=seed, level=level)
+    room = measure_headroom(table, seed=seed, level=level)
     ways: dict[str, _Picks] = {name: _scored_by(name, seed) for name in scorers}
     ways[f"{DEFAULT_SCORER}, guarded"] = lambda learnt, baseline, queries: np.array(
-        fit_selection(learnt, seed=seed, baseline=baseline).choices(queries)
+        fit_selection(learnt, seed=seed, baseline=baseline).select_columns(queries)
     )
     held_out = _held_out(table, folds, seed)
     rows: list[PolicyRow] = []
@@ -106,7 +106,7 @@ def compare(
     )
 
 
-_Picks = Callable[[Table, int, Sequence[str]], Ints]
+_Picks = Callable[[OutcomeTable, int, Sequence[str]], Ints]
 """(what may be learnt from, its static prompt, unseen queries) -> a column for each of these."""
 
 
@@ -120,11 +120,11 @@ class _HeldOut:
     """Whether the static prompt was tried on the query."""
 
 
-def _held_out(table: Table, folds: int, seed: int) -> _HeldOut:
-    parts = tuple(fold_rows(len(table.queries), folds=folds, seed=seed))
+def _held_out(table: OutcomeTable, folds: int, seed: int) -> _HeldOut:
+    parts = tuple(split_folds(len(table.queries), folds=folds, seed=seed))
     baseline = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in parts:
-        baseline[outside] = baseline_prompt(table.rows(inside))
+        baseline[outside] = find_baseline(table.select_rows(inside))
     known: Bools = table.tried[np.arange(len(baseline)), baseline]
     if int(known.sum()) < 2:
         raise DataError("the best static prompt was tried on fewer than two queries; log it on more of them")
@@ -132,21 +132,21 @@ def _held_out(table: Table, folds: int, seed: int) -> _HeldOut:
 
 
 def _scored_by(name: str, seed: int) -> _Picks:
-    fit = fit_by_name(name)
+    fit = get_fit(name)
 
-    def picks(learnt: Table, baseline: int, queries: Sequence[str]) -> Ints:
-        return choose_above(
+    def picks(learnt: OutcomeTable, baseline: int, queries: Sequence[str]) -> Ints:
+        return select_above_margin(
             fit(learnt, baseline=baseline, seed=seed).advantages(queries), baseline=baseline, margin=0.0
         )
 
     return picks
 
 
-def _row(name: str, table: Table, held_out: _HeldOut, picks: _Picks, level: float) -> PolicyRow:
+def _row(name: str, table: OutcomeTable, held_out: _HeldOut, picks: _Picks, level: float) -> PolicyRow:
     chosen = np.zeros(len(table.queries), dtype=np.int64)
     for inside, outside in held_out.parts:
         baseline = int(held_out.baseline[outside[0]])
-        chosen[outside] = picks(table.rows(inside), baseline, table.rows(outside).queries)
+        chosen[outside] = picks(table.select_rows(inside), baseline, table.select_rows(outside).queries)
     at, known = np.arange(len(chosen)), held_out.known
     logged = table.tried[at, chosen]
     sent = np.where(logged, chosen, held_out.baseline)
@@ -161,7 +161,7 @@ def _row(name: str, table: Table, held_out: _HeldOut, picks: _Picks, level: floa
     )
 
 
-def _baselines(table: Table, held_out: _HeldOut, level: float) -> list[PolicyRow]:
+def _baselines(table: OutcomeTable, held_out: _HeldOut, level: float) -> list[PolicyRow]:
     """The static prompt, a prompt at random, and the best observed one: over each query's logged prompts."""
     known = held_out.known
     rates, tried = np.nan_to_num(table.rates())[known], table.tried[known]
@@ -169,7 +169,7 @@ def _baselines(table: Table, held_out: _HeldOut, level: float) -> list[PolicyRow
     random = _floats(np.where(tried, rates, 0.0).sum(axis=1) / tried.sum(axis=1))
     oracle = _floats(np.where(tried, rates, 0.0).max(axis=1))
     return [
-        PolicyRow(name=STATIC, score=mean_interval(baseline, level=level), gain=None, switch_rate=0.0),
+        PolicyRow(name=BASELINE, score=mean_interval(baseline, level=level), gain=None, switch_rate=0.0),
         PolicyRow(
             name=RANDOM, score=mean_interval(random, level=level), gain=paired_difference(random, baseline, level=level)
         ),

@@ -16,17 +16,17 @@ from typing import Literal
 from askwell.core.errors import DataError
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.noise import expected_rates
-from askwell.policies.data.table import Table, baseline_prompt
-from askwell.policies.offline_eval.chance_oracle import chance_oracle
-from askwell.policies.offline_eval.variance_components import VarianceShares, variance_shares
+from askwell.policies.data.noise import predict_rates
+from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.offline_eval.chance_oracle import simulate_chance_oracle
+from askwell.policies.offline_eval.variance_components import VarianceShares, estimate_variance_shares
 
 Method = Literal["repeats", "model"]
 
 MIN_REPEATED_QUERIES = 20
 """Fewer queries with repeats than this, and the bounds under a model are given instead."""
 
-WORTH = 0.01
+MIN_GAIN = 0.01
 """Gain below which a query-level policy isn't worth its upkeep: one point."""
 
 
@@ -63,29 +63,29 @@ class Headroom:
     corrected_oracle: float
     """Score of the cross-fitted pick (`repeats`), or static + the estimate under the model (`model`)."""
     shares: VarianceShares
-    worth_it: bool
+    is_worthwhile: bool
     verdict: str
     """One sentence: is a query-level policy worth training here?"""
 
 
-def headroom(table: Table, *, seed: int, rounds: int = 60, level: float = 0.95) -> Headroom:
+def measure_headroom(table: OutcomeTable, *, seed: int, rounds: int = 60, level: float = 0.95) -> Headroom:
     """Measure headroom; `rounds` is how often draws are put aside at random. Raises `DataError` for no complete query.
 
     Queries on which a prompt of the table was never tried are left out: a maximum over fewer is another question.
     """
-    full = table.rows(np.flatnonzero(table.tried.all(axis=1)))
+    full = table.select_rows(np.flatnonzero(table.tried.all(axis=1)))
     if not full.queries or len(full.prompts) < 2:
         raise DataError(
             f"{len(full.queries)} queries were tried with all of {len(full.prompts)} prompts: headroom needs at least "
             "one query and two prompts; leave out prompts that were tried on few queries (table_of(min_queries=))"
         )
-    best, rates = baseline_prompt(full), full.rates()
+    best, rates = find_baseline(full), full.rates()
     baseline = mean_interval(rates[:, best].tolist(), level=level)
     measured = _repeated(full)
     enough = len(measured.queries) >= MIN_REPEATED_QUERIES and len(measured.prompts) >= 2
     method: Method = "repeats" if enough else "model"
     gain = _cross_fitted(measured, seed, rounds, level) if enough else _bounds(full, best, seed)
-    worth = gain.low > 0.0 and gain.estimate >= WORTH
+    worth = gain.low > 0.0 and gain.estimate >= MIN_GAIN
     return Headroom(
         queries=len(full.queries),
         prompts=len(full.prompts),
@@ -95,27 +95,27 @@ def headroom(table: Table, *, seed: int, rounds: int = 60, level: float = 0.95) 
         method=method,
         gain=gain,
         corrected_oracle=baseline.estimate + gain.estimate,
-        shares=variance_shares(full),
-        worth_it=worth,
+        shares=estimate_variance_shares(full),
+        is_worthwhile=worth,
         verdict=_verdict(gain, worth=worth),
     )
 
 
-def _repeated(table: Table) -> Table:
+def _repeated(table: OutcomeTable) -> OutcomeTable:
     """The queries with two draws or more of at least two prompts, and the prompts that have them on half of those."""
-    repeated = table.draws >= 2
+    repeated = table.repeats >= 2
     rows = np.flatnonzero(repeated.sum(axis=1) >= 2)
     columns = np.flatnonzero(repeated[rows].mean(axis=0) >= 0.5) if rows.size else rows
-    part = table.rows(rows)
-    return Table(
+    part = table.select_rows(rows)
+    return OutcomeTable(
         queries=part.queries,
         prompts=tuple(table.prompts[place] for place in columns),
         totals=part.totals[:, columns],
-        draws=part.draws[:, columns],
+        repeats=part.repeats[:, columns],
     )
 
 
-def _cross_fitted(table: Table, seed: int, rounds: int, level: float) -> Gain:
+def _cross_fitted(table: OutcomeTable, seed: int, rounds: int, level: float) -> Gain:
     """Gain of the cross-fitted pick over the static prompt on the draws put aside, paired by query.
 
     Where a query has a single draw of a prompt, nothing is left of it once that is put aside: it can't be picked there.
@@ -123,13 +123,15 @@ def _cross_fitted(table: Table, seed: int, rounds: int, level: float) -> Gain:
     rng = np.random.default_rng(seed)
     rows = np.arange(len(table.queries))
     picked, fixed = np.zeros(len(rows)), np.zeros(len(rows))
-    deals = int(np.median(table.draws[table.draws >= 2]))
+    deals = int(np.median(table.repeats[table.repeats >= 2]))
     passes = max(1, round(rounds / deals))
     for aside in (aside for _ in range(passes) for aside in _dealt(table, deals, rng)):
-        rest = Table(queries=table.queries, prompts=table.prompts, totals=table.totals - aside, draws=table.draws - 1)
-        seen = rest.draws > 0
-        baseline = baseline_prompt(rest)
-        pick = np.where(seen, expected_rates(rest), -np.inf).argmax(axis=1)
+        rest = OutcomeTable(
+            queries=table.queries, prompts=table.prompts, totals=table.totals - aside, repeats=table.repeats - 1
+        )
+        seen = rest.repeats > 0
+        baseline = find_baseline(rest)
+        pick = np.where(seen, predict_rates(rest), -np.inf).argmax(axis=1)
         picked += aside[rows, pick] / (passes * deals)
         fixed += aside[rows, baseline] / (passes * deals)
     found = paired_difference(picked.tolist(), fixed.tolist(), method="t", level=level)
@@ -138,25 +140,25 @@ def _cross_fitted(table: Table, seed: int, rounds: int, level: float) -> Gain:
     )
 
 
-def _dealt(table: Table, deals: int, rng: np.random.Generator) -> Iterator[Floats]:
+def _dealt(table: OutcomeTable, deals: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Put every cell's draws in a random order and deal them out one by one, round and round.
 
     Dealing without replacement makes the scores of a fixed prompt add up to its rate, so that little chance is added to
     what the draws themselves hold. A cell with a fractional score is dealt its mean.
     """
-    most = int(table.draws.max())
+    most = int(table.repeats.max())
     places = np.arange(most)
-    keys = rng.random((*table.draws.shape, most))
-    keys[places >= table.draws[..., None]] = np.inf  # after the last draw of the cell
+    keys = rng.random((*table.repeats.shape, most))
+    keys[places >= table.repeats[..., None]] = np.inf  # after the last draw of the cell
     right = np.argsort(keys, axis=-1) < table.totals[..., None]
     rates, whole = table.rates(), table.totals == np.round(table.totals)
     for deal in range(deals):
-        at = (deal % np.maximum(table.draws, 1)).astype(np.int64)
+        at = (deal % np.maximum(table.repeats, 1)).astype(np.int64)
         drawn = np.take_along_axis(right, at[..., None], axis=-1)[..., 0]
         yield np.where(whole, drawn.astype(np.float64), rates)
 
 
-def _bounds(table: Table, best: int, seed: int) -> Gain:
+def _bounds(table: OutcomeTable, best: int, seed: int) -> Gain:
     """Bounds without repeats: from 0 (all of it luck) to the naive gain (none of it luck).
 
     One 0/1 draw a cell can't say more: a rate that varies between queries and a coin's two sides look the same.
@@ -165,7 +167,7 @@ def _bounds(table: Table, best: int, seed: int) -> Gain:
     rates = table.rates()
     baseline = float(rates[:, best].mean())
     naive = float(rates.max(axis=1).mean()) - baseline
-    luck = chance_oracle(table, seed=seed) - baseline
+    luck = simulate_chance_oracle(table, seed=seed) - baseline
     return Gain(
         estimate=max(naive - max(luck, 0.0), 0.0),
         low=0.0,
@@ -178,7 +180,7 @@ def _bounds(table: Table, best: int, seed: int) -> Gain:
 
 def _verdict(gain: Gain, *, worth: bool) -> str:
     if gain.kind == "bounds":
-        if gain.high < WORTH:
+        if gain.high < MIN_GAIN:
             return f"No: one prompt is enough here; even the naive oracle adds only {100 * gain.high:.1f} points."
         return (
             f"Undecided: without repeated draws the gain is anywhere from 0 to {100 * gain.high:.1f} points "
@@ -186,6 +188,6 @@ def _verdict(gain: Gain, *, worth: bool) -> str:
         )
     if worth:
         return f"Yes: a query-level policy is worth training here, with {gain} points of gain beyond luck to be had."
-    if gain.high < WORTH:
+    if gain.high < MIN_GAIN:
         return f"No: one prompt is enough here; a per-query choice gains {gain} points once luck is taken out."
     return f"Not yet shown: a per-query choice gains {gain} points once luck is taken out; log more queries first."

@@ -25,9 +25,9 @@ from askwell.core.errors import DataError
 from askwell.core.stats import jeffreys_bounds
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, Ints, np
-from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table, baseline_prompt
-from askwell.policies.selection.registry import fit_by_name
+from askwell.policies.data.folds import split_folds
+from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.selection.registry import get_fit
 
 Estimator = Literal["direct", "ips", "doubly-robust"]
 
@@ -36,9 +36,9 @@ CHUNKS = 20
 BISECTIONS = 30
 MIN_MATCHED = 10
 """Queries whose logged prompts hold the policy's own, at least; with fewer there is no IPS."""
-SURE = 0.02
+MIN_PROBABILITY = 0.02
 """The model's chances are kept this far from 0 and 1 before their odds are moved."""
-MOST_MOVED = 8.0
+MAX_SHIFT = 8.0
 """Most by which log-odds are moved: where every logged answer is right, no move is enough."""
 
 
@@ -52,7 +52,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OffPolicy:
+class OffPolicyEstimate:
     """All three estimates of one policy on one table."""
 
     direct: Estimate
@@ -76,8 +76,8 @@ class _Rows:
     """Weight times (outcome - model)."""
 
 
-def off_policy(
-    table: Table,
+def estimate_off_policy(
+    table: OutcomeTable,
     prompts: Sequence[Prompt] | Sequence[str],
     *,
     propensities: Floats | None = None,
@@ -85,7 +85,7 @@ def off_policy(
     seed: int,
     level: float = 0.95,
     folds: int = 5,
-) -> OffPolicy:
+) -> OffPolicyEstimate:
     """Estimate the mean score of sending `prompts` (one for each of the table's queries, in order).
 
     `propensities` (queries, prompts) holds the chance of each logged pair to be logged for its query, where the logger
@@ -95,7 +95,7 @@ def off_policy(
     picks = _picks(table, prompts)
     rows = _rows(table, picks, _modelled(table, scorer=scorer, seed=seed, folds=folds), propensities)
     matched = int((rows.weight > 0).sum())
-    return OffPolicy(
+    return OffPolicyEstimate(
         direct=_estimate("direct", rows, seed, level),
         ips=_estimate("ips", rows, seed, level) if matched >= MIN_MATCHED else None,
         doubly_robust=_estimate("doubly-robust", rows, seed, level),
@@ -104,7 +104,7 @@ def off_policy(
     )
 
 
-def _picks(table: Table, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
+def _picks(table: OutcomeTable, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
     if len(prompts) != len(table.queries):
         raise DataError(f"{len(prompts)} prompts for {len(table.queries)} queries: expected one each, in their order")
     place = {prompt: column for column, prompt in enumerate(table.prompts)}
@@ -118,18 +118,20 @@ def _picks(table: Table, prompts: Sequence[Prompt] | Sequence[str]) -> Ints:
     return np.array([place[text] for text in texts], dtype=np.int64)
 
 
-def _modelled(table: Table, *, scorer: str, seed: int, folds: int) -> Floats:
+def _modelled(table: OutcomeTable, *, scorer: str, seed: int, folds: int) -> Floats:
     """Expected score of every pair by a model fitted without its query."""
-    fit, found = fit_by_name(scorer), np.zeros(table.totals.shape)
-    for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
-        learnt = table.rows(inside)
-        baseline = baseline_prompt(learnt)
+    fit, found = get_fit(scorer), np.zeros(table.totals.shape)
+    for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
+        learnt = table.select_rows(inside)
+        baseline = find_baseline(learnt)
         level = float(learnt.prompt_means()[baseline])
-        found[outside] = level + fit(learnt, baseline=baseline, seed=seed).advantages(table.rows(outside).queries)
+        found[outside] = level + fit(learnt, baseline=baseline, seed=seed).advantages(
+            table.select_rows(outside).queries
+        )
     return np.clip(found, 0.0, 1.0)
 
 
-def _rows(table: Table, picks: Ints, model: Floats, propensities: Floats | None) -> _Rows:
+def _rows(table: OutcomeTable, picks: Ints, model: Floats, propensities: Floats | None) -> _Rows:
     at = np.arange(len(picks))
     logged = table.tried[at, picks]
     rewards = np.where(logged, np.nan_to_num(table.rates()[at, picks]), 0.0)
@@ -161,23 +163,27 @@ def _answers(rows: _Rows) -> float:
     return float(rows.weight.sum()) ** 2 / max(float((rows.weight**2).sum()), 1e-300)
 
 
-def _values(name: Estimator, rows: _Rows, draws: Ints) -> Floats:
+def _values(name: Estimator, rows: _Rows, repeats: Ints) -> Floats:
     """The estimate of each line of `draws` (query numbers). Weights are self-normalised; where none is, the model's."""
     if name == "direct":
-        return _targeted(rows, draws)
-    direct: Floats = rows.model[draws].mean(axis=1)
-    weights: Floats = rows.weight[draws].sum(axis=1)
+        return _targeted(rows, repeats)
+    direct: Floats = rows.model[repeats].mean(axis=1)
+    weights: Floats = rows.weight[repeats].sum(axis=1)
     safe = np.where(weights > 0, weights, 1.0)
     if name == "ips":
-        return np.where(weights > 0, rows.reward[draws].sum(axis=1) / safe, direct)
-    return direct + rows.residual[draws].sum(axis=1) / safe
+        return np.where(weights > 0, rows.reward[repeats].sum(axis=1) / safe, direct)
+    return direct + rows.residual[repeats].sum(axis=1) / safe
 
 
-def _targeted(rows: _Rows, draws: Ints) -> Floats:
+def _targeted(rows: _Rows, repeats: Ints) -> Floats:
     """Mean of the model, its log-odds moved until it expects the rewards that were logged; found by bisection."""
-    chances = np.clip(rows.model, SURE, 1 - SURE)
-    odds, weights, rewards = np.log(chances / (1 - chances))[draws], rows.weight[draws], rows.reward[draws].sum(axis=1)
-    low = np.where(weights.any(axis=1), -MOST_MOVED, 0.0)
+    chances = np.clip(rows.model, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    odds, weights, rewards = (
+        np.log(chances / (1 - chances))[repeats],
+        rows.weight[repeats],
+        rows.reward[repeats].sum(axis=1),
+    )
+    low = np.where(weights.any(axis=1), -MAX_SHIFT, 0.0)
     high = -low
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

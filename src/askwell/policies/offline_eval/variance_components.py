@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from askwell.policies.data.arrays import np
-from askwell.policies.data.noise import noise_of_draw
-from askwell.policies.data.table import Table
+from askwell.policies.data.noise import estimate_noise
+from askwell.policies.data.table import OutcomeTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class VarianceShares:
     """Without repeats: noise and interaction together."""
 
 
-def variance_shares(table: Table) -> VarianceShares:
+def estimate_variance_shares(table: OutcomeTable) -> VarianceShares:
     """Split the variance of one draw by moments; works on incomplete tables.
 
     query: mean covariance, over queries, between two different prompts (noise is independent, so it drops out).
@@ -31,18 +31,18 @@ def variance_shares(table: Table) -> VarianceShares:
     counts = np.maximum(tried.sum(axis=0), 1)
     means = table.prompt_means()
     centred = np.where(tried, rates - means, 0.0)
-    noise = noise_of_draw(table)
+    noise = estimate_noise(table)
     pairs = tried.T.astype(float) @ tried.astype(float)
     cross = centred.T @ centred
     off = ~np.eye(len(means), dtype=bool) & (pairs > 1)
     query = max(float(cross[off].sum() / (pairs[off] - 1).sum()), 0.0) if off.any() else 0.0
     observed = float((centred**2).sum() / max(tried.sum() - len(means), 1))
-    luck = float(np.where(tried, noise / np.maximum(table.draws, 1), 0.0).sum() / tried.sum())
+    luck = float(np.where(tried, noise / np.maximum(table.repeats, 1), 0.0).sum() / tried.sum())
     interaction = max(observed - luck - query, 0.0)
     sampling = float(((observed - query) / counts).mean())
     prompt = max(float(np.var(means, ddof=1)) - sampling, 0.0) if len(means) > 1 else 0.0
     draw = float(noise.mean())
-    if not (table.draws > 1).any():
+    if not (table.repeats > 1).any():
         interaction, draw = float("nan"), max(observed - query, 0.0)
     total = query + prompt + draw + (0.0 if np.isnan(interaction) else interaction)
     if total <= 0.0:

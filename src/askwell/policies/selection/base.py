@@ -1,6 +1,7 @@
 """The contract of a scorer, which predicts how well each prompt would do on a query.
 
-To add a scorer, write a `Fit` and a function that restores it from its `State`; register both in `registry`.
+To add a scorer, write a `FitScorer` and a function that restores the scorer from its `ScorerState`, and register both
+in `registry`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from askwell.policies.data.arrays import Floats
-from askwell.policies.data.table import Table
+from askwell.policies.data.table import OutcomeTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class State:
+class ScorerState:
     """A fitted scorer as plain values: JSON on one side, arrays on the other. No code, no pickle."""
 
     kind: str
@@ -31,10 +32,10 @@ class Scorer(Protocol):
 
     def advantages(self, queries: Sequence[str]) -> Floats: ...
 
-    def state(self) -> State: ...
+    def state(self) -> ScorerState: ...
 
 
-class Fit(Protocol):
+class FitScorer(Protocol):
     """Learn a scorer from a table of outcomes, failures included; same table and seed, same scorer."""
 
-    def __call__(self, table: Table, *, baseline: int, seed: int) -> Scorer: ...
+    def __call__(self, table: OutcomeTable, *, baseline: int, seed: int) -> Scorer: ...

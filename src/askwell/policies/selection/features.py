@@ -19,16 +19,16 @@ from typing import Any, Literal, Protocol, cast
 
 from askwell.core.errors import ConfigError, nearest
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.selection.surface_features import NUMBER, surface_facts
+from askwell.policies.selection.surface_features import NUMBER, extract_surface_facts
 
-View = Literal["word", "template"]
+TextView = Literal["word", "template"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|#|[$%]")
 
 TEMPLATE_SHARE = 0.03
 """A word stays in a template if at least this share of the queries holds it (and two of them)."""
 
-NGRAMS: Mapping[View, tuple[int, int]] = MappingProxyType({"word": (1, 2), "template": (1, 3)})
+NGRAMS: Mapping[TextView, tuple[int, int]] = MappingProxyType({"word": (1, 2), "template": (1, 3)})
 
 
 class Features(Protocol):
@@ -38,7 +38,7 @@ class Features(Protocol):
     values from which `restore_features` builds the same features again.
     """
 
-    def rows(self, texts: Sequence[str]) -> Any: ...  # noqa: ANN401 - scipy's sparse matrices have no types
+    def transform(self, texts: Sequence[str]) -> Any: ...  # noqa: ANN401 - scipy's sparse matrices have no types
 
     def state(self) -> dict[str, object]: ...
 
@@ -47,12 +47,12 @@ class Features(Protocol):
 class TfidfFeatures:
     """TF-IDF (sublinear counts) of one view of the texts; terms of a single text are left out."""
 
-    view: View
+    view: TextView
     kept_words: frozenset[str]
     vectorizer: Any
 
-    def rows(self, texts: Sequence[str]) -> Any:  # noqa: ANN401
-        return self.vectorizer.transform([seen_as(text, self.view, self.kept_words) for text in texts])
+    def transform(self, texts: Sequence[str]) -> Any:  # noqa: ANN401
+        return self.vectorizer.transform([apply_view(text, self.view, self.kept_words) for text in texts])
 
     def state(self) -> dict[str, object]:
         terms = sorted(self.vectorizer.vocabulary_.items(), key=lambda item: item[1])
@@ -72,28 +72,28 @@ class SurfaceFeatures:
     means: Floats
     spreads: Floats
 
-    def rows(self, texts: Sequence[str]) -> Floats:
-        facts = (np.array([surface_facts(text) for text in texts]) - self.means) / self.spreads
+    def transform(self, texts: Sequence[str]) -> Floats:
+        facts = (np.array([extract_surface_facts(text) for text in texts]) - self.means) / self.spreads
         return np.clip(facts, -4.0, 4.0) / math.sqrt(facts.shape[1])
 
     def state(self) -> dict[str, object]:
         return {"kind": "surface", "means": self.means.tolist(), "spreads": self.spreads.tolist()}
 
 
-def fit_tfidf(view: View, texts: Sequence[str]) -> TfidfFeatures:
+def fit_tfidf(view: TextView, texts: Sequence[str]) -> TfidfFeatures:
     """Learn the vocabulary of one view."""
     lowered = [blank_numbers(text) for text in texts]
     counts = Counter(word for text in lowered for word in set(_TOKEN.findall(text)))
     at_least = max(2, math.ceil(TEMPLATE_SHARE * len(texts)))
     kept = frozenset(word for word, n in counts.items() if n >= at_least) if view == "template" else frozenset[str]()
     vectorizer = _vectorizer(view, min_df=2 if len(texts) > 20 else 1)
-    vectorizer.fit([seen_as(text, view, kept) for text in texts])
+    vectorizer.fit([apply_view(text, view, kept) for text in texts])
     return TfidfFeatures(view, kept, vectorizer)
 
 
 def fit_surface(texts: Sequence[str]) -> SurfaceFeatures:
     """Learn the mean and spread of each surface fact."""
-    facts = np.array([surface_facts(text) for text in texts])
+    facts = np.array([extract_surface_facts(text) for text in texts])
     spreads = facts.std(axis=0)
     return SurfaceFeatures(facts.mean(axis=0), np.where(spreads > 1e-6, spreads, 1.0))
 
@@ -114,7 +114,7 @@ def restore_features(state: Mapping[str, object]) -> Features:
     """Build features from what `state()` gave."""
     if state["kind"] == "surface":
         return SurfaceFeatures(np.array(state["means"], dtype=float), np.array(state["spreads"], dtype=float))
-    view = cast("View", state["view"])
+    view = cast("TextView", state["view"])
     vectorizer = _vectorizer(view, min_df=1)
     vectorizer.vocabulary = cast("list[str]", state["terms"])
     vectorizer.idf_ = np.array(state["idf"], dtype=float)
@@ -126,14 +126,14 @@ def blank_numbers(text: str) -> str:
     return NUMBER.sub(" # ", text.lower())
 
 
-def seen_as(text: str, view: View, kept: frozenset[str]) -> str:
+def apply_view(text: str, view: TextView, kept: frozenset[str]) -> str:
     """Return the text as a view's vectorizer reads it."""
     if view == "word":
         return blank_numbers(text)
     return " ".join(word if word in kept else "*" for word in _TOKEN.findall(blank_numbers(text)))
 
 
-def _vectorizer(view: View, *, min_df: int) -> Any:  # noqa: ANN401
+def _vectorizer(view: TextView, *, min_df: int) -> Any:  # noqa: ANN401
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
     except ImportError as error:

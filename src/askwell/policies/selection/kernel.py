@@ -16,7 +16,7 @@ from askwell.policies.selection.features import Features, fit_features, restore_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
+class KernelTerm:
     """One kernel of the mean."""
 
     features: str
@@ -32,19 +32,19 @@ class Term:
 class TextKernel:
     """A fitted kernel between any texts and the texts it was fitted on."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[KernelTerm, ...]
     features: Mapping[str, Features]
     texts: tuple[str, ...]
     rows: Mapping[str, Any]
     """Features of `texts`, by name."""
 
-    def among(self) -> Floats:
+    def gram_matrix(self) -> Floats:
         """Kernel matrix of the fitted texts."""
         return self._from(self.rows)
 
-    def to_fitted(self, texts: Sequence[str]) -> Floats:
+    def cross_matrix(self, texts: Sequence[str]) -> Floats:
         """Kernel of new texts (rows) with the fitted ones (columns)."""
-        return self._from({name: fitted.rows(texts) for name, fitted in self.features.items()})
+        return self._from({name: fitted.transform(texts) for name, fitted in self.features.items()})
 
     def state(self) -> dict[str, object]:
         return {
@@ -67,7 +67,7 @@ class TextKernel:
         return mixed
 
 
-def fit_kernel(terms: Sequence[Term], texts: Sequence[str]) -> TextKernel:
+def fit_kernel(terms: Sequence[KernelTerm], texts: Sequence[str]) -> TextKernel:
     """Fit the features of each term on the texts."""
     features = {name: fit_features(name, texts) for name in dict.fromkeys(term.features for term in terms)}
     return build_kernel(terms, features, texts)
@@ -79,7 +79,7 @@ def restore_kernel(state: Mapping[str, object]) -> TextKernel:
     features = cast("Mapping[str, Mapping[str, object]]", state["features"])
     return build_kernel(
         [
-            Term(features=name, width=width, weight=weight, multiplies=multiplies)
+            KernelTerm(features=name, width=width, weight=weight, multiplies=multiplies)
             for name, width, weight, multiplies in terms
         ],
         {name: restore_features(spec) for name, spec in features.items()},
@@ -87,9 +87,9 @@ def restore_kernel(state: Mapping[str, object]) -> TextKernel:
     )
 
 
-def build_kernel(terms: Sequence[Term], features: Mapping[str, Features], texts: Sequence[str]) -> TextKernel:
+def build_kernel(terms: Sequence[KernelTerm], features: Mapping[str, Features], texts: Sequence[str]) -> TextKernel:
     """Build a kernel from fitted features."""
-    rows = {name: fitted.rows(texts) for name, fitted in features.items()}
+    rows = {name: fitted.transform(texts) for name, fitted in features.items()}
     return TextKernel(tuple(terms), features, tuple(texts), rows)
 
 

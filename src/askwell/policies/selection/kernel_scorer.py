@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.selection.base import State
+from askwell.policies.selection.base import ScorerState
 from askwell.policies.selection.kernel import TextKernel, restore_kernel
 
 
@@ -23,24 +23,24 @@ class DualScorer:
     def advantages(self, queries: Sequence[str]) -> Floats:
         if not queries:
             return np.zeros((0, len(self.offsets)))
-        return self.offsets + self.kernel.to_fitted(queries) @ self.coefficients
+        return self.offsets + self.kernel.cross_matrix(queries) @ self.coefficients
 
-    def state(self) -> State:
-        return State(
+    def state(self) -> ScorerState:
+        return ScorerState(
             kind="dual",
             values={"kernel": self.kernel.state()},
             arrays={"coefficients": self.coefficients, "offsets": self.offsets},
         )
 
 
-def relative(kernel: TextKernel, coefficients: Floats, offsets: Floats, baseline: int) -> DualScorer:
+def build_dual_scorer(kernel: TextKernel, coefficients: Floats, offsets: Floats, baseline: int) -> DualScorer:
     """Turn predicted rates into advantages over the static column, which is exact: both are linear."""
     return DualScorer(
         kernel, coefficients - coefficients[:, baseline : baseline + 1], offsets - float(offsets[baseline])
     )
 
 
-def restore(state: State) -> DualScorer:
+def restore_dual(state: ScorerState) -> DualScorer:
     """Build a scorer from its state."""
     spec: object = state.values["kernel"]
     assert isinstance(spec, dict)

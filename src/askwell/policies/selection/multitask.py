@@ -18,19 +18,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.noise import positive
-from askwell.policies.data.table import Table
-from askwell.policies.selection.kernel import Term, fit_kernel
-from askwell.policies.selection.kernel_scorer import DualScorer, relative
+from askwell.policies.data.folds import split_folds
+from askwell.policies.data.noise import clip_eigenvalues
+from askwell.policies.data.table import OutcomeTable
+from askwell.policies.selection.kernel import KernelTerm, fit_kernel
+from askwell.policies.selection.kernel_scorer import DualScorer, build_dual_scorer
 
 TERMS = (
-    Term(features="template", width=0.35, weight=2.0),
-    Term(features="word", width=0.4),
-    Term(features="surface", width=0.25, multiplies=True),
+    KernelTerm(features="template", width=0.35, weight=2.0),
+    KernelTerm(features="word", width=0.4),
+    KernelTerm(features="surface", width=0.25, multiplies=True),
 )
 
-STEPS = 10
+EM_STEPS = 10
 """Of expectation-maximisation."""
 
 EM_QUERIES = 1_500
@@ -53,41 +53,41 @@ MIN_NOISE = 0.1
 """Least variance of D in any direction, as a share of the mean observed variance."""
 
 
-def fit_multitask(table: Table, *, baseline: int, seed: int, terms: Sequence[Term] = TERMS) -> DualScorer:
+def fit_multitask(table: OutcomeTable, *, baseline: int, seed: int, terms: Sequence[KernelTerm] = TERMS) -> DualScorer:
     """Fit it. Pairs never tried are filled with what the query's other prompts suggest. `seed` is not needed.
 
     Memory and time grow with queries²: 7,500 queries take about 1 GB.
     """
     del seed
     kernel = fit_kernel(terms, table.queries)
-    coefficients = _solve(kernel.among(), table)
-    return relative(kernel, coefficients, table.prompt_means(), baseline)
+    coefficients = _solve(kernel.gram_matrix(), table)
+    return build_dual_scorer(kernel, coefficients, table.prompt_means(), baseline)
 
 
 def cross_fit_multitask(
-    table: Table, *, baseline: int, seed: int, folds: int = 5, rounds: int = CROSS_FITS
+    table: OutcomeTable, *, baseline: int, seed: int, folds: int = 5, rounds: int = CROSS_FITS
 ) -> list[Floats]:
     """Advantages of every query from the other folds' outcomes (as `guard.out_of_fold`), for several draws of folds.
 
     One kernel serves all: only the vocabulary and its weights have seen a fold's texts; no outcome has.
     """
-    among = fit_kernel(TERMS, table.queries).among()
+    among = fit_kernel(TERMS, table.queries).gram_matrix()
     found = [np.zeros(table.totals.shape) for _ in range(rounds)]
     for place, advantages in enumerate(found):
-        for inside, out in fold_rows(len(table.queries), folds=folds, seed=seed + place):
-            part = table.rows(inside)
+        for inside, out in split_folds(len(table.queries), folds=folds, seed=seed + place):
+            part = table.select_rows(inside)
             coefficients = _solve(among[np.ix_(inside, inside)], part)
             rates = among[np.ix_(out, inside)] @ coefficients + part.prompt_means()
             advantages[out] = rates - rates[:, baseline : baseline + 1]
     return found
 
 
-def _solve(among: Floats, table: Table) -> Floats:
+def _solve(among: Floats, table: OutcomeTable) -> Floats:
     """Dual coefficients (queries, prompts) of the predicted rates."""
-    centred = filled(table)
+    centred = fill_missing_rates(table)
     centred -= centred.mean(axis=0)
-    signal, noise = covariances(among, centred)
-    to_directions, strengths = directions(signal, noise)
+    signal, noise = estimate_covariances(among, centred)
+    to_directions, strengths = find_directions(signal, noise)
     targets = centred @ to_directions
     solved = np.zeros_like(targets)
     used = strengths > MIN_SIGNAL
@@ -95,13 +95,13 @@ def _solve(among: Floats, table: Table) -> Floats:
     return solved @ np.linalg.inv(to_directions)
 
 
-def covariances(kernel: Floats, centred: Floats) -> tuple[Floats, Floats]:
+def estimate_covariances(kernel: Floats, centred: Floats) -> tuple[Floats, Floats]:
     """Return B and D (prompts, prompts): what the kernel predicts of the centred rates, and the rest."""
     moment, own = _moments(kernel, centred)
     observed = centred.T @ centred / max(len(centred) - 1, 1)
     scale = max(float(np.trace(observed)) / len(observed), 1e-6)
     signal = FIRST_SHARE * moment + FIRST_FLOOR * scale * np.eye(len(observed))
-    noise = positive(observed - own * FIRST_SHARE * moment, floor=MIN_NOISE * scale)
+    noise = clip_eigenvalues(observed - own * FIRST_SHARE * moment, floor=MIN_NOISE * scale)
     some = np.random.default_rng(0).permutation(len(centred))[:EM_QUERIES]
     return _refined(kernel[np.ix_(some, some)], centred[some] - centred[some].mean(axis=0), signal, noise)
 
@@ -117,14 +117,14 @@ def _moments(kernel: Floats, centred: Floats) -> tuple[Floats, float]:
     np.fill_diagonal(apart, 0.0)
     squares = max(float(np.einsum("ij,ij->", apart, apart)), 1e-12)
     signal = centred.T @ (apart @ centred) / squares
-    return positive((signal + signal.T) / 2, floor=0.0), own
+    return clip_eigenvalues((signal + signal.T) / 2, floor=0.0), own
 
 
 def _refined(kernel: Floats, centred: Floats, signal: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Take `STEPS` steps of expectation-maximisation; in the kernel's eigenvectors the rows are independent."""
+    """Take `EM_STEPS` steps of expectation-maximisation; in the kernel's eigenvectors the rows are independent."""
     values, vectors = np.linalg.eigh(kernel)
     values, rows, n = np.maximum(values, 0.0), vectors.T @ centred, len(centred)
-    for _ in range(STEPS):
+    for _ in range(EM_STEPS):
         precisions = np.linalg.inv(values[:, None, None] * signal + noise)
         weighted = np.einsum("ijk,ik->ij", precisions, rows)
         up = (values[:, None] * weighted).T @ weighted - np.einsum("i,ijk->jk", values, precisions)
@@ -159,7 +159,7 @@ def solve_ridges(kernel: Floats, targets: Floats, ridges: Floats, *, tolerance: 
     return solution
 
 
-def directions(signal: Floats, noise: Floats) -> tuple[Floats, Floats]:
+def find_directions(signal: Floats, noise: Floats) -> tuple[Floats, Floats]:
     """Return W and s with Wᵀ noise W = I and Wᵀ signal W = diag(s): directions and their signal per unit of noise."""
     values, vectors = np.linalg.eigh(noise)
     whiten = vectors / np.sqrt(values)
@@ -167,14 +167,14 @@ def directions(signal: Floats, noise: Floats) -> tuple[Floats, Floats]:
     return whiten @ turned, np.maximum(strengths, 0.0)
 
 
-def filled(table: Table) -> Floats:
+def fill_missing_rates(table: OutcomeTable) -> Floats:
     """Rates less each prompt's mean; a pair never tried gets what its query's other prompts suggest (least squares)."""
     tried = table.tried
     centred = np.where(tried, np.nan_to_num(table.rates()) - table.prompt_means(), 0.0)
     if tried.all():
         return centred
     pairs = tried.T.astype(float) @ tried.astype(float)
-    covariance = positive(centred.T @ centred / np.maximum(pairs, 1.0), floor=1e-4)
+    covariance = clip_eigenvalues(centred.T @ centred / np.maximum(pairs, 1.0), floor=1e-4)
     for pattern in np.unique(tried, axis=0):
         if pattern.all() or not pattern.any():
             continue
@@ -185,7 +185,7 @@ def filled(table: Table) -> Floats:
     return centred
 
 
-def centre_by_query(table: Table) -> Floats:
+def centre_by_query(table: OutcomeTable) -> Floats:
     """Deviation of each rate from its prompt's mean, less the query's mean deviation: takes its difficulty out."""
-    deviations = filled(table)
+    deviations = fill_missing_rates(table)
     return deviations - deviations.mean(axis=1, keepdims=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.table import Table
-from askwell.policies.selection.base import State
-from askwell.policies.selection.kernel import Term, TextKernel, fit_kernel, restore_kernel
+from askwell.policies.data.table import OutcomeTable
+from askwell.policies.selection.base import ScorerState
+from askwell.policies.selection.kernel import KernelTerm, TextKernel, fit_kernel, restore_kernel
 from askwell.policies.selection.multitask import centre_by_query
 
-TERMS = (Term(features="word"), Term(features="template"))
+TERMS = (KernelTerm(features="word"), KernelTerm(features="template"))
 
 NEIGHBOURS = 25
 
@@ -32,7 +32,7 @@ class NeighbourScorer:
     def advantages(self, queries: Sequence[str]) -> Floats:
         found = np.zeros((len(queries), len(self.offsets)))
         if queries:
-            alike = self.kernel.to_fitted(queries)
+            alike = self.kernel.cross_matrix(queries)
             k = min(self.k, alike.shape[1])
             nearest = np.argsort(-alike, axis=1, kind="stable")[:, :k]
             weights = np.take_along_axis(alike, nearest, axis=1)
@@ -41,22 +41,22 @@ class NeighbourScorer:
             found = sums / (weights.sum(axis=1, keepdims=True) + PRIOR_QUERIES * float(weights.mean()))
         return found + self.offsets
 
-    def state(self) -> State:
-        return State(
+    def state(self) -> ScorerState:
+        return ScorerState(
             kind="knn",
             values={"kernel": self.kernel.state(), "k": self.k},
             arrays={"targets": self.targets, "offsets": self.offsets},
         )
 
 
-def fit_neighbours(table: Table, *, baseline: int, seed: int, k: int = NEIGHBOURS) -> NeighbourScorer:
+def fit_neighbours(table: OutcomeTable, *, baseline: int, seed: int, k: int = NEIGHBOURS) -> NeighbourScorer:
     """Remember the training queries. `seed` is not needed."""
     del seed
-    targets, offsets = relative_outcomes(table, baseline)
+    targets, offsets = compute_relative_outcomes(table, baseline)
     return NeighbourScorer(fit_kernel(TERMS, table.queries), targets, offsets, k)
 
 
-def restore(state: State) -> NeighbourScorer:
+def restore_neighbours(state: ScorerState) -> NeighbourScorer:
     """Build a scorer from its state."""
     values = cast("dict[str, Any]", state.values)
     return NeighbourScorer(
@@ -64,7 +64,7 @@ def restore(state: State) -> NeighbourScorer:
     )
 
 
-def relative_outcomes(table: Table, baseline: int) -> tuple[Floats, Floats]:
+def compute_relative_outcomes(table: OutcomeTable, baseline: int) -> tuple[Floats, Floats]:
     """Per-query deviations of each prompt against the static one, and the mean advantages they deviate from."""
     targets, means = centre_by_query(table), table.prompt_means()
     return targets - targets[:, baseline : baseline + 1], means - float(means[baseline])

@@ -7,27 +7,27 @@ from types import MappingProxyType
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.policies.selection import kernel_scorer, multitask, neighbours, trees
-from askwell.policies.selection.base import Fit, Scorer, State
+from askwell.policies.selection.base import FitScorer, Scorer, ScorerState
 
-FITS: Mapping[str, Fit] = MappingProxyType(
+FITS: Mapping[str, FitScorer] = MappingProxyType(
     {"multitask": multitask.fit_multitask, "trees": trees.fit_trees, "knn": neighbours.fit_neighbours}
 )
 """Name -> the function that fits the scorer."""
 
-RESTORES: Mapping[str, Callable[[State], Scorer]] = MappingProxyType(
-    {"dual": kernel_scorer.restore, "trees": trees.restore, "knn": neighbours.restore}
+RESTORES: Mapping[str, Callable[[ScorerState], Scorer]] = MappingProxyType(
+    {"dual": kernel_scorer.restore_dual, "trees": trees.restore_trees, "knn": neighbours.restore_neighbours}
 )
 """Kind of a saved state -> the function that restores the scorer."""
 
 
-def fit_by_name(name: str) -> Fit:
+def get_fit(name: str) -> FitScorer:
     """Return the fit of a scorer. Raises `ConfigError` for an unknown name."""
     if name not in FITS:
         raise ConfigError(f"unknown scorer {name!r}; {nearest(name, FITS)}")
     return FITS[name]
 
 
-def restore_scorer(state: State) -> Scorer:
+def restore_scorer(state: ScorerState) -> Scorer:
     """Build a fitted scorer from its state. Raises `DataError` for a kind that this version does not know."""
     if state.kind not in RESTORES:
         raise DataError(

@@ -20,20 +20,20 @@ from typing import cast
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, np
-from askwell.policies.data.table import Table, baseline_prompt
-from askwell.policies.selection.base import Scorer, State
-from askwell.policies.selection.guard import (
+from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.selection.base import Scorer, ScorerState
+from askwell.policies.selection.fallback import (
     FallbackThreshold,
-    choose_above,
     decode_fallback,
     encode_fallback,
-    never,
-    out_of_fold,
+    never_switch,
+    predict_out_of_fold,
+    select_above_margin,
     tune_on_table,
 )
 from askwell.policies.selection.multitask import cross_fit_multitask
-from askwell.policies.selection.registry import fit_by_name, restore_scorer
-from askwell.tasks.splits import normalise
+from askwell.policies.selection.registry import get_fit, restore_scorer
+from askwell.tasks.splits import normalize_question
 
 DEFAULT_SCORER = "multitask"
 """Chosen by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
@@ -53,17 +53,19 @@ class SelectionPolicy:
     """Place of the best single prompt, chosen on training queries."""
     scorer: Scorer | None
     """None: too little was logged to learn from; every query gets the static prompt."""
-    guard: FallbackThreshold
+    fallback: FallbackThreshold
     name: str = DEFAULT_SCORER
 
     def prompts_for(self, queries: Sequence[str]) -> list[Prompt]:
-        return [Prompt(instruction=self.prompts[place]) for place in self.choices(queries)]
+        return [Prompt(instruction=self.prompts[place]) for place in self.select_columns(queries)]
 
-    def choices(self, queries: Sequence[str]) -> list[int]:
+    def select_columns(self, queries: Sequence[str]) -> list[int]:
         """Place in the pool of each query's prompt."""
-        if self.scorer is None or not queries or math.isinf(self.guard.margin):
+        if self.scorer is None or not queries or math.isinf(self.fallback.margin):
             return [self.baseline] * len(queries)
-        return choose_above(self.scorer.advantages(queries), baseline=self.baseline, margin=self.guard.margin).tolist()
+        return select_above_margin(
+            self.scorer.advantages(queries), baseline=self.baseline, margin=self.fallback.margin
+        ).tolist()
 
     def advantages(self, queries: Sequence[str]) -> Floats:
         """Predicted advantage of each prompt over the static one, (queries, prompts), before the guard."""
@@ -81,7 +83,7 @@ class SelectionPolicy:
             "prompts": list(self.prompts),
             "static": self.baseline,
             "name": self.name,
-            "guard": encode_fallback(self.guard),
+            "guard": encode_fallback(self.fallback),
             "scorer": None if state is None else {"kind": state.kind, "values": state.values},
         }
         text = json.dumps(body, ensure_ascii=False, indent=1)
@@ -90,11 +92,11 @@ class SelectionPolicy:
 
 
 def fit_selection(
-    table: Table,
+    table: OutcomeTable,
     *,
     seed: int,
     scorer: str = DEFAULT_SCORER,
-    dev: Table | None = None,
+    dev: OutcomeTable | None = None,
     baseline: int | None = None,
     folds: int = 5,
 ) -> SelectionPolicy:
@@ -103,18 +105,18 @@ def fit_selection(
     `static` overrides which prompt counts as the best single one. Raises `DataError` where dev shares a query with the
     training table or has other prompts, `ConfigError` for an unknown scorer.
     """
-    fit = fit_by_name(scorer)
-    best = baseline_prompt(table) if baseline is None else baseline
+    fit = get_fit(scorer)
+    best = find_baseline(table) if baseline is None else baseline
     if dev is not None:
         _check_dev(table, dev)
     if len(table.queries) < MIN_QUERIES or len(table.prompts) < 2:
-        return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=None, guard=never(), name=scorer)
+        return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=None, fallback=never_switch(), name=scorer)
     fitted = fit(table, baseline=best, seed=seed)
     if dev is not None:
-        guard = tune_on_table([fitted.advantages(dev.queries)], dev, baseline=best)
+        fallback = tune_on_table([fitted.advantages(dev.queries)], dev, baseline=best)
     else:
-        guard = tune_on_table(_cross_fitted(scorer, table, best, seed, folds), table, baseline=best)
-    return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=fitted, guard=guard, name=scorer)
+        fallback = tune_on_table(_cross_fitted(scorer, table, best, seed, folds), table, baseline=best)
+    return SelectionPolicy(prompts=table.prompts, baseline=best, scorer=fitted, fallback=fallback, name=scorer)
 
 
 def load_selection(folder: Path) -> SelectionPolicy:
@@ -135,26 +137,28 @@ def load_selection(folder: Path) -> SelectionPolicy:
         scorer=None
         if spec is None
         else restore_scorer(
-            State(kind=cast("str", spec["kind"]), values=cast("Mapping[str, object]", spec["values"]), arrays=arrays)
+            ScorerState(
+                kind=cast("str", spec["kind"]), values=cast("Mapping[str, object]", spec["values"]), arrays=arrays
+            )
         ),
-        guard=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
+        fallback=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
         name=cast("str", body["name"]),
     )
 
 
-def _cross_fitted(scorer: str, table: Table, baseline: int, seed: int, folds: int) -> list[Floats]:
+def _cross_fitted(scorer: str, table: OutcomeTable, baseline: int, seed: int, folds: int) -> list[Floats]:
     if scorer == "multitask":  # its kernel is most of the cost and serves all folds, so several draws of them are cheap
         return cross_fit_multitask(table, baseline=baseline, seed=seed, folds=folds)
-    return [out_of_fold(fit_by_name(scorer), table, baseline=baseline, seed=seed, folds=folds)]
+    return [predict_out_of_fold(get_fit(scorer), table, baseline=baseline, seed=seed, folds=folds)]
 
 
-def _check_dev(train: Table, dev: Table) -> None:
+def _check_dev(train: OutcomeTable, dev: OutcomeTable) -> None:
     if dev.prompts != train.prompts:
         raise ConfigError(
             "the dev table has other prompts than the training table; build it with prompts=train.prompts"
         )
-    known = {normalise(query) for query in train.queries}
-    shared = [query for query in dev.queries if normalise(query) in known]
+    known = {normalize_question(query) for query in train.queries}
+    shared = [query for query in dev.queries if normalize_question(query) in known]
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training table too, such as {shared[0]!r}; leave them out"

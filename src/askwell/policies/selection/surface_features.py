@@ -61,7 +61,7 @@ PLACES = 4
 """The sizes of the first so many numbers are facts of their own."""
 
 
-def surface_facts(text: str) -> list[float]:
+def extract_surface_facts(text: str) -> list[float]:
     """Numbers that describe a text without its topic; the same length for every text."""
     lowered = text.lower()
     sentences = SENTENCE_END.split(lowered.strip())

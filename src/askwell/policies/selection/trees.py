@@ -15,11 +15,17 @@ from typing import Any, cast
 
 from askwell.core.errors import ConfigError
 from askwell.policies.data.arrays import Floats, Ints, np
-from askwell.policies.data.table import Table
-from askwell.policies.selection.base import State
+from askwell.policies.data.table import OutcomeTable
+from askwell.policies.selection.base import ScorerState
 from askwell.policies.selection.features import Features, fit_features, restore_features
 from askwell.policies.selection.kernel import fit_kernel
-from askwell.policies.selection.multitask import MIN_SIGNAL, TERMS, covariances, directions, filled
+from askwell.policies.selection.multitask import (
+    MIN_SIGNAL,
+    TERMS,
+    estimate_covariances,
+    fill_missing_rates,
+    find_directions,
+)
 
 COMPONENTS = 48
 """Dimensions kept of the TF-IDF vectors."""
@@ -54,17 +60,17 @@ class Forest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reader:
+class DenseFeatures:
     """Query texts as dense rows."""
 
     features: Mapping[str, Features]
     axes: Mapping[str, Floats]
     """SVD axes of the sparse features, by name; dense ones have none."""
 
-    def rows(self, texts: Sequence[str]) -> Floats:
+    def transform(self, texts: Sequence[str]) -> Floats:
         parts: list[Floats] = []
         for name, fitted in self.features.items():
-            found = fitted.rows(texts)
+            found = fitted.transform(texts)
             parts.append(np.asarray(found @ self.axes[name].T if name in self.axes else found, dtype=float))
         return np.hstack(parts)
 
@@ -73,7 +79,7 @@ class Reader:
 class TreeScorer:
     """One forest per direction, mapped back to prompts."""
 
-    reader: Reader
+    reader: DenseFeatures
     forests: tuple[Forest, ...]
     to_prompts: Floats
     """(directions, prompts)."""
@@ -83,31 +89,33 @@ class TreeScorer:
     def advantages(self, queries: Sequence[str]) -> Floats:
         if not queries:
             return np.zeros((0, len(self.offsets)))
-        rows = self.reader.rows(queries)
+        rows = self.reader.transform(queries)
         rates = np.column_stack([forest.predict(rows) for forest in self.forests]) @ self.to_prompts + self.offsets
         return rates - rates[:, self.baseline : self.baseline + 1]
 
-    def state(self) -> State:
+    def state(self) -> ScorerState:
         arrays: dict[str, Floats] = {"to_prompts": self.to_prompts, "offsets": self.offsets}
         arrays |= {f"axes.{name}": axes for name, axes in self.reader.axes.items()}
         for place, forest in enumerate(self.forests):
             for name in Forest.__slots__:
                 arrays[f"forest{place}.{name}"] = cast("Floats", getattr(forest, name))
         features = {name: fitted.state() for name, fitted in self.reader.features.items()}
-        return State(
+        return ScorerState(
             kind="trees",
             values={"features": features, "static": self.baseline, "forests": len(self.forests)},
             arrays=arrays,
         )
 
 
-def fit_trees(table: Table, *, baseline: int, seed: int, trees: int = 60) -> TreeScorer:
+def fit_trees(table: OutcomeTable, *, baseline: int, seed: int, trees: int = 60) -> TreeScorer:
     """Boost each direction that has signal (see `multitask`): the advantage, difficulty taken out."""
-    centred = filled(table)
-    to_directions, strengths = directions(*covariances(fit_kernel(TERMS, table.queries).among(), centred))
+    centred = fill_missing_rates(table)
+    to_directions, strengths = find_directions(
+        *estimate_covariances(fit_kernel(TERMS, table.queries).gram_matrix(), centred)
+    )
     used = np.flatnonzero(strengths > MIN_SIGNAL)
-    reader = fit_reader(table.queries, seed)
-    rows, targets = reader.rows(table.queries), centred @ to_directions
+    reader = fit_dense_features(table.queries, seed)
+    rows, targets = reader.transform(table.queries), centred @ to_directions
     forests = tuple(boost(rows, targets[:, place], trees, 0.5, seed) for place in used.tolist())
     to_prompts: Floats = np.linalg.inv(to_directions)[used].astype(np.float64)
     if not forests:
@@ -116,7 +124,7 @@ def fit_trees(table: Table, *, baseline: int, seed: int, trees: int = 60) -> Tre
     return TreeScorer(reader, forests, to_prompts, table.prompt_means(), baseline)
 
 
-def restore(state: State) -> TreeScorer:
+def restore_trees(state: ScorerState) -> TreeScorer:
     """Build a scorer from its state."""
     values = cast("dict[str, Any]", state.values)
     forests = tuple(
@@ -126,11 +134,11 @@ def restore(state: State) -> TreeScorer:
     features = {name: restore_features(spec) for name, spec in values["features"].items()}
     axes = {name.removeprefix("axes."): array for name, array in state.arrays.items() if name.startswith("axes.")}
     return TreeScorer(
-        Reader(features, axes), forests, state.arrays["to_prompts"], state.arrays["offsets"], values["static"]
+        DenseFeatures(features, axes), forests, state.arrays["to_prompts"], state.arrays["offsets"], values["static"]
     )
 
 
-def fit_reader(texts: Sequence[str], seed: int) -> Reader:
+def fit_dense_features(texts: Sequence[str], seed: int) -> DenseFeatures:
     """Fit the features and their SVD axes on the texts."""
     try:
         from sklearn.decomposition import TruncatedSVD
@@ -139,14 +147,14 @@ def fit_reader(texts: Sequence[str], seed: int) -> Reader:
     features = {name: fit_features(name, texts) for name in ("word", "template", "surface")}
     axes: dict[str, Floats] = {}
     for name in ("word", "template"):
-        rows = features[name].rows(texts)
+        rows = features[name].transform(texts)
         size = min(COMPONENTS, min(rows.shape) - 1)
         if size > 0:
             with np.errstate(invalid="ignore", divide="ignore"):  # texts all alike: a share of no variance
                 axes[name] = np.asarray(TruncatedSVD(n_components=size, random_state=seed).fit(rows).components_, float)
         else:
             axes[name] = np.zeros((1, rows.shape[1]))
-    return Reader(features, axes)
+    return DenseFeatures(features, axes)
 
 
 def boost(rows: Floats, targets: Floats, trees: int, subsample: float, seed: int) -> Forest:

@@ -1,10 +1,10 @@
-"""A run as one page for people: HTML in one file, without a script, or Markdown. A fold of the log, never a write."""
+"""Report pages of a run: one HTML file without scripts, or Markdown. They are folded from the log."""
 
 from __future__ import annotations
 
 from askwell.core.errors import ConfigError, nearest
-from askwell.report.pages.content import read_story
-from askwell.report.pages.markdown import run_markdown, training_markdown
+from askwell.report.pages.content import read_optimization
+from askwell.report.pages.markdown import optimization_markdown, training_markdown
 from askwell.report.pages.optimization import optimization_page
 from askwell.report.pages.training import read_training, training_page
 from askwell.runlog.fold import read_header
@@ -14,17 +14,17 @@ from askwell.runlog.store import RunStore
 FORMATS = ("html", "md")
 
 
-def page(store: RunStore, name: str, form: str = "html") -> str:
-    """Return the page of a run or of a training, whichever the log is; any text in it can be written as UTF-8.
+def render_page(store: RunStore, name: str, form: str = "html") -> str:
+    """Return the page of an optimization or a training, as the log's header says; it can be encoded as UTF-8.
 
-    Raises `ConfigError` where it is too early, or for an unknown format.
+    Raises `ConfigError` for an unknown format, and for a run without a scored prompt or a measured headroom.
     """
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}; {nearest(form, FORMATS)}")
     if is_training(read_header(store)):
-        found = read_training(store, name)
-        text = training_page(found) if form == "html" else training_markdown(found)
+        training = read_training(store, name)
+        text = training_page(training) if form == "html" else training_markdown(training)
     else:
-        told = read_story(store, name)
-        text = optimization_page(told) if form == "html" else run_markdown(told)
+        optimization = read_optimization(store, name)
+        text = optimization_page(optimization) if form == "html" else optimization_markdown(optimization)
     return text.encode("utf-8", "replace").decode("utf-8")  # a prompt or a name may hold half a surrogate pair

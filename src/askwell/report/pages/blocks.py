@@ -1,4 +1,4 @@
-"""What the pages of all kinds of runs are put together from."""
+"""Blocks that the pages of optimizations and trainings share."""
 
 from __future__ import annotations
 
@@ -8,100 +8,104 @@ from collections.abc import Iterable, Mapping
 from askwell.core.stats import Interval, format_interval
 from askwell.core.types import ModelRole
 from askwell.core.version import __version__
-from askwell.report.pages.content import Change, Changes, Reply
+from askwell.report.pages.content import ExampleChange, ExampleChanges, Reply
 from askwell.report.pages.markup import Child, Html, el, table
-from askwell.report.run_report import claim
+from askwell.report.run_report import describe_significance
 from askwell.runlog.fold import Spend
-from askwell.tasks.render import shown_target
+from askwell.tasks.render import demo_target
 
-_LONG = 1_500
-"""Characters shown of one question or reply."""
+_MOST_CHARACTERS = 1_500
+"""Most characters shown of one question or reply."""
 
 
 def heading(name: str, facts: Iterable[tuple[str, str]]) -> Html:
-    """Return a run's name, and below it what it was made of."""
-    return el("header", el("h1", name), soft(" · ".join(f"{what} {value}" for what, value in facts)))
+    """Return a run's name, and below it the facts about it: (label, value)."""
+    return el("header", el("h1", name), remark(" · ".join(f"{label} {value}" for label, value in facts)))
 
 
 def section(title: str, *body: Child) -> Html:
-    """Return a part of a page under its heading."""
+    """Return a section of a page with its heading."""
     return el("section", el("h2", title), *body)
 
 
-def soft(text: Child) -> Html:
-    """Return a remark."""
-    return el("p", text, class_="soft")
+def remark(text: Child) -> Html:
+    """Return a paragraph in a muted colour."""
+    return el("p", text, class_="remark")
 
 
-def figure(picture: Html, caption: str) -> Html:
-    """Return a picture with what it shows."""
-    return el("figure", picture, el("figcaption", caption))
+def figure(chart: Html, caption: str) -> Html:
+    """Return a chart with its caption."""
+    return el("figure", chart, el("figcaption", caption))
 
 
-def gained(gain: Interval) -> str:
-    """Say a difference with its interval, and what may be claimed of it."""
-    return f"{format_interval(gain, signed=True)}: {claim(gain)}"
+def format_gain(gain: Interval) -> str:
+    """Format a difference with its interval, and whether it is proven."""
+    return f"{format_interval(gain, signed=True)}: {describe_significance(gain)}"
 
 
-def verdict(told: str, gain: Interval | None) -> Html:
-    """Return a page's first sentence, coloured only where the gain or loss is real."""
+def verdict(sentence: str, gain: Interval | None) -> Html:
+    """Return a page's first sentence, coloured only if the gain or loss is proven."""
     is_real = gain is not None and gain.excludes_zero
     kind = "" if not is_real else " real" if gain and gain.estimate > 0 else " loss"
-    return el("p", told, class_=f"verdict{kind}")
+    return el("p", sentence, class_=f"verdict{kind}")
 
 
-def changed(found: Changes, before: str, after: str) -> list[Html]:
-    """Return what a change of prompt did to single examples."""
-    told = soft(
-        f"Under {after} {found.n_fixed:,} do better than under {before}, {found.n_broken:,} worse, "
-        f"{found.n_same:,} alike."
+def example_changes(changes: ExampleChanges, before: str, after: str) -> list[Html]:
+    """Return which examples score higher or lower after a change of prompt."""
+    summary = remark(
+        f"Examples that {after} answers better than {before}: {changes.n_fixed:,}; worse: {changes.n_broken:,}; "
+        f"equally well: {changes.n_same:,}."
     )
-    parts = [("Better", found.fixed, found.n_fixed), ("Worse", found.broken, found.n_broken)]
-    return [told, *(_changes(title, rows, n) for title, rows, n in parts if rows)]
+    parts = [("Better", changes.fixed, changes.n_fixed), ("Worse", changes.broken, changes.n_broken)]
+    return [summary, *(_changes_table(title, rows, n) for title, rows, n in parts if rows)]
 
 
-def _changes(title: str, rows: Iterable[Change], n: int) -> Html:
+def _changes_table(title: str, rows: Iterable[ExampleChange], n: int) -> Html:
     lines = [
-        [shortened(one.example.input), shown_target(one.example), _reply(one.before), _reply(one.after)] for one in rows
+        [shorten(row.example.input), demo_target(row.example), _reply(row.before), _reply(row.after)] for row in rows
     ]
-    more = f"{title}: {len(lines)} of {n:,}" if n > len(lines) else f"{title}: {n:,}"
-    return el("details", el("summary", more), table(["question", "expected", "before", "after"], lines))
+    heading_text = f"{title}: {len(lines)} of {n:,}" if n > len(lines) else f"{title}: {n:,}"
+    return el("details", el("summary", heading_text), table(["question", "expected", "before", "after"], lines))
 
 
 def _reply(reply: Reply) -> list[Html]:
-    odd = "" if reply.outcome == "ok" else f", {reply.outcome}"
-    return [soft(f"{100 * reply.value:.0f}{odd}"), el("div", shortened(reply.text))]
+    outcome = "" if reply.outcome == "ok" else f", {reply.outcome}"
+    return [remark(f"{100 * reply.value:.0f}{outcome}"), el("div", shorten(reply.text))]
 
 
-def shortened(text: str) -> str:
-    """Cut a long text, and say so."""
-    return text if len(text) <= _LONG else f"{text[:_LONG]} … ({len(text) - _LONG:,} characters more)"
+def shorten(text: str) -> str:
+    """Truncate a long text, and append how much is left out."""
+    return (
+        text
+        if len(text) <= _MOST_CHARACTERS
+        else f"{text[:_MOST_CHARACTERS]} … ({len(text) - _MOST_CHARACTERS:,} characters more)"
+    )
 
 
 def spend_table(spend: Mapping[ModelRole, Spend]) -> Html:
-    """Return what each model was asked to do."""
+    """Return the calls, tokens and cost of each model."""
     return table(
-        ["model", "calls#", "failed for good#", "tokens in#", "tokens out#", "US dollars#"],
+        ["model", "calls#", "failed permanently#", "tokens in#", "tokens out#", "US dollars#"],
         [
             [
                 role,
-                f"{one.calls:,}",
-                f"{one.failed:,}",
-                f"{one.prompt_tokens:,}",
-                f"{one.completion_tokens:,}",
-                "not known" if one.cost_usd is None else f"{one.cost_usd:.4f}",
+                f"{used.calls:,}",
+                f"{used.failed:,}",
+                f"{used.prompt_tokens:,}",
+                f"{used.completion_tokens:,}",
+                "unknown" if used.cost_usd is None else f"{used.cost_usd:.4f}",
             ]
-            for role, one in spend.items()
+            for role, used in spend.items()
         ],
     )
 
 
-def settings(config: Mapping[str, object]) -> Html:
-    """Return the settings that decide what is in a log."""
-    spelt = json.dumps(config, ensure_ascii=False, indent=1)
-    return el("details", el("summary", "all settings"), el("pre", spelt))
+def settings_block(config: Mapping[str, object]) -> Html:
+    """Return the settings that determine a run's results."""
+    text = json.dumps(config, ensure_ascii=False, indent=1)
+    return el("details", el("summary", "all settings"), el("pre", text))
 
 
-def made_by() -> Html:
-    """Return the last line of a page."""
-    return soft(f"Made by askwell {__version__} from the run's log. This page loads nothing and runs no script.")
+def footer() -> Html:
+    """Return the last line of a page: which version made it, and from what."""
+    return remark(f"Made by askwell {__version__} from the run's log. This page loads no files and runs no scripts.")

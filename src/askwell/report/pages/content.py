@@ -1,4 +1,4 @@
-"""All that a run's page tells, read from its log: the report, every prompt's standing, what got better or worse."""
+"""The content of an optimization's page, read from its log: report, ranked prompts, examples that changed."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _OPTIMIZATION = {
 """Label on a page -> key in the settings of a log."""
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
-"""Examples listed on each side: made right, made wrong."""
-_FAR = 5_000
-"""Events: a gap between two that are wanted over which a new query is cheaper than reading on."""
+"""Most examples listed as better, and as worse."""
+_LARGE_GAP = 5_000
+"""Gap between two wanted events, in events, above which a new database query is cheaper than reading on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
-    """One prompt of the search on the dev split."""
+class RankedPrompt:
+    """One prompt with its score on the dev split."""
 
     id: str
     prompt: Prompt
     step: int
     score: Interval
     partial: bool
-    """Stopped early in a race: its score is over fewer examples than the others'."""
+    """Whether a race stopped it early, so that its score is over fewer examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a prompt brought on one example."""
+    """The reply to one example under one prompt. `value` is the mean score over the repeats."""
 
     text: str
     outcome: Outcome
@@ -54,8 +54,8 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """An example of the dev split under two prompts."""
+class ExampleChange:
+    """An example of the dev split with its replies under two prompts."""
 
     example: Example
     before: Reply
@@ -63,67 +63,69 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What happened on the examples both were asked on; the first so many of each kind, and how many there are."""
+class ExampleChanges:
+    """Examples that a second prompt answers better or worse than a first; the largest changes, and the counts."""
 
-    fixed: tuple[Change, ...]
-    broken: tuple[Change, ...]
+    fixed: tuple[ExampleChange, ...]
+    broken: tuple[ExampleChange, ...]
     n_fixed: int
     n_broken: int
     n_same: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStory:
-    """An optimization."""
+class OptimizationContent:
+    """The content of an optimization's page."""
 
     name: str
     header: Body
     report: Report
     trajectory: Trajectory
-    ranked: tuple[Ranked, ...]
-    """Best first, full scores before partial ones; `SHOWN_PROMPTS` at the most."""
+    ranked: tuple[RankedPrompt, ...]
+    """Best first, full scores before partial ones; at most `SHOWN_PROMPTS`."""
     tried: int
-    """Different prompts in all."""
-    changes: Changes
+    """Number of distinct prompts."""
+    changes: ExampleChanges
 
     @property
     def config(self) -> Body:
-        """Settings that decide what is in the log; no address, no name of a key."""
+        """Settings that determine the results; they hold no endpoint and no name of a key."""
         return cast("Body", self.header["config"])
 
 
-def read_story(store: RunStore, name: str) -> RunStory:
-    """Read a run. Raises `ConfigError` before its first prompt has been scored."""
-    found, folded = run_report.with_columns(store)
-    if found is None:
+def read_optimization(store: RunStore, name: str) -> OptimizationContent:
+    """Read an optimization. Raises `ConfigError` before its first prompt has been scored."""
+    report, folded = run_report.build_report_and_fold(store)
+    if report is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
-    ranked, tried = _ranked(folded)
-    pair = (found.initial.prompt, found.best.prompt)
-    return RunStory(
+    ranked, tried = _rank_prompts(folded)
+    pair = (report.initial.prompt, report.best.prompt)
+    return OptimizationContent(
         name=name,
         header=read_header(store),
-        report=found,
+        report=report,
         trajectory=folded.trajectory,
         ranked=tuple(ranked),
         tried=tried,
-        changes=changes(store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}),
+        changes=compare_replies(
+            store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}
+        ),
     )
 
 
-def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Changes:
-    """Set two prompts beside each other on examples asked for a dev score: example id -> (before, after).
+def compare_replies(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> ExampleChanges:
+    """Compare the dev replies of two prompts per example; `pairs`: example id -> (before, after).
 
-    Draws are averaged. Test examples are never shown: whoever reads them would tune to them.
+    Repeats are averaged. Test examples are never shown: a reader would tune prompts to them.
     """
     wanted = {(example, prompt_id(prompt)) for example, pair in pairs.items() for prompt in pair}
-    places = [
+    positions = [
         row.position
         for row in (store.rollout_rows() if wanted else ())
         if row.split == "dev" and (row.example, row.prompt) in wanted
     ]
     replies: dict[tuple[str, str], list[Reply]] = {}
-    for event in _events_at(store, places):
+    for event in _events_at(store, positions):
         key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
         score = decode_score(event.body["score"])
         if score is not None:
@@ -131,72 +133,73 @@ def changes(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]]) -> Chan
             reply = Reply(text=completion.text, outcome=completion.outcome, value=score.value)
             replies.setdefault(key, []).append(reply)
     splits = read_examples(store).items()
-    examples = {one.id: one for split, members in splits for one in members if split != "test"}
-    found = [
-        Change(example=examples[example], before=before, after=after)
-        for example, pair in pairs.items()
-        if (before := _averaged(replies.get((example, prompt_id(pair[0])), ())))
-        and (after := _averaged(replies.get((example, prompt_id(pair[1])), ())))
-        and example in examples
+    examples = {example.id: example for split, members in splits for example in members if split != "test"}
+    changes = [
+        ExampleChange(example=examples[example_id], before=before, after=after)
+        for example_id, pair in pairs.items()
+        if (before := _average(replies.get((example_id, prompt_id(pair[0])), ())))
+        and (after := _average(replies.get((example_id, prompt_id(pair[1])), ())))
+        and example_id in examples
     ]
-    fixed = [one for one in found if _difference(one) > 0]
-    broken = [one for one in found if _difference(one) < 0]
-    return Changes(
-        fixed=tuple(sorted(fixed, key=lambda one: -_difference(one))[:SHOWN_CHANGES]),
+    fixed = [change for change in changes if _difference(change) > 0]
+    broken = [change for change in changes if _difference(change) < 0]
+    return ExampleChanges(
+        fixed=tuple(sorted(fixed, key=lambda change: -_difference(change))[:SHOWN_CHANGES]),
         broken=tuple(sorted(broken, key=_difference)[:SHOWN_CHANGES]),
         n_fixed=len(fixed),
         n_broken=len(broken),
-        n_same=len(found) - len(fixed) - len(broken),
+        n_same=len(changes) - len(fixed) - len(broken),
     )
 
 
-def _ranked(folded: RunFold) -> tuple[list[Ranked], int]:
-    """Return the best prompts, each as it stood when it was last scored, and how many there are in all."""
-    last = {one.prompt: one for one in folded.trajectory.candidates}
+def _rank_prompts(folded: RunFold) -> tuple[list[RankedPrompt], int]:
+    """Return the best prompts, each as of its last scoring, and the number of all."""
+    last = {candidate.prompt: candidate for candidate in folded.trajectory.candidates}
     scores = {prompt: list(folded.scores_of(prompt, "dev").values()) for prompt in last}
-    scored = [one for one in last.values() if scores[one.prompt]]
-    best = sorted(scored, key=lambda one: (one.partial, -fmean(scores[one.prompt]), one.step))[:SHOWN_PROMPTS]
+    scored = [candidate for candidate in last.values() if scores[candidate.prompt]]
+    best = sorted(scored, key=lambda candidate: (candidate.partial, -fmean(scores[candidate.prompt]), candidate.step))[
+        :SHOWN_PROMPTS
+    ]
     rows = [
-        Ranked(
-            id=prompt_id(one.prompt),
-            prompt=one.prompt,
-            step=one.step,
-            score=mean_interval(scores[one.prompt]),
-            partial=one.partial,
+        RankedPrompt(
+            id=prompt_id(candidate.prompt),
+            prompt=candidate.prompt,
+            step=candidate.step,
+            score=mean_interval(scores[candidate.prompt]),
+            partial=candidate.partial,
         )
-        for one in best
+        for candidate in best
     ]
     return rows, len(scored)
 
 
-def _events_at(store: RunStore, places: Sequence[int]) -> Iterator[Event]:
-    """Read the events at ascending positions, without reading all those between them where they are far apart."""
-    at = -_FAR - 2
+def _events_at(store: RunStore, positions: Sequence[int]) -> Iterator[Event]:
+    """Yield the events at ascending positions; large gaps between them are skipped, not read."""
+    last = -_LARGE_GAP - 2
     events: Iterator[Event] = iter(())
-    for place in places:
-        if place - at > _FAR:
-            events = store.events(after=place - 1, kinds=["rollout"])
-        found = next(event for event in events if event.position == place)
-        at = place
-        yield found
+    for position in positions:
+        if position - last > _LARGE_GAP:
+            events = store.events(after=position - 1, kinds=["rollout"])
+        yield next(event for event in events if event.position == position)
+        last = position
 
 
-def _averaged(replies: Sequence[Reply]) -> Reply | None:
-    """Return the first reply with the mean score of all; None where there is none."""
+def _average(replies: Sequence[Reply]) -> Reply | None:
+    """Return the first reply with the mean score of all; None without replies."""
     return replace(replies[0], value=fmean(reply.value for reply in replies)) if replies else None
 
 
-def _difference(one: Change) -> float:
-    return one.after.value - one.before.value
+def _difference(change: ExampleChange) -> float:
+    return change.after.value - change.before.value
 
 
-def names_of(header: Body) -> Iterable[tuple[str, str]]:
-    """Say what a run was made of: its task, models and preset, and the seed."""
+def list_facts(header: Body) -> Iterable[tuple[str, str]]:
+    """Yield the task, models, algorithm and seed of a run, each with a label."""
     config = cast("Mapping[str, object]", header["config"])
-    places = _TRAINING if is_training(header) else _OPTIMIZATION
+    paths = _TRAINING if is_training(header) else _OPTIMIZATION
     if config.get("name"):
         yield "task", str(config["name"])
-    for label, (section, *keys) in places.items():
+    for label, (section, *keys) in paths.items():
         value = config.get(section)
         for key in keys:
             value = cast("Body", value).get(key) if isinstance(value, Mapping) else None

@@ -1,4 +1,4 @@
-"""A run as Markdown, for a pull request or a note: the verdict, scores, the prompt and what changed, spend."""
+"""Reports as Markdown, for a pull request: verdict, scores, the prompt and its changes, spend."""
 
 from __future__ import annotations
 
@@ -7,70 +7,71 @@ from collections.abc import Iterable, Iterator
 
 from askwell.core.stats import Interval, format_interval
 from askwell.report.pages import optimization, training
-from askwell.report.pages.content import RunStory, names_of
-from askwell.report.pages.training import TrainingStory
-from askwell.report.run_report import prompt_diff, prompt_text
+from askwell.report.pages.content import OptimizationContent, list_facts
+from askwell.report.pages.training import TrainingContent
+from askwell.report.run_report import format_diff, format_prompt
 
 
-def run_markdown(told: RunStory) -> str:
-    """Return an optimization."""
-    found = told.report
+def optimization_markdown(content: OptimizationContent) -> str:
+    """Return the report of an optimization."""
+    report = content.report
     rows = [
-        (name, _score(standing.dev), _score(standing.test))
-        for name, standing in (("initial", found.initial), ("optimized", found.best))
+        (name, _format_score(scores.dev), _format_score(scores.test))
+        for name, scores in (("initial", report.initial), ("optimized", report.best))
     ]
     spend = [
-        (role, f"{one.calls:,}", f"{one.prompt_tokens:,} + {one.completion_tokens:,}", _money(one.cost_usd))
-        for role, one in found.spend.items()
+        (role, f"{used.calls:,}", f"{used.prompt_tokens:,} + {used.completion_tokens:,}", _format_cost(used.cost_usd))
+        for role, used in report.spend.items()
     ]
-    return _joined([
-        f"## {_inline(told.name)}",
-        " · ".join(f"{what} {_inline(value)}" for what, value in names_of(told.header)),
-        f"**{optimization.outcome(found)}**",
+    return _join_parts([
+        f"## {_escape_inline(content.name)}",
+        " · ".join(f"{label} {_escape_inline(value)}" for label, value in list_facts(content.header)),
+        f"**{optimization.describe_optimization(report)}**",
         _table(("", "dev", "held-out test"), rows),
         "The prompt:",
-        _fenced(prompt_text(found.best.prompt)),
-        *_changed(found.initial.prompt.instruction, found.best.prompt.instruction),
+        _fence(format_prompt(report.best.prompt)),
+        *_diff_parts(report.initial.prompt.instruction, report.best.prompt.instruction),
         _table(("model", "calls", "tokens in + out", "US dollars"), spend),
     ])  # fmt: skip
 
 
-def training_markdown(told: TrainingStory) -> str:
-    """Return a training."""
-    found = told.figures
+def training_markdown(content: TrainingContent) -> str:
+    """Return the report of a training."""
+    measured = content.figures
     rows = [
         (
-            str(one.loop),
-            f"{one.collected:,}",
-            format_interval(one.written, signed=True),
-            format_interval(one.guarded, signed=True),
-            f"{one.target_calls:,}",
+            str(loop.loop),
+            f"{loop.collected:,}",
+            format_interval(loop.written, signed=True),
+            format_interval(loop.guarded, signed=True),
+            f"{loop.target_calls:,}",
         )
-        for one in found.loops
+        for loop in measured.loops
     ]
-    return _joined([
-        f"## {_inline(told.name)}",
-        " · ".join(f"{what} {_inline(value)}" for what, value in names_of(told.header)),
-        f"**{training.outcome(found)}**",
-        f"Headroom: {_inline(found.verdict)}",
-        *([_table(("loop", "new pairs", "unguarded gain", "guarded gain", "calls so far"), rows)] if rows else []),
-        "The best single prompt:",
-        _fenced(prompt_text(found.baseline)),
+    headings = ("loop", "new pairs", "gain without fallback", "gain with fallback", "calls so far")
+    return _join_parts([
+        f"## {_escape_inline(content.name)}",
+        " · ".join(f"{label} {_escape_inline(value)}" for label, value in list_facts(content.header)),
+        f"**{training.describe_training(measured)}**",
+        f"Headroom: {_escape_inline(measured.verdict)}",
+        _table(headings, rows) if rows else "",
+        "The baseline prompt:",
+        _fence(format_prompt(measured.baseline)),
     ])  # fmt: skip
 
 
-def _changed(before: str, after: str) -> Iterator[str]:
+def _diff_parts(before: str, after: str) -> Iterator[str]:
     if before != after:
-        yield "Against the initial prompt, word by word:"
-        yield _fenced(prompt_diff(before, after))
+        yield "Changes against the initial prompt, word by word:"
+        yield _fence(format_diff(before, after))
 
 
-def _score(interval: Interval | None) -> str:
+def _format_score(interval: Interval | None) -> str:
     return "" if interval is None else format_interval(interval)
 
 
-def _money(cost: float | None) -> str:
-    return "not known" if cost is None else f"{cost:.4f}"
+def _format_cost(cost: float | None) -> str:
+    return "unknown" if cost is None else f"{cost:.4f}"
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -79,17 +80,17 @@ def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _fenced(text: str) -> str:
-    """Put a text into a fence longer than any run of backticks in it."""
+def _fence(text: str) -> str:
+    """Fence a text; the fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
 
 
-def _inline(text: str) -> str:
-    """Keep a name from being read as markup."""
+def _escape_inline(text: str) -> str:
+    """Escape a name that Markdown would read as markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
-def _joined(parts: Iterable[str]) -> str:
+def _join_parts(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,4 +1,4 @@
-"""HTML that nothing in a run can break: a text is escaped unless it is already `Html`, which only this file makes."""
+"""Build HTML safely: a text is escaped unless it is already `Html`, which only this module creates."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TypeAlias
 _VOID = frozenset({"br", "meta"})
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""A page loads nothing and runs nothing, whatever a prompt or a reply says."""
+"""A page loads no files and runs no scripts, even if a prompt or a reply contains markup."""
 
 
 @dataclass(frozen=True, slots=True)
 class Html:
-    """Markup that is safe to put into a page as it is."""
+    """Markup that is safe to insert into a page unchanged."""
 
     text: str
 
@@ -24,14 +24,14 @@ Child: TypeAlias = "Html | str | Iterable[Child]"
 
 
 def el(tag: str, *children: Child, **attributes: str | float) -> Html:
-    """Make one element. `class_` is the attribute class, `stroke_width` is stroke-width."""
-    spelt = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_number(value), quote=True)}"'
+    """Return one element. `class_` is the attribute class, `stroke_width` is stroke-width."""
+    attribute_text = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_format_value(value), quote=True)}"'
         for name, value in attributes.items()
     )
     if tag in _VOID:
-        return Html(f"<{tag}{spelt}>")
-    return Html(f"<{tag}{spelt}>{''.join(_texts(children))}</{tag}>")
+        return Html(f"<{tag}{attribute_text}>")
+    return Html(f"<{tag}{attribute_text}>{''.join(_texts(children))}</{tag}>")
 
 
 def document(title: str, *body: Child) -> str:
@@ -48,7 +48,7 @@ def document(title: str, *body: Child) -> str:
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[Child]], *, caption: str = "") -> Html:
-    """Return a table; a heading that ends in `#` is of a column of numbers."""
+    """Return a table; a heading that ends in `#` marks a column of numbers."""
     names = list(headings)
     numeric = [name.endswith("#") for name in names]
     header = el(
@@ -65,8 +65,8 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[Child]], *, caption: 
         )
         for row in rows
     ]
-    told = [el("caption", caption)] if caption else []
-    return el("div", el("table", *told, el("thead", header), el("tbody", lines)), class_="scroll")
+    captions = [el("caption", caption)] if caption else []
+    return el("div", el("table", *captions, el("thead", header), el("tbody", lines)), class_="scroll")
 
 
 def _texts(children: Iterable[Child]) -> Iterable[str]:
@@ -79,22 +79,22 @@ def _texts(children: Iterable[Child]) -> Iterable[str]:
             yield from _texts(child)
 
 
-def _number(value: str | float) -> str:
+def _format_value(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d9d9e0; --page: #fcfcfd; --card: #f4f4f6;
-  --ours: #0b68cb; --theirs: #8b8d98; --good: #18794e; --good-bg: #d6f1df; --bad: #b3261e; --bad-bg: #fbdcd9; }
-@media (prefers-color-scheme: dark) { :root { --ink: #edeef0; --soft: #b0b4ba; --line: #3a3f45; --page: #111214;
-  --card: #1b1d20; --ours: #70b8ff; --theirs: #8b8d98; --good: #5dd29a; --good-bg: #113b29; --bad: #ff9592;
+:root { color-scheme: light dark; --ink: #1c2024; --muted: #60646c; --line: #d9d9e0; --page: #fcfcfd; --card: #f4f4f6;
+  --main: #0b68cb; --comparison: #8b8d98; --good: #18794e; --good-bg: #d6f1df; --bad: #b3261e; --bad-bg: #fbdcd9; }
+@media (prefers-color-scheme: dark) { :root { --ink: #edeef0; --muted: #b0b4ba; --line: #3a3f45; --page: #111214;
+  --card: #1b1d20; --main: #70b8ff; --comparison: #8b8d98; --good: #5dd29a; --good-bg: #113b29; --bad: #ff9592;
   --bad-bg: #4a1a1a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem; }
-p { margin: .5rem 0; } .soft, caption, figcaption { color: var(--soft); font-size: .875rem; }
+p { margin: .5rem 0; } .remark, caption, figcaption { color: var(--muted); font-size: .875rem; }
 .verdict { font-size: 1.25rem; margin: 1rem 0; } .verdict b { font-variant-numeric: tabular-nums; }
 .real { color: var(--good); } .loss { color: var(--bad); }
 code { white-space: nowrap; }
@@ -106,14 +106,14 @@ del { background: var(--bad-bg); color: inherit; border-radius: 3px; padding: 0 
 table { border-collapse: collapse; width: 100%; font-size: .875rem; } caption { text-align: left; padding: .25rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; } td:last-child:not(.number) { min-width: 12rem; }
-th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+th { color: var(--muted); font-weight: 600; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: .5rem 0; } svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg .name { fill: var(--ink); }
-svg .grid { stroke: var(--line); } svg .zero { stroke: var(--soft); }
-svg .ours { stroke: var(--ours); } svg .dot.ours { fill: var(--ours); }
-svg .theirs { stroke: var(--theirs); } svg .dot.theirs { fill: var(--theirs); }
-svg .cut { fill: var(--page); } svg .line { fill: none; stroke-width: 2; }
-details > summary { cursor: pointer; color: var(--soft); }
+svg text { fill: var(--muted); font: 12px system-ui, sans-serif; } svg .name { fill: var(--ink); }
+svg .grid { stroke: var(--line); } svg .zero { stroke: var(--muted); }
+svg .main { stroke: var(--main); } svg .dot.main { fill: var(--main); }
+svg .comparison { stroke: var(--comparison); } svg .dot.comparison { fill: var(--comparison); }
+svg .dot.partial { fill: var(--page); } svg .line { fill: none; stroke-width: 2; }
+details > summary { cursor: pointer; color: var(--muted); }
 @media print { body { font-size: 12px; } details { display: none; } }
 """.strip()

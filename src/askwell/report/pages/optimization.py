@@ -1,4 +1,4 @@
-"""An optimization as a page: the verdict first, then pictures, the prompt and what changed, examples, all prompts."""
+"""The page of an optimization: verdict, charts, the prompt and its changes, examples, all prompts, spend."""
 
 from __future__ import annotations
 
@@ -6,125 +6,128 @@ from collections.abc import Iterator
 
 from askwell.core.stats import format_interval
 from askwell.report.pages.blocks import (
-    changed,
+    example_changes,
     figure,
-    gained,
+    footer,
+    format_gain,
     heading,
-    made_by,
+    remark,
     section,
-    settings,
-    soft,
+    settings_block,
     spend_table,
     verdict,
 )
 from askwell.report.pages.charts import ChartRow, Dot, curve_chart, interval_chart
-from askwell.report.pages.content import Ranked, RunStory, names_of
+from askwell.report.pages.content import OptimizationContent, RankedPrompt, list_facts
 from askwell.report.pages.markup import Html, document, el, table
-from askwell.report.run_report import Report, prompt_text, word_changes
+from askwell.report.run_report import Report, diff_words, format_prompt
 
 _MOST_DOTS = 2_000
 
 
-def optimization_page(told: RunStory) -> str:
-    """Return the whole page."""
-    return document(f"{told.name} · askwell", *_parts(told))
+def optimization_page(content: OptimizationContent) -> str:
+    """Return the page as HTML."""
+    return document(f"{content.name} · askwell", *_parts(content))
 
 
-def _parts(told: RunStory) -> Iterator[Html]:
-    found = told.report
-    yield heading(told.name, names_of(told.header))
-    yield verdict(outcome(found), found.gain)
-    yield from _notes(found)
-    yield section("Scores", *_scores(found))
-    yield section("Search", *_search(told))
-    yield section("The prompt", el("pre", prompt_text(found.best.prompt)), *_diff(found))
-    if found.best.prompt != found.initial.prompt:
-        yield section("Dev examples", *changed(told.changes, "the initial prompt", "the optimized one"))
-    yield section(f"Prompts tried: {told.tried:,}", _ranked(told.ranked, told.tried))
-    yield section("Paid for", spend_table(found.spend), *[soft(f"Learnt: {one}.") for one in found.quirks])
-    yield section("Settings", settings(told.config))
-    yield made_by()
+def _parts(content: OptimizationContent) -> Iterator[Html]:
+    report = content.report
+    yield heading(content.name, list_facts(content.header))
+    yield verdict(describe_optimization(report), report.gain)
+    yield from _notes(report)
+    yield section("Scores", *_scores(report))
+    yield section("Progress", *_search(content))
+    yield section("The prompt", el("pre", format_prompt(report.best.prompt)), *_diff(report))
+    if report.best.prompt != report.initial.prompt:
+        yield section("Dev examples", *example_changes(content.changes, "the initial prompt", "the optimized prompt"))
+    yield section(f"Prompts tried: {content.tried:,}", _prompts_table(content.ranked, content.tried))
+    yield section("Spend", spend_table(report.spend), *[remark(f"Server quirk: {quirk}.") for quirk in report.quirks])
+    yield section("Settings", settings_block(content.config))
+    yield footer()
 
 
-def outcome(found: Report) -> str:
-    """Say in a sentence or two what came of it."""
-    before, after = found.initial.test, found.best.test
-    if not found.finished:
-        score = "nothing yet" if found.best.dev is None else format_interval(found.best.dev)
+def describe_optimization(report: Report) -> str:
+    """Describe the result in one or two sentences."""
+    before, after = report.initial.test, report.best.test
+    if not report.finished:
+        score = "nothing yet" if report.best.dev is None else format_interval(report.best.dev)
         return f"Not finished: the best prompt so far scores {score} on dev."
-    if found.best.prompt == found.initial.prompt:
+    if report.best.prompt == report.initial.prompt:
         return "No prompt scored better than the initial one on dev: it is kept."
-    if before is None or after is None or found.gain is None:
+    if before is None or after is None or report.gain is None:
         return "Not tested on held-out examples."
     scores = f"Held-out test: {100 * before.estimate:.1f} → {100 * after.estimate:.1f}"
-    return f"{scores}; {gained(found.gain)}, on the same {found.gain.n:,} examples."
+    return f"{scores}; {format_gain(report.gain)}, on the same {report.gain.n:,} examples."
 
 
-def _notes(found: Report) -> Iterator[Html]:
-    if found.optimism is not None:
-        yield soft(f"Choosing on dev flattered the winner by {format_interval(found.optimism, signed=True)} points.")
-    if found.missing:
-        yield soft(f"Missing: {found.missing:,} cells, in no score. askwell retry asks for them again.")
-    if found.reason:
-        yield soft(f"Ended: {found.reason}.")
+def _notes(report: Report) -> Iterator[Html]:
+    if report.optimism is not None:
+        yield remark(
+            f"Dev minus test score of the winner (the optimism of selecting on dev): "
+            f"{format_interval(report.optimism, signed=True)} points."
+        )
+    if report.missing:
+        yield remark(f"Missing: {report.missing:,} calls, which no score includes. askwell retry makes them again.")
+    if report.reason:
+        yield remark(f"Ended: {report.reason}.")
 
 
-def _scores(found: Report) -> Iterator[Html]:
+def _scores(report: Report) -> Iterator[Html]:
     rows = [
-        ChartRow(name=f"{name}, {split}", interval=interval, ours=name == "optimized")
+        ChartRow(name=f"{name}, {split}", interval=interval, is_main=name == "optimized")
         for split in ("test", "dev")
-        for name, standing in (("initial", found.initial), ("optimized", found.best))
-        if (interval := standing.test if split == "test" else standing.dev) is not None
+        for name, scores in (("initial", report.initial), ("optimized", report.best))
+        if (interval := scores.test if split == "test" else scores.dev) is not None
     ]
-    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is looked at once.")
+    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is used once, at the end.")
 
 
-def _search(told: RunStory) -> Iterator[Html]:
-    found = told.report
+def _search(content: OptimizationContent) -> Iterator[Html]:
+    report = content.report
     dots = [
         Dot(
-            step=one.step,
-            score=one.score,
-            title=f"{100 * one.score:.1f} on {one.n} examples: {one.prompt.instruction[:160]}",
-            partial=one.partial,
+            step=candidate.step,
+            score=candidate.score,
+            title=f"{100 * candidate.score:.1f} on {candidate.n} examples: {candidate.prompt.instruction[:160]}",
+            partial=candidate.partial,
         )
-        for one in told.trajectory.candidates[-_MOST_DOTS:]
+        for candidate in content.trajectory.candidates[-_MOST_DOTS:]
     ]
-    best = [(point.step, point.best) for point in found.curve]
+    best = [(point.step, point.best) for point in report.curve]
     label = "Best dev score by step: " + ", ".join(f"{100 * score:.1f}" for _, score in best)
     partial = (
-        " Hollow: stopped early in a race, scored on part of the split." if any(dot.partial for dot in dots) else ""
+        " Hollow dots: stopped early by racing, scored on part of the split."
+        if any(dot.partial for dot in dots)
+        else ""
     )
     yield figure(
         curve_chart(dots, best, label=label),
-        f"Dev score of each prompt (dots) and of the best so far (line), step by step.{partial}",
+        f"Dev score of each prompt (dots) and of the best so far (line) by step.{partial}",
     )
-    if found.raced is not None:
-        raced = found.raced
-        yield soft(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
+    if report.raced is not None:
+        raced = report.raced
+        yield remark(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were made ({raced.saved:.0%} saved).")
 
 
-def _diff(found: Report) -> Iterator[Html]:
-    before, after = found.initial.prompt.instruction, found.best.prompt.instruction
+def _diff(report: Report) -> Iterator[Html]:
+    before, after = report.initial.prompt.instruction, report.best.prompt.instruction
     if before == after:
         return
     tags = {"gone": "del", "new": "ins"}
-    yield soft("Against the initial prompt, word by word:")
-    yield el(
-        "pre", [[el(tags[kind], text) if kind in tags else text, " "] for kind, text in word_changes(before, after)]
-    )
+    yield remark("Changes against the initial prompt, word by word:")
+    yield el("pre", [[el(tags[kind], text) if kind in tags else text, " "] for kind, text in diff_words(before, after)])
 
 
-def _ranked(rows: tuple[Ranked, ...], tried: int) -> Html:
+def _prompts_table(rows: tuple[RankedPrompt, ...], tried: int) -> Html:
     lines = [
         [
-            el("code", one.id[:8]),
-            str(one.step),
-            f"{format_interval(one.score)}{' (part)' if one.partial else ''}",
-            f"{one.score.n:,}",
-            prompt_text(one.prompt),
+            el("code", candidate.id[:8]),
+            str(candidate.step),
+            f"{format_interval(candidate.score)}{' (partial)' if candidate.partial else ''}",
+            f"{candidate.score.n:,}",
+            format_prompt(candidate.prompt),
         ]
-        for one in rows
+        for candidate in rows
     ]
     best = f"The best {len(rows)} of {tried:,}, by dev score." if tried > len(rows) else "By dev score."
     return table(["id", "step#", "dev score#", "examples#", "prompt"], lines, caption=best)

@@ -1,4 +1,4 @@
-"""A training as a page: is it deployed and what does it gain, each loop's figures, what it did to single queries."""
+"""The page of a training: what is deployed and its gain, the figures of each loop, the effect on single queries."""
 
 from __future__ import annotations
 
@@ -12,129 +12,140 @@ from askwell.core.types import ModelRole
 from askwell.policies.loop_records import LoopResult, decode_chosen
 from askwell.policies.train_job import Figures, figures
 from askwell.report.pages.blocks import (
-    changed,
+    example_changes,
     figure,
-    gained,
+    footer,
+    format_gain,
     heading,
-    made_by,
+    remark,
     section,
-    settings,
-    soft,
+    settings_block,
     spend_table,
     verdict,
 )
 from askwell.report.pages.charts import ChartRow, Series, gain_chart, interval_chart
-from askwell.report.pages.content import Changes, changes, names_of
+from askwell.report.pages.content import ExampleChanges, compare_replies, list_facts
 from askwell.report.pages.markup import Html, document, el, table
-from askwell.report.run_report import prompt_text
+from askwell.report.run_report import format_prompt
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import Spend, read_header, read_spend
 from askwell.runlog.store import RunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingStory:
-    """All that a training's page tells."""
+class TrainingContent:
+    """The content of a training's page."""
 
     name: str
     header: Body
     figures: Figures
-    changes: Changes
-    """The single prompt against the best loop's, on dev queries, before the guard."""
+    changes: ExampleChanges
+    """The baseline prompt against the best loop's prompts on dev queries, without the fallback."""
     spend: Mapping[ModelRole, Spend]
 
 
-def read_training(store: RunStore, name: str) -> TrainingStory:
-    """Read a training. Raises `ConfigError` before its headroom is known."""
-    found = figures(store)
-    if found is None:
+def read_training(store: RunStore, name: str) -> TrainingContent:
+    """Read a training. Raises `ConfigError` before its headroom is measured."""
+    measured = figures(store)
+    if measured is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
-    written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((found.best_loop, "dev"))
-    pairs = {one: (found.baseline, prompt) for one, prompt in written.pairs} if written else {}
-    return TrainingStory(
+    written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((measured.best_loop, "dev"))
+    pairs = {example_id: (measured.baseline, prompt) for example_id, prompt in written.pairs} if written else {}
+    return TrainingContent(
         name=name,
         header=read_header(store),
-        figures=found,
-        changes=changes(store, pairs),
+        figures=measured,
+        changes=compare_replies(store, pairs),
         spend=read_spend(store),
     )
 
 
-def training_page(told: TrainingStory) -> str:
-    """Return the whole page."""
-    return document(f"{told.name} · askwell", *_parts(told))
+def training_page(content: TrainingContent) -> str:
+    """Return the page as HTML."""
+    return document(f"{content.name} · askwell", *_parts(content))
 
 
-def _parts(told: TrainingStory) -> Iterator[Html]:
-    found = told.figures
-    yield heading(told.name, names_of(told.header))
-    yield verdict(outcome(found), found.tested.gain if found.tested else None)
-    yield soft(f"Headroom: {found.verdict}")
-    if found.reason:
-        yield soft(f"Ended: {found.reason}.")
-    if found.tested is not None:
-        yield section("Held-out test", *_test(found))
-    if found.loops:
-        yield section("Loops", *_loops(found.loops))
-    yield section("The best single prompt", el("pre", prompt_text(found.baseline)))
-    if told.changes.n_fixed + told.changes.n_broken + told.changes.n_same:
-        which = "prompts chosen among the logged ones" if not found.best_loop else f"loop {found.best_loop}'s prompts"
-        yield section("Dev queries", *changed(told.changes, "the single prompt", f"{which}, without the guard,"))
-    yield section("Paid for", spend_table({"target": told.spend["target"]}))
-    yield section("Settings", settings(_config(told)))
-    yield made_by()
+def _parts(content: TrainingContent) -> Iterator[Html]:
+    measured = content.figures
+    yield heading(content.name, list_facts(content.header))
+    yield verdict(describe_training(measured), measured.tested.gain if measured.tested else None)
+    yield remark(f"Headroom: {measured.verdict}")
+    if measured.reason:
+        yield remark(f"Ended: {measured.reason}.")
+    if measured.tested is not None:
+        yield section("Held-out test", *_test(measured))
+    if measured.loops:
+        yield section("Loops", *_loops(measured.loops))
+    yield section("The baseline prompt", el("pre", format_prompt(measured.baseline)))
+    if content.changes.n_fixed + content.changes.n_broken + content.changes.n_same:
+        which = f"loop {measured.best_loop}" if measured.best_loop else "selecting among the logged prompts"
+        yield section(
+            "Dev queries", *example_changes(content.changes, "the baseline prompt", f"{which} (without the fallback)")
+        )
+    yield section("Spend", spend_table({"target": content.spend["target"]}))
+    yield section("Settings", settings_block(_config(content)))
+    yield footer()
 
 
-def outcome(found: Figures) -> str:
-    """Say what is deployed, and what it gains."""
-    if not found.finished:
+def describe_training(measured: Figures) -> str:
+    """Describe what is deployed, and its gain."""
+    if not measured.finished:
         return "Not finished."
-    if found.keeps_baseline:
-        return "Every query gets the best single prompt."
-    if found.tested is None:
-        return "A prompt for each query is deployed, but it was not tested on held-out queries."
-    tested = found.tested
+    if measured.keeps_baseline:
+        return "Every query gets the baseline prompt."
+    if measured.tested is None:
+        return "A policy with one prompt per query is deployed, but it was not tested on held-out queries."
+    tested = measured.tested
     scores = f"Held-out test: {100 * tested.baseline.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
-    own = f"{tested.switch_rate:.0%} of them get a prompt of their own"
-    return f"{scores}; {gained(tested.gain)}, on the same {tested.gain.n:,} queries; {own}."
+    switched = f"{tested.switch_rate:.0%} of them get another prompt than the baseline prompt"
+    return f"{scores}; {format_gain(tested.gain)}, on the same {tested.gain.n:,} queries; {switched}."
 
 
-def _test(found: Figures) -> Iterator[Html]:
-    assert found.tested is not None
+def _test(measured: Figures) -> Iterator[Html]:
+    assert measured.tested is not None
     rows = [
-        ChartRow(name="single prompt", interval=found.tested.baseline, ours=False),
-        ChartRow(name="policy", interval=found.tested.policy),
+        ChartRow(name="baseline prompt", interval=measured.tested.baseline, is_main=False),
+        ChartRow(name="policy", interval=measured.tested.policy),
     ]
-    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals, the same queries for both.")
+    yield figure(interval_chart(rows), "Points of 100 with 95 % intervals, on the same queries.")
 
 
 def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
     series = [
-        Series(name="without the guard", gains=[(one.loop, one.written) for one in loops], ours=False),
-        Series(name="guarded", gains=[(one.loop, one.guarded) for one in loops]),
+        Series(name="without fallback", gains=[(loop.loop, loop.written) for loop in loops], is_main=False),
+        Series(name="with fallback", gains=[(loop.loop, loop.guarded) for loop in loops]),
     ]
-    label = "Guarded gain by loop: " + ", ".join(format_interval(one.guarded, signed=True) for one in loops)
+    gains = ", ".join(format_interval(loop.guarded, signed=True) for loop in loops)
     yield figure(
-        gain_chart(series, label=label),
-        "Gain over the single prompt on dev queries, in points: sending whatever is written (grey), and with the guard "
-        "(blue), its margin tuned on other queries. Loop 0 chooses among the logged prompts.",
+        gain_chart(series, label=f"Gain with fallback by loop: {gains}"),
+        "Gain over the baseline prompt on dev queries, in points: every generated prompt is sent (grey), or only "
+        "those above the fallback threshold, which was tuned on other queries (blue). Loop 0 selects among the logged "
+        "prompts.",
     )
     yield table(
-        ["loop#", "new pairs#", "learnt from#", "single prompt#", "unguarded gain#", "guarded gain#", "calls so far#"],
+        [
+            "loop#",
+            "new pairs#",
+            "trained on#",
+            "baseline prompt#",
+            "gain without fallback#",
+            "gain with fallback#",
+            "calls so far#",
+        ],
         [
             [
-                str(one.loop),
-                f"{one.collected:,}",
-                f"{one.trained_on:,}",
-                format_interval(one.baseline),
-                format_interval(one.written, signed=True),
-                format_interval(one.guarded, signed=True),
-                f"{one.target_calls:,}",
+                str(loop.loop),
+                f"{loop.collected:,}",
+                f"{loop.trained_on:,}",
+                format_interval(loop.baseline),
+                format_interval(loop.written, signed=True),
+                format_interval(loop.guarded, signed=True),
+                f"{loop.target_calls:,}",
             ]
-            for one in loops
+            for loop in loops
         ],
     )
 
 
-def _config(told: TrainingStory) -> Body:
-    return cast("Body", told.header["config"])
+def _config(content: TrainingContent) -> Body:
+    return cast("Body", content.header["config"])

@@ -1,4 +1,4 @@
-"""Boolean expressions in the manner of BBH: "not True and ( False or True )"."""
+"""Boolean expressions in the style of BBH: "not True and ( False or True )"."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ OPERATORS = frozenset({"and", "or", "not"})
 MOST_LITERALS = 7
 
 
-def draw(rng: Random) -> Tokens:
+def _draw(rng: Random) -> Tokens:
     """Draw 2 to 7 literals joined by and/or, some negated, at most one pair in parentheses."""
     size = rng.randint(2, MOST_LITERALS)
     opening = rng.randrange(size - 1) if size > 2 and rng.random() < 0.5 else None
     tokens: list[str] = []
-    for place in range(size):
-        if place:
+    for index in range(size):
+        if index:
             tokens.append(rng.choice(("and", "or")))
-        if place == opening:
+        if index == opening:
             tokens.extend(["not", "("] if rng.random() < 0.2 else ["("])
         if rng.random() < 0.25:
             tokens.append("not")
         tokens.append(rng.choice(("True", "False")))
-        if opening is not None and place == opening + 1:
+        if opening is not None and index == opening + 1:
             tokens.append(")")
     return tuple(tokens)
 
 
-def write(tokens: Tokens) -> str:
-    """Join tokens with spaces."""
+def _to_text(tokens: Tokens) -> str:
+    """Join the tokens with spaces."""
     return " ".join(tokens)
 
 
-def value(tokens: Tokens) -> bool:
-    """Evaluate with Python's precedence: not, then and, then or."""
-    return _flat_value(_without_parentheses(tokens))
+def evaluate_expression(tokens: Tokens) -> bool:
+    """Evaluate with Python's precedence: `not`, then `and`, then `or`."""
+    return _evaluate_flat(_without_parentheses(tokens))
 
 
 def _without_parentheses(tokens: Tokens) -> Tokens:
     if "(" not in tokens:
         return tokens
     left, right = tokens.index("("), tokens.index(")")
-    return (*tokens[:left], str(_flat_value(tokens[left + 1 : right])), *tokens[right + 1 :])
+    return (*tokens[:left], str(_evaluate_flat(tokens[left + 1 : right])), *tokens[right + 1 :])
 
 
 def _without_not(tokens: Tokens) -> Tokens:
@@ -65,7 +65,7 @@ def _without_and(tokens: Tokens) -> Tokens:
     return tuple(" or ".join(str("False" not in group.split()) for group in groups).split())
 
 
-def _flat_value(tokens: Tokens) -> bool:
+def _evaluate_flat(tokens: Tokens) -> bool:
     return "True" in _without_and(tokens)
 
 
@@ -74,7 +74,7 @@ def _reduction(tokens: Tokens) -> str:
     plain = _without_not(flat)
     forms = [flat, plain, _without_and(plain)]
     shown = [form for form, before in zip(forms, [tokens, flat, plain], strict=True) if form != before]
-    return "; ".join(write(form) for form in shown) or write(tokens)
+    return "; ".join(_to_text(form) for form in shown) or _to_text(tokens)
 
 
 def _counter(wanted: frozenset[str]) -> tuple[Callable[[Tokens], str], Callable[[Tokens], str]]:
@@ -89,8 +89,8 @@ def _counter(wanted: frozenset[str]) -> tuple[Callable[[Tokens], str], Callable[
     return answer, working
 
 
-def appeal(tokens: Tokens) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the expression itself."""
+def _prior_log_odds(tokens: Tokens) -> Mapping[str, float]:
+    """Return which task the expression itself suggests."""
     literals = [token for token in tokens if token in ("True", "False")]
     share = literals.count("True") / len(literals)
     return {
@@ -109,11 +109,11 @@ _TRUES, _FALSES, _OPERATORS = (
 
 FAMILY: Family[Tokens] = Family(
     name="booleans",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
-        Skill(name="bool_value", answer=lambda t: str(value(t)), working=_reduction),
+        Skill(name="bool_value", answer=lambda t: str(evaluate_expression(t)), working=_reduction),
         Skill(name="bool_trues", answer=_TRUES[0], working=_TRUES[1]),
         Skill(name="bool_falses", answer=_FALSES[0], working=_FALSES[1]),
         Skill(name="bool_operators", answer=_OPERATORS[0], working=_OPERATORS[1]),

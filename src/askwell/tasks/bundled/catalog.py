@@ -1,4 +1,4 @@
-"""Which families and tasks are bundled, and which split an input belongs to."""
+"""The table of bundled families and tasks, and the split of each input."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     navigation.FAMILY,
 )
 BUCKETS = 10
+"""Inputs are hashed into buckets: 80 % train, 10 % dev, 10 % test."""
 DEV_BUCKET, TEST_BUCKET = 8, 9
 
 
@@ -25,8 +26,8 @@ def task_names() -> tuple[str, ...]:
     return tuple(skill.name for family in FAMILIES for skill in family.skills)
 
 
-def find(task: str) -> tuple[Family[Any], Skill[Any]]:
-    """Return the family and the skill behind a task's name."""
+def find_task(task: str) -> tuple[Family[Any], Skill[Any]]:
+    """Return the family and the skill of a task; raise `ConfigError` for an unknown name."""
     for family in FAMILIES:
         for skill in family.skills:
             if skill.name == task:
@@ -34,8 +35,8 @@ def find(task: str) -> tuple[Family[Any], Skill[Any]]:
     raise ConfigError(f"unknown pocket task {task!r}; choose one of {sorted(task_names())}")
 
 
-def split_of(text: str) -> Literal["train", "dev", "test"]:
-    """Return the one split an input may appear in; whitespace and case make no difference."""
+def assign_split(text: str) -> Literal["train", "dev", "test"]:
+    """Return the only split in which an input may appear; whitespace and case are ignored."""
     normalised = " ".join(text.lower().split())
     bucket = int.from_bytes(blake2b(normalised.encode(), digest_size=4).digest(), "big") % BUCKETS
     return "dev" if bucket == DEV_BUCKET else "test" if bucket == TEST_BUCKET else "train"

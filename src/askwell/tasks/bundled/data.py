@@ -1,4 +1,4 @@
-"""The bundled tasks as data sets: seeded, endless, and split by the text of the input."""
+"""Draw examples of a bundled task: seeded, in any number, and split by the text of the input."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from random import Random
 from typing import Any
 
 from askwell.core.types import Example, Split
-from askwell.tasks.bundled.catalog import find, split_of
+from askwell.tasks.bundled.catalog import assign_split, find_task
 from askwell.tasks.bundled.family import Family
 
 
-def examples(task: str, split: Split, n: int, seed: int = 0) -> list[Example]:
-    """Return `n` different examples of a task; equal arguments give equal examples.
+def draw_examples(task: str, split: Split, n: int, seed: int = 0) -> list[Example]:
+    """Return `n` distinct examples of a task; equal arguments give equal examples.
 
-    No input of one split ever appears in another, whatever the seeds.
+    No input appears in two splits, for any seeds.
     """
-    family, skill = find(task)
+    family, skill = find_task(task)
     rng = Random(f"{task}/{split}/{seed}")
-    found: dict[str, Example] = {}
+    drawn: dict[str, Example] = {}
     for facts, text in _inputs(family, split, rng):
-        if len(found) == n:
+        if len(drawn) == n:
             break
-        if text not in found:
-            found[text] = Example(
-                id=f"{task}/{split}/{seed}/{len(found)}",
+        if text not in drawn:
+            drawn[text] = Example(
+                id=f"{task}/{split}/{seed}/{len(drawn)}",
                 input=text,
                 target=skill.answer(facts),
                 meta={"task": task, "family": family.name},
             )
-    return list(found.values())
+    return list(drawn.values())
 
 
 def _inputs(family: Family[Any], split: Split, rng: Random) -> Iterator[tuple[Any, str]]:
     while True:
         facts = family.draw(rng)
-        text = family.write(facts)
-        if split_of(text) == split:
+        text = family.to_text(facts)
+        if assign_split(text) == split:
             yield facts, text

@@ -1,4 +1,4 @@
-"""A family of tasks: one way to draw and write inputs, several questions that can be asked about each."""
+"""A family of tasks: one kind of input, with several questions about each input."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill(Generic[Facts]):
-    """One question about an input: its answer, and the working that leads there."""
+    """One question about an input: its answer and the steps that lead to it."""
 
     name: str
     """The task's public name, such as "numbers_sum"."""
 
     answer: Callable[[Facts], str]
-    """Facts to the exact target text."""
+    """Facts -> the exact target text."""
 
     working: Callable[[Facts], str]
-    """Facts to the step-by-step text that precedes "The answer is ..."."""
+    """Facts -> the step-by-step text that precedes "The answer is ..."."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family(Generic[Facts]):
-    """Tasks that share an input format, so that only an instruction or demonstrations tell them apart."""
+    """Tasks with the same input format, so that only an instruction or demonstrations distinguish them."""
 
     name: str
     draw: Callable[[Random], Facts]
     """Draw the facts of one input."""
 
-    write: Callable[[Facts], str]
-    """Facts to the input text, one to one."""
+    to_text: Callable[[Facts], str]
+    """Facts -> the input text, one to one."""
 
     skills: tuple[Skill[Facts], ...]
 
-    appeal: Callable[[Facts], Mapping[str, float]]
-    """How much an input suggests each skill when the instruction does not say (log-odds, 0 where absent)."""
+    prior_log_odds: Callable[[Facts], Mapping[str, float]]
+    """Facts -> log-odds of each skill if the instruction names none (0 if absent): what the input itself suggests."""
 
     def skill(self, name: str) -> Skill[Facts]:
-        """Return the skill of that name."""
+        """Return the skill with this name."""
         return next(skill for skill in self.skills if skill.name == name)

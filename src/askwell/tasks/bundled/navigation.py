@@ -1,4 +1,4 @@
-"""Walking instructions in the manner of BBH: "Take 3 steps. Turn left. Take 2 steps."."""
+"""Walking instructions in the style of BBH: "Take 3 steps. Turn left. Take 2 steps."."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Walk: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where the walker stands and looks; the start is 0, 0 facing north."""
+    """Position and direction of the walker; the start is 0, 0 facing north."""
 
     east: int = 0
     north: int = 0
     facing: int = 0
 
     def after(self, order: str) -> Position:
-        """Return the place after one order."""
+        """Return the position after one order."""
         if order in QUARTERS:
             facing = (self.facing + QUARTERS[order]) % len(COMPASS)
             return Position(east=self.east, north=self.north, facing=facing)
@@ -45,8 +45,8 @@ def _take(steps: int) -> str:
     return f"Take {steps} step{'s' if steps > 1 else ''}."
 
 
-def draw(rng: Random) -> Walk:
-    """Draw about 3 to 8 orders; near half of the walks end, or all but end, where they began."""
+def _draw(rng: Random) -> Walk:
+    """Draw about 3 to 8 orders; almost half of the walks end at or near the start."""
     kind = rng.random()
     if kind < 0.55:
         return _stroll(rng)
@@ -66,8 +66,8 @@ def _there_and_back(rng: Random, *, error: int) -> Walk:
     back = _split(rng, sum(out) + error)
     side = rng.choice(("Turn left.", "Turn right."))
     about = ["Turn around."] if rng.random() < 0.5 else [side, side]
-    lead, tail = ([rng.choice(tuple(QUARTERS))] if rng.random() < 0.35 else [] for _ in range(2))
-    return (*lead, *map(_take, out), *about, *map(_take, back), *tail)
+    first, last = ([rng.choice(tuple(QUARTERS))] if rng.random() < 0.35 else [] for _ in range(2))
+    return (*first, *map(_take, out), *about, *map(_take, back), *last)
 
 
 def _split(rng: Random, total: int) -> list[int]:
@@ -75,29 +75,29 @@ def _split(rng: Random, total: int) -> list[int]:
     return [total] if total <= MOST_STEPS and rng.random() < 0.5 else [first, total - first]
 
 
-def write(walk: Walk) -> str:
-    """Join orders with spaces."""
+def _to_text(walk: Walk) -> str:
+    """Join the orders with spaces."""
     return " ".join(walk)
 
 
-def _places(walk: Walk) -> list[Position]:
-    place = Position()
-    places: list[Position] = []
+def _visited(walk: Walk) -> list[Position]:
+    position = Position()
+    positions: list[Position] = []
     for order in walk:
-        place = place.after(order)
-        places.append(place)
-    return places
+        position = position.after(order)
+        positions.append(position)
+    return positions
 
 
 def _returns(walk: Walk) -> str:
-    end = _places(walk)[-1]
+    end = _visited(walk)[-1]
     return "Yes" if (end.east, end.north) == (0, 0) else "No"
 
 
 def _positions(walk: Walk) -> str:
     return ", ".join(
-        COMPASS[place.facing] if order in QUARTERS else f"{place.east} {place.north}"
-        for order, place in zip(walk, _places(walk), strict=True)
+        COMPASS[position.facing] if order in QUARTERS else f"{position.east} {position.north}"
+        for order, position in zip(walk, _visited(walk), strict=True)
     )
 
 
@@ -106,7 +106,7 @@ def _running_steps(walk: Walk) -> str:
 
 
 def _facings(walk: Walk) -> str:
-    return ", ".join(COMPASS[place.facing] for place in _places(walk))
+    return ", ".join(COMPASS[position.facing] for position in _visited(walk))
 
 
 def _running_turns(walk: Walk) -> str:
@@ -119,8 +119,8 @@ def _turns(walk: Walk) -> int:
     return sum(order in QUARTERS for order in walk)
 
 
-def appeal(walk: Walk) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the walk itself."""
+def _prior_log_odds(walk: Walk) -> Mapping[str, float]:
+    """Return which task the walk itself suggests."""
     return {
         "walk_returns": 1.2 if "Turn around." in walk else -0.4,
         "walk_steps": 1.0 if len(walk) - _turns(walk) >= 3 else -0.3,
@@ -131,15 +131,15 @@ def appeal(walk: Walk) -> Mapping[str, float]:
 
 FAMILY: Family[Walk] = Family(
     name="walks",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(name="walk_returns", answer=_returns, working=_positions),
         Skill(name="walk_steps", answer=lambda w: str(sum(map(_steps, w))), working=_running_steps),
         Skill(
             name="walk_direction",
-            answer=lambda w: COMPASS[_places(w)[-1].facing],
+            answer=lambda w: COMPASS[_visited(w)[-1].facing],
             working=_facings,
         ),
         Skill(name="walk_turns", answer=lambda w: str(_turns(w)), working=_running_turns),

@@ -16,19 +16,19 @@ LONGEST_LIST = 12
 LARGE = 10
 
 
-def draw(rng: Random) -> Numbers:
+def _draw(rng: Random) -> Numbers:
     """Draw 2 to 12 numbers from 1 to 20."""
     return tuple(rng.randint(1, LARGEST) for _ in range(rng.randint(2, LONGEST_LIST)))
 
 
-def write(numbers: Numbers) -> str:
-    """Join numbers with commas."""
+def _to_text(numbers: Numbers) -> str:
+    """Join the numbers with commas."""
     return ", ".join(str(number) for number in numbers)
 
 
 def _running(fold: Callable[[int, int], int]) -> Callable[[Numbers], str]:
     def working(numbers: Numbers) -> str:
-        return write(tuple(accumulate(numbers, fold)))
+        return _to_text(tuple(accumulate(numbers, fold)))
 
     return working
 
@@ -56,11 +56,11 @@ def _large(number: int) -> bool:
 
 
 def _sorted(numbers: Numbers) -> str:
-    return write(tuple(sorted(numbers)))
+    return _to_text(tuple(sorted(numbers)))
 
 
-def appeal(numbers: Numbers) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the list itself."""
+def _prior_log_odds(numbers: Numbers) -> Mapping[str, float]:
+    """Return which task the list itself suggests."""
     size = len(numbers)
     return {
         "numbers_sum": 1.4 if size <= 4 else 0.0,
@@ -76,9 +76,9 @@ def appeal(numbers: Numbers) -> Mapping[str, float]:
 
 FAMILY: Family[Numbers] = Family(
     name="numbers",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(name="numbers_sum", answer=lambda n: str(sum(n)), working=_adding),
         Skill(name="numbers_max", answer=lambda n: str(max(n)), working=_running(max)),

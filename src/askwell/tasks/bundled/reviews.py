@@ -44,7 +44,7 @@ STAFF = (
     "The receptionist was tired.",
     "The assistant talked too much.",
 )
-ASIDES = (
+UNRELATED = (
     "It rained all day.",
     "I came with my family.",
     "The price was normal.",
@@ -60,7 +60,7 @@ ASIDES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What a review says: everything its questions ask about."""
+    """The facts of a review that its questions ask about."""
 
     topic: str
     stars: int
@@ -69,22 +69,22 @@ class Review:
     text: str
 
 
-def draw(rng: Random) -> Review:
-    """Draw an opening, an opinion, and often the staff and an aside, in varying order."""
+def _draw(rng: Random) -> Review:
+    """Draw an opening and an opinion, often with a sentence on the staff and unrelated sentences, in random order."""
     topic = rng.choice(tuple(OPENINGS))
     stars = rng.choice(tuple(OPINIONS))
     opinion = rng.choice(OPINIONS[stars])
     staff = rng.random() < 0.5
     rest = [rng.choice(FRAMES).format(opinion)]
     rest += [rng.choice(STAFF)] if staff else []
-    rest += rng.sample(ASIDES, rng.choice((0, 1, 1, 2)))
+    rest += rng.sample(UNRELATED, rng.choice((0, 1, 1, 2)))
     rng.shuffle(rest)
     opening = rng.choice(OPENINGS[topic]).format(rng.choice(NOUNS[topic]))
     return Review(topic=topic, stars=stars, staff=staff, opinion=opinion, text=" ".join([opening, *rest]))
 
 
 def sentiment(review: Review) -> str:
-    """Name the side of the opinion."""
+    """Return whether the opinion is positive or negative."""
     return "positive" if review.stars > 3 else "negative"
 
 
@@ -92,8 +92,8 @@ def _staff(review: Review) -> str:
     return "yes" if review.staff else "no"
 
 
-def appeal(review: Review) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the review itself."""
+def _prior_log_odds(review: Review) -> Mapping[str, float]:
+    """Return which task the review itself suggests."""
     return {
         "review_sentiment": 1.0 if review.stars in (2, 4) else -0.2,
         "review_topic": 0.8 if review.topic in ("hotel", "film") else -0.2,
@@ -104,9 +104,9 @@ def appeal(review: Review) -> Mapping[str, float]:
 
 FAMILY: Family[Review] = Family(
     name="reviews",
-    draw=draw,
-    write=lambda review: review.text,
-    appeal=appeal,
+    draw=_draw,
+    to_text=lambda review: review.text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(
             name="review_sentiment",

@@ -87,8 +87,8 @@ EVERY = tuple(sorted(ANIMALS | FRUITS | THINGS))
 LONGEST_LIST = 12
 
 
-def draw(rng: Random) -> Words:
-    """Draw 2 to 12 different words, the longest of them alone in its length."""
+def _draw(rng: Random) -> Words:
+    """Draw 2 to 12 distinct words with a unique longest word."""
     while True:
         words = tuple(rng.sample(EVERY, rng.randint(2, LONGEST_LIST)))
         longest = max(map(len, words))
@@ -96,8 +96,8 @@ def draw(rng: Random) -> Words:
             return words
 
 
-def write(words: Words) -> str:
-    """Join words with commas."""
+def _to_text(words: Words) -> str:
+    """Join the words with commas."""
     return ", ".join(words)
 
 
@@ -111,7 +111,7 @@ def _counting(yes: str, members: frozenset[str]) -> Callable[[Words], str]:
 
 
 def _numbered(words: Words) -> str:
-    return ", ".join(f"{place} {word}" for place, word in enumerate(words, start=1))
+    return ", ".join(f"{number} {word}" for number, word in enumerate(words, start=1))
 
 
 def _longest(words: Words) -> str:
@@ -126,8 +126,8 @@ def _share(words: Words, members: frozenset[str]) -> float:
     return sum(word in members for word in words) / len(words)
 
 
-def appeal(words: Words) -> Mapping[str, float]:
-    """Say what a reader would guess is wanted from the list itself."""
+def _prior_log_odds(words: Words) -> Mapping[str, float]:
+    """Return which task the list itself suggests."""
     size = len(words)
     return {
         "words_animals": 4.0 * (_share(words, ANIMALS) - 0.4),
@@ -143,9 +143,9 @@ def appeal(words: Words) -> Mapping[str, float]:
 
 FAMILY: Family[Words] = Family(
     name="words",
-    draw=draw,
-    write=write,
-    appeal=appeal,
+    draw=_draw,
+    to_text=_to_text,
+    prior_log_odds=_prior_log_odds,
     skills=(
         Skill(
             name="words_animals",
@@ -161,13 +161,13 @@ FAMILY: Family[Words] = Family(
         Skill(name="words_last", answer=lambda w: w[-1], working=lambda w: f"The list ends with {w[-1]}"),
         Skill(
             name="words_alphabetical",
-            answer=lambda w: write(tuple(sorted(w))),
+            answer=lambda w: _to_text(tuple(sorted(w))),
             working=lambda w: f"The first is {min(w)}",
         ),
         Skill(name="words_longest", answer=_longest, working=_running_longest),
         Skill(
             name="words_reverse",
-            answer=lambda w: write(w[::-1]),
+            answer=lambda w: _to_text(w[::-1]),
             working=lambda w: f"The list ends with {w[-1]}",
         ),
         Skill(name="words_count", answer=lambda w: str(len(w)), working=_numbered),

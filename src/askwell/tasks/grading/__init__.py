@@ -1,1 +1,1 @@
-"""Read the answer out of a reply and compare it with the target, one answer type at a time."""
+"""Extract the answer from a reply and compare it with the target, with one module per answer type."""

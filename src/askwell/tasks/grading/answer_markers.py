@@ -1,7 +1,7 @@
 """Find where a reply states its answer: after "The answer is", in a box, behind "####", or in an <answer> tag.
 
-One rule runs through all answer types: a stated answer beats anything else in the reply, the last statement beats the
-earlier ones, and a correction ("wait, …") beats what it corrects.
+One rule applies to all answer types: a stated answer takes precedence over the rest of the reply, the last statement
+over earlier ones, and a correction ("wait, …") over the text before it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SPAN = 4_000
-"""Longest text read as one stated answer, in characters."""
+"""Longest text that is read as one stated answer, in characters."""
 MAX_CUES = 200
-"""Statements looked at, from the last backwards: bounds the time on a reply that repeats itself."""
+"""Number of statements read, from the last backwards. It bounds the time spent on a reply that repeats itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A place where an answer is stated: the rest of its line (or the next line), and the rest of its paragraph."""
+    """A stated answer: the rest of its line (or the next line), and the rest of its paragraph."""
 
     line: str
     block: str
     start: int
     loose: bool = False
-    """Introduced by punctuation ("Answer: …"), after which some models reason on instead of answering."""
+    """Introduced by punctuation ("Answer: …"), after which some models continue to reason."""
 
 
 MAX_TAIL = 20_000
-"""Where no answer is stated, only this much of a reply's end is read, in characters: answers come last."""
+"""If no answer is stated, only the end of the reply is read, up to this many characters: answers come last."""
 
 _LINK = r"(?:is|are|was|were|be|being|been|equals?|becomes?|remains?|comes?[ ]+(?:out[ ]+)?to)"
 _WITHIN = r"(?:[^.\n:?!;]|\.(?=\d)){0,80}?"
@@ -63,14 +63,17 @@ LABELS: dict[str, re.Pattern[str]] = {
     "brackets": _noun_cue(r"output|result|solution|closing|completion|remaining|rest|sequence"),
     "boolean": _noun_cue(r"verdict|conclusion|output|result|label|prediction"),
 }
-"""Weaker cues by answer type: read only where no answer cue leads anywhere."""
+"""Weaker cues by answer type: read only if no answer cue leads to an answer."""
 
+# "if the answer is 5" states no answer
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|whether|assuming|suppose|unless|thought)[ ]+(?:that[ ]+)?(?:[a-z]+[ ]+){0,2}$", re.IGNORECASE
 )
+# "the answer is helpful" states no answer
 _REMARK = re.compile(
     r"[ ]*(?:helpful|clear|correct|incorrect|right|wrong|useful|based on|in the form|as follows[ ]*$)\b", re.IGNORECASE
 )
+# "Wait, …" or "Correction: …" at the start of a clause
 _REVISION = re.compile(
     r"(?:^|[.!?;,:\n—–…(])[ \t\n]{0,8}(?:(?:oh|hmm+|oops|but|no|or|ah|ok|okay|well)\b[,.! ]{0,4}){0,3}"
     r"(?:wait|actually|correction|oops|scratch that|on second thought|hold on|sorry|or rather|my mistake|"
@@ -81,32 +84,32 @@ _REVISION = re.compile(
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
-def regions(text: str) -> Iterator[str]:
-    """Yield what follows the last correction, if any, then the whole text."""
+def answer_regions(text: str) -> Iterator[str]:
+    """Yield the text after the last correction, if any, then the whole text."""
     corrections = [match for match in _REVISION.finditer(text) if match.start() > 0]
     if corrections and (tail := text[corrections[-1].end() :]).strip():
         yield tail
     yield text
 
 
-def spans(text: str, label: str = "") -> Iterator[Span]:
-    """Yield the stated answers of `text`, most trusted first: answer cues from the last back, then the weaker ones."""
+def find_spans(text: str, label: str = "") -> Iterator[Span]:
+    """Yield the stated answers of `text`, most reliable first: the answer cues, last first, then the weaker cues."""
     cues = [
         match.end()
         for match in _ANSWER.finditer(text)
         if not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()])
     ]
     cues += [match.end() for pattern in (_HASHES, _TAG, _BARE_A) for match in pattern.finditer(text)]
-    found = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
-    found += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
-    yield from (span for span in sorted(found, key=lambda span: -span.start) if _worth_reading(span))
+    candidates = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
+    candidates += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
+    yield from (span for span in sorted(candidates, key=lambda span: -span.start) if _worth_reading(span))
     if label:
         ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
         yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
 
 
-def boxed(text: str) -> str:
-    r"""Replace a box by its content, so that "$\\boxed{42}$" reads as "$42$"."""
+def unbox(text: str) -> str:
+    r"""Replace a box by its content, so that "$\\boxed{42}$" becomes "$42$"."""
     match = _BOX.search(text)
     if match is None:
         return text

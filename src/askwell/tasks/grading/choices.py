@@ -1,4 +1,4 @@
-"""Read which option letter a reply settles on, without taking the article "A" or the pronoun "I" for one."""
+"""Read the option letter that a reply chooses; the article "A" and the pronoun "I" do not count as letters."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, normal, plain, sentences, visible
+from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
 
+# A target that is a letter: "B", "(b)", "Option B."
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)
+# A target with letter and text: "(B) Paris"
 _LABELLED_TEXT = re.compile(r"\s*(?:\(([A-Za-z])\)|\[([A-Za-z])\]|([A-Za-z])[.):])\s+(\S.*)", re.DOTALL)
 _OPTION_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(?:\(([A-Z])\)|([A-Z])[.):])[ \t]*(\S[^\n]*)", re.MULTILINE)
 
+# Every way to mention a letter. A bare capital is the weakest one: it may be an initial, an article or a pronoun.
 _MENTION = re.compile(
     r"(?<![\w(\[])(?P<paren>[(\[{][ ]?([A-Za-z])[ ]?[)\]}])(?![\w(])"
     r"|\b(?:option|choice|letter)s?[ ]?[:#]?[ ]?[\"'(]?(?P<named>[A-Za-z])(?![\w'+#])"
@@ -20,6 +23,7 @@ _MENTION = re.compile(
     r"|(?<![\w'.\\/+-])(?P<bare>[A-Z])(?![\w'’+#]|-\w|\.\w)",
     re.MULTILINE | re.IGNORECASE,
 )
+# A letter at the start of a text, after words such as "the answer is definitely option"
 _LEAD = re.compile(
     r"(?:[^\w(\[{]|[(\[{](?![ ]?[A-Za-z][ ]?[)\]}])|\b(?:the|my|is|are|be|option|choice|answer|letter|statement|"
     r"sentence|"
@@ -28,6 +32,7 @@ _LEAD = re.compile(
     r"(?:[(\[{][ ]?([A-Za-z])[ ]?[)\]}]|([A-Za-z])(?![\w'’+#]|\.\w|-\w))",
     re.IGNORECASE,
 )
+# What may follow the letter A, so that "A good answer" does not name option A
 _AFTER_WORD = re.compile(
     r"[)\]}\"'*]*(?:[ ]*(?:$|[.,;:!?\n)—–=]|-[ ])|[ ]+(?:because|since|as|for|due|given|based|is|was|would|and|"
     r"or|but|not|"
@@ -35,6 +40,7 @@ _AFTER_WORD = re.compile(
     re.IGNORECASE,
 )
 _AFTER_I = re.compile(r"[ ]*(?:$|[.;:!?\n)]|,[ ]*(?:because|since|as)\b)|[ ]+(?:because|since|is)\b", re.IGNORECASE)
+# A second letter next to the first ("A or B"): the reply does not choose
 _SECOND = re.compile(
     r"[)\]}\"'*.]*[ ]*(?:,|\band\b|\bor\b|&|/|\+)(?:[ ]*(?:and|or|also|possibly|maybe|"
     r"perhaps)\b)?[ ]*(?:options?[ ]+|choice[ ]+)?"
@@ -43,6 +49,7 @@ _SECOND = re.compile(
 
 _CLAUSE = r"(?:(?!\b(?:because|since|as|but|while|so|and)\b)[^.,;()\n]){0,60}?"
 _ALSO = r"(?:[ ]*(?:,|and|or|nor|&)[ ]*(?:and[ ]+|or[ ]+)?[(]?[A-Z]\b[)]?){0,8}"
+# "B is the correct option" after a letter
 _RIGHT = re.compile(
     rf"[)\]}}\"'.:]*{_CLAUSE}(?:\bis|'s|\bseems|\bmust be|\bwould be|\blooks)(?: to be)? (?:(?:the|a|my|most|"
     rf"more|likely|therefore|"
@@ -50,6 +57,7 @@ _RIGHT = re.compile(
     rf"accurate|fits|option|choice)\b",
     re.IGNORECASE,
 )
+# "B cannot be right" after a letter
 _WRONG = re.compile(
     rf"[)\]}}\"']*{_ALSO}{_CLAUSE}(?:\b(?:is|are|was|were|seems?|be|looks?)\b[ ](?:(?:both|all|also|clearly|"
     rf"obviously|therefore|thus|"
@@ -58,6 +66,7 @@ _WRONG = re.compile(
     rf"excluded|irrelevant|inaccurate|never|no)\b|n't\b|\bcannot\b|\b(?:do|does|did|can|could|will|would)[ ]not\b)",
     re.IGNORECASE,
 )
+# "so I pick" before a letter
 _CHOSEN_BEFORE = re.compile(
     r"(?:\b(?:so|therefore|thus|hence|choose|chose|pick|picked|select|selected|go with|going with|must be|"
     r"should be|would be|"
@@ -66,12 +75,14 @@ _CHOSEN_BEFORE = re.compile(
     r"(?:answer|option|choice)[ ]*)?(?:is|it's|it is|must be)?[ ]*[:,]?[ ]*[\"'(]*$",
     re.IGNORECASE,
 )
+# "rather than option" before a letter
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|eliminat\w+|rul(?:e|es|ed|ing) out|rather than|instead of|unlike|than|neither|nor|excluding|"
     r"except|reject\w*|"
     r"discard\w*|over)|n't)[ ]+(?:be[ ]+)?(?:the answer[ ]+)?(?:options?|choices?|is)?[ ]*[\"'(]*$",
     re.IGNORECASE,
 )
+# A self-correction: "No, it is B"
 _NO = re.compile(r"(?:^|[.!?;,\n—–…])[ \t]*no\b[,.:!]*[ ](?=[^\n]{0,40}\b[A-Za-z]\b)", re.IGNORECASE)
 
 
@@ -84,9 +95,9 @@ class _Mention:
     denied: bool
 
 
-def label_of(target: str) -> str:
-    """Return the letter of "(B)", "B", "b)", "B.", "Option B" or "(B) Paris"; "" where the target is no letter."""
-    bare = visible(target)
+def option_letter(target: str) -> str:
+    """Return the letter of "(B)", "B", "b)", "B.", "Option B" or "(B) Paris"; "" if the target has no letter."""
+    bare = visible_text(target)
     if match := _LABEL.fullmatch(bare):
         return match[1].upper()
     if match := _LABELLED_TEXT.fullmatch(bare):
@@ -94,33 +105,33 @@ def label_of(target: str) -> str:
     return ""
 
 
-def text_of(target: str) -> str:
-    """Return the option's text in "(B) Paris"; "" where there is none."""
-    match = _LABELLED_TEXT.fullmatch(visible(target))
+def option_text(target: str) -> str:
+    """Return the option's text in "(B) Paris"; "" if there is none."""
+    match = _LABELLED_TEXT.fullmatch(visible_text(target))
     return match[4].strip() if match else ""
 
 
-def options_in(question: str) -> dict[str, str]:
-    """Read "(A) …" or "A. …" lines of a question as letter -> normalised text; empty where the letters repeat."""
-    found = _OPTION_LINE.findall(visible(question))
-    options = {(a or b): normal(text) for a, b, text in found}
-    return options if len(options) == len(found) else {}
+def parse_options(question: str) -> dict[str, str]:
+    """Read the "(A) …" or "A. …" lines of a question as letter -> normalized text; empty if a letter repeats."""
+    lines = _OPTION_LINE.findall(visible_text(question))
+    options = {(a or b): normalize_answer(text) for a, b, text in lines}
+    return options if len(options) == len(lines) else {}
 
 
 def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
-    """Return the letter a reply settles on ("" for none) and a note; `options` maps letters to normalised texts."""
-    seen = visible(reply)
+    """Return the letter that a reply chooses ("" for none) and a note; `options` maps letters to normalized texts."""
+    seen = visible_text(reply)
     cut = first_turn(seen)
-    found, note = _find(cut, options)
-    return _find(seen, options) if not found and cut != seen else (found, note)
+    letter, note = _find(cut, options)
+    return _find(seen, options) if not letter and cut != seen else (letter, note)
 
 
 def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
-    text = plain(seen)
+    text = strip_markup(seen)
     refusals = list(_NO.finditer(text))
     tails = [text[refusals[-1].end() :]] if refusals and refusals[-1].start() > 0 else []
-    for region in [*tails, *regions(text)]:
-        for span in spans(region, "choice"):
+    for region in [*tails, *answer_regions(text)]:
+        for span in find_spans(region, "choice"):
             letter, note = _stated(span, options)
             if letter or note:
                 return letter, note
@@ -131,13 +142,13 @@ def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _stated(span: Span, options: Mapping[str, str]) -> tuple[str, str]:
-    line = boxed(span.line)
+    line = unbox(span.line)
     letter, end = _leading(line)
     if letter and not _WRONG.match(line[end:]):
         return _sole(letter, line[end:])
     if by_text := _by_text(line, options):
         return by_text, ""
-    first = next(iter(sentences(line)), "")
+    first = next(iter(split_sentences(line)), "")
     if span.loose and len(first) > 80:
         return "", ""  # "Answer: Let's see, …" is reasoning
     mentions = [mention for mention in _mentions(first) if not mention.denied]
@@ -166,7 +177,7 @@ def _unstated(whole: str, options: Mapping[str, str]) -> tuple[str, str]:
         return lead, ""
     if by_text := _by_text(text, options):
         return by_text, ""
-    for part in reversed(sentences(text)):
+    for part in reversed(split_sentences(text)):
         inside = [mention for mention in _mentions(part) if not mention.denied]
         inside = [mention for mention in inside if mention.strong] or inside
         letters = {mention.letter for mention in inside}
@@ -185,7 +196,7 @@ def _sole(letter: str, after: str) -> tuple[str, str]:
 
 
 def _leading(text: str) -> tuple[str, int]:
-    """Return the letter that opens `text`, behind filler such as "option", and where it ends."""
+    """Return the letter at the start of `text`, after filler such as "option", and the position where it ends."""
     match = _LEAD.match(text[:200])
     if match is None:
         return "", 0
@@ -222,10 +233,10 @@ def _mentions(text: str) -> Iterator[_Mention]:
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> str:
-    """Return the letter whose text is the first or last line, or the only option text in the last sentence."""
+    """Return the letter of the option that is the first or last line, or the only option in the last sentence."""
     if not options:
         return ""
-    flat = [normal(line) for line in (text.split("\n", 1)[0], text.rsplit("\n", 1)[-1])]
+    flat = [normalize_answer(line) for line in (text.split("\n", 1)[0], text.rsplit("\n", 1)[-1])]
     for line in flat:
         same = [
             letter
@@ -234,7 +245,7 @@ def _by_text(text: str, options: Mapping[str, str]) -> str:
         ]
         if len(same) == 1:
             return same[0]
-    last = next((normal(part) for part in reversed(sentences(text))), "")
+    last = next((normalize_answer(part) for part in reversed(split_sentences(text))), "")
     inside = [letter for letter, option in options.items() if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", last)]
     inside = [
         letter for letter in inside if not any(options[letter] in options[other] for other in inside if other != letter)

@@ -1,4 +1,4 @@
-"""Compare free text: exact, contained, by pattern, by token overlap (SQuAD F1) and by longest common subsequence."""
+"""Compare free text: exact, contained, by pattern, by token overlap (SQuAD F1), by longest common subsequence."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ from collections import Counter
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
-from askwell.tasks.grading.answer_markers import Span, boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, normal, plain, sentences, strip_outer, visible
+from askwell.tasks.grading.answer_markers import Span, answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import (
+    first_turn,
+    normalize_answer,
+    split_sentences,
+    strip_markup,
+    strip_outer,
+    visible_text,
+)
 
+# The start of a reason after an answer: "Paris, because …"
 _REASON = re.compile(
     r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|which|who|due to)\b|[ ]+[-–—][ ]+", re.IGNORECASE
 )
+# The start of an explanation on a later line
 _NOTE_LINE = re.compile(
     r"\n[ \t]*\n|\n[ \t]*(?:explanation|reason(?:ing)?|note|because|this is|justification|rationale)\b", re.IGNORECASE
 )
@@ -27,7 +36,8 @@ _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+")
 _OPTION_MARK = re.compile(r"^[ \t]*\(?[A-Za-z][.)][ ]+(?=\S{2})")
 
 PATTERN_TIMEOUT_S = 5.0
-"""A pattern that needs longer than this on one reply is refused."""
+"""A pattern that takes longer than this on one reply raises `DataError`."""
+# A repeat within a repeat, such as (a+)+: the shape that backtracks exponentially
 _NESTED = re.compile(r"\([^()]*(?:[*+]|\{\d+,\})[^()]*\)(?:[*+]|\{\d+,\d*\})|\)[^()]*\)(?:[*+]|\{\d+,\d*\})")
 _UNBOUNDED = re.compile(r"(?<!\\)(?:[*+]|\{\d+,\})")
 _WORKER = (
@@ -42,22 +52,22 @@ _ANY_TOKEN = re.compile(r"\w+")
 
 
 def exact_answers(reply: str) -> Iterator[str]:
-    """Yield what may be compared with an exact target, most trusted first: the stated answer, the whole, its last line.
+    """Yield candidate answers for an exact comparison: the whole text, the stated answer, its parts, the last line.
 
-    A stated answer is read to the end of its line, of its sentence, and up to a reason ("Paris, because …").
+    A stated answer ends at the end of its line, at the end of its sentence, or before a reason ("Paris, because …").
     """
-    text = first_turn(visible(reply))
-    bare = plain(text)
+    text = first_turn(visible_text(reply))
+    bare = strip_markup(text)
     yield text
-    for region in regions(bare):
-        if stated := next(spans(region), None):
+    for region in answer_regions(bare):
+        if stated := next(find_spans(region), None):
             yield from _readings(stated)
             return
         if region is not bare:
             yield _LINKING.sub("", region.strip(), count=1)
-    if labelled := next(spans(bare, "text"), None):
+    if labelled := next(find_spans(bare, "text"), None):
         yield from _readings(labelled)
-    yield boxed(bare)
+    yield unbox(bare)
     if cut := _NOTE_LINE.search(bare):
         yield bare[: cut.start()]
     lines = [line for line in bare.split("\n") if line.strip()]
@@ -67,22 +77,22 @@ def exact_answers(reply: str) -> Iterator[str]:
 
 
 def _readings(span: Span) -> Iterator[str]:
-    line = boxed(span.line)
-    for part in (line, *sentences(line)[:1]):
+    line = unbox(span.line)
+    for part in (line, *split_sentences(line)[:1]):
         yield part
         yield from (part[: match.start()] for match in [*_REASON.finditer(part)][:3])
     yield span.block
 
 
 def same_text(reply: str, target: str) -> str | None:
-    """Return the reading of `reply` that equals `target` in normal form, or None."""
-    wanted = normal(visible(target))
-    return next((answer for answer in exact_answers(reply) if normal(answer) == wanted), None)
+    """Return the candidate answer of `reply` that equals `target` after normalization, or None."""
+    wanted = normalize_answer(visible_text(target))
+    return next((answer for answer in exact_answers(reply) if normalize_answer(answer) == wanted), None)
 
 
 def contains(reply: str, target: str) -> bool:
-    """Whether `target` occurs in `reply` at word edges, whatever the case and spacing; 12 is not in 12.4 nor in -12."""
-    wanted = " ".join(plain(visible(target)).casefold().split())
+    """Return whether `target` occurs in `reply` as whole words, ignoring case and spacing; 12 is not in 12.4 or -12."""
+    wanted = " ".join(strip_markup(visible_text(target)).casefold().split())
     wanted = wanted.strip(".,;:!?\"'`* ") or wanted
     if not wanted:
         return False
@@ -93,35 +103,35 @@ def contains(reply: str, target: str) -> bool:
     if wanted[-1].isdigit():
         after += r"(?![.,]\d)"
     pattern = before + r"\s+".join(re.escape(part) for part in wanted.split(" ")) + after
-    texts = {visible(reply).casefold(), plain(visible(reply)).casefold()}
+    texts = {visible_text(reply).casefold(), strip_markup(visible_text(reply)).casefold()}
     return any(re.search(pattern, text) for text in texts)
 
 
 def search(reply: str, pattern: str) -> str | None:
-    """Return what `pattern` matches in the reply (only thinking and outer whitespace removed), or None.
+    """Return the match of `pattern` in the reply (without thinking blocks and outer whitespace), or None.
 
-    Raise DataError for a pattern that does not compile, or that takes longer than `PATTERN_TIMEOUT_S`. Patterns whose
-    shape or subject may run away are searched in a process that can be stopped, at a cost of some 20 ms.
+    Raise `DataError` if the pattern does not compile or takes longer than `PATTERN_TIMEOUT_S`. A search that may
+    backtrack exponentially runs in a process that can be stopped, which costs about 20 ms.
     """
     try:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"target {pattern!r} is not a regular expression: {error}") from error
-    text = without_thinking_only(reply)
+    text = strip_thinking(reply)
     repeats = len(_UNBOUNDED.findall(pattern))
     if _NESTED.search(pattern) or (repeats > 1 and len(text) > 2_000) or (repeats and len(text) > 20_000):
-        return _search_apart(pattern, text)
+        return _search_in_process(pattern, text)
     match = compiled.search(text)
     return match[0] if match else None
 
 
-def without_thinking_only(reply: str) -> str:
-    """Drop thinking blocks and outer whitespace, and keep the rest as it was written."""
+def strip_thinking(reply: str) -> str:
+    """Remove thinking blocks and outer whitespace only."""
     return re.sub(r"\A.*</think>|<think>.*\Z", "", reply, flags=re.DOTALL).strip()
 
 
 def token_f1(reply: str, target: str) -> float:
-    """SQuAD F1: overlap of lower-cased tokens without punctuation and articles, as a harmonic mean."""
+    """Return the SQuAD F1: token overlap, lower-case, without punctuation and articles."""
     predicted, wanted = _squad_tokens(reply), _squad_tokens(target)
     common = sum((Counter(predicted) & Counter(wanted)).values())
     if not common:
@@ -131,40 +141,40 @@ def token_f1(reply: str, target: str) -> float:
 
 
 def rouge_l(reply: str, target: str) -> float:
-    """ROUGE-L F-measure as the rouge-score package defines it (lower case, tokens [a-z0-9]+, no stemming).
+    """Return the ROUGE-L F-measure of the rouge-score package (lower case, tokens [a-z0-9]+, no stemming).
 
-    A target without any such token (another script) is compared by its Unicode words.
+    A target without such tokens (another script) is compared by its Unicode words.
     """
     token = _ROUGE_TOKEN if _ROUGE_TOKEN.search(target.lower()) else _ANY_TOKEN
-    predicted, wanted = token.findall(visible(reply).lower()), token.findall(visible(target).lower())
+    predicted, wanted = token.findall(visible_text(reply).lower()), token.findall(visible_text(target).lower())
     common = longest_common_subsequence(wanted, predicted)
     if not common:
-        return float(bool(target.strip()) and normal(reply) == normal(target))
+        return float(bool(target.strip()) and normalize_answer(reply) == normalize_answer(target))
     precision, recall = common / len(predicted), common / len(wanted)
     return 2 * precision * recall / (precision + recall)
 
 
 def longest_common_subsequence(first: list[str], second: list[str]) -> int:
-    """Return its length, one big-integer step per token of `second` (Hyyrö 2004, bit-parallel)."""
-    places: dict[str, int] = {}
-    for position, token in enumerate(first):
-        places[token] = places.get(token, 0) | (1 << position)
+    """Return the length of the longest common subsequence, bit-parallel on big integers (Hyyrö 2004)."""
+    positions: dict[str, int] = {}
+    for index, token in enumerate(first):
+        positions[token] = positions.get(token, 0) | (1 << index)
     full = (1 << len(first)) - 1
     row = full
     for token in second:
-        matched = row & places.get(token, 0)
+        matched = row & positions.get(token, 0)
         row = ((row + matched) | (row - matched)) & full
     return len(first) - row.bit_count()
 
 
 def _squad_tokens(text: str) -> list[str]:
-    flat = visible(text).lower().translate(_NO_PUNCTUATION)
-    return _ARTICLES.sub(" ", flat).split() or flat.split() or strip_outer(visible(text)).lower().split()
+    flat = visible_text(text).lower().translate(_NO_PUNCTUATION)
+    return _ARTICLES.sub(" ", flat).split() or flat.split() or strip_outer(visible_text(text)).lower().split()
 
 
-def _search_apart(pattern: str, text: str) -> str | None:
+def _search_in_process(pattern: str, text: str) -> str | None:
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own program; pattern and text are only data
+        done = subprocess.run(  # noqa: S603 - this interpreter runs our own program; pattern and text are data
             [sys.executable, "-I", "-S", "-c", _WORKER],
             input=json.dumps([pattern, text]).encode(),
             capture_output=True,
@@ -178,5 +188,5 @@ def _search_apart(pattern: str, text: str) -> str | None:
         ) from error
     if done.returncode:
         raise DataError(f"target {pattern!r} could not be searched: {done.stderr.decode(errors='replace')[-200:]!r}")
-    found: str | None = json.loads(done.stdout)
-    return found
+    match: str | None = json.loads(done.stdout)
+    return match

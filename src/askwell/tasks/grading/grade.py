@@ -1,4 +1,4 @@
-"""Grade a reply against a target by answer type: one table, one function per type."""
+"""Grade a reply against a target, with one function per answer type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Score
 from askwell.tasks.grading import choices, free_text, numbers, sequences, yes_no
-from askwell.tasks.grading.normalize import visible
+from askwell.tasks.grading.normalize import visible_text
 
 AnswerType = Literal[
     "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l"
@@ -19,67 +19,67 @@ ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    judge: Callable[[str, str, str], Score]
-    """(reply, one target, the question or "") -> score."""
-    read: Callable[[str, str, str], str | None]
-    """(reply, target or "", question or "") -> the answer read, or None."""
+class _Grader:
+    score: Callable[[str, str, str], Score]
+    """Score (reply, a single target, question or "")."""
+    extract: Callable[[str, str, str], str | None]
+    """Extract the answer from (reply, target or "", question or ""); None if the reply gives none."""
     combine: Callable[[list[Score]], Score]
-    """How several targets make one score."""
+    """Combine the scores against several targets."""
 
 
 def grade(answer_type: str, reply: str, target: str | Sequence[str]) -> float:
-    """Return how right `reply` is, in 0..1, given the right answer or several of which any will do.
+    """Return the score of `reply`, in 0..1, against one right answer or several accepted answers.
 
     Args:
-        answer_type: One of `ANSWER_TYPES`. Every type gives 0.0 or 1.0 but "f1" and "rouge-l", which are in between.
-        reply: What the model wrote, reasoning and markup included; the answer is looked for in it.
-        target: The right answer. Of several, the best match counts; "rouge-l" takes the mean over them.
+        answer_type: One of `ANSWER_TYPES`. "f1" and "rouge-l" give any value in 0..1, every other type 0.0 or 1.0.
+        reply: The model's text, with its reasoning and markup; the grader finds the answer in it.
+        target: The right answer. If there are several, the best match counts; "rouge-l" takes the mean over them.
 
     Raises:
-        ConfigError: An unknown answer type.
-        DataError: An empty target, or one its type can't read (a "number" without a number, a broken pattern).
+        ConfigError: The answer type is unknown.
+        DataError: The target is empty or does not fit its type (a "number" without a number, an invalid pattern).
 
     """
-    return judge(answer_type, reply, target).value
+    return score_reply(answer_type, reply, target).value
 
 
-def judge(answer_type: str, reply: str, target: str | Sequence[str], *, question: str = "") -> Score:
-    """Grade like `grade`, and say what was read as the answer and why.
+def score_reply(answer_type: str, reply: str, target: str | Sequence[str], *, question: str = "") -> Score:
+    """Grade like `grade`, and also return the answer that was read and why.
 
-    `question` may lend its options ("(A) Paris") and, for brackets, the sequence it opens with.
+    "choice" reads the options ("(A) Paris") from `question`, "brackets" the sequence that the reply may repeat.
     """
-    kind = _kind(answer_type)
-    targets = targets_of(target)
-    if answer_type not in ("regex", "number", "boolean", "yesno", "words", "brackets") and not visible(reply):
+    grader = _grader(answer_type)
+    targets = check_targets(target)
+    if answer_type not in ("regex", "number", "boolean", "yesno", "words", "brackets") and not visible_text(reply):
         return Score(value=0.0, note="empty reply")
-    return kind.combine([kind.judge(reply, one, question) for one in targets])
+    return grader.combine([grader.score(reply, right, question) for right in targets])
 
 
 def extract(answer_type: str, reply: str, target: str = "", *, question: str = "") -> str | None:
-    """Return the answer `reply` gives, as text, or None where it gives none.
+    """Return the answer that `reply` gives, as text; None if it gives none.
 
-    `target` only lends its vocabulary (its family of verdicts, its words); it is needed for "regex". The answer is
-    never bent towards it.
+    `target` supplies only the vocabulary (yes/no or true/false, the words of a list) and, for "regex", the pattern. It
+    does not influence which answer is read.
     """
-    return _kind(answer_type).read(reply, target, question)
+    return _grader(answer_type).extract(reply, target, question)
 
 
-def targets_of(target: object) -> tuple[str, ...]:
-    """Return the targets as a tuple; raise DataError where one is empty or not text."""
-    found: tuple[object, ...] = tuple(target) if isinstance(target, (list, tuple)) else (target,)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - foreign data
-    if not found:
+def check_targets(target: object) -> tuple[str, ...]:
+    """Return the targets as a tuple; raise `DataError` if any is empty or not text."""
+    targets: tuple[object, ...] = tuple(target) if isinstance(target, (list, tuple)) else (target,)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - foreign data
+    if not targets:
         raise DataError("target is empty; give at least one right answer")
-    for one in found:
-        if not isinstance(one, str) or not one.strip():
-            raise DataError(f"target {one!r} is empty or not text; every right answer must be a non-empty string")
-    return tuple(str(one) for one in found)
+    for right in targets:
+        if not isinstance(right, str) or not right.strip():
+            raise DataError(f"target {right!r} is empty or not text; every right answer must be a non-empty string")
+    return tuple(str(right) for right in targets)
 
 
-def _kind(answer_type: str) -> _Kind:
-    if answer_type not in _KINDS:
-        raise ConfigError(f"unknown answer type {answer_type!r}; {nearest(answer_type, _KINDS)}")
-    return _KINDS[answer_type]
+def _grader(answer_type: str) -> _Grader:
+    if answer_type not in _GRADERS:
+        raise ConfigError(f"unknown answer type {answer_type!r}; {nearest(answer_type, _GRADERS)}")
+    return _GRADERS[answer_type]
 
 
 def _best(scores: list[Score]) -> Score:
@@ -90,127 +90,133 @@ def _mean(scores: list[Score]) -> Score:
     return Score(value=fmean(score.value for score in scores), answer=scores[0].answer, note=scores[0].note)
 
 
-def _told(right: bool, answer: str, target: str, note: str) -> Score:
+def _match_score(right: bool, answer: str, target: str, note: str) -> Score:
     if right:
         return Score(value=1.0, answer=answer, note=note)
     because = f"read {answer!r}, expected {target!r}" if answer else ""
     return Score(value=0.0, answer=answer, note="; ".join(part for part in (because, note) if part))
 
 
-def _number(reply: str, target: str, _: str) -> Score:
+def _score_number(reply: str, target: str, _: str) -> Score:
     wanted = numbers.target_number(target)
-    found, note = numbers.find_number(reply)
-    return _told(found is not None and numbers.same_number(found, wanted), found.shown if found else "", target, note)
+    number, note = numbers.find_number(reply)
+    return _match_score(
+        number is not None and numbers.same_number(number, wanted), number.shown if number else "", target, note
+    )
 
 
-def _read_number(reply: str, *_: str) -> str | None:
-    found, _note = numbers.find_number(reply)
-    return found.shown if found else None
+def _extract_number(reply: str, *_: str) -> str | None:
+    number, _note = numbers.find_number(reply)
+    return number.shown if number else None
 
 
-def _choice(reply: str, target: str, question: str) -> Score:
-    options = choices.options_in(question)
-    letter = choices.label_of(target)
+def _score_choice(reply: str, target: str, question: str) -> Score:
+    options = choices.parse_options(question)
+    letter = choices.option_letter(target)
     if not letter:
-        return _labelled_text(reply, target, options)
-    if letter not in options and (text := choices.text_of(target)):
-        options = {**options, letter: free_text.normal(text)}
+        return _score_option_text(reply, target, options)
+    if letter not in options and (text := choices.option_text(target)):
+        options = {**options, letter: free_text.normalize_answer(text)}
     answer, note = choices.find_choice(reply, options)
-    return _told(answer == letter, answer, letter, note)
+    return _match_score(answer == letter, answer, letter, note)
 
 
-def _labelled_text(reply: str, target: str, options: dict[str, str]) -> Score:
+def _score_option_text(reply: str, target: str, options: dict[str, str]) -> Score:
     if (same := free_text.same_text(reply, target)) is not None:
-        return _told(True, same.strip(), target, "")
+        return _match_score(True, same.strip(), target, "")
     answer, note = choices.find_choice(reply, options)
-    return _told(bool(answer) and options.get(answer) == free_text.normal(target), answer, target, note)
+    return _match_score(
+        bool(answer) and options.get(answer) == free_text.normalize_answer(target), answer, target, note
+    )
 
 
-def _read_choice(reply: str, target: str, question: str) -> str | None:
-    return choices.find_choice(reply, choices.options_in(question))[0] or None
+def _extract_choice(reply: str, target: str, question: str) -> str | None:
+    return choices.find_choice(reply, choices.parse_options(question))[0] or None
 
 
-def _boolean(reply: str, target: str, _: str) -> Score:
+def _score_boolean(reply: str, target: str, _: str) -> Score:
     family, positive = yes_no.target_verdict(target)
-    found, note = yes_no.find_verdict(reply, family)
-    answer = yes_no.verdict_word((family, found[1])) if found else ""
-    return _told(found is not None and found[1] == positive, answer, target, note)
+    verdict, note = yes_no.find_verdict(reply, family)
+    answer = yes_no.verdict_word((family, verdict[1])) if verdict else ""
+    return _match_score(verdict is not None and verdict[1] == positive, answer, target, note)
 
 
-def _read_boolean(reply: str, target: str, _: str) -> str | None:
+def _extract_boolean(reply: str, target: str, _: str) -> str | None:
     family = yes_no.target_verdict(target)[0] if target else ""
-    found, _note = yes_no.find_verdict(reply, family)
-    return yes_no.verdict_word((family or found[0], found[1])) if found else None
+    verdict, _note = yes_no.find_verdict(reply, family)
+    return yes_no.verdict_word((family or verdict[0], verdict[1])) if verdict else None
 
 
-def _word_list(reply: str, target: str, _: str) -> Score:
+def _score_word_list(reply: str, target: str, _: str) -> Score:
     wanted = sequences.target_words(target)
-    found, note = sequences.find_words(reply, wanted)
-    return _told(found == wanted, " ".join(found), target, note)
+    words, note = sequences.find_words(reply, wanted)
+    return _match_score(words == wanted, " ".join(words), target, note)
 
 
-def _read_word_list(reply: str, target: str, _: str) -> str | None:
-    found, _note = sequences.find_words(reply, sequences.target_words(target) if target else [])
-    return " ".join(found) or None
+def _extract_word_list(reply: str, target: str, _: str) -> str | None:
+    words, _note = sequences.find_words(reply, sequences.target_words(target) if target else [])
+    return " ".join(words) or None
 
 
-def _bracket_sequence(reply: str, target: str, question: str) -> Score:
+def _score_bracket_sequence(reply: str, target: str, question: str) -> Score:
     wanted = sequences.target_brackets(target)
-    found, note = sequences.find_brackets(reply, question)
-    return _told(sequences.same_brackets(found, wanted), " ".join(found), target, note)
+    brackets, note = sequences.find_brackets(reply, question)
+    return _match_score(sequences.same_brackets(brackets, wanted), " ".join(brackets), target, note)
 
 
-def _read_brackets(reply: str, _: str, question: str) -> str | None:
+def _extract_brackets(reply: str, _: str, question: str) -> str | None:
     return " ".join(sequences.find_brackets(reply, question)[0]) or None
 
 
-def _exact(reply: str, target: str, _: str) -> Score:
+def _score_exact(reply: str, target: str, _: str) -> Score:
     same = free_text.same_text(reply, target)
     answer = same if same is not None else next(free_text.exact_answers(reply), "")
-    return _told(same is not None, answer.strip(), target, "")
+    return _match_score(same is not None, answer.strip(), target, "")
 
 
-def _read_exact(reply: str, *_: str) -> str | None:
+def _extract_exact(reply: str, *_: str) -> str | None:
     stated = list(free_text.exact_answers(reply))
     return (stated[1] if len(stated) > 1 else stated[0]).strip() or None
 
 
-def _contains(reply: str, target: str, _: str) -> Score:
+def _score_contains(reply: str, target: str, _: str) -> Score:
     right = free_text.contains(reply, target)
     return Score(value=float(right), answer=target if right else "", note="" if right else f"{target!r} does not occur")
 
 
-def _regex(reply: str, target: str, _: str) -> Score:
-    found = free_text.search(reply, target)
-    return Score(value=float(found is not None), answer=found or "", note="" if found is not None else "no match")
+def _score_regex(reply: str, target: str, _: str) -> Score:
+    match = free_text.search(reply, target)
+    return Score(value=float(match is not None), answer=match or "", note="" if match is not None else "no match")
 
 
-def _f1(reply: str, target: str, _: str) -> Score:
-    return Score(value=free_text.token_f1(reply, target), answer=visible(reply))
+def _score_f1(reply: str, target: str, _: str) -> Score:
+    return Score(value=free_text.token_f1(reply, target), answer=visible_text(reply))
 
 
-def _rouge_l(reply: str, target: str, _: str) -> Score:
-    return Score(value=free_text.rouge_l(reply, target), answer=visible(reply))
+def _score_rouge_l(reply: str, target: str, _: str) -> Score:
+    return Score(value=free_text.rouge_l(reply, target), answer=visible_text(reply))
 
 
-def _read_all(reply: str, *_: str) -> str | None:
-    return visible(reply) or None
+def _extract_all(reply: str, *_: str) -> str | None:
+    return visible_text(reply) or None
 
 
-_KINDS: dict[str, _Kind] = {
-    "exact": _Kind(judge=_exact, read=_read_exact, combine=_best),
-    "choice": _Kind(judge=_choice, read=_read_choice, combine=_best),
-    "number": _Kind(judge=_number, read=_read_number, combine=_best),
-    "boolean": _Kind(judge=_boolean, read=_read_boolean, combine=_best),
-    "yesno": _Kind(judge=_boolean, read=_read_boolean, combine=_best),
-    "words": _Kind(judge=_word_list, read=_read_word_list, combine=_best),
-    "brackets": _Kind(judge=_bracket_sequence, read=_read_brackets, combine=_best),
-    "contains": _Kind(
-        judge=_contains,
-        read=lambda reply, target, _: target if target and free_text.contains(reply, target) else None,
+_GRADERS: dict[str, _Grader] = {
+    "exact": _Grader(score=_score_exact, extract=_extract_exact, combine=_best),
+    "choice": _Grader(score=_score_choice, extract=_extract_choice, combine=_best),
+    "number": _Grader(score=_score_number, extract=_extract_number, combine=_best),
+    "boolean": _Grader(score=_score_boolean, extract=_extract_boolean, combine=_best),
+    "yesno": _Grader(score=_score_boolean, extract=_extract_boolean, combine=_best),
+    "words": _Grader(score=_score_word_list, extract=_extract_word_list, combine=_best),
+    "brackets": _Grader(score=_score_bracket_sequence, extract=_extract_brackets, combine=_best),
+    "contains": _Grader(
+        score=_score_contains,
+        extract=lambda reply, target, _: target if target and free_text.contains(reply, target) else None,
         combine=_best,
     ),
-    "regex": _Kind(judge=_regex, read=lambda reply, target, _: free_text.search(reply, target), combine=_best),
-    "f1": _Kind(judge=_f1, read=_read_all, combine=_best),
-    "rouge-l": _Kind(judge=_rouge_l, read=_read_all, combine=_mean),
+    "regex": _Grader(
+        score=_score_regex, extract=lambda reply, target, _: free_text.search(reply, target), combine=_best
+    ),
+    "f1": _Grader(score=_score_f1, extract=_extract_all, combine=_best),
+    "rouge-l": _Grader(score=_score_rouge_l, extract=_extract_all, combine=_mean),
 }

@@ -1,4 +1,4 @@
-"""Turn what a model wrote into what a reader would see: thinking dropped, characters unified, markup plain."""
+"""Normalize a model's text: without thinking blocks and markup, with unified characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import unicodedata
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u205f\u3000", " "),
-        **dict.fromkeys("\u202f\u2009", "\u2009"),  # thin spaces stay distinct: they group thousands
+        **dict.fromkeys("\u202f\u2009", "\u2009"),  # thin spaces are kept: they group thousands
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f", ""),
         **dict.fromkeys("\u2212\ufe63\uff0d\u2010\u2011\u2012\ufe58", "-"),
         **dict.fromkeys("\u2018\u2019\u02bc\u2032\uff07", "'"),
@@ -65,11 +65,11 @@ _OUTER = " \t\n.,;:!?\"'`*_~"
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
-def visible(reply: str) -> str:
-    """Drop thinking blocks and unify spaces, dashes, quotes and digits; markup is left in place.
+def visible_text(reply: str) -> str:
+    """Remove thinking blocks and unify spaces, dashes, quotes and digits; keep markup.
 
-    A block that is never closed swallows the rest of the reply (the model ran out of tokens while thinking); a closing
-    tag alone drops what is before it (the opening one was part of the prompt).
+    An unclosed block extends to the end of the reply (the model ran out of tokens while thinking). A closing tag alone
+    ends a block that started in the prompt, so the text before it is removed.
     """
     text = reply.replace("\r\n", "\n").translate(_CHARACTERS)
     text = _FOREIGN_DIGIT.sub(_plain_digit, text)
@@ -77,25 +77,25 @@ def visible(reply: str) -> str:
 
 
 def first_turn(text: str) -> str:
-    r"""Cut where a base model goes on to invent the next question ("\\nQ: …")."""
-    found = _NEXT_TURN.search(text)
-    return text[: found.start()] if found and text[: found.start()].strip() else text
+    r"""Return the text before the next question that a base model invents ("\\nQ: …")."""
+    turn = _NEXT_TURN.search(text)
+    return text[: turn.start()] if turn and text[: turn.start()].strip() else text
 
 
-def plain(text: str) -> str:
-    """Remove Markdown marks (not their content) and simple LaTeX dressing."""
+def strip_markup(text: str) -> str:
+    """Remove Markdown marks (not their content) and simple LaTeX formatting."""
     text = _FENCE.sub("", text)
     text = _QUOTE_MARK.sub("", text)
     text = _STRONG.sub("", text)
     text = _EMPHASIS.sub(r"\1", text)
     text = _ITALIC.sub(r"\1", text)
     text = _HEADING.sub("", text)
-    return plain_latex(text) if "\\" in text else text
+    return strip_latex(text) if "\\" in text else text
 
 
-def plain_latex(text: str) -> str:
-    r"""Unwrap `\text{…}`, name symbols, drop spacing. Fractions and boxes stay: they carry meaning."""
-    for _ in range(4):  # nested \text{\textbf{…}}: deeper than four is not writing
+def strip_latex(text: str) -> str:
+    r"""Unwrap `\text{…}`, replace symbols by characters, remove spacing. Fractions and boxes are kept."""
+    for _ in range(4):  # nested \text{\textbf{…}}; deeper nesting does not occur
         unwrapped = _LATEX_WRAP.sub(r" \1 ", text)
         if unwrapped == text:
             break
@@ -104,8 +104,8 @@ def plain_latex(text: str) -> str:
     return _LATEX_WORD.sub(lambda match: _LATEX_WORDS.get(match[0], match[0]), text)
 
 
-def sentences(text: str) -> list[str]:
-    """Split at line ends and full stops, keeping "3.5", "Mr. Smith" and "approx. 7" whole."""
+def split_sentences(text: str) -> list[str]:
+    """Split at line ends and full stops, but not within "3.5", "Mr. Smith" and "approx. 7"."""
     parts: list[str] = []
     held = ""
     for part in _SENTENCE_END.split(text):
@@ -127,9 +127,9 @@ def strip_outer(text: str) -> str:
         text = bare
 
 
-def normal(text: str) -> str:
-    """Bring free text to the form in which two answers are compared: case, spaces, outer punctuation and markup."""
-    flat = " ".join(plain(text).split())
+def normalize_answer(text: str) -> str:
+    """Return free text for comparison: casefolded, single spaces, without markup and outer punctuation."""
+    flat = " ".join(strip_markup(text).split())
     return (strip_outer(flat) or flat).casefold()
 
 
@@ -146,7 +146,7 @@ def _without_thinking(text: str) -> str:
                 kept.append(text[start : tag.start()])
             depth += 1
         elif depth <= 1:
-            if depth == 0:  # a closing tag alone: all that came before was thinking
+            if depth == 0:  # a closing tag alone: all text before it was thinking
                 kept.clear()
             depth, start = 0, tag.end()
         else:

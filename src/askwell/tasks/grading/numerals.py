@@ -1,4 +1,4 @@
-"""Recognise numbers as people write them, in digits and in words, with their exact values."""
+"""Recognize numbers written in digits or in words, with their exact values."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _MAX_DIGITS = 60
-"""Longer digit strings and exponents are noise, and exact arithmetic on them has no bound."""
+"""Longer digit strings and larger exponents are noise; exact arithmetic on them would take unbounded time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number as written: its exact value, its place, and how it was put."""
+    """A number in a text: its exact value, its position, and its notation."""
 
     value: Fraction
     shown: str
@@ -22,7 +22,7 @@ class Number:
     percent: bool = False
     ordinal: bool = False
     decimals: int | None = None
-    """Digits after the point; None for a fraction written as one."""
+    """Digits after the decimal point; None for a number written as a fraction."""
 
 
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "k": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -33,7 +33,7 @@ _UNITS = (
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WORDS = {
     **{word: value for value, word in enumerate(_UNITS)},
-    **{word: 20 + 10 * place for place, word in enumerate(_TENS)},
+    **{word: 20 + 10 * index for index, word in enumerate(_TENS)},
     "dozen": 12,
 }
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourths": 4, "fifths": 5}
@@ -81,8 +81,8 @@ _TOKEN = re.compile(
 )
 
 
-def numbers(text: str) -> Iterator[Number]:
-    """Yield the numbers written in digits, signs read by what stands before them; dates, ranges and names are none."""
+def find_numerals(text: str) -> Iterator[Number]:
+    """Yield the numbers written in digits; dates, times, ratios, versions, ranges and words like "x2" do not count."""
     for match in _TOKEN.finditer(text):
         if match["skip"] or match.end() == match.start():
             continue
@@ -112,7 +112,7 @@ def _is_signed(text: str, match: re.Match[str]) -> bool:
         return False
     line = before.rsplit("\n", 1)[-1]
     last = line.rstrip()[-1:]
-    if match["sign"] == "- ":  # a bullet or a dash, unless arithmetic stands before it
+    if match["sign"] == "- ":  # a bullet or a dash, unless arithmetic precedes it
         return bool(last) and last in "=(≈×*/"
     return not (last and (last.isdigit() or last in ")]%}")) and not line[-1:].isalnum()
 
@@ -154,7 +154,7 @@ def _ratio(above: str, below: str) -> Fraction | None:
     return Fraction(int(above), int(below)) if int(below) else None
 
 
-def word_numbers(text: str) -> Iterator[Number]:
+def find_number_words(text: str) -> Iterator[Number]:
     """Yield the numbers written in words: "twenty-one", "one hundred and five", "three and a half"."""
     for match in _WORD_NUMBER.finditer(text):
         total = Fraction(0)

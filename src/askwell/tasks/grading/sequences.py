@@ -6,43 +6,49 @@ import re
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
-from askwell.tasks.grading.answer_markers import boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, plain, sentences, visible
+from askwell.tasks.grading.answer_markers import answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, visible_text
 
+# A bullet or number at the start of a line
 _MARK = re.compile(r"^[ \t]*(?:[-*•+][ \t]+|\(?\d{1,3}[.):][ \t]*|[a-z]\)[ \t]+)", re.IGNORECASE)
 _INLINE_MARK = re.compile(r"(?<!\S)\(?\d{1,3}[.):](?=\s)")
 _BREAK = re.compile(r"[\s,;|→⇒、]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
 _WORD_EDGE = " \t\n.,;:!?\"'`*_~()[]{}<>“”"
+# Words that introduce a repetition of the input, which is no answer
 _UNSORTED = re.compile(r"\b(?:original|input|unsorted|given|initial)\b", re.IGNORECASE)
 _JOIN = {"and", "then", "&"}
 
 _BRACKETS = "[](){}<>"
 _CLOSERS = {"]": "[", ")": "(", "}": "{", ">": "<"}
+# Brackets with nothing but spaces, quotes, "and" or "then" between them
 _RUN = re.compile(r"[\[\](){}<>](?:[ \t,`'\"*]*(?:(?:and|then)[ \t`'\"*]+){0,2}[\[\](){}<>])*")
+# Parentheses that contain text are prose, not part of the sequence
 _ASIDE = re.compile(r"\([^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\)|\[[^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\]")
 _TAG = re.compile(r"</?[A-Za-z][\w-]{0,20}>")
 _ARROW = re.compile(r"(?<![-=])[-=]{1,8}>|<[-=]{1,8}(?![-=])")
-_BOXED = re.compile(r"\\boxed[ ]?\{([^\n]{0,400})\}")  # to the line's last brace: the content itself is braces
+_BOXED = re.compile(
+    r"\\boxed[ ]?\{([^\n]{0,400})\}"
+)  # up to the line's last brace, because the content itself has braces
 _ESCAPED = re.compile(r"\\([{}\[\]()<>])")
 
 
 def target_words(target: str) -> list[str]:
-    """Split a target list at spaces and commas; raise DataError where nothing is left."""
-    words = _words(visible(target))
+    """Split a target list at spaces and commas; raise `DataError` if it has no word."""
+    words = _words(visible_text(target))
     if not words:
-        raise DataError(f"target {target!r} holds no word; the answer type 'words' needs a list of words")
+        raise DataError(f"target {target!r} contains no word; the answer type 'words' needs a list of words")
     return words
 
 
 def find_words(reply: str, target: list[str]) -> tuple[list[str], str]:
-    """Return the list of words a reply gives as its answer, in order, and a note.
+    """Return the list of words that a reply gives as its answer, in order, and a note.
 
-    With a target, the answer is the last stated list (else the last list) made of nothing but the target's words, at
-    least half of them; so working-out and remarks are passed over, and any foreign word disqualifies a list.
+    With a target, the answer is the last stated list (else the last list) that has only words of the target, and at
+    least half of them. So intermediate steps and remarks are skipped, and any other word disqualifies a list.
     """
-    seen = visible(reply)
-    text = plain(first_turn(seen))
-    for region in regions(text):
+    seen = visible_text(reply)
+    text = strip_markup(first_turn(seen))
+    for region in answer_regions(text):
         for source, shortest in (
             (_stated, len(target) // 2 + 1),
             (_unstated, len(target)),
@@ -79,14 +85,14 @@ def _words(text: str) -> list[str]:
 
 def _stated(text: str) -> Iterator[str]:
     for label in ("", "words"):
-        for span in spans(text, label):
+        for span in find_spans(text, label):
             if not _UNSORTED.search(text[max(0, span.start - 40) : span.start].rsplit("\n", 1)[-1]):
-                yield boxed(span.block)
-                yield from _cut(boxed(span.line))
+                yield unbox(span.block)
+                yield from _cut(unbox(span.line))
 
 
 def _unstated(text: str) -> Iterator[str]:
-    """Yield possible lists, most trusted first: paragraphs, lines and clauses from the last."""
+    """Yield possible lists, most reliable first: paragraphs, lines and clauses, last first."""
     paragraphs = [part for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
     for paragraph in reversed(paragraphs[-100:]):
         lines = [line for line in paragraph.split("\n") if line.strip()][-200:]
@@ -102,34 +108,34 @@ def _unstated(text: str) -> Iterator[str]:
 
 
 def _cut(text: str) -> Iterator[str]:
-    """Yield a text whole, then behind its last colons and "is"/"are", then its sentences: lists come wrapped."""
+    """Yield the whole text, the text after its last colons and "is"/"are", then its sentences."""
     yield text
     for mark in (r":(?=\s|$)", r"\b(?:is|are|be)\b:?", r"\border\b,?"):
         ends = [match.end() for match in re.finditer(mark, text)]
         for end in reversed(ends[-3:]):
             yield text[end:]
-            yield from sentences(text[end : end + 4000])[:1]
-    parts = sentences(text[-4000:])
+            yield from split_sentences(text[end : end + 4000])[:1]
+    parts = split_sentences(text[-4000:])
     yield from reversed([*parts[:1], *parts[-5:]])
 
 
 def target_brackets(target: str) -> str:
-    """Return a target's brackets without what stands between them; raise DataError where there are none."""
-    found = _only_brackets(visible(target))
-    if not found:
+    """Return only the brackets of a target; raise `DataError` if there are none."""
+    brackets = _only_brackets(visible_text(target))
+    if not brackets:
         raise DataError(
-            f"target {target!r} holds no bracket; the answer type 'brackets' needs a sequence of ()[]{{}}<>"
+            f"target {target!r} contains no bracket; the answer type 'brackets' needs a sequence of ()[]{{}}<>"
         )
-    return found
+    return brackets
 
 
 def find_brackets(reply: str, question: str) -> tuple[str, str]:
-    """Return a reply's bracket sequence, without spaces, and a note; a repeated input is taken off its front."""
-    seen = visible(reply)
+    """Return a reply's bracket sequence, without spaces and without a repeated input at its start, and a note."""
+    seen = visible_text(reply)
     text = _ESCAPED.sub(r"\1", _BOXED.sub(r"\nAnswer: \1\n", _bare(first_turn(seen))))
-    given = max((_only_brackets(run) for run in _runs(_bare(visible(question)))), key=len, default="")
-    for region in regions(text):
-        for span in spans(region):
+    given = max((_only_brackets(run) for run in _runs(_bare(visible_text(question)))), key=len, default="")
+    for region in answer_regions(text):
+        for span in find_spans(region):
             if runs := _runs(line := span.line):
                 return _without_input(
                     _only_brackets(runs[0] if _pure(line, runs[0]) or len(runs) == 1 else _best(runs)), given
@@ -151,14 +157,14 @@ def find_brackets(reply: str, question: str) -> tuple[str, str]:
 
 
 def same_brackets(answer: str, target: str) -> bool:
-    """Compare sequences; a whole balanced sequence that ends in the target counts (the reply repeated its input)."""
+    """Compare sequences; a balanced sequence that ends in the target is also right (the reply repeats its input)."""
     if answer == target:
         return True
     return answer.endswith(target) and len(answer) > len(target) and _is_balanced(answer) and answer[0] in "[({<"
 
 
 def _bare(text: str) -> str:
-    return _ARROW.sub(" ", _TAG.sub(" ", plain(text)))
+    return _ARROW.sub(" ", _TAG.sub(" ", strip_markup(text)))
 
 
 def _runs(line: str) -> list[str]:

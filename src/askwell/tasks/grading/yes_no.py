@@ -1,4 +1,4 @@
-"""Read a two-way verdict (true/false, yes/no, valid/invalid, …), negations included, in the target's own vocabulary."""
+"""Read a binary verdict (true/false, yes/no, valid/invalid, …) with negations, in the vocabulary of the target."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
-from askwell.tasks.grading.answer_markers import MAX_TAIL, boxed, regions, spans
-from askwell.tasks.grading.normalize import first_turn, plain, sentences, strip_outer, visible
+from askwell.tasks.grading.answer_markers import MAX_TAIL, answer_regions, find_spans, unbox
+from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, strip_outer, visible_text
 
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "true": (("true",), ("false", "untrue")),
@@ -17,8 +17,9 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "correct": (("correct",), ("incorrect",)),
     "possible": (("possible",), ("impossible",)),
 }
-"""Positive and negative words by family; the first of each is the canonical one."""
+"""Family -> its positive and negative words; the first of each is the canonical word."""
 
+# A reply or target of a single character
 _LETTERS = {
     "t": ("true", True),
     "f": ("true", False),
@@ -34,6 +35,7 @@ _MEANING = {
     for word in side
 }
 _WORDS = "|".join(sorted(_MEANING, key=len, reverse=True))
+# "true or false" names the options and is no verdict
 _PAIR = re.compile(
     rf"\b({_WORDS})\b[\"')\]*]*[ ]*(?:or|/|\||vs\.?|versus|and/or)[ ]*[\"'(\[*]*(?:is[ ])?\b(?:{_WORDS}|"
     rf"not(?![ ](?:{_WORDS})))\b"
@@ -56,8 +58,10 @@ _NOT = re.compile(
     r"\bnot\b|n't\b|\bnever\b|\bhardly\b|\bfar from\b|\banything but\b|\bno longer\b|\bnor\b|\bneither\b|\bcannot be\b",
     re.IGNORECASE,
 )
+# "whether it is valid" is no verdict
 _WHETHER = re.compile(r"\b(?:whether|if|assume|assuming|suppose|determine)\b[^.,;:!?\n]{0,60}$", re.IGNORECASE)
 _ASIDE = re.compile(r"\b(?:then|so|is that)\b", re.IGNORECASE)
+# "no" is a verdict only between such neighbours, not in "there is no reason"
 _NO_ENDS = re.compile(
     r"[\"')\]*]*[ ]*(?:$|[.,;:!?\n()—–]|-[ ]|(?:because|since|as|it|that|this|he|she|they|you|we|i|there|the|in|"
     r"for|given|your)\b)",
@@ -66,6 +70,7 @@ _NO_ENDS = re.compile(
 _NO_STARTS = re.compile(
     r"(?:^|[.!?;:,\n\"'(—–=→]|\b(?:is|be|was|say|answer|so|therefore|thus|hence|then|of))[ \t\n\"'(*]*$", re.IGNORECASE
 )
+# A verdict at the start of a text: "Yes, because …"
 _LEADS = re.compile(
     rf"\W*(?:(?:so|well|okay|ok|hmm|therefore|thus|hence)\b\W*)?(?P<word>{_WORDS})\b(?P<after>[^\n]?[^\n]{{0,12}})",
     re.IGNORECASE,
@@ -84,18 +89,18 @@ Verdict = tuple[str, bool]
 
 
 def target_verdict(target: str) -> Verdict:
-    """Read a target such as "True", "no" or "invalid"; raise DataError for any other word."""
-    bare = strip_outer(visible(target)).casefold()
-    found = _MEANING.get(bare) or _LETTERS.get(bare)
-    if found is None and len(verdicts := {(family, positive) for family, positive, _ in _verdicts(bare)}) == 1:
+    """Read a target such as "True", "no" or "invalid"; raise `DataError` for any other word."""
+    bare = strip_outer(visible_text(target)).casefold()
+    verdict = _MEANING.get(bare) or _LETTERS.get(bare)
+    if verdict is None and len(verdicts := {(family, positive) for family, positive, _ in _verdicts(bare)}) == 1:
         return verdicts.pop()
-    if found is None:
-        raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' know {sorted(_MEANING)}")
-    return found
+    if verdict is None:
+        raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' expect one of {sorted(_MEANING)}")
+    return verdict
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """Name a verdict by its family's canonical word."""
+    """Return the canonical word of a verdict."""
     family, positive = verdict
     return FAMILIES[family][0 if positive else 1][0]
 
@@ -103,12 +108,12 @@ def verdict_word(verdict: Verdict) -> str:
 def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
     """Return a reply's verdict and a note.
 
-    Words of `family` (the target's) decide wherever the reply has any; else the other families are read, so "Yes"
-    answers a true/false question and "plausible" a yes/no one. `family` may be "" (any).
+    Words of `family` (the target's) decide if the reply has any. Otherwise the other families are read, so that "Yes"
+    answers a true/false question and "plausible" a yes/no question. An empty `family` stands for any.
     """
-    seen = visible(reply)
-    text = _without_options(plain(first_turn(seen)))
-    whole = strip_outer(boxed(text)).casefold()
+    seen = visible_text(reply)
+    text = _without_options(strip_markup(first_turn(seen)))
+    whole = strip_outer(unbox(text)).casefold()
     if letter := _LETTERS.get(whole):
         return letter, ""
     families = [
@@ -118,9 +123,11 @@ def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
     if not family:
         families = [tuple(FAMILIES)]
     for names in families:
-        for region in regions(text):
-            if found := _read(region, names):
-                return found, "" if found[0] == family or not family else f"read {verdict_word(found)!r} as the answer"
+        for region in answer_regions(text):
+            if verdict := _read(region, names):
+                return verdict, "" if verdict[
+                    0
+                ] == family or not family else f"read {verdict_word(verdict)!r} as the answer"
     return None, "no verdict found"
 
 
@@ -129,23 +136,23 @@ def _without_options(text: str) -> str:
 
 
 def _read(text: str, names: tuple[str, ...]) -> Verdict | None:
-    for span in spans(text):
-        if found := _stated(boxed(span.line), names):
-            return found
-    parts = sentences(text[-MAX_TAIL:])
+    for span in find_spans(text):
+        if verdict := _stated(unbox(span.line), names):
+            return verdict
+    parts = split_sentences(text[-MAX_TAIL:])
     for part in reversed(parts):
         if conclusion := _CONCLUSION.search(part):
             tail = part[conclusion.end() :]
-            if found := _leading(tail, names) or _last(tail, names):
-                return found
-    if found := _leading(text, names):
-        return found
-    for span in spans(text, "boolean"):
-        if found := _stated(span.line, names):
-            return found
+            if verdict := _leading(tail, names) or _last(tail, names):
+                return verdict
+    if verdict := _leading(text, names):
+        return verdict
+    for span in find_spans(text, "boolean"):
+        if verdict := _stated(span.line, names):
+            return verdict
     for part in reversed(parts):
-        if found := _leading(part, names) or _last(part, names):
-            return found
+        if verdict := _leading(part, names) or _last(part, names):
+            return verdict
     return None
 
 
@@ -153,12 +160,12 @@ def _stated(line: str, names: tuple[str, ...]) -> Verdict | None:
     bare = strip_outer(line).casefold()
     if (letter := _LETTERS.get(bare)) and letter[0] in names:
         return letter
-    for part in sentences(line)[:1]:
-        if found := _leading(part, names):
-            return found
-        found = [(family, positive) for family, positive, _ in _verdicts(part) if family in names]
-        if found:
-            return found[-1] if re.search(r"=|\bis\b", part) else found[0]
+    for part in split_sentences(line)[:1]:
+        if verdict := _leading(part, names):
+            return verdict
+        stated = [(family, positive) for family, positive, _ in _verdicts(part) if family in names]
+        if stated:
+            return stated[-1] if re.search(r"=|\bis\b", part) else stated[0]
     return None
 
 
@@ -171,11 +178,11 @@ def _leading(text: str, names: tuple[str, ...]) -> Verdict | None:
 
 
 def _last(text: str, names: tuple[str, ...]) -> Verdict | None:
-    found = None
+    verdict = None
     for family, positive, _ in _verdicts(text):
         if family in names:
-            found = (family, positive)
-    return found
+            verdict = (family, positive)
+    return verdict
 
 
 def _verdicts(text: str) -> Iterator[tuple[str, bool, int]]:

@@ -1,19 +1,23 @@
-"""What each optimizer finds on the bundled tasks with the same rewriter and the same number of target calls.
+"""Measure what each optimizer achieves on the bundled tasks with the same optimizer model and number of target calls.
 
-Command:  .venv/bin/python bench/presets.py --out presets.jsonl
-          (default 8 tasks x 5 seeds x every preset, 400 target calls a run; target `pocket`, optimizer `editor`)
+Command:  .venv/bin/python bench/optimizers.py --out optimizers.jsonl
+          (default 8 tasks x 5 seeds x every optimizer, 400 target calls per run; target `pocket`, optimizer model
+          `editor`)
 
-Every preset has its own defaults, starts from the same vague prompt and may make `--budgets` target calls, on
-training and dev examples alike; the schedules' T is what the largest budget pays for. One run to the largest budget
-gives all of them: at each budget counts the best prompt that was by then scored on the whole dev split (score less
-penalty), and its accuracy on test examples that no run sees. Other packages plan by their budget: they get a run each.
+Every optimizer has its own defaults, starts from the same vague prompt and may make `--budgets` target calls, on
+training and dev examples together; the schedules' T is what the largest budget pays for. One run to the largest budget
+gives the result at all budgets: at each one, the best prompt that was by then scored on the whole dev split (score less
+penalty), and its accuracy on test examples that no run sees. Other packages plan by their budget, so they get one run
+for each.
 
-The target is greedy, so its answers are kept for the whole process, across presets and seeds; a run's calls are
-counted as if it had paid for them. Results are appended to `--out` as they come, and what stands there is not run
-again; `--table` prints what there is. Intervals are 95 % bootstraps over tasks, since seeds of one task are alike.
+The target is greedy, so its answers are kept for the whole process, across optimizers and seeds; a run's calls are
+counted as if it had paid for them. Results are appended to `--out` as they come, and a result that is there is not
+computed again; `--table` prints the results. Intervals are 95 % bootstraps over tasks, because seeds of one task are
+alike.
 
-`empty` and `cot` are prompts nobody optimized, `initial` is where all start, `best known` the best of four the
-bundled model's card names. `control-random` and `control-shuffled` are `gpo` with its direction taken away.
+`empty` and `cot` are prompts that were not optimized, `initial` is the prompt from which all start, `best known` is the
+best of the four that the bundled model's card names. `control-random` and `control-shuffled` are `gpo` without its
+direction.
 """
 
 from __future__ import annotations
@@ -28,12 +32,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askwell.api.build_task import answer_type_of
+from askwell.api.build_task import infer_answer_type
 from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Prompt, Request, Split
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -45,40 +49,40 @@ from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.tasks import bundled
 from askwell.tasks.metrics import metric
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 
 TASKS = (
     "numbers_even", "numbers_sort", "words_animals", "words_longest",
     "review_staff", "review_topic", "bool_trues", "walk_turns",
 )  # fmt: skip
-PRESETS = (
+OPTIMIZERS = (
     "askwell", "gpo", "ape", "apo", "opro", "pe2", "sgdm", "evoprompt-ga", "evoprompt-de", "capo",
     "control-random", "control-shuffled",
 )  # fmt: skip
 PEERS = ("gepa", "dspy-mipro", "dspy-simba")
 OURS = "askwell"
 STEPS = 400
-"""More than any budget allows: the calls end a run, or a perfect dev score."""
+"""More than any budget allows, so that the calls end a run, or a perfect dev score."""
 IDLE = 25
-"""Steps without a better prompt after which a run that pays for nothing new is over."""
+"""Steps without a better prompt after which a run ends: it may make no new call and so never reach its budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
-    """The one loaded model of this process, and all it ever answered."""
+    """The loaded model of this process, and all its answers."""
 
     inner: ChatModel
-    known: dict[str, Completion] = field(default_factory=dict[str, Completion])
+    answers: dict[str, Completion] = field(default_factory=dict[str, Completion])
 
     async def answer(self, key: str, request: Request) -> Completion:
-        if key not in self.known:
-            self.known[key] = await self.inner.complete(request)
-        return self.known[key]
+        if key not in self.answers:
+            self.answers[key] = await self.inner.complete(request)
+        return self.answers[key]
 
 
 class Rationed:
-    """The target model of one run: `paid` says as which call each request was answered first; no more than `most`."""
+    """The target model of one run, limited to `most` calls; `paid` holds the number of the call that answered a key."""
 
     def __init__(self, model: Remembered, most: int) -> None:
         self.model = model
@@ -90,7 +94,9 @@ class Rationed:
         key = request_key(self.name, request)
         if key not in self.paid:
             if len(self.paid) >= self.most:
-                return Completion(outcome="failed", fault="budget", error=f"all {self.most} target calls are made")
+                return Completion(
+                    outcome="failed", fault="budget", error=f"all {self.most} target calls have been made"
+                )
             self.paid[key] = len(self.paid) + 1
         return await self.model.answer(key, request)
 
@@ -99,34 +105,36 @@ class Rationed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The prompt that a search would hand over after so many target calls."""
+class BudgetResult:
+    """The prompt that an optimizer would return after this number of target calls."""
 
     budget: int
     prompt: Prompt
     calls: int
-    """Target calls made by then; fewer than the budget where the search had ended."""
+    """Target calls made by then; fewer than the budget if the run had ended."""
     optimizer_calls: int
     """Of the whole run."""
 
 
-Method = Callable[[Task, Rationed, ChatModel, Sequence[int], int], list[Found]]
-"""(task without its test split, target, optimizer model, budgets, seed) -> what was found at each budget."""
+Method = Callable[[Task, Rationed, ChatModel, Sequence[int], int], list[BudgetResult]]
+"""(task without its test split, target, optimizer model, budgets, seed) -> the result at each budget."""
 
 
-def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
-    """Return a preset of askwell's as a method: one run, read at every budget."""
+def askwell_method(name: str, changes: Mapping[str, Any]) -> Method:
+    """Return an optimizer of askwell's as a method: one run, read at every budget."""
 
-    def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
+    def results_of(
+        task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int
+    ) -> list[BudgetResult]:
         steps = max(1, round(max(budgets) / (8 * len(task.splits["dev"]))))
         chosen = configure(name, changes, defaults={"total_steps": steps})
         store = MemoryStore()
 
         sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
         job = OptimizeJob(
-            header=header_body({}, seed=seed, settings=None),
+            header=encode_header({}, seed=seed, settings=None),
             initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
-            side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
+            target_setup=TargetSetup(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
             make_optimizer=chosen.maker(task),
             settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
@@ -134,84 +142,86 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))
         spent = read_spend(store)
-        asked = spent["optimizer"].calls if "optimizer" in spent else 0
+        optimizer_calls = spent["optimizer"].calls if "optimizer" in spent else 0
         return [
-            Found(
+            BudgetResult(
                 budget=budget,
                 prompt=best_within(store, target.paid, budget, size=len(task.splits["dev"])),
                 calls=min(budget, len(target.paid)),
-                optimizer_calls=asked,
+                optimizer_calls=optimizer_calls,
             )
             for budget in budgets
         ]
 
-    return found
+    return results_of
 
 
 def peer_method(name: str) -> Method:
-    """Return another package's optimizer as a method: a run for each budget, which it knows and plans by."""
+    """Return another package's optimizer as a method: one run per budget, because it plans by its budget."""
 
-    def found(task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int) -> list[Found]:
-        results: list[Found] = []
+    def results_of(
+        task: Task, target: Rationed, model: ChatModel, budgets: Sequence[int], seed: int
+    ) -> list[BudgetResult]:
+        results: list[BudgetResult] = []
         for budget in budgets:
             ration = Rationed(target.model, budget)
             both_ends = 2 * len(task.splits["dev"])  # the loop scores the first prompt and the last
             changes = {"target_calls": max(1, budget - both_ends)}
-            results += preset_method(name, changes)(task, ration, model, [budget], seed)
+            results += askwell_method(name, changes)(task, ration, model, [budget], seed)
         return results
 
-    return found
+    return results_of
 
 
-METHODS: Mapping[str, Method] = {name: preset_method(name, {}) for name in PRESETS} | {
+METHODS: Mapping[str, Method] = {name: askwell_method(name, {}) for name in OPTIMIZERS} | {
     name: peer_method(name) for name in PEERS
 }
 """Add a method here: any function of this type."""
 
 
 def best_within(store: RunStore, paid: Mapping[str, int], budget: int, *, size: int) -> Prompt:
-    """Return the best of the prompts whose dev cells were all answered within `budget` calls; of equals the earliest.
+    """Return the best prompt whose dev calls were all answered within `budget` calls; of equals the earliest.
 
-    Reads the log of one run. `size` is the length of the dev split; the initial prompt is what is left.
+    Reads the log of one run. `size` is the length of the dev split. Returns the initial prompt if there is none.
     """
     texts: dict[str, Prompt] = {}
     penalties: dict[str, float] = {}
     scores: dict[str, dict[str, float]] = {}
-    known_at: dict[str, int] = {}
+    scored_at: dict[str, int] = {}
     for event in store.events():
         body: Any = event.body
         if event.kind == "prompt":
             texts.setdefault(body["id"], decode_prompt(body))
         elif event.kind == "proposals":
-            penalties |= {one["prompt"]: one.get("penalty", 0.0) for one in body["proposals"]}
+            penalties |= {proposal["prompt"]: proposal.get("penalty", 0.0) for proposal in body["proposals"]}
         elif event.kind == "rollout" and body["split"] == "dev" and paid[event.key] <= budget and body["score"]:
             scores.setdefault(body["prompt"], {})[body["example"]] = body["score"][0]
-            known_at[body["prompt"]] = max(paid[event.key], known_at.get(body["prompt"], 0))
+            scored_at[body["prompt"]] = max(paid[event.key], scored_at.get(body["prompt"], 0))
     full = {name: statistics.fmean(of.values()) for name, of in scores.items() if len(of) == size}
     if not full:
         return next(iter(texts.values()))
-    return texts[max(full, key=lambda name: (full[name] - penalties.get(name, 0.0), -known_at[name]))]
+    return texts[max(full, key=lambda name: (full[name] - penalties.get(name, 0.0), -scored_at[name]))]
 
 
 async def accuracy(task: Task, model: Remembered, prompt: Prompt) -> float:
     """Return a prompt's share of right answers on the task's test split."""
 
-    async def one(example: Example) -> float:
+    async def score(example: Example) -> float:
         request = Request(messages=task.render(prompt, example), max_tokens=MAX_REPLY_TOKENS)
         completion = await model.answer(request_key(model.inner.name, request), request)
         return task.metric(completion.text, example).value
 
-    return statistics.fmean(await asyncio.gather(*map(one, task.splits["test"])))
+    return statistics.fmean(await asyncio.gather(*map(score, task.splits["test"])))
 
 
 def task_of(name: str, *, dev: int, test: int) -> Task:
-    def some(part: Split, size: int) -> tuple[Example, ...]:
+    def examples(part: Split, size: int) -> tuple[Example, ...]:
         return tuple(bundled.examples(name, part, size))
 
     splits: dict[Split, tuple[Example, ...]] = {
-        "train": some("train", 32), "dev": some("dev", dev), "test": some("test", test),
+        "train": examples("train", 32), "dev": examples("dev", dev), "test": examples("test", test),
     }  # fmt: skip
-    return Task(name=name, splits=splits, render=Placed(), metric=metric(answer_type_of(splits["dev"])))
+    return Task(name=name, splits=splits, render=ChatRender(), metric=metric(infer_answer_type(splits["dev"])))
 
 
 def without_test(task: Task) -> Task:
@@ -220,34 +230,34 @@ def without_test(task: Task) -> Task:
 
 
 def rows_of(task: Task, model: Remembered, name: str, budgets: Sequence[int], seed: int) -> list[dict[str, Any]]:
-    """Run one method on one task and test what it found."""
-    found = METHODS[name](without_test(task), Rationed(model, max(budgets)), EditorModel(seed), budgets, seed)
+    """Run one method on one task and test its prompts."""
+    results = METHODS[name](without_test(task), Rationed(model, max(budgets)), EditorModel(seed), budgets, seed)
     tested: dict[str, float] = {}
-    for one in found:
-        if prompt_id(one.prompt) not in tested:
-            tested[prompt_id(one.prompt)] = asyncio.run(accuracy(task, model, one.prompt))
+    for result in results:
+        if prompt_id(result.prompt) not in tested:
+            tested[prompt_id(result.prompt)] = asyncio.run(accuracy(task, model, result.prompt))
     return [
         {
-            "task": task.name, "preset": name, "seed": seed, "budget": one.budget, "calls": one.calls,
-            "optimizer_calls": one.optimizer_calls, "test": tested[prompt_id(one.prompt)],
-            "prompt": one.prompt.instruction, "demos": len(one.prompt.demos),
+            "task": task.name, "optimizer": name, "seed": seed, "budget": result.budget, "calls": result.calls,
+            "optimizer_calls": result.optimizer_calls, "test": tested[prompt_id(result.prompt)],
+            "prompt": result.prompt.instruction, "demos": len(result.prompt.demos),
         }
-        for one in found
+        for result in results
     ]  # fmt: skip
 
 
 def references(task: Task, model: Remembered, budgets: Sequence[int]) -> list[dict[str, Any]]:
-    given = {
+    prompts = {
         "empty": "",
         "cot": "Let's think step by step.",
         "initial": bundled.initial_prompt(task.name),
         "best known": bundled.best_known_prompt(task.name),
     }
-    tested = {name: asyncio.run(accuracy(task, model, Prompt(instruction=text))) for name, text in given.items()}
+    tested = {name: asyncio.run(accuracy(task, model, Prompt(instruction=text))) for name, text in prompts.items()}
     return [
-        {"task": task.name, "preset": name, "seed": 0, "budget": budget, "calls": 0, "optimizer_calls": 0,
-         "test": tested[name], "prompt": given[name], "demos": 0}
-        for name in given for budget in budgets
+        {"task": task.name, "optimizer": name, "seed": 0, "budget": budget, "calls": 0, "optimizer_calls": 0,
+         "test": tested[name], "prompt": prompts[name], "demos": 0}
+        for name in prompts for budget in budgets
     ]  # fmt: skip
 
 
@@ -255,54 +265,56 @@ def bootstrap(values: Sequence[float]) -> str:
     """Return the mean over tasks in points, with a percentile interval from 5,000 draws of tasks; "" for none."""
     if not values:
         return ""
-    dice = random.Random(0)
-    means = sorted(statistics.fmean(dice.choices(values, k=len(values))) for _ in range(5_000))
+    rng = random.Random(0)
+    means = sorted(statistics.fmean(rng.choices(values, k=len(values))) for _ in range(5_000))
     return f"{100 * statistics.fmean(values):.1f} [{100 * means[125]:.1f}, {100 * means[4_874]:.1f}]"
 
 
-def by_task(rows: Sequence[Mapping[str, Any]], preset: str, budget: int) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
+def by_task(rows: Sequence[Mapping[str, Any]], optimizer: str, budget: int) -> dict[str, float]:
+    scores: dict[str, list[float]] = {}
     for row in rows:
-        if row["preset"] == preset and row["budget"] == budget:
-            found.setdefault(row["task"], []).append(row["test"])
-    return {task: statistics.fmean(values) for task, values in found.items()}
+        if row["optimizer"] == optimizer and row["budget"] == budget:
+            scores.setdefault(row["task"], []).append(row["test"])
+    return {task: statistics.fmean(values) for task, values in scores.items()}
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, against: str) -> str:
-    """Return one line a preset, the best at the largest budget first."""
+    """Return one row per optimizer, the best at the largest budget first."""
     budgets = sorted({row["budget"] for row in rows})
-    names = list(dict.fromkeys(row["preset"] for row in rows))
+    names = list(dict.fromkeys(row["optimizer"] for row in rows))
     means = {name: {budget: by_task(rows, name, budget) for budget in budgets} for name in names}
-    head = "| preset | " + " | ".join(f"{budget} calls" for budget in budgets)
+    head = "| optimizer | " + " | ".join(f"{budget} calls" for budget in budgets)
     lines = [
-        f"{head} | minus {against} at {budgets[-1]} | target, optimizer calls |",
+        f"{head} | minus {against} at {budgets[-1]} | target, optimizer-model calls |",
         "|---" * (len(budgets) + 3) + "|",
     ]
-    for name in sorted(names, key=lambda one: -statistics.fmean(means[one][budgets[-1]].values())):
+    for name in sorted(names, key=lambda name: -statistics.fmean(means[name][budgets[-1]].values())):
         last = means[name][budgets[-1]]
         gaps = [value - means[against][budgets[-1]][task] for task, value in last.items()]
-        of_last = [row for row in rows if row["preset"] == name and row["budget"] == budgets[-1]]
-        calls, asked = (statistics.fmean(row[kind] for row in of_last) for kind in ("calls", "optimizer_calls"))
+        of_last = [row for row in rows if row["optimizer"] == name and row["budget"] == budgets[-1]]
+        calls, optimizer_calls = (
+            statistics.fmean(row[kind] for row in of_last) for kind in ("calls", "optimizer_calls")
+        )
         cells = [bootstrap(list(means[name][budget].values())) for budget in budgets]
         difference = "" if name == against else bootstrap(gaps)
-        lines.append(f"| {name} | {' | '.join(cells)} | {difference} | {calls:,.0f}, {asked:,.0f} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {difference} | {calls:,.0f}, {optimizer_calls:,.0f} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
-    parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(METHODS))
+    parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS), choices=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budgets", nargs="+", type=int, default=[100, 200, 400], help="target calls, ascending")
     parser.add_argument("--dev", type=int, default=16)
     parser.add_argument("--test", type=int, default=100)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--table", action="store_true", help="run nothing, print what --out holds")
-    parser.add_argument("--against", default=OURS, help="the preset that differences are taken to")
+    parser.add_argument("--table", action="store_true", help="run nothing, print the results in --out")
+    parser.add_argument("--against", default=OURS, help="the optimizer that the others are compared with")
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
-    done = {(row["task"], row["preset"], row["seed"]) for row in rows}
+    done = {(row["task"], row["optimizer"], row["seed"]) for row in rows}
 
     def keep(more: Sequence[dict[str, Any]]) -> None:
         rows.extend(more)
@@ -315,9 +327,9 @@ def main() -> None:
         for task in tasks:
             if (task.name, "empty", 0) not in done and not seed:
                 keep(references(task, model, given.budgets))
-            for preset in given.presets:
-                if (task.name, preset, seed) not in done:
-                    keep(rows_of(task, model, preset, given.budgets, seed))
+            for optimizer in given.optimizers:
+                if (task.name, optimizer, seed) not in done:
+                    keep(rows_of(task, model, optimizer, given.budgets, seed))
     print(table(rows, against=given.against))
 
 

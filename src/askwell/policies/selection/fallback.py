@@ -1,4 +1,4 @@
-"""The guard: the static prompt stays unless the predicted advantage exceeds a margin that paid on unseen queries."""
+"""The fallback: the static prompt stays unless the predicted advantage exceeds a margin that paid on unseen queries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from askwell.policies.data.arrays import Floats, Ints, np
-from askwell.policies.data.folds import fold_rows
-from askwell.policies.data.table import Table
-from askwell.policies.selection.base import Fit
+from askwell.policies.data.folds import split_folds
+from askwell.policies.data.table import OutcomeTable
+from askwell.policies.selection.base import FitScorer
 
 MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.125, 0.15, 0.2, 0.3)
 """Margins tried, in units of the score."""
@@ -33,7 +33,7 @@ class FallbackThreshold:
     queries: int
 
 
-def choose_above(advantages: Floats, *, baseline: int, margin: float) -> Ints:
+def select_above_margin(advantages: Floats, *, baseline: int, margin: float) -> Ints:
     """Column of the best prompt where its advantage exceeds the margin, else the static one."""
     best = advantages.argmax(axis=1)
     gain = advantages[np.arange(len(best)), best]
@@ -41,7 +41,7 @@ def choose_above(advantages: Floats, *, baseline: int, margin: float) -> Ints:
 
 
 def tune_on_table(
-    rounds: Sequence[Floats], table: Table, *, baseline: int, margins: Sequence[float] = MARGINS
+    rounds: Sequence[Floats], table: OutcomeTable, *, baseline: int, margins: Sequence[float] = MARGINS
 ) -> FallbackThreshold:
     """Pick the margin with the best gain on queries that the advantages were not learnt from, if that gain is real.
 
@@ -52,7 +52,7 @@ def tune_on_table(
     best = max(options, key=lambda option: option.gain)
     if best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
-    return never(queries=best.queries)
+    return never_switch(queries=best.queries)
 
 
 def tune_on_gains(advantages: Sequence[float], gains: Sequence[float]) -> FallbackThreshold:
@@ -68,15 +68,13 @@ def tune_on_gains(advantages: Sequence[float], gains: Sequence[float]) -> Fallba
     best = max(options, key=lambda option: option.gain)
     if best.queries > 1 and best.gain - STANDARD_ERRORS * best.error > 0.0:
         return best
-    return never(queries=len(measured))
+    return never_switch(queries=len(measured))
 
 
-def cross_fitted_gains(
-    advantages: Sequence[float], gains: Sequence[float], *, seed: int, folds: int = 5
-) -> list[float]:
+def cross_fit_gains(advantages: Sequence[float], gains: Sequence[float], *, seed: int, folds: int = 5) -> list[float]:
     """Gain of the guarded policy on each dev query, its margin tuned on the other folds (so it is not flattered)."""
     found = [0.0] * len(gains)
-    for inside, outside in fold_rows(len(gains), folds=folds, seed=seed):
+    for inside, outside in split_folds(len(gains), folds=folds, seed=seed):
         rows: list[int] = inside.tolist()
         margin = tune_on_gains([advantages[row] for row in rows], [gains[row] for row in rows]).margin
         for row in outside.tolist():
@@ -84,29 +82,29 @@ def cross_fitted_gains(
     return found
 
 
-def never(*, queries: int = 0) -> FallbackThreshold:
-    """Return the guard that keeps the static prompt for every query."""
+def never_switch(*, queries: int = 0) -> FallbackThreshold:
+    """Return the fallback that keeps the static prompt for every query."""
     return FallbackThreshold(margin=math.inf, gain=0.0, error=0.0, switch_rate=0.0, queries=queries)
 
 
-ALWAYS = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
-"""No guard: whatever the policy says is sent, as in the paper."""
+ALWAYS_SWITCH = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
+"""No fallback: whatever the policy says is sent, as in the paper."""
 
 
-def encode_fallback(guard: FallbackThreshold) -> dict[str, float | str | None]:
-    """Spell a guard in JSON; an infinite margin is "never", its opposite "always"."""
-    margin = guard.margin if math.isfinite(guard.margin) else ("never" if guard.margin > 0 else "always")
+def encode_fallback(fallback: FallbackThreshold) -> dict[str, float | str | None]:
+    """Spell a fallback in JSON; an infinite margin is "never", its opposite "always"."""
+    margin = fallback.margin if math.isfinite(fallback.margin) else ("never" if fallback.margin > 0 else "always")
     return {
         "margin": margin,
-        "gain": guard.gain,
-        "error": guard.error,
-        "switched": guard.switch_rate,
-        "queries": guard.queries,
+        "gain": fallback.gain,
+        "error": fallback.error,
+        "switched": fallback.switch_rate,
+        "queries": fallback.queries,
     }
 
 
 def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold:
-    """Read a guard back."""
+    """Read a fallback back."""
     margin = body["margin"]
     if isinstance(margin, str):
         margin = -math.inf if margin == "always" else math.inf
@@ -119,12 +117,12 @@ def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold
     )
 
 
-def out_of_fold(fit: Fit, table: Table, *, baseline: int, seed: int, folds: int = 5) -> Floats:
+def predict_out_of_fold(fit: FitScorer, table: OutcomeTable, *, baseline: int, seed: int, folds: int = 5) -> Floats:
     """Advantages of every query by a scorer that was fitted without it. `static` is the baseline in all folds."""
     found = np.zeros(table.totals.shape)
-    for inside, outside in fold_rows(len(table.queries), folds=folds, seed=seed):
-        scorer = fit(table.rows(inside), baseline=baseline, seed=seed)
-        found[outside] = scorer.advantages(table.rows(outside).queries)
+    for inside, outside in split_folds(len(table.queries), folds=folds, seed=seed):
+        scorer = fit(table.select_rows(inside), baseline=baseline, seed=seed)
+        found[outside] = scorer.advantages(table.select_rows(outside).queries)
     return found
 
 
@@ -141,12 +139,12 @@ def _switched(predicted: Floats, measured: Floats, margin: float) -> FallbackThr
     )
 
 
-def _outcome(rounds: Sequence[Floats], table: Table, baseline: int, margin: float) -> FallbackThreshold:
+def _outcome(rounds: Sequence[Floats], table: OutcomeTable, baseline: int, margin: float) -> FallbackThreshold:
     rows = np.arange(len(table.queries))
     rates = np.nan_to_num(table.rates())
     sums, counts, switch_rate = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
     for advantages in rounds:
-        pick = choose_above(advantages, baseline=baseline, margin=margin)
+        pick = select_above_margin(advantages, baseline=baseline, margin=margin)
         counted = table.tried[rows, pick] & table.tried[:, baseline]
         sums += np.where(counted, rates[rows, pick] - rates[:, baseline], 0.0)
         counts += counted
