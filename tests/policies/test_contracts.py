@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from askwell.policies.selection.guard import never
 
 from askwell.core.protocols import Policy
 from askwell.core.types import Example, Prompt
@@ -17,12 +16,13 @@ from askwell.policies.guarded import FallbackPolicy
 from askwell.policies.lm.launch import MultiProcessTrainer
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.protocols import Trainer, Writer
-from askwell.policies.selection.base import Fit
+from askwell.policies.selection.base import FitScorer
+from askwell.policies.selection.fallback import never_switch
 from askwell.policies.selection.registry import FITS, restore_scorer
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selection_writer import fit_selector
 from askwell.tasks.demos import Demos
-from askwell.testing import PolicyContract, ScorerContract, TrainerContract, WriterContract
+from askwell.testing import PolicyContract, PromptWriterContract, ScorerContract, TrainerContract
 from askwell.testing.prompt_writer import BAD, experiences
 from askwell.testing.scorer import Restore, make_table
 from tests.support.prompt_writers import TableTrainer
@@ -30,7 +30,7 @@ from tests.support.trained_policies import QUICK, tiny
 
 BASELINE_PROMPT = Prompt(instruction=BAD)
 OUTCOMES = merge(
-    OutcomeRow(query=experience.query, prompt=experience.prompt, total=experience.reward, draws=1)
+    OutcomeRow(query=experience.query, prompt=experience.prompt, total=experience.reward, repeats=1)
     for experience in experiences(30, seed=0)
 )
 
@@ -72,7 +72,9 @@ class TestFallbackPolicy(PolicyContract):
     @pytest.fixture
     def policy(self) -> Policy:
         writer = TableTrainer().fit(experiences(6, seed=0), [])
-        return FallbackPolicy(writer=writer, baseline=BASELINE_PROMPT, guard=replace(never(), margin=0.1), samples=3)
+        return FallbackPolicy(
+            writer=writer, baseline=BASELINE_PROMPT, guard=replace(never_switch(), margin=0.1), samples=3
+        )
 
 
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
@@ -86,7 +88,7 @@ class TestSelectionPolicy(PolicyContract):
 @pytest.mark.parametrize("name", sorted(FITS), scope="class")
 class TestScorers(ScorerContract):
     @pytest.fixture
-    def fit(self, name: str) -> Fit:
+    def fit(self, name: str) -> FitScorer:
         pytest.importorskip("sklearn")
         return FITS[name]
 
@@ -95,13 +97,13 @@ class TestScorers(ScorerContract):
         return restore_scorer
 
 
-class TestSelectorWriter(WriterContract):
+class TestSelectorWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self, selector: Writer) -> Writer:
         return selector
 
 
-class TestTableWriter(WriterContract):
+class TestTableWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self) -> Writer:
         return TableTrainer().fit(experiences(20, seed=0), [])
@@ -113,7 +115,7 @@ class TestTableTrainer(TrainerContract):
         return TableTrainer()
 
 
-class TestLanguageModelWriter(WriterContract):
+class TestLanguageModelWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self, language_model_writer: Writer) -> Writer:
         return language_model_writer

@@ -12,7 +12,7 @@ from askwell.core.types import Completion, Example, Message, Prompt, Proposal, R
 from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.runlog.store import MemoryStore
-from askwell.runlog.writer import Journal, Journaled
+from askwell.runlog.writer import Journal, LoggedModel
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 
@@ -95,7 +95,7 @@ async def play(
 
         return await run(
             initial=[Prompt(instruction="think")],
-            optimizer=search(Journaled(optimizer_model, journal, role="optimizer")),
+            optimizer=search(LoggedModel(optimizer_model, journal, role="optimizer")),
             evaluator=evaluator,
             settings=settings or LoopSettings(steps=4),
             watch=watch,

@@ -7,7 +7,7 @@ import pytest
 from askwell.core.protocols import Metric, Render
 from askwell.core.types import Example
 from askwell.tasks.metrics import ANSWER_TYPES, from_callable, metric
-from askwell.tasks.render import PLACEMENTS, Placed
+from askwell.tasks.render import PLACEMENTS, ChatRender
 from askwell.testing import MetricContract, RenderContract
 
 SPECIAL: dict[str, tuple[str, str, str]] = {
@@ -64,4 +64,4 @@ class TestCallable(MetricContract):
 class TestPlacements(RenderContract):
     @pytest.fixture
     def render(self, placement: str, style: str, labels: bool) -> Render:
-        return Placed(placement=placement, demos=style, labels=labels)  # pyright: ignore[reportArgumentType] - parametrized
+        return ChatRender(placement=placement, demos=style, labels=labels)  # pyright: ignore[reportArgumentType] - parametrized

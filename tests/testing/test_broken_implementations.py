@@ -32,7 +32,7 @@ from askwell.models.embedder import LexicalEmbedder
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.protocols import Pair, Writer
 from askwell.runlog.store import MemoryStore
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 from askwell.testing.prompt_writer import experiences
 from tests.support.prompt_writers import TableTrainer, TableWriter
@@ -126,9 +126,9 @@ def test_a_metric_in_percent() -> None:
 
 def test_a_render_that_shows_the_target() -> None:
     def cheat(prompt: Prompt, example: Example) -> tuple[Message, ...]:
-        return Placed()(replace(prompt, instruction=f"{prompt.instruction} Hint: {example.target}"), example)
+        return ChatRender()(replace(prompt, instruction=f"{prompt.instruction} Hint: {example.target}"), example)
 
-    assert broken_rules(testing.RenderContract, render=Placed) == set()
+    assert broken_rules(testing.RenderContract, render=ChatRender) == set()
     assert broken_rules(testing.RenderContract, render=lambda: cheat) == {"test_the_target_is_never_read"}
 
 
@@ -217,8 +217,8 @@ _COUNT = itertools.count()
 
 def test_a_writer_that_ignores_its_seed() -> None:
     writer = TableTrainer().fit(experiences(20, seed=0), [])
-    assert broken_rules(testing.WriterContract, writer=lambda: writer) == set()
-    assert broken_rules(testing.WriterContract, writer=lambda: Restless(writer.seen)) == {
+    assert broken_rules(testing.PromptWriterContract, writer=lambda: writer) == set()
+    assert broken_rules(testing.PromptWriterContract, writer=lambda: Restless(writer.seen)) == {
         "test_the_same_seed_gives_the_same_prompts",
         "test_prompts_depend_on_their_query_alone",
     }

@@ -45,7 +45,7 @@ class OptimizerContract:
             calls = [event for event in events if event.kind == "call" and not event.body.get("cached")]
             assert len(calls) <= demand.optimizer_calls
             train = [event for event in events if event.kind == "rollout" and event.body["split"] == "train"]
-            assert len(train) <= demand.train_cells
+            assert len(train) <= demand.train_calls
             assert all(max_reply_tokens(event) <= demand.reply_tokens for event in calls)
             assert all(len(prompt.demos) <= demand.demos for prompt in logged_prompts(events))
 

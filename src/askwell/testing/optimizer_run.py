@@ -10,12 +10,12 @@ from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Completion, Example, Prompt, Request, Score, Split
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.request_key import request_key
 from askwell.runlog.store import MemoryStore
-from askwell.tasks.render import Placed
+from askwell.tasks.render import ChatRender
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 
@@ -38,7 +38,7 @@ TASK = Task(
         "dev": _examples("dev", 8, 2000),
         "test": _examples("test", 6, 3000),
     },
-    render=Placed(),
+    render=ChatRender(),
     metric=lambda reply, example: Score(value=float(reply == example.target)),
 )
 
@@ -102,9 +102,9 @@ def run_optimizer(
     models = (target or ScriptedModel(answer_request, name="target"), optimizer or EditorModel())
     target, optimizer = (CountedModel(model, counter) for model in models) if counter else models
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction="Answer.")],
-        side=TargetSide(
+        target_setup=TargetSetup(
             task=TASK, model=target, sampling=Sampling(max_tokens=16), concurrency=4, max_missing=max_missing
         ),
         optimizer_model=optimizer,

@@ -91,7 +91,7 @@ def _find_columns(first: Mapping[str, object], given: Mapping[str, str], path: P
 
 def _read_row(record: Record, columns: Mapping[str, str], path: Path, scale: ScoreScale) -> OutcomeRow | None:
     values = {name: record.values.get(column) for name, column in columns.items()}
-    source = f"{path.name}: {record.place}"
+    source = f"{path.name}: {record.location}"
     if values["outcome"] in (None, ""):
         return None
     repeats = _parse_whole(values.get("repeats"), "repeats", source, default=1)
