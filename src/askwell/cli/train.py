@@ -169,7 +169,7 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
     policy = train_selection(cells, folder, seed=config.run.seed, scorer=config.policy.scorer)
     if as_json:
         tables.print_json({
-            "run": config.run.name, "headroom": advice_json(worth), "guard": encode_fallback(policy.guard),
+            "run": config.run.name, "headroom": advice_json(worth), "guard": encode_fallback(policy.fallback),
         })  # fmt: skip
         return
     out = Console()
