@@ -36,7 +36,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     worth, problem = _judge(outcomes, selected.seed)
     if as_json:
         headroom = None if worth is None else advice_json(worth)
-        tables.print_json({**asdict(summary), "headroom": headroom, "problem": problem})
+        tables.print_json({**summary_json(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
     for label, value in _rows(summary):
@@ -48,9 +48,8 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
 
 def summary_json(summary: OutcomeSummary) -> dict[str, object]:
     """Return the summary for `--json`."""
-    body = asdict(summary)
-    body["cells"], body["draws"] = body.pop("pairs"), body.pop("samples")
-    return body
+    keys = {"pairs": "cells", "samples": "draws"}  # the keys of `--json` are stable; the fields have clearer names
+    return {keys.get(name, name): value for name, value in asdict(summary).items()}
 
 
 def _judge(outcomes: PairOutcomes, seed: int) -> tuple[TrainingAdvice | None, str]:
