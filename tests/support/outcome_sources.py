@@ -13,7 +13,7 @@ DATA = [{"input": f"{a}+{b}", "target": str(a + b)} for a in range(9) for b in r
 
 def records(path: Path, *, n: int = 60, seed: int = 0, draws: int = 4) -> Path:
     queries, rates = phrased(n, seed=seed)
-    sampled = table(rates, draws=draws, seed=seed, queries=queries)
+    sampled = table(rates, repeats=draws, seed=seed, queries=queries)
     lines = [
         {"question": query, "prompt": prompt, "correct": right, "draws": draws}
         for query, row in zip(queries, sampled.totals.tolist(), strict=True)

@@ -113,8 +113,11 @@ def test_a_policy_that_loses_the_order() -> None:
 
 def test_a_metric_in_percent() -> None:
     def fixtures(scale: float) -> dict[str, Any]:
+        def contains(reply: str, example: Example) -> Score:
+            return Score(value=scale * (str(example.target) in reply))
+
         return {
-            "metric": lambda: lambda reply, example: Score(value=scale * (example.target in reply)),
+            "metric": lambda: contains,
             "example": lambda: Example(id="e", input="How many?", target="12"),
             "good_reply": lambda: "It is 12.",
             "bad_reply": lambda: "None.",
