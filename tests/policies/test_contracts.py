@@ -22,7 +22,7 @@ from askwell.policies.selection.registry import FITS, restore_scorer
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selector_writer import fit_selector
 from askwell.tasks.demos import Demos
-from askwell.testing import PolicyContract, ScorerContract, TrainerContract, WriterContract
+from askwell.testing import PolicyContract, PromptWriterContract, ScorerContract, TrainerContract
 from askwell.testing.prompt_writer import BAD, experiences
 from askwell.testing.scorer import Restore, make_table
 from tests.support.prompt_writers import TableTrainer
@@ -97,13 +97,13 @@ class TestScorers(ScorerContract):
         return restore_scorer
 
 
-class TestSelectorWriter(WriterContract):
+class TestSelectorWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self, selector: PromptWriter) -> PromptWriter:
         return selector
 
 
-class TestTableWriter(WriterContract):
+class TestTableWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self) -> PromptWriter:
         return TableTrainer().fit(experiences(20, seed=0), [])
@@ -115,7 +115,7 @@ class TestTableTrainer(TrainerContract):
         return TableTrainer()
 
 
-class TestLanguageModelWriter(WriterContract):
+class TestLanguageModelWriter(PromptWriterContract):
     @pytest.fixture
     def writer(self, language_model_writer: PromptWriter) -> PromptWriter:
         return language_model_writer

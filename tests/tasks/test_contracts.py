@@ -43,7 +43,10 @@ class TestAnswerTypes(MetricContract):
 class TestCallable(MetricContract):
     @pytest.fixture
     def metric(self) -> Metric:
-        return from_callable(lambda reply, target: float(str(target) in reply))
+        def contains(reply: str, target: str) -> float:
+            return float(target in reply)
+
+        return from_callable(contains)
 
     @pytest.fixture
     def example(self) -> Example:

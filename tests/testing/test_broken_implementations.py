@@ -113,8 +113,11 @@ def test_a_policy_that_loses_the_order() -> None:
 
 def test_a_metric_in_percent() -> None:
     def fixtures(scale: float) -> dict[str, Any]:
+        def contains(reply: str, example: Example) -> Score:
+            return Score(value=scale * (str(example.target) in reply))
+
         return {
-            "metric": lambda: lambda reply, example: Score(value=scale * (example.target in reply)),
+            "metric": lambda: contains,
             "example": lambda: Example(id="e", input="How many?", target="12"),
             "good_reply": lambda: "It is 12.",
             "bad_reply": lambda: "None.",
@@ -219,8 +222,8 @@ _COUNT = itertools.count()
 
 def test_a_writer_that_ignores_its_seed() -> None:
     writer = TableTrainer().fit(experiences(20, seed=0), [])
-    assert broken_rules(testing.WriterContract, writer=lambda: writer) == set()
-    assert broken_rules(testing.WriterContract, writer=lambda: Restless(writer.seen)) == {
+    assert broken_rules(testing.PromptWriterContract, writer=lambda: writer) == set()
+    assert broken_rules(testing.PromptWriterContract, writer=lambda: Restless(writer.seen)) == {
         "test_the_same_seed_gives_the_same_prompts",
         "test_prompts_depend_on_their_query_alone",
     }

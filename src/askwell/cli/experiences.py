@@ -36,7 +36,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     worth, problem = _judge(outcomes, selected.seed)
     if as_json:
         headroom = None if worth is None else advice_json(worth)
-        tables.print_json({**asdict(summary), "headroom": headroom, "problem": problem})
+        tables.print_json({**summary_json(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
     for label, value in _rows(summary):

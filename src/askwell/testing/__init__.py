@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from askwell.testing.metric import MetricContract
     from askwell.testing.optimizer import OptimizerContract
     from askwell.testing.policy import PolicyContract
-    from askwell.testing.prompt_writer import TrainerContract, WriterContract
+    from askwell.testing.prompt_writer import PromptWriterContract, TrainerContract
     from askwell.testing.racing_rule import RacingRuleContract
     from askwell.testing.render import RenderContract
     from askwell.testing.run_store import RunStoreContract
@@ -39,6 +39,7 @@ _HOME_OF = {
     "MetricContract": "metric",
     "OptimizerContract": "optimizer",
     "PolicyContract": "policy",
+    "PromptWriterContract": "prompt_writer",
     "RacingRuleContract": "racing_rule",
     "RenderContract": "render",
     "RunStoreContract": "run_store",
@@ -46,7 +47,6 @@ _HOME_OF = {
     "ScriptedModel": "fakes",
     "SlowModel": "fakes",
     "TrainerContract": "prompt_writer",
-    "WriterContract": "prompt_writer",
 }
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "MetricContract",
     "OptimizerContract",
     "PolicyContract",
+    "PromptWriterContract",
     "RacingRuleContract",
     "RenderContract",
     "RunStoreContract",
@@ -64,7 +65,6 @@ __all__ = [
     "ScriptedModel",
     "SlowModel",
     "TrainerContract",
-    "WriterContract",
 ]
 
 

@@ -19,7 +19,7 @@ PLAIN_FILES = {".json", ".jsonl", ".txt", ".jinja", ".model", ".safetensors", ".
 """What a saved writer may consist of: data, and no code (pickle)."""
 
 
-class WriterContract:
+class PromptWriterContract:
     """Inherit this class and give it a fixture `writer`, trained on `experiences`."""
 
     def test_each_query_gets_as_many_prompts_as_requested_and_none_is_empty(self, writer: PromptWriter) -> None:
