@@ -126,8 +126,8 @@ def _table(result: PolicyEstimate) -> RichTable:
     if result.single is not None:
         table.add_column("its baseline prompt", justify="right", no_wrap=True)
     for label, name in (("doubly robust", "doubly_robust"), ("IPS, self-normalised", "ips"), ("direct", "direct")):
-        both = [getattr(one, name) for one in (result.policy, result.single) if one is not None]
-        table.add_row(label, *(Text(_format(one)) for one in both), style="bold" if name == "doubly_robust" else "")
+        both = [getattr(scored, name) for scored in (result.policy, result.single) if scored is not None]
+        table.add_row(label, *(Text(_format(value)) for value in both), style="bold" if name == "doubly_robust" else "")
     return table
 
 
