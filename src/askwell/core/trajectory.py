@@ -57,10 +57,10 @@ class Trajectory:
 
     def top(self, count: int) -> tuple[Candidate, ...]:
         """The `count` best different prompts so far (as `best` ranks them), best first; of equals, the earlier."""
-        found: dict[Prompt, Candidate] = {}
+        ranked: dict[Prompt, Candidate] = {}
         for candidate in sorted(self.complete, key=merit, reverse=True):
-            found.setdefault(candidate.prompt, candidate)
-        return tuple(found.values())[:count]
+            ranked.setdefault(candidate.prompt, candidate)
+        return tuple(ranked.values())[:count]
 
     def expected(self, candidate: Candidate) -> float:
         """Return what a candidate's score on the whole dev split is likely to be; its score, where it is complete.
@@ -88,12 +88,12 @@ class Trajectory:
 
     @cached_property
     def _by_prompt(self) -> dict[Prompt, Candidate]:
-        found: dict[Prompt, Candidate] = {}
+        by_prompt: dict[Prompt, Candidate] = {}
         for candidate in self.candidates:
-            known = found.get(candidate.prompt)
-            if known is None or known.partial:
-                found[candidate.prompt] = candidate
-        return found
+            earlier = by_prompt.get(candidate.prompt)
+            if earlier is None or earlier.partial:
+                by_prompt[candidate.prompt] = candidate
+        return by_prompt
 
     def __len__(self) -> int:
         return len(self.candidates)
