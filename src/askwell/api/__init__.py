@@ -1,4 +1,4 @@
-"""The Python front door: settings, and the builders that turn names into the objects a job is made of.
+"""The Python API: settings, and builders that turn names into the objects of a job.
 
 The public functions are `askwell.optimize`, `askwell.plan`, `askwell.evaluate` and `askwell.train`. They are not
 re-exported here, because modules of this package have the same names.

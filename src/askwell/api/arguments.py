@@ -1,4 +1,4 @@
-"""The arguments of a Python call -> a `Config`: names become the keys of a file, objects stand in for them."""
+"""Convert the arguments of a Python call to a `Config`: names become config keys, objects go to `Config.objects`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from askwell.tasks.metrics import from_callable
 from askwell.tasks.splits import SPLITS
 
 ModelLike: TypeAlias = ChatModel | str | Mapping[str, Any] | Callable[..., Any]
-"""A model, a model's name, the keys of its config section ({"model": "openai:NAME", "base_url": "…"}), or a function
-from text to text (sync or async)."""
+"""A model, its name, the keys of its config section ({"model": "openai:NAME", "base_url": "…"}), or a function from
+text to text (sync or async)."""
 MetricLike: TypeAlias = Metric | str | Callable[..., Any]
-"""A metric, an answer type, or a function returning a float or (score, feedback). Empty: the data's own, or exact."""
+"""A metric, an answer type, or a function that returns a float or (score, feedback). Empty: the benchmark's, else
+exact."""
 
 
 def build_config(
@@ -37,18 +38,18 @@ def build_config(
     optimizer_model: ModelLike | None = None,
     sections: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Make the config of a call. `sections` are those that stand in the call as they do in a file.
+    """Build the config of a call. `sections` are the arguments that have the form of config sections.
 
-    Raises `ConfigError` as a file with the same content would.
+    Raises `ConfigError` like a config file with the same content.
     """
     task, objects = _split_data(data)
-    asked, target_object = _split_model(target)
-    rewriter, optimizer_object = ({}, None) if optimizer_model is None else _split_model(optimizer_model)
+    target_keys, target_object = _split_model(target)
+    optimizer_keys, optimizer_object = ({}, None) if optimizer_model is None else _split_model(optimizer_model)
     tree: dict[str, Any] = {
         **(sections or {}),
         "task": {**task, "placement": placement, **({"metric": metric} if isinstance(metric, str) else {})},
-        "target": {**asdict(sampling or Sampling()), "concurrency": concurrency, **asked},
-        "optimizer_model": rewriter,
+        "target": {**asdict(sampling or Sampling()), "concurrency": concurrency, **target_keys},
+        "optimizer_model": optimizer_keys,
     }
     is_function = not isinstance(target, str | Mapping | ChatModel)
     if is_function and "demos" not in tree:
@@ -63,16 +64,16 @@ def build_config(
 
 
 def refuse_optimizer_model(optimizer: object) -> None:
-    """Raise `ConfigError` where a model was given as `optimizer`, which is the name of an algorithm."""
+    """Raise `ConfigError` if a model was given as `optimizer`, which is the name of an algorithm."""
     refuse_model_name(optimizer, "optimizer")
     if not isinstance(optimizer, str):
         raise ConfigError(
-            f"optimizer = {optimizer!r} is no name of an optimizer; a model or function is given as optimizer_model="
+            f"optimizer = {optimizer!r} is not the name of an optimizer; give a model or function as optimizer_model="
         )
 
 
 def _split_model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
-    """Return a model's keys in the config, or the model itself where it has no name."""
+    """Return a model's config keys, or the model itself if it is an object."""
     if isinstance(model, str):
         return {"model": model}, None
     if isinstance(model, Mapping):
@@ -81,7 +82,7 @@ def _split_model(model: ModelLike) -> tuple[dict[str, Any], ChatModel | None]:
 
 
 def _split_data(data: DataLike) -> tuple[dict[str, Any], Objects]:
-    """Return where examples come from, as keys of the task section; or the examples themselves."""
+    """Return the sources of examples as keys of the task section, or the examples themselves."""
     if isinstance(data, str | Path):
         return {"data": str(data)}, Objects()
     if not isinstance(data, Mapping):

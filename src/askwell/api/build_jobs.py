@@ -1,4 +1,4 @@
-"""A config -> a job: the one place that turns names into objects. Nothing after this looks at a name."""
+"""Build a job from a config: names are resolved to objects here, and nowhere after it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BATCH_LOOKAHEAD = 1000
 
 
 def build_optimize_job(config: Config) -> OptimizeJob:
-    """Build an optimization. Raises `ConfigError` or `DataError`, before anything is paid for."""
+    """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for."""
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
     train = task.splits.get("train", ())
@@ -58,7 +58,7 @@ def build_optimize_job(config: Config) -> OptimizeJob:
 
 
 def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
-    """Build an evaluation of some prompts on all of a data set."""
+    """Build an evaluation of some prompts on a whole data set."""
     target_setup = build_target_setup(config, build_evaluation_task(config))
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": prompts}
     return EvaluateJob(
@@ -69,7 +69,7 @@ def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
 
 
 def build_target_setup(config: Config, task: Task, gates: SharedGates | None = None) -> TargetSetup:
-    """Return the target model, how it is asked, and what failures a run may have."""
+    """Build the target model, its sampling, and the limits on calls and failures."""
     target = config.target
     build = build_batched if target.batch else build_model
     return TargetSetup(
@@ -82,23 +82,23 @@ def build_target_setup(config: Config, task: Task, gates: SharedGates | None = N
 
 
 def build_sampling(target: TargetConfig) -> Sampling:
-    """Return how a target is sampled; no model is asked for a longer reply than it can give."""
-    given = {one.name: getattr(target, one.name) for one in fields(Sampling)}
+    """Return the sampling of a target; `max_tokens` is at most what the model can give."""
+    given = {field.name: getattr(target, field.name) for field in fields(Sampling)}
     return Sampling(**{**given, "max_tokens": limit_reply_tokens(target.model, target.max_tokens)})
 
 
 def run_identity(config: Config, target_setup: TargetSetup, sections: Iterable[str]) -> dict[str, Any]:
-    """Return the settings that decide what a run finds, those that were left open filled in.
+    """Return the settings that determine a run's results, with defaults filled in.
 
-    A run that was begun from Python and one that was begun from a file have the same identity where they do the same.
+    A run started from Python and one started from a file have the same identity if they do the same.
     """
     identity: dict[str, Any] = {**config.identity(sections), "name": target_setup.task.name}
-    objects, where = config.objects, build_render(config.task)
+    objects, render = config.objects, build_render(config.task)
     metric = resolve_answer_type(config.task) if objects.metric is None else objects.metric
     identity["task"] |= {
         "name": target_setup.task.name,
         "metric": metric if isinstance(metric, str) else getattr(metric, "__qualname__", type(metric).__qualname__),
-        "placement": where.placement,
+        "placement": render.placement,
     }
     identity["target"] |= asdict(target_setup.sampling)
     if objects.target is not None:
@@ -107,10 +107,10 @@ def run_identity(config: Config, target_setup: TargetSetup, sections: Iterable[s
 
 
 def resumable_settings(config: Config) -> dict[str, Any]:
-    """Return the whole config for the log, so that the run can be built again from there.
+    """Return the whole config for the log, so that the run can be rebuilt from the log.
 
-    Left out are the run's own folder, which may be moved, and secrets in a URL's query. `unnamed` holds the parts that
-    were given from Python as objects: only Python can give them again.
+    It leaves out the run's folder, which may be moved, and secrets in a URL's query. `unnamed` describes the parts that
+    were given from Python as objects: only Python can provide them again.
     """
     tree = config.tree()
     del tree["run"]["name"], tree["run"]["folder"]
@@ -121,13 +121,13 @@ def resumable_settings(config: Config) -> dict[str, Any]:
 
 
 def adapt_racing_to_batches(config: Config) -> Config:
-    """Return the config with a race's way of asking fit for batches: each look at the scores may take a day.
+    """Return the config with racing adapted to batches, because each round of scores may take a day.
 
-    All candidates are scored on everything unless a race is asked for, and then many calls are asked for ahead.
+    Without a racing method, all candidates are scored on the whole split. With one, many calls are submitted ahead.
     """
     if config.optimizer_model.batch:
         raise ConfigError(
-            "optimizer_model.batch: the optimizer model's calls wait for one another; batches are the target's"
+            "optimizer_model.batch: the optimizer model's calls depend on one another; only the target can use batches"
         )
     if not config.target.batch:
         return config
@@ -142,7 +142,7 @@ def adapt_racing_to_batches(config: Config) -> Config:
 def configure_optimizer(
     config: OptimizerConfig, *, steps: int, temperature: float | None, demos: Demos | None = None
 ) -> ConfiguredOptimizer:
-    """Return the optimizer with the config's settings; the T of its schedules is the run's number of steps."""
+    """Return the optimizer with the config's settings; the T of its schedules is the number of steps."""
     changes = dict(config.settings)
     defaults: dict[str, Any] = {"total_steps": max(1, steps), "embedder": default_embedder()}
     if demos is not None and demos.choice == JOINT:
@@ -155,5 +155,5 @@ def configure_optimizer(
 
 
 def merge_race_settings(changes: Mapping[str, Any], *, default: RaceSettings) -> RaceSettings:
-    """Return how candidates are scored; `default` is the optimizer's own way."""
+    """Return how candidates are scored: the config's changes applied to the optimizer's default."""
     return replace(default, **changes)

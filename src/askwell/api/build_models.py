@@ -1,4 +1,4 @@
-"""A model's settings -> the model, wrapped as the run needs it, and how fast it may be asked."""
+"""Build a model from its settings, with the wrappers that a run needs, and return its call rate."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ KINDS = (*PROVIDERS, "local", "pocket", "editor")
 _EXPECTED = "PROVIDER:NAME (openai:NAME, anthropic:NAME, gemini:NAME, …), local:PATH, pocket or editor"
 _USUAL_CALL_S = 2.0
 _USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
-"""Seconds a request waits for its answer, in full batches."""
+"""Typical latency in seconds, with full batches."""
 _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
-"""Where there is no server there is no time-out; how long a checkpoint may take is anybody's guess."""
+"""Longest latency in seconds of models without a server, which have no timeout; unknown for a checkpoint."""
 _A_WHOLE_STEP = 50_000
 _BATCH_ATTEMPTS = 5
 _USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
 
 
 def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: SharedGates | None = None) -> Metered:
-    """Return a model by name, wrapped: limits inside, retries around them (waiting holds no slot), totals outermost.
+    """Build a model by name, wrapped in limits, then retries (a waiting retry holds no slot), then totals.
 
-    Roles that use one model at one endpoint with one key share a gate of `gates`: they take turns there.
+    Roles with the same model, endpoint and key share a gate of `gates`, so that its limits hold for all of them.
     """
     kind, _, name = config.model.partition(":")
     if not config.model:
@@ -52,18 +52,18 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
         _check_pool(config)
     gates = gates or SharedGates()
     members = [
-        _build_limited(_build_bare(kind, name, place, flag), place, trace, gates, flag)
-        for place in pool_members(config)
+        _build_limited(_build_bare(kind, name, member, flag), member, trace, gates, flag)
+        for member in pool_members(config)
     ]
-    asked = members[0] if len(members) == 1 else Pool(members, labels=member_labels(config))
-    retrying = Retrying(asked, max_attempts=config.max_attempts)
+    inner = members[0] if len(members) == 1 else Pool(members, labels=member_labels(config))
+    retrying = Retrying(inner, max_attempts=config.max_attempts)
     provider = find_provider(config.model)
     takes_samples = provider is not None and provider.format != "anthropic"
     return Metered(SampleBatching(retrying) if takes_samples else retrying)
 
 
 def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: SharedGates | None = None) -> Metered:
-    """Return a model that is asked in its provider's batches; limits hold for what is asked directly."""
+    """Build a model that uses its provider's batch API; limits hold for its direct calls."""
     if len(pool_members(config)) > 1:
         raise ConfigError(
             "a batch goes to one endpoint with one key; give one base_url and one api_key_env, or no batch"
@@ -79,17 +79,19 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
 
 
 def _check_pool(config: ModelConfig) -> None:
-    """Refuse several places for what has none, and keys that are not there: a pool would go on without them."""
+    """Refuse a pool of a model without a server, and missing keys: a pool would silently run without those members."""
     if find_provider(config.model) is None:
-        raise ConfigError(f"{config.model!r} is no served model: give no base_url and no api_key_env")
-    keys = [require_single(place.api_key_env, "api_key_env") for place in pool_members(config)]
+        raise ConfigError(f"{config.model!r} is not served by a provider: leave out base_url and api_key_env")
+    keys = [require_single(member.api_key_env, "api_key_env") for member in pool_members(config)]
     missing = [key for key in keys if not os.environ.get(key)] if len(set(keys)) > 1 else []
     if missing:
-        raise ConfigError(f"no API key for {config.model!r}: the environment lacks {missing}; set them, or name others")
+        raise ConfigError(
+            f"no API key for {config.model!r}: the environment lacks {missing}; set these variables, or name others"
+        )
 
 
 def _build_limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: SharedGates, flag: str) -> Limited:
-    """Return the model at one place, within its limits."""
+    """Wrap one member of a pool in its limits."""
     return Limited(
         bare if trace == "off" else Traced(bare, detail=trace),
         max_concurrency=_member_concurrency(config),
@@ -100,22 +102,22 @@ def _build_limited(bare: ChatModel, config: ModelConfig, trace: Trace, gates: Sh
 
 
 def max_in_flight(config: ModelConfig) -> int:
-    """Return how many requests to have under way, at all members of a pool together; of batches, a step's."""
+    """Return the most requests in flight, over all members of a pool; with batches, all of a step."""
     if config.batch:
         return _A_WHOLE_STEP
     return _member_concurrency(config) * len(pool_members(config))
 
 
 def _member_concurrency(config: ModelConfig) -> int:
-    """A local model's batches should be full."""
+    """Return the most requests in flight at one member; a local model needs enough of them to fill its batches."""
     is_local = _kind(config.model) in {"local", "pocket"}
     return max(config.concurrency, 2 * config.batch_size) if is_local else config.concurrency
 
 
 def call_rate(config: ModelConfig, *, is_served: bool = True, latency_s: float | None = None) -> CallRate:
-    """Return how fast a model may be asked, for a plan. Without a latency: what calls of its kind usually take.
+    """Return the call rate of a model, for a plan. The default latency is the typical one of its kind.
 
-    `is_served` is False for a model object: nobody knows how long its calls may take.
+    `is_served` is False for a model object, whose longest latency is unknown.
     """
     if not is_served:
         return CallRate(concurrency=config.concurrency, latency_s=latency_s or _USUAL_CALL_S)
@@ -134,7 +136,7 @@ def call_rate(config: ModelConfig, *, is_served: bool = True, latency_s: float |
 
 
 def limit_reply_tokens(model: str, wanted: int) -> int:
-    """Return the longest reply to ask a model for: as wanted, but no more than the bundled model was trained for."""
+    """Return the limit of a reply: as wanted, but at most the limit that the bundled model was trained with."""
     if model != "pocket":
         return wanted
     from askwell.models.bundled import MAX_REPLY_TOKENS
@@ -157,7 +159,7 @@ def _build_bare(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
         return LocalModel(name, batch_size=config.batch_size)
     return Renamed(
         _build_served(config, flag), name=config.model
-    )  # without the endpoint: a run may go on at another address
+    )  # the name has no endpoint: a run may be resumed at another address
 
 
 def _build_served(config: ModelConfig, flag: str) -> ChatModel:
@@ -168,17 +170,17 @@ def _build_served(config: ModelConfig, flag: str) -> ChatModel:
 
 
 def is_openai_compatible(model: str) -> bool:
-    """Whether a model's server can be put behind a proxy for OpenAI's clients as it is."""
+    """Return whether a model's server accepts the requests of OpenAI clients unchanged."""
     provider = find_provider(model)
     return provider is not None and provider.format == "openai"
 
 
 def build_upstream(config: ModelConfig) -> Upstream:
-    """Return where a model that `speaks_openai` is served, for a proxy. Raises `ConfigError` for a missing key."""
+    """Return the upstream of a proxy for an OpenAI-compatible model. Raises `ConfigError` for a missing key."""
     from askwell.serve.proxy import Upstream
 
-    place = _resolve_address(config, "--target")
-    return Upstream(endpoint=Endpoint.parse(place.base_url), model=place.name, api_key=place.api_key)
+    address = _resolve_address(config, "--target")
+    return Upstream(endpoint=Endpoint.parse(address.base_url), model=address.name, api_key=address.api_key)
 
 
 def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
@@ -187,11 +189,11 @@ def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
 
 
 def _gate_key(config: ModelConfig, flag: str) -> tuple[str, str]:
-    """Return endpoint and key variable of a model, as far as it has them: whoever shares both shares a limit."""
+    """Return the endpoint and key variable of a model: models that share both share their limits."""
     if find_provider(config.model) is None:
         return require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
-    place = _resolve_address(config, flag)
-    return place.base_url, place.key_env
+    address = _resolve_address(config, flag)
+    return address.base_url, address.key_env
 
 
 def _url_flag(flag: str) -> str:

@@ -1,4 +1,4 @@
-"""The data section of a config -> a `Task`: from a file, files per split, a benchmark, a bundled task or objects."""
+"""Build a `Task` from a config: from a file, files per split, a benchmark, a bundled task or objects."""
 
 from __future__ import annotations
 
@@ -45,22 +45,24 @@ def build_task(config: Config) -> Task:
 
 
 def build_evaluation_task(config: Config) -> Task:
-    """Load all of a data set, as a task whose test split it is; of a benchmark or bundled task, its test split."""
+    """Load a whole data set as a task's test split; of a benchmark or bundled task, only its test split."""
     data = config.objects.data
     if isinstance(data, Mapping):
         names = sorted(cast("Mapping[str, object]", data))
-        raise ConfigError(f"data has the splits {names}; an evaluation takes one set of examples, so give one of them")
+        raise ConfigError(
+            f"data has the splits {names}; an evaluation takes one set of examples: give one of the splits"
+        )
     if data is not None:
         return _task(config, {"test": load(data)})
     if not config.task.data:
         raise ConfigError(_NO_DATA)
-    special = _load_named(config)
-    examples = _examples(config.task, config.task.data) if special is None else special["test"][: config.task.limit]
+    named = _load_named(config)
+    examples = _examples(config.task, config.task.data) if named is None else named["test"][: config.task.limit]
     return _task(config, {"test": examples})
 
 
 def infer_answer_type(examples: Sequence[Example]) -> str:
-    """Return the answer type that a bundled task's targets call for: number, boolean, words or exact."""
+    """Infer the answer type of a bundled task from its targets: number, boolean, words or exact."""
     targets = [example.target for example in examples if isinstance(example.target, str)]
     if all(target.lstrip("-").isdigit() for target in targets):
         return "number"
@@ -70,23 +72,23 @@ def infer_answer_type(examples: Sequence[Example]) -> str:
 
 
 def build_render(task: TaskConfig) -> ChatRender:
-    """Return where the prompt goes: as asked for, as the benchmark's paper has it, or at the end of the question."""
-    own = find_benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
-    return ChatRender(placement=task.placement or own, labels=task.labels)
+    """Return the renderer. Placement: the config's, else the benchmark paper's, else at the end of the question."""
+    default = find_benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
+    return ChatRender(placement=task.placement or default, labels=task.labels)
 
 
 def _load_named(config: Config) -> Splits | None:
-    """The splits of a benchmark or a bundled task, which come with their own; None for a file."""
+    """Load a benchmark or bundled task, which has splits of its own; None for a file."""
     task, sizes = config.task, config.split
     if task.data.startswith(BENCH):
         name = task.data.removeprefix(BENCH)
         train, dev, test = find_benchmark(name).sizes
-        asked = (
+        counts = (
             _count_or_default(sizes.train, train),
             _count_or_default(sizes.dev, dev),
             _count_or_default(sizes.test, test),
         )
-        return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=asked)
+        return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=counts)
     if task.data.startswith(BUNDLED):
         from askwell.tasks import bundled
 
@@ -127,9 +129,9 @@ def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
 
 
 def resolve_answer_type(task: TaskConfig) -> str:
-    """Return how replies are graded: as asked for, as the benchmark has it, else exact.
+    """Return how replies are graded: the config's answer type, else the benchmark's, else exact.
 
-    Empty for bundled tasks: each of a bundle's is graded by its own answer type.
+    Empty for bundled tasks: each task of a mixture is graded by its own answer type.
     """
     if task.metric:
         return task.metric
@@ -149,11 +151,11 @@ def _task(config: Config, splits: Splits) -> Task:
 
 
 def _grade_by_task(splits: Splits) -> Metric:
-    """Grade each task of a bundle by the answer type its own targets call for."""
+    """Return a metric that grades each task of a mixture by the answer type of its own targets."""
     by_task: dict[str, list[Example]] = {}
     for example in (example for members in splits.values() for example in members):
         by_task.setdefault(example.meta["task"], []).append(example)
-    metrics = {name: metric(infer_answer_type(found)) for name, found in by_task.items()}
+    metrics = {name: metric(infer_answer_type(members)) for name, members in by_task.items()}
 
     def by_own_type(reply: str, example: Example) -> Score:
         return metrics[example.meta["task"]](reply, example)
@@ -166,5 +168,5 @@ def _count_or_default(value: float | None, default: int) -> int:
 
 
 def _count_or_share(value: float | None) -> int | float | None:
-    """A TOML or flag number: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
+    """Convert a number of a config or flag: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
     return value if value is None or 0 < value < 1 else int(value)

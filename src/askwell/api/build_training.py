@@ -1,4 +1,4 @@
-"""The policy section of a config, and logged outcomes -> a `TrainJob`: trainer, loops, and how much may be paid."""
+"""Build a `TrainJob` from a config's policy section and logged outcomes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULT_BASE = ModelSettings().base
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
-    """A method's settings, those of the config laid over them: everything that decides how a policy is trained."""
+    """The settings of a training: a method's defaults, changed by the config."""
 
     loops: LoopsSettings
     training: TrainSettings
@@ -44,12 +44,12 @@ class PolicySettings:
 def build_train_job(
     config: Config, cells: PairOutcomes, *, read_writer: Callable[[Path], PromptWriter] | None = None
 ) -> TrainJob:
-    """Build a training by a config. Raises `ConfigError` or `DataError`, before anything is paid for.
+    """Build a training. Raises `ConfigError` or `DataError` before any call is paid for.
 
-    `read_writer` loads what the trainer among the config's objects has saved.
+    `read_writer` loads what the trainer of the config's objects saved.
     """
     if config.target.batch:
-        raise ConfigError("a training asks its target directly; leave batch out")
+        raise ConfigError("a training calls its target directly; leave batch out")
     target_setup = build_target_setup(config, build_task(config))
     trainer = config.objects.trainer
     policy = config.policy if trainer is not None else fill_base_model(config.policy, target=target_setup.model.name)
@@ -78,11 +78,11 @@ def build_train_job(
 
 
 def build_policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
-    """Return the method's settings with the config's laid over them."""
+    """Return the method's settings, changed by the config."""
     method = METHODS[policy.method]
     given = dict(policy.settings)
     loops, model, training = (
-        {one.name: given[one.name] for one in fields(kind) if one.name in given} for kind in POLICY_SETTINGS
+        {field.name: given[field.name] for field in fields(kind) if field.name in given} for kind in POLICY_SETTINGS
     )
     training = {name: value for name, value in training.items() if name not in {*loops, *model}}
     if "reward" not in loops and policy.shots and method.loops.reward != "accuracy":
@@ -97,15 +97,15 @@ def build_policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
 
 
 def _policy_identity(policy: PolicyConfig, settings: PolicySettings | None, loops: LoopsSettings) -> dict[str, object]:
-    """Return what decides how a policy is trained; `settings` is None for a trainer of the caller's own."""
+    """Return the settings that determine a training's results; `settings` is None for a trainer object."""
     tree = {key: value for key, value in asdict(policy).items() if key not in {"settings", *PolicyConfig.volatile}}
     tree |= {"loops": asdict(loops)} if settings is None else asdict(settings)
-    tree.get("model", {}).pop("device", None)  # where it runs, not what it finds
-    return json.loads(json.dumps(tree))  # as it is read back: lists
+    tree.get("model", {}).pop("device", None)  # it changes where the training runs, not its results
+    return json.loads(json.dumps(tree))  # as it is read back from the log: tuples become lists
 
 
 def fill_base_model(policy: PolicyConfig, *, target: str) -> PolicyConfig:
-    """Name the language model to start from where the config doesn't: gpt2, or pocket where that is all there is."""
+    """Fill in the base model if the config has none: gpt2, or pocket if gpt2 cannot be loaded."""
     if policy.settings.get("base"):
         return policy
     is_bundled = target.partition("#")[0] == "pocket" or not _is_loadable(DEFAULT_BASE)
@@ -114,7 +114,7 @@ def fill_base_model(policy: PolicyConfig, *, target: str) -> PolicyConfig:
 
 
 def _is_loadable(base: str) -> bool:
-    """Whether a model can be loaded: in the cache, or from the hub."""
+    """Return whether a model can be loaded, from the cache or from the hub."""
     try:
         from transformers import AutoConfig
     except ImportError as error:
@@ -124,15 +124,15 @@ def _is_loadable(base: str) -> bool:
     try:
         AutoConfig.from_pretrained(base)  # pyright: ignore[reportUnknownMemberType] - partly typed
     except OSError:
-        logger.warning("%r can't be loaded here: the policy starts from pocket, the bundled model", base)
+        logger.warning("%r cannot be loaded here: the policy starts from the bundled model pocket", base)
         return False
     return True
 
 
 def build_trainer_factory(settings: PolicySettings, processes: int) -> TrainerFactory:
-    """Return what makes the trainer of a language model, on so many processes.
+    """Return a factory of the language model's trainer, on this number of processes.
 
-    Raises `ConfigError` where PyTorch is missing, or where the trainer can't run on so many processes.
+    Raises `ConfigError` if PyTorch is missing, or if the trainer cannot run on several processes.
     """
     trainer = build_language_trainer(settings)
     if processes == 1:
@@ -163,26 +163,26 @@ def _describe_epoch(epoch: Epoch) -> str:
 def _factory_of_given(trainer: Trainer, policy: PolicyConfig) -> TrainerFactory:
     if policy.processes > 1:
         raise ConfigError(
-            f"processes={policy.processes!r} is for the language model's trainer; leave it out with trainer="
+            f"processes={policy.processes!r} needs the language model's trainer; leave it out with trainer="
         )
     return lambda folder, is_stopping, show: trainer
 
 
 def build_language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
-    """Return the trainer of a language model. Raises `ConfigError` where PyTorch is missing."""
+    """Return the trainer of a language model. Raises `ConfigError` if PyTorch is missing."""
     from askwell.policies.lm.train import LanguageModelTrainer
 
     return LanguageModelTrainer(settings=settings.training, model=settings.model)
 
 
 def load_language_writer(folder: Path) -> PromptWriter:
-    """Load a trained language model. Raises `ConfigError` where PyTorch is missing."""
+    """Load a trained language model. Raises `ConfigError` if PyTorch is missing."""
     from askwell.policies.lm.writer import load_writer
 
     return load_writer(folder)
 
 
 def digest_outcomes(cells: PairOutcomes) -> str:
-    """Name outcomes by their content: a training that is resumed must have the same ones."""
-    rows = sorted(f"{one.query}\0{one.prompt}\0{one.total!r}\0{one.repeats}" for one in cells.pairs)
+    """Return a digest of outcomes by content: a resumed training must have the same outcomes."""
+    rows = sorted(f"{pair.query}\0{pair.prompt}\0{pair.total!r}\0{pair.repeats}" for pair in cells.pairs)
     return hashlib.blake2b("\n".join(rows).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

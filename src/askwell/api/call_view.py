@@ -1,7 +1,7 @@
-"""One cell of a run, whole: the request as it was sent, the reply, the score and why.
+"""Show one call of a run in full: the request as it was sent, the reply, the score and its reason.
 
-The log holds no rendered requests (a million of them would be its bulk); they are made again from the prompt, the
-example and the run's settings, and the digest in the log tells whether that is what was sent.
+The log holds no rendered requests, because a million of them would be most of its size. They are rebuilt from the
+prompt, the example and the run's settings; the digest in the log shows whether the rebuilt request is the sent one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from askwell.tasks.render import ChatRender
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutView:
-    """One (prompt, example, sample index) on one split."""
+    """One call: a prompt, an example and a sample index on one split."""
 
     step: int
     split: Split
@@ -34,64 +34,64 @@ class RolloutView:
     example: Example
     request: Request
     is_exact: bool | None
-    """Whether the digest of this request is that in the log; None where the log does not tell the model's full name."""
+    """Whether the digest of this request equals the one in the log; None if the log lacks the model's full name."""
     completion: Completion
     score: Score | None
     seconds: float
     cached: bool
 
     @property
-    def place(self) -> str:
-        """The value of `--call` that shows this one."""
+    def call_id(self) -> str:
+        """The value of `--call` that shows this call."""
         return f"{prompt_id(self.prompt)}:{self.example.id}" + (f":{self.sample_index}" if self.sample_index else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RequestSettings:
-    """How a run put its questions."""
+    """How a run rendered and sampled its requests."""
 
     render: Render
     sampling: Sampling
     target: str
 
 
-def find_calls(store: RunStore, place: str) -> list[RolloutView]:
-    """Return the cells at a place: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE, each answered time and split.
+def find_calls(store: RunStore, call_id: str) -> list[RolloutView]:
+    """Return the calls with this id, on every split: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE.
 
-    PROMPT is an id (or how it begins), "initial" or "best". Raises `ConfigError` naming the nearest one.
+    PROMPT is an id or its first characters, "initial" or "best". Raises `ConfigError` with the nearest name.
     """
     prompts, examples = _prompts(store), _examples(store)
-    name, _, rest = place.partition(":")
+    name, _, rest = call_id.partition(":")
     prompt = _find_prompt(name, prompts, store)
     example, sample_index = _find_example(rest, examples)
     wanted = {"prompt": prompt_id(prompt), "example": example} | (
         {} if sample_index is None else {"sample_index": sample_index}
     )
-    found = list(_views(store, prompts, examples, wanted))
-    if not found:
-        raise ConfigError(f"no call {place!r}: this prompt was not tried on this example; --calls lists the calls")
-    return found
+    calls = list(_views(store, prompts, examples, wanted))
+    if not calls:
+        raise ConfigError(f"no call {call_id!r}: this prompt was not tried on this example; --calls lists the calls")
+    return calls
 
 
 def worst_calls(store: RunStore) -> Iterator[RolloutView]:
-    """Yield the cells of the best prompt, missing ones first, then by score ascending."""
+    """Yield the calls of the best prompt, missing ones first, then by score ascending."""
     prompts = _prompts(store)
     best = _find_prompt("best", prompts, store)
-    found = [view for view in _views(store, prompts, _examples(store), {"prompt": prompt_id(best)}) if not view.cached]
-    answered = {(view.split, view.place) for view in found if view.score is not None}
-    kept = [view for view in found if view.score is not None or (view.split, view.place) not in answered]
+    calls = [view for view in _views(store, prompts, _examples(store), {"prompt": prompt_id(best)}) if not view.cached]
+    answered = {(view.split, view.call_id) for view in calls if view.score is not None}
+    kept = [view for view in calls if view.score is not None or (view.split, view.call_id) not in answered]
     return iter(sorted(kept, key=lambda view: -1.0 if view.score is None else view.score.value))
 
 
 def read_render(store: RunStore) -> Render:
-    """Return how a run puts prompt and question together. Raises `StoreError` where its log does not say."""
+    """Return how a run renders prompt and question. Raises `StoreError` if its log does not say."""
     return _read_request_settings(store).render
 
 
 def _views(
     store: RunStore, prompts: Mapping[str, Prompt], examples: Mapping[str, Example], wanted: Mapping[str, object]
 ) -> Iterator[RolloutView]:
-    asked = _read_request_settings(store)
+    settings = _read_request_settings(store)
     for event in store.events(kinds=["rollout"]):
         body = event.body
         if any(body.get(name, 0) != value for name, value in wanted.items()):
@@ -99,10 +99,10 @@ def _views(
         prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
         sample_index = cast("int", body.get("sample_index", 0))
         request = Request(
-            messages=asked.render(prompt, example),
-            temperature=asked.sampling.temperature,
-            max_tokens=asked.sampling.max_tokens,
-            seed=asked.sampling.seed,
+            messages=settings.render(prompt, example),
+            temperature=settings.sampling.temperature,
+            max_tokens=settings.sampling.max_tokens,
+            seed=settings.sampling.seed,
             sample_index=sample_index,
         )
         yield RolloutView(
@@ -112,7 +112,7 @@ def _views(
             prompt=prompt,
             example=example,
             request=request,
-            is_exact=_is_request_exact(event, asked.target, request),
+            is_exact=_is_request_exact(event, settings.target, request),
             completion=decode_completion(cast("Body", body["completion"])),
             score=decode_score(body["score"]),
             seconds=event.seconds,
@@ -121,7 +121,10 @@ def _views(
 
 
 def _is_request_exact(event: Event, target: str, request: Request) -> bool | None:
-    """A checkpoint's name in the log holds a fingerprint of its files, which its name in the settings does not."""
+    """Return whether the request is the logged one; None if that cannot be known.
+
+    The key is made with a checkpoint's full name, which has a fingerprint of its files; the settings lack it.
+    """
     same = event.key == request_key(target, request)
     is_known = event.key and (find_provider(target) is not None or "#" in target or ":" not in target)
     return same if same or (is_known and target != "pocket") else None
@@ -130,10 +133,12 @@ def _is_request_exact(event: Event, target: str, request: Request) -> bool | Non
 def _read_request_settings(store: RunStore) -> _RequestSettings:
     config = cast("Mapping[str, Any]", read_header(store)["config"])
     if "task" not in config:
-        raise StoreError("this run's settings do not say how its questions were put; it was made by other means")
+        raise StoreError(
+            "this run's settings do not say how its requests were rendered: neither the API nor a command made it"
+        )
     task, target = config["task"], config["target"]
     render, name = ChatRender(placement=task["placement"], labels=task["labels"]), target["model"]
-    sampling = Sampling(**{one.name: target[one.name] for one in fields(Sampling)})
+    sampling = Sampling(**{field.name: target[field.name] for field in fields(Sampling)})
     if config.get("demos"):
         train = read_examples(store).get("train", ())
         return _RequestSettings(render=Demos(**config["demos"]).wrap(render, train), sampling=sampling, target=name)
@@ -158,11 +163,11 @@ def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> P
         if final:
             return prompts[cast("str", final[name])]
         return history.candidates[0].prompt if name == "initial" else history.best.prompt
-    found = [prompt for known, prompt in prompts.items() if name and known.startswith(name)]
-    if len(found) != 1:
-        few = "several prompts begin" if found else "no prompt begins"
-        raise ConfigError(f"{few} with {name!r}; {nearest(name, ['initial', 'best', *_first_names(prompts)])}")
-    return found[0]
+    matching = [prompt for identifier, prompt in prompts.items() if name and identifier.startswith(name)]
+    if len(matching) != 1:
+        problem = "several prompts begin" if matching else "no prompt begins"
+        raise ConfigError(f"{problem} with {name!r}; {nearest(name, ['initial', 'best', *_first_names(prompts)])}")
+    return matching[0]
 
 
 def _find_example(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:

@@ -1,8 +1,8 @@
-"""The settings of a run, as one frozen tree: each section is a dataclass, and so is each key's default and meaning.
+"""The settings of a run as one frozen tree: each section is a dataclass with defaults and documented fields.
 
-Sections that a run uses as they are (`Demos`, `Caps`, `Sampling`, `LoopSettings`, `RaceSettings`, `LoopsSettings`, …)
-stand where they are used. Here are the others, and `Config`, the whole. `config_file` reads one from TOML and flags,
-`arguments` makes one from the arguments of a Python call: both end in the same value.
+Sections that a run uses unchanged (`Demos`, `Caps`, `Sampling`, `LoopSettings`, `RaceSettings`, `LoopsSettings`, …) are
+defined next to their use; the others, and `Config` itself, are here. `config_file` reads a config from TOML and flags,
+`arguments` builds one from the arguments of a Python call: both result in the same value.
 """
 
 from __future__ import annotations
@@ -30,43 +30,43 @@ Trace = Literal["off", "calls", "content"]
 DataLike: TypeAlias = (
     ExampleSource | Mapping[Literal["train", "dev", "test"], ExampleSource] | Mapping[str, ExampleSource]
 )
-"""A source of examples to be split, or one source for each split."""
+"""A source of examples that is split, or one source per split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
-    """What is asked, and how an answer is graded."""
+    """The examples of a task, and how replies are graded."""
 
     volatile: ClassVar[frozenset[str]] = frozenset({
         "data", "folder", "train", "dev", "test", "records", "fields", "limit",
     })  # fmt: skip
-    """Keys that say where examples come from: the log itself holds the examples, and a resumed run must have them."""
+    """Keys for the source of examples. They may change, because the log holds the examples that a run must have."""
 
     data: str = ""
     """Examples: a .jsonl, .json, .csv or .parquet file, "hf:owner/name[:config][:split]", a benchmark ("bench:NAME",
     see `askwell data list`) or a bundled task ("pocket:TASK"); split by `[split]`."""
     folder: str = ""
-    """Of a benchmark: where its files are, in their source format; from the hub when empty."""
+    """For a benchmark: folder with its files in their source format; empty: the hub."""
     train: str = ""
-    """Instead of `data`: a source of its own for each split; overlap is refused."""
+    """Instead of `data`: one source per split; overlap is refused."""
     dev: str = ""
     """See `train`."""
     test: str = ""
     """See `train`."""
     records: str = ""
-    """Dotted path to the list of records in a JSON file ("examples"); not needed when there is only one list."""
+    """Dotted path to the list of records in a JSON file ("examples"); not needed if there is only one list."""
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Which record field is the input, the target, the id: {input = "question", target = "answer"}."""
+    """Record fields for input, target and id: {input = "question", target = "answer"}."""
     limit: int | None = None
     """Read at most this many examples."""
     metric: str = ""
-    """How a reply is graded: an answer type (exact, choice, number, …). Default: the benchmark's, else exact."""
+    """Answer type by which replies are graded (exact, choice, number, …). Default: the benchmark's, else exact."""
     placement: str = ""
-    """Where the instruction stands: system, before_Q, Q_begin, Q_end (the paper's default) or A_begin."""
+    """Position of the instruction: system, before_Q, Q_begin, Q_end (the paper's default) or A_begin."""
     labels: bool = False
     """Write "Q:" and "A:" lines."""
     name: str = ""
-    """Name of the task, for reports; the data's file name when empty."""
+    """Name of the task in reports; empty: the data's file name."""
 
     def __post_init__(self) -> None:
         if self.limit is not None:
@@ -78,9 +78,9 @@ class SplitConfig:
     """How `task.data` is split: counts (48) or shares (0.2)."""
 
     train: float | None = None
-    """Examples the optimizer may look at. Default: by the paper's ratio 1 : 1 : 3."""
+    """Examples the optimizer may use. Default: the paper's ratio 1 : 1 : 3."""
     dev: float | None = None
-    """Examples every candidate is scored on."""
+    """Examples that every candidate is scored on."""
     test: float | None = None
     """Examples used once, at the end."""
     seed: int = 0
@@ -93,42 +93,42 @@ class SplitConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A model and how it is reached."""
+    """A model, its endpoint and its limits."""
 
     volatile: ClassVar[frozenset[str]] = frozenset({
         "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
         "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s",
     })  # fmt: skip
-    """Keys that change how fast or where a run runs, not what it finds: a resumed run may change them."""
+    """Keys that change how fast or where a run runs, not its results: a resumed run may change them."""
 
     model: str = ""
     """PROVIDER:NAME (openai:NAME for any OpenAI-compatible endpoint, anthropic:NAME, gemini:NAME, azure:DEPLOYMENT,
     ollama:NAME, litellm:PROVIDER/NAME, …), local:PATH (a transformers checkpoint), pocket, or editor."""
     base_url: str | tuple[str, ...] = ""
-    """Endpoint of a provider's model; its official one when empty. Several are a pool: each call goes to the one that
-    is expected to answer soonest."""
+    """Endpoint of a provider's model; empty: the official one. Several make a pool: each call goes to the one that is
+    expected to answer first."""
     api_key_env: str | tuple[str, ...] = ""
-    """Environment variable that holds the key; when empty the provider's usual one (OPENAI_API_KEY,
-    ANTHROPIC_API_KEY, GEMINI_API_KEY, …). Endpoints on this machine need none. Several are a pool, as above: as many as
-    endpoints, or either of them alone."""
+    """Environment variable that holds the key; empty: the provider's usual one (OPENAI_API_KEY, ANTHROPIC_API_KEY,
+    GEMINI_API_KEY, …). Endpoints on this machine need none. Several make a pool: give as many as endpoints, or one
+    of either."""
     concurrency: int = 16
-    """Most requests in flight; of a pool, at each member, as the two limits below."""
+    """Most requests in flight; in a pool per member, like the two limits below."""
     timeout_s: float = 60.0
-    """A request that takes longer has failed, and is retried."""
+    """Timeout of a request in seconds; the request is then retried."""
     max_attempts: int = 10
-    """Attempts per request before it counts as missing."""
+    """Most attempts per request; after that its score is missing."""
     requests_per_minute: float | None = None
     """The provider's limit, if it has one."""
     tokens_per_minute: float | None = None
     """The provider's limit, if it has one."""
     batch_size: int = 64
-    """local: and pocket only: requests answered together."""
+    """For local: and pocket only: requests per batch."""
     batch: bool = False
-    """Target only: ask in the provider's batches (openai:, anthropic:): half the price, up to 24 hours a step."""
+    """Target only: use the provider's batch API (openai:, anthropic:): half the price, up to 24 hours per step."""
     batch_poll_s: float = 30.0
-    """Seconds between two looks at a batch."""
+    """Seconds between two polls of a batch."""
     prices: Mapping[str, float] = field(default_factory=dict[str, float])
-    """US dollars per million tokens, {input = 0.15, output = 0.6}, where the price list does not know the model."""
+    """US dollars per million tokens, {input = 0.15, output = 0.6}, for a model that the price list lacks."""
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "max_attempts", "batch_size"):
@@ -139,7 +139,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetConfig(ModelConfig, Sampling):
-    """The model that answers, how it is reached and how it is sampled."""
+    """The model that answers, its endpoint, limits and sampling."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -148,12 +148,12 @@ class TargetConfig(ModelConfig, Sampling):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerModelConfig(ModelConfig):
-    """The model that rewrites prompts, and how it is reached."""
+    """The model that rewrites prompts, its endpoint and limits."""
 
     model: str = "editor"
-    """As `target.model`; the default is the bundled rewriter."""
+    """Like `target.model`; the default is the bundled rewriter."""
     temperature: float | None = None
-    """Sampling temperature when it proposes prompts; the optimizer's own (1) when not given."""
+    """Sampling temperature for proposals; default: the optimizer's own (1)."""
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -167,7 +167,7 @@ class OptimizerConfig:
     name: str = "askwell"
     """One of `askwell optimizers`."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Settings of the algorithm that differ from its own; in a file they stand beside `name`."""
+    """Changed settings of the algorithm; in a file they are keys beside `name`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,19 +181,19 @@ class PolicyConfig:
     """Keys that a resumed training may change."""
 
     sources: tuple[str, ...] = ()
-    """Where outcomes were logged: names of runs, and files of records."""
+    """Sources of logged outcomes: names of runs, and files of records."""
     method: Literal["askwell", "qpo"] = "askwell"
     """`qpo`: QPO as published (greedy, no fallback, reward-conditioned, one new prompt per query)."""
     scorer: str = ""
-    """Select among the logged prompts by this scorer (multitask, trees or knn): nothing is written, no call is paid."""
+    """Select among the logged prompts with this scorer (multitask, trees or knn); no model is called."""
     processes: int = 1
-    """Processes of this machine that each training runs on (on GPUs: one per GPU), with the results of one."""
+    """Processes of this machine per fit (on GPUs: one per GPU). The results equal those of one process."""
     shots: int = 0
-    """Demonstrations, from the train split, that go with every prompt."""
+    """Demonstrations from the train split that are sent with every prompt."""
     force: bool = False
     """Train although headroom shows nothing to gain."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Settings of the method that differ from its own; in a file they stand beside `method`."""
+    """Changed settings of the method; in a file they are keys beside `method`."""
 
     def __post_init__(self) -> None:
         check_at_least("processes", self.processes, 1)
@@ -202,17 +202,17 @@ class PolicyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(LoopSettings):
-    """Where the log goes, when to stop, and the seed of everything."""
+    """The folder of the log, the stopping rules, and the seed of the run."""
 
     volatile: ClassVar[frozenset[str]] = frozenset({"name", "folder", "max_missing", "trace"})
     """Keys that a resumed run may change."""
 
     name: str = ""
-    """Folder of the run; made from the task's name when empty."""
+    """Folder of the run; empty: made from the task's name."""
     folder: str = "runs"
     """The folder that holds run folders."""
     max_missing: float = 0.02
-    """Share of a step's target calls that may fail for good before the run stops with an error."""
+    """Share of a step's target calls that may fail permanently before the run stops with an error."""
     trace: Trace = "off"
     """OpenTelemetry spans (the `otel` extra): off, calls (model, tokens, outcome), or content (the messages too)."""
 
@@ -224,7 +224,7 @@ class RunConfig(LoopSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Objects:
-    """Parts given from Python that have no name. Each stands in for the section or key of its name."""
+    """Parts given from Python as objects. Each replaces the section or key of the same name."""
 
     data: DataLike | None = None
     metric: Metric | None = None
@@ -233,14 +233,14 @@ class Objects:
     trainer: Trainer | None = None
 
     def unnamed(self) -> dict[str, str]:
-        """Describe each part that is given, for whoever meets the run later and cannot rebuild it."""
-        parts = ((one.name, getattr(self, one.name)) for one in fields(self))
-        return {name: _describe(part) for name, part in parts if part is not None}
+        """Describe each part that is given, for the message that refuses to rebuild the run from its log."""
+        parts = ((part.name, getattr(self, part.name)) for part in fields(self))
+        return {name: _describe(value) for name, value in parts if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a run needs to know."""
+    """All settings of a run."""
 
     prompt: str = DEFAULT_PROMPT
     """The instruction to start from."""
@@ -250,7 +250,7 @@ class Config:
     optimizer_model: OptimizerModelConfig = field(default_factory=OptimizerModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     racing: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How candidates are scored on dev: what differs from the optimizer's own `RaceSettings`."""
+    """How candidates are scored on dev: changes to the optimizer's own `RaceSettings`."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     demos: Demos = field(default_factory=Demos)
     run: RunConfig = field(default_factory=RunConfig)
@@ -258,17 +258,17 @@ class Config:
     objects: Objects = field(default_factory=Objects)
 
     def tree(self) -> dict[str, Any]:
-        """Return the sections as they stand in a file, as JSON-able values; `objects` has no place there."""
-        return {one.name: _as_json(getattr(self, one.name)) for one in fields(self) if one.name != "objects"}
+        """Return the sections in the form of a config file, as JSON-able values; `objects` are left out."""
+        return {part.name: _as_json(getattr(self, part.name)) for part in fields(self) if part.name != "objects"}
 
     def identity(self, sections: Iterable[str]) -> dict[str, Any]:
-        """Return the settings of these sections that decide what a run finds; a resumed run must have the same."""
+        """Return the settings of these sections that determine the results; a resumed run must have the same."""
         tree = self.tree()
-        found: dict[str, Any] = {}
+        identity: dict[str, Any] = {}
         for name in sections:
             volatile = getattr(getattr(self, name), "volatile", _NONE)
-            found[name] = {key: value for key, value in tree[name].items() if key not in volatile}
-        return found
+            identity[name] = {key: value for key, value in tree[name].items() if key not in volatile}
+        return identity
 
 
 def _as_json(section: object) -> Any:  # noqa: ANN401 - JSON

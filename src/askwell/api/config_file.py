@@ -1,4 +1,4 @@
-"""A TOML file, flags or a tree of plain values -> a `Config`; a wrong key or value is refused by its name."""
+"""Read a `Config` from a TOML file, flags or a tree of plain values; a wrong key or value is refused by name."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from askwell.policies.settings import LoopsSettings, ModelSettings, TrainSetting
 _Section = TypeVar("_Section")
 
 POLICY_SETTINGS = (LoopsSettings, ModelSettings, TrainSettings)
-"""Classes whose fields are settings of a policy's method; of a name that two have, the first is meant."""
-_MODEL_KEYS = frozenset(one.name for one in fields(OptimizerModelConfig)) - {"batch"}  # optimizers have a `batch` too
+"""Classes whose fields are settings of a policy's method; a name that two have means the first class's field."""
+_MODEL_KEYS = frozenset(field.name for field in fields(OptimizerModelConfig)) - {
+    "batch"
+}  # optimizers have a `batch` too
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mapping[str, Any] | None = None) -> Config:
-    """Read a TOML file (if any) and lay flags over it. Raises `ConfigError` with the key, what was expected, and where.
+    """Read a TOML file (if any), overridden by flags. Raises `ConfigError` with the key, the expectation and the file.
 
-    `overrides` maps dotted keys ("target.concurrency") to values; a value of None leaves the file's. `base` is a tree
-    to start from where there is no file.
+    `overrides` maps dotted keys ("target.concurrency") to values; None keeps the file's value. `base` is the tree to
+    start from if there is no file.
     """
     tree: dict[str, Any] = copy.deepcopy(dict(base or {})) if path is None else _read_toml(path)
     for key, value in overrides.items():
@@ -44,7 +46,7 @@ def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mappin
 
 
 def parse_config(tree: Mapping[str, Any], *, source: str = "the config", objects: Objects | None = None) -> Config:
-    """Check a tree of settings. Raises `ConfigError` naming the key and the nearest known one."""
+    """Parse a tree of settings. Raises `ConfigError` with the key and the nearest known key."""
     try:
         return _parse(tree, objects or Objects())
     except ConfigError as error:
@@ -85,15 +87,16 @@ def _section(name: str, kind: Any, table: Mapping[str, Any]) -> Any:  # noqa: AN
 
 
 def _split_section(kind: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part a section's own keys from the settings that stand beside them."""
+    """Separate a section's own keys from the settings beside them."""
     own = _hints(kind).keys() - {"settings"}
-    return {key: one for key, one in table.items() if key in own}, {
-        key: one for key, one in table.items() if key not in own
-    }
+    return (
+        {key: value for key, value in table.items() if key in own},
+        {key: value for key, value in table.items() if key not in own},
+    )
 
 
 def _refuse_model(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Refuse what belongs to the optimizer model: its name in place of the optimizer's, or one of its keys."""
+    """Refuse settings of the optimizer model: its name instead of the optimizer's, or one of its keys."""
     refuse_model_name(own.get("name"), "optimizer.name")
     for key in settings:
         refuse_key(f"optimizer.{key}")
@@ -105,7 +108,7 @@ def _refuse_model(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
 
 
 def refuse_model_name(name: object, key: str) -> None:
-    """Raise `ConfigError` where a model's name was given for the optimizer, which is an algorithm."""
+    """Raise `ConfigError` if a model's name was given for the optimizer, which is an algorithm."""
     if isinstance(name, str) and (":" in name or name in {"editor", "pocket"}):
         raise ConfigError(
             f"{key} = {name!r} is a model: give it as optimizer_model (the optimizer is the algorithm: askwell, gpo, …)"
@@ -115,18 +118,18 @@ def refuse_model_name(name: object, key: str) -> None:
 def _check_values(
     table: Mapping[str, Any], kinds: Iterable[type], at: str, *, beside: type | None = None
 ) -> dict[str, Any]:
-    """Check each value of a table against the field of its name, in the first class that has one."""
+    """Check each value of a table against the field of its name, in the first class that has this field."""
     hints: dict[str, Any] = {}
     for kind in kinds:
         hints = {**_hints(kind), **hints}
     if beside is not None:
         hints.pop("seed", None)  # the run's
-    known = {*hints, *({} if beside is None else _hints(beside))} - {"settings"}
+    valid_keys = {*hints, *({} if beside is None else _hints(beside))} - {"settings"}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in hints:
-            raise _unknown(f"{at}.{key}", known)
-        if value is None:  # in the settings of a log: not given
+            raise _unknown(f"{at}.{key}", valid_keys)
+        if value is None:  # in a log's settings None means that the key was not given
             continue
         values[key] = _check_value(hints[key], value, f"{at}.{key}")
     return values
@@ -146,20 +149,20 @@ def _build(kind: type[_Section], values: Mapping[str, Any], at: str) -> _Section
         return kind(**values)
     except ConfigError as error:
         message = str(error)
-        is_of_field = message.partition(" ")[0] in {one.name for one in fields(cast("Any", kind))}
+        is_of_field = message.partition(" ")[0] in {field.name for field in fields(cast("Any", kind))}
         raise ConfigError(f"{at}.{message}" if is_of_field else f"[{at}] {message}") from error
 
 
-def _unknown(key: str, known: Iterable[str]) -> ConfigError:
+def _unknown(key: str, valid_keys: Iterable[str]) -> ConfigError:
     refuse_key(key)
-    return ConfigError(f"unknown key {key!r}; {nearest(key.rpartition('.')[2], known)}")
+    return ConfigError(f"unknown key {key!r}; {nearest(key.rpartition('.')[2], valid_keys)}")
 
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     """Return the fields of a dataclass with their types."""
     hints = get_type_hints(kind)
-    return {one.name: hints[one.name] for one in fields(kind)}
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 @cache

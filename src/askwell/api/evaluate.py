@@ -62,14 +62,14 @@ def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[
     finally:
         store.close()
     first = scores[job.prompts[0]]
-    found: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     for index, prompt in enumerate(job.prompts):
-        ours, theirs = reports.pair_scores(scores[prompt], first)
-        found.append(
+        own, other = reports.pair_scores(scores[prompt], first)
+        evaluations.append(
             Evaluation(
                 prompt=prompt.instruction,
                 score=mean_interval(list(scores[prompt].values())),
-                difference=paired_difference(ours, theirs) if index else None,
+                difference=paired_difference(own, other) if index else None,
             )
         )
-    return found
+    return evaluations

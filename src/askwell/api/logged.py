@@ -1,4 +1,4 @@
-"""A run's log -> its settings: what a run was begun with, so that its name is enough to resume, plan or retry it."""
+"""Read a run's settings from its log, so that its name is enough to resume, plan or retry it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PARTS = ("data", "metric", "target", "optimizer_model", "trainer")
 
 
 def read_resumed_config(name: str, overrides: Mapping[str, Any]) -> Config:
-    """Read a run's own settings from its log; flags may only change how fast and where it runs.
+    """Read a run's settings from its log; flags may only change how fast and where it runs.
 
-    Raises `ConfigError` for a run that cannot be built again from names, saying which parts have none.
+    Raises `ConfigError` for a run that cannot be rebuilt from names, with the parts that have none.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     folder = Path(given.pop("run.folder", "runs"))
@@ -30,7 +30,7 @@ def read_resumed_config(name: str, overrides: Mapping[str, Any]) -> Config:
             raise ConfigError(f"{key} = {value!r} can't change while a run is resumed; start a new run for that")
     header = _header(folder, name)
     if folders.is_training(header):
-        raise ConfigError(f"the run {name!r} is a training; go on with it by askwell train --resume {name}")
+        raise ConfigError(f"the run {name!r} is a training; resume it by askwell train --resume {name}")
     advice = f"call askwell.optimize again with the same arguments and run={str(folder / name)!r}"
     tree = read_named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
     for key, value in given.items():
@@ -40,13 +40,13 @@ def read_resumed_config(name: str, overrides: Mapping[str, Any]) -> Config:
 
 
 def read_resumed_training(name: str, folder: Path, *, processes: int | None = None) -> Config:
-    """Read a training's own settings from its log; it may go on with another number of processes.
+    """Read a training's settings from its log; the number of processes may change.
 
-    Raises `ConfigError` as `resumed` does.
+    Raises `ConfigError` as `read_resumed_config` does.
     """
     header = _header(folder, name)
     if not folders.is_training(header):
-        raise ConfigError(f"the run {name!r} is no training; go on with it by askwell optimize --resume {name}")
+        raise ConfigError(f"the run {name!r} is not a training; resume it by askwell optimize --resume {name}")
     advice = f"call askwell.train again with the same arguments and run={str(folder / name)!r}"
     tree = read_named_settings(header, name, advice=f"{advice}, and nothing is paid for twice")
     if processes is not None:
@@ -59,16 +59,16 @@ def read_named_settings(
 ) -> dict[str, Any]:
     """Return the settings in a run's first event, as a tree for `parse_config`.
 
-    Raises `ConfigError` where one of these parts was given from Python as an object; `advice` says what to do then.
+    Raises `ConfigError` with `advice` if one of these parts was given from Python as an object.
     """
     if header["settings"] is None:
         raise ConfigError(f"the run {name!r} is an evaluation: give the same command or call again, with the same run")
     tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
-    unnamed = {part: what for part, what in tree.pop("unnamed", {}).items() if part in parts}
+    unnamed = {part: label for part, label in tree.pop("unnamed", {}).items() if part in parts}
     if unnamed:
-        listed = ", ".join(f"{part.replace('_', ' ')} ({what})" for part, what in unnamed.items())
+        listed = ", ".join(f"{part.replace('_', ' ')} ({label})" for part, label in unnamed.items())
         raise ConfigError(
-            f"the run {name!r} was begun from Python with parts that have no name to find them by: {listed}; {advice}"
+            f"the run {name!r} was started from Python with parts that cannot be found by name: {listed}; {advice}"
         )
     return tree
 
@@ -83,7 +83,7 @@ def _header(folder: Path, name: str) -> Body:
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
         header = next(store.events(kinds=["run"]), None)
     if header is None:
-        raise ConfigError(f"the run {name!r} was stopped before its first event; begin it again as you began it")
+        raise ConfigError(f"the run {name!r} was stopped before its first event; start it again as before")
     return header.body
 
 

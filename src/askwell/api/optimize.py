@@ -1,8 +1,8 @@
-"""The library's front door: ordinary functions over the asynchronous engine.
+"""Optimize a prompt from Python, or plan that: blocking functions over the asynchronous engine.
 
-Everything behind this package takes objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket",
-"editor") or a plain function, a metric a name or a function, and data a file, a list of dicts or examples: `arguments`
-turns them into a config, and the builders turn that into a job, as they do for a config file.
+The wings below take objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket", "editor") or a plain
+function, a metric a name or a function, and data a file, a list of dicts or examples. `arguments` converts them to a
+config, and the builders make a job of it, as they do for a config file.
 """
 
 from __future__ import annotations
@@ -37,48 +37,48 @@ from askwell.tasks.demos import Demos
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What an optimization found."""
+    """The result of an optimization."""
 
     prompt: str
     """The best instruction: exactly what is sent."""
     initial_prompt: str
     score: float
-    """Mean score of `prompt` on the held-out test split (on dev, where there is no test split), 0..1."""
+    """Mean score of `prompt` on the held-out test split (on dev if there is no test split), 0..1."""
     interval: Interval
     """95 % interval of `score`."""
     gain: Interval | None
-    """`prompt` minus `initial_prompt` on the same test examples; None where the prompt did not change."""
+    """`prompt` minus `initial_prompt` on the same test examples; None if the prompt did not change."""
     report: reports.Report
     run: Path | None
     """The run's folder; None for a run kept in memory."""
     demos: tuple[Example, ...] = ()
-    """Demonstrations that `prompt` was scored with, in their order: send them too."""
+    """Demonstrations that `prompt` was scored with, in order: send them with the prompt."""
 
     def diff(self) -> str:
-        """Show what changed against the initial prompt, word by word."""
+        """Format the word-by-word difference to the initial prompt."""
         return reports.format_diff(self.initial_prompt, self.prompt)
 
     def save(self, path: str | Path) -> Path:
-        """Write the bare prompt, with its demonstrations; to a name that ends in `.json`, all that is known.
+        """Write the prompt with its demonstrations as text, or all results as `.json`, or the report as `.html`.
 
-        To one that ends in `.html`, the run as a page (`askwell report`); `ConfigError` for a run kept in memory.
+        The suffix of the path selects the format. Raises `ConfigError` for the report of a run kept in memory.
         """
-        place = Path(path)
-        if place.suffix == ".html":
+        file = Path(path)
+        if file.suffix == ".html":
             text = self._page()
-        elif place.suffix == ".json":
+        elif file.suffix == ".json":
             body = {"prompt": self.prompt, "initial_prompt": self.initial_prompt, **reports.report_json(self.report)}
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
             text = reports.format_prompt(self.report.best.prompt)
-        place.write_text(text, encoding="utf-8")
-        return place
+        file.write_text(text, encoding="utf-8")
+        return file
 
     def _page(self) -> str:
         from askwell.report.pages import render_page
 
         if self.run is None:
-            raise ConfigError("a run that was kept in memory has no log to make a page of; give run=FOLDER")
+            raise ConfigError("a run kept in memory has no log to make a report from; give run=FOLDER")
         with SqliteStore(self.run / folders.LOG, read_only=True) as store:
             return render_page(store, self.run.name)
 
@@ -110,14 +110,14 @@ def optimize(
     examples a prompt shows (a function is shown none unless asked). `loop` sets the number of steps and the seed,
     `racing` how candidates are scored (default: the optimizer's own way), `caps` the most the run may spend. `run` is a
     folder for the log; by default a new one under `runs/`. If it holds an unfinished run with the same settings and
-    data, that run is resumed, and no call is paid twice.
+    data, that run is resumed, and no call is paid for twice.
 
     A run whose parts all have names (a data file, model names, an answer type) can be resumed by
-    `askwell optimize --resume` too, and one that was begun on the command line by this function.
+    `askwell optimize --resume`, and this function resumes a run that was started on the command line.
 
-    Raises `ConfigError` and `DataError` before anything is paid for, `ModelError` where a model refuses for good,
-    `RunFailed` where too many calls fail; what was paid for is in the log. Ctrl-C stops in order. Works inside a
-    notebook's running loop.
+    Raises `ConfigError` and `DataError` before any call is paid for, `ModelError` if a model refuses permanently,
+    `RunFailed` if too many calls fail; answered calls are in the log. Ctrl-C stops in order. Works inside the running
+    event loop of a notebook.
     """
     config = _optimize_config(
         data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
@@ -148,10 +148,10 @@ def plan(
     caps: Caps | None = None,
     latency_s: float | None = None,
 ) -> Plan:
-    """Estimate what `optimize` with these arguments would cost, expected and at most. No model is asked.
+    """Estimate the expected and the maximum cost of `optimize` with these arguments. No model is called.
 
-    `latency_s` is how long a target call takes; by default what is usual for a model of its kind. Prices are those of
-    the models: their own, or the price table's.
+    `latency_s` is the duration of a target call; by default the typical one for its kind of model. Prices are the
+    models' own, or the price table's.
     """
     config = _optimize_config(
         data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
@@ -162,7 +162,7 @@ def plan(
 
 
 def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
-    """Estimate what a config's job would cost."""
+    """Estimate the cost of a config's job."""
     objects = config.objects
     return plan_job(
         job,
@@ -188,7 +188,7 @@ def _optimize_config(
     racing: RaceSettings | None,
     caps: Caps | None,
 ) -> Config:
-    """Make the config of `optimize` and `plan`."""
+    """Build the config of `optimize` and `plan`."""
     refuse_optimizer_model(optimizer)
     sections = {
         "demos": demos, "run": loop, "racing": racing, "budget": caps,
@@ -210,7 +210,7 @@ def _optimize_config(
 
 
 def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
-    """Run a job in a folder (a new one, or one it was begun in) and read its result from the log."""
+    """Run a job in a folder, new or with the unfinished run, and read its result from the log."""
     store = SqliteStore(folder / folders.LOG)
     try:
         run_blocking(lambda stopper: job.execute(store, stopper, watch))
@@ -220,20 +220,20 @@ def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result
 
 
 def read_optimization_result(store: RunStore, folder: Path | None) -> Result:
-    """Read a finished run's result from its log. Raises `StoreError` where it has not got that far."""
-    found = reports.build_report(store)
-    if found is None or not found.finished:
+    """Read a finished run's result from its log. Raises `StoreError` if it is not finished."""
+    report = reports.build_report(store)
+    if report is None or not report.finished:
         raise StoreError(f"the run {str(folder)!r} is not finished; resume it first")
-    best = found.best
+    best = report.best
     interval = best.test or best.dev
     assert interval is not None  # a finished run has scored its winner on dev
     return Result(
         prompt=best.prompt.instruction,
-        initial_prompt=found.initial.prompt.instruction,
+        initial_prompt=report.initial.prompt.instruction,
         score=interval.estimate,
         interval=interval,
-        gain=found.gain,
-        report=found,
+        gain=report.gain,
+        report=report,
         run=folder,
         demos=best.prompt.demos,
     )

@@ -1,12 +1,12 @@
-"""What a run will cost, before a call of it is paid: calls, tokens, money and time, expected and at the worst.
+"""Estimate what a run will cost before any call is paid for: calls, tokens, money and time, expected and at most.
 
-Adds up `Optimizer.demand` over the steps, the first scoring and the final test, in the order in which they run. Calls
-are counted as the caps count them: answered ones. A call that failed is tried again and is no call; whether a provider
-bills for some failures is its own affair. A resumed run pays for what is missing only, so it never pays more.
+The plan adds up the first scoring, `Optimizer.demand` over the steps, and the final test, in that order. Like the caps,
+it counts answered calls only: a failed call is retried and not counted, although some providers bill for it. A resumed
+run pays only for missing calls, so it never costs more than planned.
 
-The worst case is a bound: no prompt is dropped as a duplicate, every reply is as long as it may be, a token is as short
-as a byte. It rests on three assumptions: the server honours `max_tokens`, a text of n tokens of one model is at most 2n
-tokens of the other, and a prompt shows the question once.
+The worst case is a bound: no prompt is dropped as a duplicate, every reply has its maximum length, and a token is one
+byte. It assumes that the server honours `max_tokens`, that a text of n tokens of one model has at most 2n tokens of the
+other, and that a prompt shows the question once.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ ROLES: tuple[ModelRole, ModelRole] = ("target", "optimizer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRate:
-    """How fast a model may be asked."""
+    """The rate limits and latency of a model's calls."""
 
     concurrency: int = 16
     """Most requests in flight."""
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     latency_s: float = 2.0
-    """Seconds that a call usually takes: an assumption, unless measured."""
+    """Typical seconds per call: an assumption, unless measured."""
     timeout_s: float | None = None
-    """Seconds after which a call has failed; without it the worst time is unknown."""
+    """Timeout of a call in seconds; without it the worst time is unknown."""
     batch_s: float | None = None
-    """Seconds that a batch usually takes, where the calls of a step are one; None where they are asked directly."""
+    """Typical seconds per provider batch, which has all calls of a step; None for direct calls."""
     slowest_batch_s: float | None = None
-    """Seconds that it takes at the most."""
+    """Most seconds per provider batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """So many calls of one model, and what they use. `cost_usd` is None where its price is unknown."""
+    """Calls of one model, and what they use. `cost_usd` is None if the price is unknown."""
 
     calls: int
     prompt_tokens: int
@@ -59,7 +59,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """What one model will be asked to do."""
+    """The calls of one model."""
 
     role: ModelRole
     model: str
@@ -69,51 +69,53 @@ class ModelPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapEffect:
-    """What one cap does to the run."""
+    """The effect of one cap on the run."""
 
     cap: str
     """calls, tokens, dollars or minutes."""
     limit: float
     expected: float
-    """What the run is expected to want of it."""
+    """Expected use without the cap."""
     worst: float | None
     last_step: int | None
-    """The last step that is expected to be finished, the final test kept back; None where all are."""
+    """The last step that is expected to finish, with the final test reserved; None if all do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run will cost. Times are seconds."""
+    """The estimated cost of a run. Times are in seconds."""
 
     steps: int
     models: tuple[ModelPlan, ModelPlan]
     """The target model, then the optimizer model."""
     expected_seconds: float
     worst_seconds: float | None
-    """Every call just within its time-out and none tried twice; None where a model has no time-out."""
+    """Every call takes almost its timeout and none is retried; None if a model has no timeout."""
     cuts: tuple[CapEffect, ...]
-    """One for each cap that is set."""
+    """One per cap that is set."""
 
     @property
     def expected_usd(self) -> float | None:
-        return _sum_known([one.expected.cost_usd for one in self.models])
+        return _sum_known([model.expected.cost_usd for model in self.models])
 
     @property
     def worst_usd(self) -> float | None:
-        return _sum_known([one.worst.cost_usd for one in self.models])
+        return _sum_known([model.worst.cost_usd for model in self.models])
 
 
 def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: CallRate | None = None) -> Plan:
-    """Estimate what a job will cost; asks no model, reads no clock, writes nothing.
+    """Estimate the cost of a job; calls no model, reads no clock, writes nothing.
 
-    Without a pace a model is taken to answer in 2 seconds, as many at once as the job allows.
+    Without a rate, a call is assumed to take 2 seconds, with as many in flight as the job allows.
     """
-    paces = (target or CallRate(concurrency=job.target_setup.concurrency), optimizer or CallRate())
+    rates = (target or CallRate(concurrency=job.target_setup.concurrency), optimizer or CallRate())
     models = (job.target_setup.model, job.optimizer_model)
     usual = tuple(parts_of(model).price for model in models)
-    dearest = tuple(parts_of(model).direct_price for model in models)  # of batches: what is too little for one
-    found = list(stages(job))
-    expected, worst = ([stage.usual for stage in found], [stage.most for stage in found])
+    dearest = tuple(
+        parts_of(model).direct_price for model in models
+    )  # a step with too few calls for a batch calls directly
+    all_stages = list(stages(job))
+    expected, worst = ([stage.usual for stage in all_stages], [stage.most for stage in all_stages])
     rows = tuple(
         ModelPlan(
             role=role,
@@ -123,9 +125,9 @@ def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: Cal
         )
         for index, (role, model) in enumerate(zip(ROLES, models, strict=True))
     )
-    levels = [_StageUsage.of(stage, stage.usual, usual, _seconds(stage.usual, paces)) for stage in found]
-    timed = all(pace.timeout_s is not None for pace in paces)
-    slowest = [_StageUsage.of(stage, stage.most, dearest, _slowest_seconds(stage.most, paces)) for stage in found]
+    levels = [_StageUsage.of(stage, stage.usual, usual, _seconds(stage.usual, rates)) for stage in all_stages]
+    timed = all(rate.timeout_s is not None for rate in rates)
+    slowest = [_StageUsage.of(stage, stage.most, dearest, _slowest_seconds(stage.most, rates)) for stage in all_stages]
     return Plan(
         steps=job.settings.steps,
         models=(rows[0], rows[1]),
@@ -170,37 +172,37 @@ def _cap_effects(
         *working, test = wanted
         last: int | None = None
         if sum(wanted) > limit:
-            last, spent = 0, test  # enough is kept back for the test
+            last, spent = 0, test  # the budget reserves the final test
             for level, share in zip(usual, working, strict=False):
                 spent += share
                 if spent > limit:
                     break
                 last = level.step or 0
         worst = sum(float(getattr(level, name)) for level in most)
-        known = timed or name != "minutes"
-        yield CapEffect(cap=name, limit=limit, expected=sum(wanted), worst=worst if known else None, last_step=last)
+        has_worst = timed or name != "minutes"
+        yield CapEffect(cap=name, limit=limit, expected=sum(wanted), worst=worst if has_worst else None, last_step=last)
 
 
-def _seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
-    """The models of a stage are asked one after the other; each is held by its slowest limit."""
+def _seconds(sizes: Sequence[Sizes], rates: Sequence[CallRate]) -> float:
+    """Return the duration of a stage: its models are called one after the other, each at its slowest limit."""
     total = 0.0
-    for size, pace in zip(sizes, paces, strict=True):
-        waves = math.ceil(size.calls / pace.concurrency) * pace.latency_s
-        by_requests = 60 * size.calls / pace.requests_per_minute if pace.requests_per_minute else 0.0
-        by_tokens = 60 * size.tokens / pace.tokens_per_minute if pace.tokens_per_minute else 0.0
+    for size, rate in zip(sizes, rates, strict=True):
+        waves = math.ceil(size.calls / rate.concurrency) * rate.latency_s
+        by_requests = 60 * size.calls / rate.requests_per_minute if rate.requests_per_minute else 0.0
+        by_tokens = 60 * size.tokens / rate.tokens_per_minute if rate.tokens_per_minute else 0.0
         direct = max(waves, by_requests, by_tokens)
-        total += direct if pace.batch_s is None or not size.calls else pace.batch_s
+        total += direct if rate.batch_s is None or not size.calls else rate.batch_s
     return total
 
 
-def _slowest_seconds(sizes: Sequence[Sizes], paces: Sequence[CallRate]) -> float:
+def _slowest_seconds(sizes: Sequence[Sizes], rates: Sequence[CallRate]) -> float:
     slow = [
         replace(
-            pace,
-            latency_s=pace.latency_s if pace.timeout_s is None else pace.timeout_s,
-            batch_s=pace.slowest_batch_s,
+            rate,
+            latency_s=rate.latency_s if rate.timeout_s is None else rate.timeout_s,
+            batch_s=rate.slowest_batch_s,
         )
-        for pace in paces
+        for rate in rates
     ]
     return _seconds(sizes, slow)
 
@@ -210,12 +212,12 @@ def _amount(sizes: Sequence[Sizes], price: PriceFunction) -> Amount:
     prompt = math.ceil(sum(size.prompt_tokens for size in sizes))
     completion = math.ceil(sum(size.completion_tokens for size in sizes))
     cost: float | None = 0.0
-    if calls:  # a call at a time: some prices rise with the length of the prompt
+    if calls:  # the mean call is priced, because some prices rise with the length of the prompt
         each = price(math.ceil(prompt / calls), 0, math.ceil(completion / calls))
         cost = None if each is None else each * calls
     return Amount(calls=calls, prompt_tokens=prompt, completion_tokens=completion, cost_usd=cost)
 
 
 def _sum_known(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
+    known_costs = [cost for cost in costs if cost is not None]
+    return sum(known_costs) if known_costs else None

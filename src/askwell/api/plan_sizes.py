@@ -1,8 +1,8 @@
-"""How many calls and tokens each stage of a run takes: the usual case, and a bound that no run exceeds.
+"""Estimate the calls and tokens of each stage of a run: the usual case, and a bound that no run exceeds.
 
-Known texts are rendered as they will be sent. Texts that a model is still to write are reckoned by the longest reply it
-may give. Without the model's own tokenizer a token is usually four characters of English, or one of any other script;
-it is never shorter than a byte in the byte-level vocabularies of today.
+Known texts are rendered as they will be sent. A text that a model has yet to write counts as its longest reply. Without
+the model's tokenizer, a token is usually four characters of English, or one of any other script; in byte-level
+vocabularies it is never shorter than a byte.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from askwell.engine.jobs import OptimizeJob, TargetSetup
 from askwell.optimizers.gpo.metaprompt import PLACEHOLDER
 
 TOKENIZER_RATIO = 2
-"""A text of n tokens of one model is at most so many times n tokens of another."""
+"""Most tokens that another model's tokenizer makes of one token of a model."""
 META_BYTES = 8_000
-"""Most that an optimizer's own wording adds to a request, in bytes."""
+"""Most bytes that an optimizer's own wording adds to a request."""
 _USUAL_META_TOKENS = 250
-_USUAL_PROMPT_TOKENS = 40  # an instruction of some thirty words
-_USUAL_REPLY_SHARE = 0.25  # of max_tokens: most replies end well before
-_USUAL_RACED_SHARE = 0.4  # of the dev cells that full evaluation would ask for
-_MESSAGE_TOKENS, _USUAL_MESSAGE_TOKENS = 16, 4  # the chat template's marks around a message
-_REQUEST_TOKENS = 64  # and around a request, with the system message that some templates put in by themselves
+_USUAL_PROMPT_TOKENS = 40  # an instruction of about thirty words
+_USUAL_REPLY_SHARE = 0.25  # of max_tokens: most replies are much shorter
+_USUAL_RACED_SHARE = 0.4  # of the dev calls that full evaluation would make
+_MESSAGE_TOKENS, _USUAL_MESSAGE_TOKENS = 16, 4  # the chat template's tokens around a message
+_REQUEST_TOKENS = 64  # around a request: some templates insert a system message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Calls of one model in one stage, and their tokens in all."""
+    """Calls of one model in one stage, and the sum of their tokens."""
 
     calls: float = 0
     prompt_tokens: float = 0
@@ -60,24 +60,24 @@ def stages(job: OptimizeJob) -> Iterator[Stage]:
     """Yield the stages of a run in order."""
     optimizer = job.make_optimizer(job.optimizer_model, _refuse_call)
     demands = [optimizer.demand(step) for step in range(1, job.settings.steps + 1)]
-    reckoner = _Estimator.of(job, demands)
-    first = reckoner.known_cells("dev")
+    estimator = _Estimator.of(job, demands)
+    first = estimator.known_calls("dev")
     yield Stage(step=0, usual=(first[0], Sizes()), most=(first[1], Sizes()))
     scored = len(job.initial)
     for step, demand in enumerate(demands, 1):
-        yield reckoner.step(step, demand, scored)
+        yield estimator.step(step, demand, scored)
         scored += demand.proposals
-    initial, winner = reckoner.known_cells("test", prompts=1), reckoner.new_cells("test", 1)
+    initial, winner = estimator.known_calls("test", prompts=1), estimator.new_calls("test", 1)
     yield Stage(step=None, usual=(initial[0].plus(winner[0]), Sizes()), most=(initial[1].plus(winner[1]), Sizes()))
 
 
 def usual_tokens(messages: Sequence[Message]) -> float:
-    """Estimate how many tokens a request has."""
+    """Estimate the tokens of a request."""
     return sum(_usual(message.content) + _USUAL_MESSAGE_TOKENS for message in messages)
 
 
 def most_tokens(messages: Sequence[Message]) -> int:
-    """Return more tokens than a request can have: its UTF-8 bytes, and what a chat template adds."""
+    """Return an upper bound of a request's tokens: its UTF-8 bytes, and what a chat template adds."""
     return _REQUEST_TOKENS + sum(_most(message.content) + _MESSAGE_TOKENS for message in messages)
 
 
@@ -85,12 +85,12 @@ def most_tokens(messages: Sequence[Message]) -> int:
 class _Estimator:
     job: OptimizeJob
     longest_text: int
-    """Tokens, in either model's count, of the longest prompt that may come up."""
+    """Tokens, in either model's tokenizer, of the longest prompt that is possible."""
     usual_text: float
     copies: int
-    """How often a request holds the instruction, at the most: demonstrations may repeat it."""
+    """Most times that a request repeats the instruction: demonstrations may repeat it."""
     longest_example: int
-    """Tokens of the longest training example as rendered, with its answer."""
+    """Tokens of the longest rendered training example, with its answer."""
     usual_example: float
     demos: int
 
@@ -110,45 +110,45 @@ class _Estimator:
         )
 
     def step(self, number: int, demand: Demand, scored: int) -> Stage:
-        dev_usual, dev_most = self.new_cells("dev", demand.proposals)
-        train_usual, train_most = self._train_cells(demand.train_calls)
+        dev_usual, dev_most = self.new_calls("dev", demand.proposals)
+        train_usual, train_most = self._train_calls(demand.train_calls)
         usual, most = self._requests(demand, scored)
         return Stage(step=number, usual=(dev_usual.plus(train_usual), usual), most=(dev_most.plus(train_most), most))
 
-    def known_cells(self, split: Split, *, prompts: int | None = None) -> tuple[Sizes, Sizes]:
-        """Return the cells of the initial prompts, rendered as they will be sent."""
+    def known_calls(self, split: Split, *, prompts: int | None = None) -> tuple[Sizes, Sizes]:
+        """Return the calls of the initial prompts, rendered as they will be sent."""
         wanted = list(self.job.initial)[:prompts]
         usual, most = Sizes(), Sizes()
         for prompt in wanted:
-            asked = [self._render(prompt, example) for example in self._examples(split)]
-            usual = usual.plus(self._usual_cells(len(asked), sum(map(usual_tokens, asked))))
-            most = most.plus(self._most_cells(len(asked), sum(map(most_tokens, asked))))
+            requests = [self._render(prompt, example) for example in self._examples(split)]
+            usual = usual.plus(self._typical_calls(len(requests), sum(map(usual_tokens, requests))))
+            most = most.plus(self._most_calls(len(requests), sum(map(most_tokens, requests))))
         return usual, most
 
-    def new_cells(self, split: Split, prompts: int) -> tuple[Sizes, Sizes]:
-        """Return the cells of prompts nobody has written yet; the initial ones may come back, so no shorter."""
-        asked = [self._render(Prompt(instruction=PLACEHOLDER), example) for example in self._examples(split)]
-        copies = sum(map(_copies, asked))
-        usual = sum(map(usual_tokens, asked)) + copies * self.usual_text
-        most = sum(map(most_tokens, asked)) + copies * self.longest_text + len(asked) * self._longest_demos
+    def new_calls(self, split: Split, prompts: int) -> tuple[Sizes, Sizes]:
+        """Return the calls of prompts that are not written yet; they are at least as long as the initial ones."""
+        requests = [self._render(Prompt(instruction=PLACEHOLDER), example) for example in self._examples(split)]
+        copies = sum(map(_copies, requests))
+        usual = sum(map(usual_tokens, requests)) + copies * self.usual_text
+        most = sum(map(most_tokens, requests)) + copies * self.longest_text + len(requests) * self._longest_demos
         raced = self._raced_share if split == "dev" else 1.0
         return (
-            self._usual_cells(raced * prompts * len(asked), raced * prompts * usual),
-            self._most_cells(prompts * len(asked), prompts * most),
+            self._typical_calls(raced * prompts * len(requests), raced * prompts * usual),
+            self._most_calls(prompts * len(requests), prompts * most),
         )
 
     @property
     def _longest_prompt(self) -> int:
-        """An instruction as often as a request repeats it, and demonstrations."""
+        """The instruction as often as a request repeats it, and demonstrations."""
         return self.copies * self.longest_text + self._longest_demos
 
     @property
     def _longest_demos(self) -> int:
-        """Demonstrations that a prompt may bring: each may repeat the instruction, in messages of its own."""
+        """Demonstrations of a prompt: each may repeat the instruction in messages of its own."""
         carried = max([self.demos, *(len(prompt.demos) for prompt in self.job.initial)])
         reply = (
             self.job.target_setup.sampling.max_tokens if self.demos else 0
-        )  # new ones may show the target's own replies
+        )  # new demonstrations may show the target's replies
         return carried * (self.longest_text + self.longest_example + reply + 2 * _MESSAGE_TOKENS)
 
     @property
@@ -156,16 +156,16 @@ class _Estimator:
         racing = self.job.racing
         return 1.0 if racing is None or racing.method == "full" else _USUAL_RACED_SHARE
 
-    def _train_cells(self, count: int) -> tuple[Sizes, Sizes]:
+    def _train_calls(self, count: int) -> tuple[Sizes, Sizes]:
         usual = self.usual_example + self.usual_text + _USUAL_MESSAGE_TOKENS
         most = self.longest_example + self._longest_prompt + 2 * _MESSAGE_TOKENS + _REQUEST_TOKENS
         return (
-            self._usual_cells(count, count * usual, draws=1),
-            self._most_cells(count, count * most, draws=1),
+            self._typical_calls(count, count * usual, repeats=1),
+            self._most_calls(count, count * most, repeats=1),
         )
 
     def _requests(self, demand: Demand, scored: int) -> tuple[Sizes, Sizes]:
-        """Return the calls of the optimizer model in a step, when `scored` prompts are known."""
+        """Return the calls of the optimizer model in a step, after `scored` prompts were scored."""
         calls = demand.optimizer_calls if demand.typical_calls is None else demand.typical_calls
         texts = min(demand.shown_texts, scored + 1)
         usual = _USUAL_META_TOKENS + texts * (self.usual_text + 12) + demand.shown_examples * (self.usual_example + 12)
@@ -189,16 +189,16 @@ class _Estimator:
             ),
         )
 
-    def _usual_cells(self, count: float, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
+    def _typical_calls(self, count: float, prompt_tokens: float, *, repeats: int | None = None) -> Sizes:
         reply = _USUAL_REPLY_SHARE * self.job.target_setup.sampling.max_tokens
-        return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
+        return self._repeated(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), repeats)
 
-    def _most_cells(self, count: int, prompt_tokens: float, *, draws: int | None = None) -> Sizes:
+    def _most_calls(self, count: int, prompt_tokens: float, *, repeats: int | None = None) -> Sizes:
         reply = self.job.target_setup.sampling.max_tokens
-        return self._drawn(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), draws)
+        return self._repeated(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), repeats)
 
-    def _drawn(self, sizes: Sizes, draws: int | None) -> Sizes:
-        times = self.job.target_setup.sampling.repeats if draws is None else draws
+    def _repeated(self, sizes: Sizes, repeats: int | None) -> Sizes:
+        times = self.job.target_setup.sampling.repeats if repeats is None else repeats
         return Sizes(
             calls=times * sizes.calls,
             prompt_tokens=times * sizes.prompt_tokens,
@@ -213,10 +213,12 @@ class _Estimator:
 
 
 def _example_text(target_setup: TargetSetup, example: Example) -> str:
-    """Spell a training example as an optimizer shows it, or as a demonstration does."""
-    asked = "\n".join(message.content for message in target_setup.task.render(Prompt(instruction=PLACEHOLDER), example))
+    """Format a training example as an optimizer or a demonstration shows it."""
+    question = "\n".join(
+        message.content for message in target_setup.task.render(Prompt(instruction=PLACEHOLDER), example)
+    )
     answers = example.target if isinstance(example.target, str) else "\n".join(example.target)
-    return f"{asked}\n{answers}"
+    return f"{question}\n{answers}"
 
 
 def _copies(messages: Sequence[Message]) -> int:
@@ -233,4 +235,4 @@ def _most(text: str) -> int:
 
 
 async def _refuse_call(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
-    raise AssertionError(f"a plan asks no model, but {prompt!r} was tried on {len(examples)} examples in step {step}")
+    raise AssertionError(f"a plan calls no model, but {prompt!r} was tried on {len(examples)} examples in step {step}")

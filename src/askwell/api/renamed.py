@@ -1,4 +1,4 @@
-"""Old names (commands, flags, config keys, arguments, values), each with its new one: the old is refused by the new."""
+"""Old names of commands, flags, config keys, arguments and values: using one is refused with its new name."""
 
 from __future__ import annotations
 
@@ -57,27 +57,27 @@ ARGUMENTS: Mapping[str, str] = MappingProxyType({"preset": "optimizer"})
 
 
 def flag(command: str, name: str) -> str | None:
-    """Return the new name of a command's flag; None where it was not renamed."""
+    """Return the new name of a command's flag; None if it was not renamed."""
     return FLAGS.get(name, {}).get(command)
 
 
 def refuse_key(key: str) -> None:
-    """Raise `ConfigError` with the new name where a key of a config was renamed."""
+    """Raise `ConfigError` with the new name if a key of a config was renamed."""
     new = KEYS.get(key)
     if new is not None:
-        told = f"[{new}]" if "." not in new else repr(new)
-        raise ConfigError(f"{key!r} is called {told} now; rename it")
+        shown = f"[{new}]" if "." not in new else repr(new)
+        raise ConfigError(f"{key!r} is called {shown} now; rename it")
 
 
 def refuse_value(key: str, value: object) -> None:
-    """Raise `ConfigError` with the new name where a value of a key was renamed."""
+    """Raise `ConfigError` with the new name if a value of a key was renamed."""
     new = KEY_VALUES.get(key, {}).get(value) if isinstance(value, str) else None
     if new is not None:
         raise ConfigError(f"{key} = {value!r} is called {new!r} now; rename it")
 
 
 def refuses_old_arguments(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
-    """Make a function raise `ConfigError` with the new name for an argument that was renamed."""
+    """Decorate a function: a renamed argument raises `ConfigError` with its new name."""
 
     @wraps(function)
     def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:

@@ -1,4 +1,4 @@
-"""Training from the front door: a run's name (or files and a task) in, a policy with its figures out."""
+"""Train a policy from Python: logged outcomes and a task in, a policy with its figures out."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def train(
     read_writer: Callable[[Path], PromptWriter] | None = None,
     show: Show = lambda stage, done, total: None,
 ) -> Trained:
-    """Learn to write a prompt for each query, where that beats the best single one.
+    """Train a policy that writes one prompt per query; it keeps the baseline prompt if no gain is proven.
 
-    `sources` are folders (or names) of finished runs and files of records; `data`, `target`, `metric` and `placement`
-    say what new prompts are labelled on, as in `optimize` (the runs' own data: their test split stays the test split).
+    `sources` are folders or names of finished runs and files of records; `data`, `target`, `metric` and `placement`
+    define how new prompts are labelled, as in `optimize` (the runs' own data keeps its test split).
     `policy` holds settings of the [policy] section ({"loops": 3, "base": "gpt2"}). `run` is a folder for the log and
-    the policy; if it holds an unfinished training of the same outcomes and settings, that one goes on. `trainer` (with
-    `read_writer`, which loads what it saved) stands in for the language model.
+    the policy; an unfinished training of the same outcomes and settings in it is resumed. `trainer` replaces the
+    language model, and `read_writer` loads what it saved.
 
-    {"processes": 4} in `policy` trains on four processes of this machine, which are started for each fit.
+    {"processes": 4} in `policy` runs each fit on four processes of this machine.
 
     Raises as `optimize` does.
     """
@@ -83,7 +83,7 @@ def train(
 
 
 def execute_training(job: TrainJob, folder: Path, show: Show) -> Trained:
-    """Run a training in a folder (a new one, or one it was begun in)."""
+    """Run a training in a folder, new or with the unfinished training."""
     _check_single_process()
     store = SqliteStore(folder / folders.LOG)
     try:
@@ -93,7 +93,7 @@ def execute_training(job: TrainJob, folder: Path, show: Show) -> Trained:
 
 
 def _check_single_process() -> None:
-    """Refuse to run as one of several ranks: each of them would pay for the same calls."""
+    """Refuse to run as one of several ranks: each would pay for the same calls."""
     size = os.environ.get("WORLD_SIZE", "1")
     if "RANK" in os.environ and size != "1":
         raise ConfigError(
@@ -103,7 +103,7 @@ def _check_single_process() -> None:
 
 
 def train_selection(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
-    """Learn to choose among the logged prompts: what can be done without asking the target anything."""
+    """Train a policy that selects among the logged prompts; the target is not called."""
     policy = fit_selection(drop_sparse_prompts(build_table(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
     policies.save_policy(policy, folder / folders.POLICY)
     write_training_queries(folder / folders.POLICY, cells.queries)
@@ -111,59 +111,63 @@ def train_selection(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str
 
 
 def load_policy(
-    place: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
+    run: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
 ) -> Policy:
-    """Load what a run found: a trained policy, or the best prompt of an optimization as a fixed one.
+    """Load a run's policy: a trained policy, or the best prompt of an optimization as a fixed policy.
 
-    `place` is a run's name or folder, or a policy's own folder. Raises `ConfigError` for neither, `StoreError` or
-    `DataError` where the run isn't finished.
+    `run` is a run's name or folder, or a policy's own folder. Raises `ConfigError` if there is neither, `StoreError` or
+    `DataError` if the run is not finished.
     """
-    kept = find_policy_folder(place, runs_folder)
-    if kept is not None:
-        return policies.load_policy(kept, read_writer=read_writer or load_language_writer)
-    with SqliteStore(find_run_log(str(place), Path(runs_folder)), read_only=True) as store:
+    policy_folder = find_policy_folder(run, runs_folder)
+    if policy_folder is not None:
+        return policies.load_policy(policy_folder, read_writer=read_writer or load_language_writer)
+    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
         header = read_header(store)
         if folders.is_training(header):
-            raise DataError(f"the training {str(place)!r} is not finished; run askwell train again to go on with it")
-        found = run_report.build_report(store)
+            raise DataError(f"the training {str(run)!r} is not finished; resume it by askwell train --resume")
+        report = run_report.build_report(store)
         train = read_examples(store).get("train", ())
-    if found is None:
-        raise ConfigError(f"the run {str(place)!r} has not scored its first prompt yet; look again later, or resume it")
+    if report is None:
+        raise ConfigError(f"the run {str(run)!r} has not scored its first prompt yet; look again later, or resume it")
     demos = decode_demos(cast("Mapping[str, object]", header["config"]))
     if demos.choice == NEAREST:
-        return NearestDemos(prompt=found.best.prompt, train=train, demos=demos)
-    return FixedPolicy(prompt=found.best.prompt)
+        return NearestDemos(prompt=report.best.prompt, train=train, demos=demos)
+    return FixedPolicy(prompt=report.best.prompt)
 
 
-def read_training_digests(place: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
-    """Return the digests (`policies.data.training_queries`) of the queries a policy was trained on, if they were kept.
+def read_training_digests(run: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
+    """Return the digests (`policies.data.training_queries`) of a policy's training queries; None if not saved.
 
-    `place` as in `load_policy`. Of an optimization they are its train and dev examples.
+    `run` as in `load_policy`. For an optimization, they are those of its train and dev examples.
     """
-    kept = find_policy_folder(place, runs_folder)
-    if kept is not None:
-        return read_training_queries(kept)
-    with SqliteStore(find_run_log(str(place), Path(runs_folder)), read_only=True) as store:
+    policy_folder = find_policy_folder(run, runs_folder)
+    if policy_folder is not None:
+        return read_training_queries(policy_folder)
+    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
         splits = read_examples(store)
-    return frozenset(digest_query(one.input) for name, part in splits.items() if name != "test" for one in part)
+    return frozenset(
+        digest_query(example.input) for name, members in splits.items() if name != "test" for example in members
+    )
 
 
-def has_log(place: str | Path, runs_folder: str | Path = "runs") -> bool:
-    """Whether a place stands for a run with a log; a policy that only chooses is kept without one."""
-    kept = find_policy_folder(place, runs_folder)
-    return kept is None or any((folder / folders.LOG).is_file() for folder in (kept, kept.parent))
+def has_log(run: str | Path, runs_folder: str | Path = "runs") -> bool:
+    """Return whether a run has a log; a policy that only selects has none."""
+    policy_folder = find_policy_folder(run, runs_folder)
+    return policy_folder is None or any(
+        (folder / folders.LOG).is_file() for folder in (policy_folder, policy_folder.parent)
+    )
 
 
-def find_policy_folder(place: str | Path, runs_folder: str | Path) -> Path | None:
-    """Return the folder of a kept policy: the place itself, that of a run's folder, or that of a run by its name."""
-    options = (Path(place), Path(place) / folders.POLICY, Path(runs_folder) / str(place) / folders.POLICY)
+def find_policy_folder(run: str | Path, runs_folder: str | Path) -> Path | None:
+    """Return the folder of a saved policy: `run` itself, or inside the run's folder; None if there is none."""
+    options = (Path(run), Path(run) / folders.POLICY, Path(runs_folder) / str(run) / folders.POLICY)
     return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
 
 
 def read_source_settings(sources: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Return the settings of the first run among the sources: its task and target are what a training labels on.
+    """Return the settings of the first run among the sources: a training labels prompts with its task and target.
 
-    Empty where all sources are files. Raises `ConfigError` for a run whose task or target has no name.
+    Empty if all sources are files. Raises `ConfigError` for a run whose task or target has no name.
     """
     named = [source for source in sources if not is_record_file(source)]
     if not named:

@@ -44,14 +44,16 @@ def demo(*, task: str | None, act: int | None, steps: int, seed: int, folder: Pa
     if act in {None, 1}:
         optimize_one_prompt(task or TASK, steps=steps, seed=seed, folder=folder)
     if act is None and task is None and find_spec("sklearn") is None:
-        _say("\nThe second act, one prompt per query, needs two more packages: pip install 'askwell[qpo,select]'")
+        _print_note(
+            "\nThe second act, one prompt per query, needs two more packages: pip install 'askwell[qpo,select]'"
+        )
     elif act == 2 or (act is None and task is None):
         train_prompts_per_query(steps=steps, seed=seed, folder=folder)
 
 
 def optimize_one_prompt(task: str, *, steps: int, seed: int, folder: Path) -> None:
     """Optimize a prompt of the bundled model on a bundled task."""
-    _say(
+    _print_note(
         f"Task {task!r}: the bundled model (pocket) answers, the bundled rewriter (editor, a stand-in for an optimizer "
         "LLM) proposes prompts."
     )
@@ -60,14 +62,14 @@ def optimize_one_prompt(task: str, *, steps: int, seed: int, folder: Path) -> No
 
 def train_prompts_per_query(*, steps: int, seed: int, folder: Path) -> None:
     """Optimize one prompt for mixed queries; then train a policy on that run's log that writes one per query."""
-    _say(
+    _print_note(
         f"\nSecond act: queries of three kinds ({BUNDLE}), one prompt for all of them. The policy is trained "
         "on the log of this run."
     )
     sizes = {"train": 180, "dev": 60, "test": 300}
     config = _config(BUNDLE, sizes, steps, seed, folder, {"name": "gpo"})
     name = optimize_named(config)
-    _say(f"\nWhat is logged in {name}, and is one prompt per query worth it?")
+    _print_note(f"\nWhat is logged in {name}, and is one prompt per query worth it?")
     outcomes = outcome_sources((name,), folder=folder, seed=seed)
     for label, value in headroom_rows(advise_training(build_table(outcomes.read()), seed=seed)):
         Console().print(Text(f"{label:34} {value}"))
@@ -87,5 +89,5 @@ def _config(task: str, sizes: dict[str, int], steps: int, seed: int, folder: Pat
     })  # fmt: skip
 
 
-def _say(text: str) -> None:
+def _print_note(text: str) -> None:
     Console(stderr=True).print(text, highlight=False)

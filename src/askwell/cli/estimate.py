@@ -32,11 +32,11 @@ class PolicyEstimate:
     """The estimates for a policy, and how much of the log they rest on."""
 
     policy: OffPolicyEstimate
-    single: OffPolicyEstimate | None
+    baseline: OffPolicyEstimate | None
     """The policy's baseline prompt on the same queries; None if it has none, or if the log lacks it."""
     logged: int
     """Queries in the log."""
-    learnt: int | None
+    trained_on: int | None
     """Of these, the queries the policy was trained on, which are left out. None: they were not recorded."""
     unlogged: int
     """Of the others, the queries whose prompt was logged for no query, which are left out."""
@@ -58,7 +58,7 @@ def estimate(run: str, sources: tuple[str, ...], *, as_json: bool, **values: Any
     policy = load_policy(run, runs_folder=selected.folder)
     result = estimate_policy(policy, selected.read(), trained_on=trained_on, seed=selected.seed)
     if as_json:
-        tables.print_json(asdict(result))
+        tables.print_json(_estimate_json(result))
         return
     out = Console()
     out.print(_table(result))
@@ -85,12 +85,12 @@ def estimate_policy(
             "has no evidence for it"
         )
     part, sent = _logged_part(table, prompts)
-    single = _baseline_prompt(policy)
+    baseline = _baseline_prompt(policy)
     return PolicyEstimate(
         policy=estimate_off_policy(part, sent, seed=seed),
-        single=estimate_off_policy(part, [single] * len(sent), seed=seed) if single in part.prompts else None,
+        baseline=estimate_off_policy(part, [baseline] * len(sent), seed=seed) if baseline in part.prompts else None,
         logged=len(cells.queries),
-        learnt=None if trained_on is None else len(seen),
+        trained_on=None if trained_on is None else len(seen),
         unlogged=len(prompts) - len(sent),
     )
 
@@ -118,16 +118,26 @@ def _baseline_prompt(policy: Policy) -> str:
             return ""
 
 
+def _estimate_json(result: PolicyEstimate) -> dict[str, object]:
+    return {
+        "policy": asdict(result.policy),
+        "single": None if result.baseline is None else asdict(result.baseline),
+        "logged": result.logged,
+        "learnt": result.trained_on,
+        "unlogged": result.unlogged,
+    }
+
+
 def _table(result: PolicyEstimate) -> RichTable:
     title = f"Estimated on {result.policy.queries:,} logged queries: points of 100"
     table = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("estimator")
     table.add_column("policy", justify="right", no_wrap=True)
-    if result.single is not None:
+    if result.baseline is not None:
         table.add_column("its baseline prompt", justify="right", no_wrap=True)
     for label, name in (("doubly robust", "doubly_robust"), ("IPS, self-normalised", "ips"), ("direct", "direct")):
-        both = [getattr(one, name) for one in (result.policy, result.single) if one is not None]
-        table.add_row(label, *(Text(_format(one)) for one in both), style="bold" if name == "doubly_robust" else "")
+        both = [getattr(scored, name) for scored in (result.policy, result.baseline) if scored is not None]
+        table.add_row(label, *(Text(_format(value)) for value in both), style="bold" if name == "doubly_robust" else "")
     return table
 
 
@@ -140,13 +150,14 @@ def _notes(result: PolicyEstimate) -> list[str]:
         notes.append(
             f"That is fewer than {MIN_MATCHED}: the estimate rests almost only on a model, so do not trust it."
         )
-    if result.learnt is None:
+    if result.trained_on is None:
         notes.append(
             "Which queries the policy was trained on is not recorded: if it was on these, the estimate is too high."
         )
-    elif result.learnt:
+    elif result.trained_on:
         notes.append(
-            f"{result.learnt:,} of the {result.logged:,} logged queries are left out: the policy was trained on them."
+            f"{result.trained_on:,} of the {result.logged:,} logged queries are left out: the policy was "
+            "trained on them."
         )
     if result.unlogged:
         notes.append(

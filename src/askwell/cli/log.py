@@ -34,7 +34,7 @@ def export_log(run: str, *, format_name: str, table: str, output: Path | None, f
     path = output or Path(f"{run}.{format_name}" if table == "events" else f"{run}-{table}.{format_name}")
     with SqliteStore(find_run(folder, run), read_only=True) as store:
         count = transfer.export_log(store, path, form=format_name, table=table)
-    _say(f"{count:,} {table} written to {path}")
+    _print_note(f"{count:,} {table} written to {path}")
 
 
 @log.command("import")
@@ -51,7 +51,7 @@ def import_log(file: Path, *, name: str, folder: Path) -> None:
     if path.exists():
         raise ConfigError(f"the run {name!r} exists; choose another --run")
     count = transfer.import_log(file if file.exists() else _named_run(folder, file), path)
-    _say(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
+    _print_note(f"{count:,} events read; see askwell show {name}{runs_flag(folder)}")
 
 
 @log.command("mlflow")
@@ -64,7 +64,7 @@ def log_to_mlflow(run: str, *, experiment: str, tracking_uri: str | None, folder
     """Write a run to MLflow: settings, scores by step, spend, and the prompt as an artifact."""
     with SqliteStore(find_run(folder, run), read_only=True) as store:
         run_id = record_run(store, run, experiment=experiment, tracking_uri=tracking_uri)
-    _say(f"written to MLflow's experiment {experiment!r} as run {run_id}")
+    _print_note(f"written to MLflow's experiment {experiment!r} as run {run_id}")
 
 
 def _named_run(folder: Path, source: Path) -> Path:
@@ -73,5 +73,5 @@ def _named_run(folder: Path, source: Path) -> Path:
     return folder / source if is_run else source
 
 
-def _say(text: str) -> None:
+def _print_note(text: str) -> None:
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -101,7 +101,9 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
         return execute_optimization(job, folder, live)
     except (RunFailed, ModelError) as error:
         command = resume_command(folder.parent, folder.name)
-        more = " (and --base-url or --api-key-env, where they were wrong)" if isinstance(error, ModelError) else ""
+        more = (
+            " (with the right --base-url or --api-key-env, if they were wrong)" if isinstance(error, ModelError) else ""
+        )
         raise type(error)(f"{error}\nGo on with: {command}{more}") from error
 
 

@@ -108,20 +108,20 @@ def plan_json(estimate: Plan) -> dict[str, object]:
 
 
 def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
-    yield f"A run of {estimate.steps} steps: " + ", ".join(f"{one.role} {one.model}" for one in estimate.models)
+    yield f"A run of {estimate.steps} steps: " + ", ".join(f"{model.role} {model.model}" for model in estimate.models)
     table = Table()
     for heading in ("", "", "calls", "prompt tokens", "reply tokens", "US$"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for one in estimate.models:
-        table.add_row(one.role, "expected", *_columns(one.expected))
-        table.add_row("", "at most", *_columns(one.worst))
+    for model in estimate.models:
+        table.add_row(model.role, "expected", *_columns(model.expected))
+        table.add_row("", "at most", *_columns(model.worst))
     yield table
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = "" if estimate.worst_seconds is None else f"; {format_seconds(estimate.worst_seconds)} {slow}"
     if config.target.batch:
         yield (
-            "The target's calls go in batches, one a step, at half the price (the dearest case is reckoned without). A "
-            "batch takes up to 24 hours; an hour is assumed."
+            "The target's calls are sent in batches, one per step, at half the price (the maximum assumes the full "
+            "price). A batch takes up to 24 hours; an hour is assumed."
         )
     yield f"Time: about {format_seconds(estimate.expected_seconds)}{slowest}."
     for cut in estimate.cuts:
@@ -130,7 +130,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         yield "No price is known: give target.prices and optimizer_model.prices, or install askwell[prices]."
     yield (
         "Tokens are estimates (four characters each), with replies of a quarter of their limit; at most: a byte each, "
-        "replies of full length. Calls that fail are tried again and not counted."
+        "replies of full length. Failed calls are retried and not counted."
     )
 
 
@@ -142,9 +142,9 @@ def _cut_text(cut: CapEffect) -> str:
 
 
 def _format_amounts(amounts: list[Amount], usd: float | None) -> str:
-    calls = " + ".join(f"{one.calls:,}" for one in amounts)
+    calls = " + ".join(f"{amount.calls:,}" for amount in amounts)
     money = "" if usd is None else f", ${usd:,.2f}"
-    return f"{calls} calls, {sum(one.tokens for one in amounts):,} tokens{money}"
+    return f"{calls} calls, {sum(amount.tokens for amount in amounts):,} tokens{money}"
 
 
 def _columns(amount: Amount) -> list[str]:

@@ -39,7 +39,7 @@ def _open_batches(log: Path) -> str:
         unfetched = batches.unfetched(store)
     if not unfetched:
         return ""
-    return f"Batch {', '.join(unfetched)} goes on at the provider and is fetched when the run goes on. "
+    return f"Batch {', '.join(unfetched)} goes on at the provider and is fetched when the run is resumed. "
 
 
 def live_progress(models: list[Metered]) -> LiveProgress:
@@ -57,7 +57,7 @@ def live_progress(models: list[Metered]) -> LiveProgress:
 
 
 def exported_spans(config: Config) -> AbstractContextManager[None]:
-    """Send spans to a collector while a traced run is on."""
+    """Send spans to a collector while a traced run is running."""
     return nullcontext() if config.run.trace == "off" else TraceExport(config.run.name)
 
 

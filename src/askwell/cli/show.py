@@ -104,7 +104,7 @@ def _list_calls(folder: Path, name: str, *, as_json: bool) -> None:
 
 def _call_json(view: RolloutView) -> dict[str, object]:
     return {
-        "cell": view.place,
+        "cell": view.call_id,
         "step": view.step,
         "split": view.split,
         "sample_index": view.sample_index,
@@ -120,7 +120,7 @@ def _call_json(view: RolloutView) -> dict[str, object]:
 
 def _call_page(view: RolloutView) -> Iterator[RenderableType]:
     request, completion, score = view.request, view.completion, view.score
-    yield Text(f"Call {view.place} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
+    yield Text(f"Call {view.call_id} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
     sent = {
         True: "as sent",
         False: "NOT as sent: the parameters or the code have changed",
@@ -157,6 +157,6 @@ def _call_table(calls: Iterable[RolloutView]) -> Table:
         score = view.score
         read, value = ("", "missing") if score is None else (score.answer, f"{score.value:g}")
         table.add_row(
-            Text(view.place), view.split, view.completion.outcome, value, Text(read), Text(str(view.example.target))
+            Text(view.call_id), view.split, view.completion.outcome, value, Text(read), Text(str(view.example.target))
         )
     return table

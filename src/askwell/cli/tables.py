@@ -42,13 +42,13 @@ def report_parts(scored: Report) -> Iterator[RenderableType]:
         yield Text(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
     for role, spent in scored.spend.items():
         money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
-        failed = f", {spent.failed} failed for good" if spent.failed else ""
+        failed = f", {spent.failed} failed permanently" if spent.failed else ""
         yield Text(
             f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
             f"{money}{failed}"
         )
     for quirk in scored.quirks:
-        yield Text(f"Learnt: {quirk}.")
+        yield Text(f"Server quirk: {quirk}.")
     if scored.missing:
         yield Text(f"Missing: {scored.missing} calls, which no score includes. `askwell retry` makes them again.")
     if scored.reason:

@@ -49,7 +49,7 @@ class Interrupted(Exception):
 
 
 class Evaluator:
-    """Run slots on the target model, `concurrency` calls in flight; the draws of one pair go together.
+    """Run slots on the target model, `concurrency` calls in flight; the repeats of one pair are sent together.
 
     Failed calls are never scores: `engine.missing` states what happens to them. A final fault (authentication, bad
     request) raises `ModelError` at once with the provider's words. If the budget refuses a call, what is in flight is
@@ -83,7 +83,7 @@ class Evaluator:
         self._in_flight: dict[str, asyncio.Event] = {}
 
     def slots(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[RolloutSlot]:
-        """Lay out prompts × examples of a split × draws, prompt by prompt, and reserve their positions in the log."""
+        """Lay out prompts × examples of a split × repeats, prompt by prompt, and reserve their positions in the log."""
         layout = [
             (prompt, example, sample_index)
             for prompt in prompts
@@ -181,12 +181,12 @@ class Evaluator:
         """Run slot after slot: the next request is sent while the last rollout is still being written to disk."""
         last_write: asyncio.Future[None] | None = None
         await unread.acquire()
-        while draws := await queue.take(self.sampling.repeats):
+        while repeats := await queue.take(self.sampling.repeats):
             if self.stopping or self.exhausted:
                 break
-            for _ in draws[1:]:
+            for _ in repeats[1:]:
                 await unread.acquire()
-            for slot, (rollout, durable) in zip(draws, await self._run_together(draws), strict=True):
+            for slot, (rollout, durable) in zip(repeats, await self._run_together(repeats), strict=True):
                 if durable is not None:
                     last_write = durable
                     durable.add_done_callback(partial(_put_when_durable, arrived, (slot, rollout)))
@@ -201,12 +201,12 @@ class Evaluator:
         if last_write is not None:
             await last_write  # the log is written in order, so all earlier writes are done too
 
-    async def _run_together(self, draws: Sequence[RolloutSlot]) -> list[tuple[Rollout, asyncio.Future[None] | None]]:
-        """Run the draws of one pair at once, so that they may travel as one request."""
-        if len(draws) == 1:
-            return [await self._run(draws[0])]
-        # All draws run to their end before an error is raised: the paid ones must reach the log.
-        results = await asyncio.gather(*(self._run(slot) for slot in draws), return_exceptions=True)
+    async def _run_together(self, repeats: Sequence[RolloutSlot]) -> list[tuple[Rollout, asyncio.Future[None] | None]]:
+        """Run the repeats of one pair at once, so that they may be sent as one request."""
+        if len(repeats) == 1:
+            return [await self._run(repeats[0])]
+        # All repeats finish before an error is raised: those that were paid for must be logged.
+        results = await asyncio.gather(*(self._run(slot) for slot in repeats), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

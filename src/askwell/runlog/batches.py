@@ -55,11 +55,15 @@ def submissions(store: RunStore) -> list[Submission]:
 
 def unfetched(store: RunStore) -> list[str]:
     """Return the ids of the batches with answers that are not in the log."""
-    return [one.id for one in submissions(store) if one.id and any(store.find(key) is None for key in one.keys)]
+    return [
+        submission.id
+        for submission in submissions(store)
+        if submission.id and any(store.find(key) is None for key in submission.keys)
+    ]
 
 
 def attach(model: ChatModel, journal: Journal) -> Batches | None:
-    """Let a model's batches, if it is asked in any, be remembered in a run's log; return what has to be settled.
+    """Record a model's batches, if it uses any, in a run's log; return them, for the caller to settle.
 
     Raises `ConfigError` if batches are still open and the model does not use batches: it would pay for them again.
     """
@@ -70,8 +74,8 @@ def attach(model: ChatModel, journal: Journal) -> Batches | None:
     left = unfetched(journal.store)
     if left:
         raise ConfigError(
-            f"batch {left[-1]} of this run has answers that were not fetched yet: go on with --batch (they are paid "
-            "for), and without it only when they are in"
+            f"batch {left[-1]} of this run has answers that were not fetched yet: resume with --batch (they are paid "
+            "for), and without it only after they are fetched"
         )
     return None
 

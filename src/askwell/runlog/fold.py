@@ -1,4 +1,4 @@
-"""Fold a run log into values: everything that is known about a run is computed here from its events.
+"""Fold a run log into values: everything about a run is computed here from its events.
 
 `fold` walks once through the rollouts and returns the trajectory, the curve and all scores. It reads no texts, so a
 million rollouts take seconds. The other functions each answer one smaller question and read only the events they need.
@@ -89,9 +89,9 @@ class RaceSavings:
     """What racing saved: calls on the dev split; repeats count one by one."""
 
     calls: int
-    """Calls that the races asked for, including those answered from the log."""
+    """Calls that the races made, including those answered from the log."""
     full: int
-    """Calls that scoring the same prompts on the whole dev split would have asked for."""
+    """Calls that scoring the same prompts on the whole dev split would have made."""
 
     @property
     def saved(self) -> float:
@@ -137,14 +137,14 @@ def fold(store: RunStore) -> RunFold:
 
 
 def missing_slots(store: RunStore, folded: RunFold) -> frozenset[SlotKey]:
-    """Return the slots that were asked and never answered; reads the log again only if some call failed.
+    """Return the slots whose call was made and never answered; reads the log again only if some call failed.
 
     Training examples are left out: they are used for reflection, so no score lacks them.
     """
     failed = {slot for slot in folded.failed if slot.split != "train"}
     if not failed:
         return frozenset()
-    # An answer may stand before the failure: a resumed run fills its fixed position, the failure is at the end.
+    # An answer may be logged before the failure: a resumed run fills its fixed position, failures are at the end.
     return frozenset(failed.difference(row[1:5] for row in store.rollout_rows() if row.score is not None))
 
 
@@ -190,7 +190,7 @@ def read_result(store: RunStore) -> Body | None:
 
 
 def read_spend(store: RunStore) -> dict[ModelRole, Spend]:
-    """Sum calls, tokens and money of each model over everything that was paid for."""
+    """Sum calls, tokens and cost of each model over all calls that were paid for."""
     total: dict[ModelRole, Spend] = {"target": Spend(), "optimizer": Spend()}
     for row in store.usage():
         role = cast("ModelRole", row.role)
@@ -199,7 +199,7 @@ def read_spend(store: RunStore) -> dict[ModelRole, Spend]:
 
 
 def read_race_savings(store: RunStore) -> RaceSavings | None:
-    """Sum what the committed steps' races asked for; None if there was no race."""
+    """Sum the calls of the committed steps' races; None if there was no race."""
     races = [
         cast("dict[str, int]", event.body["race"]) for event in store.events(kinds=["step"]) if event.body.get("race")
     ]
@@ -273,7 +273,7 @@ class _Tally:
             if score is None:
                 self.failed.add(SlotKey(split, prompt, example, sample_index))
                 continue
-            if (split, prompt) != current:  # a run asks prompt by prompt, so most rows need no look-up
+            if (split, prompt) != current:  # a run scores prompt by prompt, so most rows need no look-up
                 scores, current = self._scores_to_change(split, prompt), (split, prompt)
             if example in scores:
                 values = self._repeats.setdefault((split, prompt, example), [scores[example]])

@@ -36,23 +36,23 @@ def free_name(folder: Path, task_name: str) -> str:
 def find_run(folder: Path, name: str) -> Path:
     """Return the log of an existing run. Raises `ConfigError` naming the nearest one.
 
-    A policy that only chooses among logged prompts has no log either, so it raises that too.
+    It is raised for a policy that only selects among logged prompts too, because that has no log.
     """
     path = log_path(folder, name)
     if not path.is_file():
         if name in selection_policies(folder):
             raise ConfigError(
-                f"{name!r} chooses among logged prompts: nothing was asked for it, so it has no log; "
-                f"askwell policy show {name} says what was measured"
+                f"{name!r} selects among logged prompts: it called no model, so it has no log; "
+                f"askwell policy show {name} shows what was measured"
             )
-        known = run_names(folder)
-        hint = nearest(name, known) if known else f"there are no runs in {str(folder)!r} yet"
+        names = run_names(folder)
+        hint = nearest(name, names) if names else f"there are no runs in {str(folder)!r} yet"
         raise ConfigError(f"no run {name!r}; {hint}")
     return path
 
 
 def is_begun(folder: Path, name: str) -> bool:
-    """Whether a run has its first event; one that was killed before it may be begun again under its name."""
+    """Return whether a run has its first event; one that was killed before it may be started again under its name."""
     path = log_path(folder, name)
     if not path.is_file():
         return False
@@ -66,10 +66,10 @@ def run_names(folder: Path) -> list[str]:
 
 
 def selection_policies(folder: Path) -> set[str]:
-    """Return the names of the policies in a folder that have no log: they only choose among logged prompts."""
+    """Return the names of the policies in a folder that have no log: they only select among logged prompts."""
     return {path.parent.name for path in folder.glob(f"*/{POLICY}")} - set(run_names(folder))
 
 
 def is_training(header: Body) -> bool:
-    """Whether a run's first event is that of `askwell train`."""
+    """Return whether a run's first event is that of `askwell train`."""
     return cast("Body", header["config"]).get("kind") == "policy"

@@ -18,13 +18,13 @@ class RolloutRow(NamedTuple):
     example: str
     sample_index: int
     score: float | None
-    """None where the call failed."""
+    """None if the call failed."""
     is_cached: bool
     """Whether it was answered from the log."""
 
 
 class UsageRow(NamedTuple):
-    """What some calls of one model used, all of them failed or none."""
+    """What some calls of one model used: either all of them failed or none did."""
 
     role: str
     is_failed: bool
@@ -32,7 +32,7 @@ class UsageRow(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
-    """None where no call had a known price."""
+    """None if no call had a known price."""
     seconds: float
 
 

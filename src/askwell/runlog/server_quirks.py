@@ -20,13 +20,13 @@ def remember(journal: Journal, model: ChatModel) -> None:
 
     Quirks belong to one address: a run that is resumed with another server starts without them.
     """
-    known = _known(journal.store)
+    logged = _logged_quirks(journal.store)
     for base in parts_of(model).negotiating:
-        _remember(journal, base, known)
+        _remember(journal, base, logged)
 
 
-def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> None:
-    base.negotiation.restore([str(body["quirk"]) for body in known if body["model"] == base.name])
+def _remember(journal: Journal, base: Negotiating, logged: Sequence[Body]) -> None:
+    base.negotiation.restore([str(body["quirk"]) for body in logged if body["model"] == base.name])
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
@@ -37,10 +37,10 @@ def _remember(journal: Journal, base: Negotiating, known: Sequence[Body]) -> Non
 
 def describe_quirks(store: RunStore) -> tuple[str, ...]:
     """Describe the logged quirks in words, each once, in the order of their discovery."""
-    return tuple(dict.fromkeys(f"{body['model']} {body['meaning']}" for body in _known(store)))
+    return tuple(dict.fromkeys(f"{body['model']} {body['meaning']}" for body in _logged_quirks(store)))
 
 
-def _known(store: RunStore) -> list[Body]:
+def _logged_quirks(store: RunStore) -> list[Body]:
     return [event.body for event in store.events(after=BEFORE_UNORDERED, kinds=["quirk"])]
 
 

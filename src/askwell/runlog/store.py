@@ -93,22 +93,22 @@ class MemoryStore:
             for event in events:
                 placed = _placed(event, unordered)
                 unordered += event.position == UNORDERED
-                known = self._events.get(placed.position) or fresh.get(placed.position)
-                if known is None:
+                present = self._events.get(placed.position) or fresh.get(placed.position)
+                if present is None:
                     fresh[placed.position] = placed
-                elif known != placed:
-                    raise _conflict(known, placed)
+                elif present != placed:
+                    raise _conflict(present, placed)
             self._events.update(fresh)
             for event in fresh.values():
-                known = self._by_key.get(event.key)
-                if event.key and (known is None or event.position < known.position):
+                first = self._by_key.get(event.key)
+                if event.key and (first is None or event.position < first.position):
                     self._by_key[event.key] = event
 
     def events(self, *, after: int = -1, kinds: Collection[EventKind] = ()) -> Iterator[Event]:
         with self._lock:
             positions = sorted(position for position in self._events if position > after)
-            found = [self._events[position] for position in positions]
-        return iter([event for event in found if not kinds or event.kind in kinds])
+            events = [self._events[position] for position in positions]
+        return iter([event for event in events if not kinds or event.kind in kinds])
 
     def find(self, key: str, *, position: int = UNORDERED) -> Event | None:
         with self._lock:
@@ -276,8 +276,8 @@ class SqliteStore:
         first = self._first
         for position, key in keys:
             digest = hash(key)
-            known = first.get(digest)
-            if known is None or position < known:
+            earlier = first.get(digest)
+            if earlier is None or position < earlier:
                 first[digest] = position
 
     def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
@@ -289,14 +289,14 @@ class SqliteStore:
             position = event.position
             if position == UNORDERED:
                 position, unordered = unordered, unordered + 1
-            yield (position, event.kind, event.key, event.at or now, event.seconds, dump_body(event.body))
+            yield (position, event.kind, event.key, event.at or now, event.seconds, serialize_body(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
-            present = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
-            known, given = _event(cast("_Row", present)), _event(row)
-            if known != given:
-                raise _conflict(known, given)
+            stored = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
+            present, given = _event(cast("_Row", stored)), _event(row)
+            if present != given:
+                raise _conflict(present, given)
 
     def _release(self) -> None:
         writer = getattr(self, "_writer", None)
@@ -308,7 +308,7 @@ class SqliteStore:
             self._lock_file = None
 
 
-def dump_body(body: Mapping[str, object]) -> str:
+def serialize_body(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
     text = _encode(body)
     try:
@@ -338,8 +338,8 @@ def _event(row: _Row) -> Event:
     )
 
 
-def _conflict(known: Event, given: Event) -> StoreError:
+def _conflict(present: Event, given: Event) -> StoreError:
     return StoreError(
-        f"position {given.position} of the run log holds a {known.kind!r} event, and a different {given.kind!r} event "
-        f"was to be written there: the run's settings, data or code changed since it began; start a new run"
+        f"position {given.position} of the run log holds a {present.kind!r} event, and a different {given.kind!r} "
+        f"event would replace it: the run's settings, data or code changed since it began; start a new run"
     )

@@ -21,7 +21,7 @@ from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
 from askwell.runlog.fold import read_examples, read_prompts
 from askwell.runlog.folders import LOG, LOOPS, POLICY
-from askwell.runlog.store import RunStore, SqliteStore, dump_body
+from askwell.runlog.store import RunStore, SqliteStore, serialize_body
 from askwell.runlog.upgrade import upgrade_events
 
 FORMATS = ("parquet", "jsonl")
@@ -67,9 +67,9 @@ def export_log(store: RunStore, path: Path, *, form: str, table: str = "events")
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Yield the events of an exported file, a run's folder or a `log.db`, as they are; the first bytes tell which.
+    """Yield the events of an exported file, a run's folder or a `log.db`, unchanged.
 
-    Raises `DataError` with the row that is not an event.
+    The first bytes of the file show its format. Raises `DataError` with the row that is not an event.
     """
     try:
         path = path / LOG if path.is_dir() else path
@@ -87,7 +87,7 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def import_log(path: Path, log: Path) -> int:
-    """Make a run log of what `read` accepts, in the current format, and return how many events it has.
+    """Make a run log of what `read_events` accepts, in the current format, and return how many events it has.
 
     The log appears when it is complete. A run's folder brings its policy along. Raises `DataError` if the log's
     first event is missing.
@@ -166,7 +166,7 @@ def _write_lines(path: Path, rows: Iterable[Row]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            file.write(dump_body(row) + "\n")
+            file.write(serialize_body(row) + "\n")
             count += 1
     return count
 
@@ -191,13 +191,13 @@ def _event(row: object, path: Path, number: int) -> Event:
         line = _LINE.validate_python(row)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        path_in_row = ".".join(str(part) for part in problem["loc"])
         raise DataError(
-            f"{str(path)!r}, row {number}: {place or 'it'}: {problem['msg']}; is it an exported log?"
+            f"{str(path)!r}, row {number}: {path_in_row or 'the row'}: {problem['msg']}; is it an exported log?"
         ) from error
     return Event(**cast("Any", line))  # an older kind passes here, and is renamed by `upgrade_events`
 
 
-def _check(name: str, known: tuple[str, ...], what: str) -> None:
-    if name not in known:
-        raise ConfigError(f"unknown {what} {name!r}; {nearest(name, known)}")
+def _check(name: str, valid: tuple[str, ...], kind: str) -> None:
+    if name not in valid:
+        raise ConfigError(f"unknown {kind} {name!r}; {nearest(name, valid)}")

@@ -1,4 +1,4 @@
-"""Write a run's log while the run is on: reserve positions, commit events in groups, recall answers of earlier calls.
+"""Write a run's log during the run: reserve positions, commit events in groups, recall answers of earlier calls.
 
 Hundreds of calls finish at once, and each must be durable before it counts. One thread takes all waiting events and
 commits them as one batch (group commit), so the event loop never waits for the disk.
@@ -87,7 +87,7 @@ class Journal:
         return [prompt for prompt in dict.fromkeys(prompts) if self._texts.get(prompt_id(prompt), here) >= here]
 
     async def write(self, *events: Event) -> None:
-        """Return when the events are durable. Raises `StoreError` where they could not be written."""
+        """Return when the events are durable. Raises `StoreError` if they could not be written."""
         await self.put(*events)
 
     def put(self, *events: Event) -> asyncio.Future[None]:
@@ -148,7 +148,7 @@ def _settle(futures: Iterable[asyncio.Future[None]], error: BaseException | None
 
 
 class LoggedModel:
-    """A model whose every call is written to the log as a `call` event and answered from there the second time."""
+    """Wraps a model: each call is logged as a `call` event, and a repeated call is answered from the log."""
 
     def __init__(self, model: ChatModel, journal: Journal, *, role: ModelRole) -> None:
         self._model = model

@@ -58,7 +58,7 @@ def proxy_app(inserter: PromptInserter, upstream: Upstream, *, name: str) -> web
 
     async def chat(http: web.Request) -> web.StreamResponse:
         try:
-            body = _parse_body(await http.read())
+            body = _parse_request(await http.read())
             messages, prompt = await inserter.insert(body["messages"])
         except DataError as error:
             return _error_response(400, str(error), "invalid_request_error")
@@ -87,7 +87,7 @@ def proxy_app(inserter: PromptInserter, upstream: Upstream, *, name: str) -> web
     return app
 
 
-def _parse_body(raw: bytes) -> dict[str, Any]:
+def _parse_request(raw: bytes) -> dict[str, Any]:
     try:
         parsed: object = json.loads(raw)
     except ValueError as error:

@@ -243,9 +243,9 @@ def _rank(indices: Sequence[int], key: Callable[[int], float]) -> list[int]:
 def _rank_by_mean(layout: RaceLayout, scores: Scores, candidates: Sequence[int], blocks: Sequence[int]) -> list[int]:
     def mean(index: int) -> float:
         row = scores.get(layout.candidates[index], {})
-        known = [block for block in blocks if block in row]
-        examples = sum(layout.blocks[block] for block in known)
-        return sum(layout.blocks[block] * block_mean(row[block]) for block in known) / max(examples, 1)
+        scored = [block for block in blocks if block in row]
+        examples = sum(layout.blocks[block] for block in scored)
+        return sum(layout.blocks[block] * block_mean(row[block]) for block in scored) / max(examples, 1)
 
     return _rank(candidates, mean)
 
