@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from askwell.core.types import Event
-from tests.support.batch_servers import BatchServer, Fate, OneBatch, batch_server
+from tests.support.batch_servers import BatchServer, Fate, ServedBatch, batch_server
 from tests.support.harness import SUMS, Answerer, askwell, assert_same_events, ended, events, invoke, start
 from tests.support.servers import ChatServer
 
@@ -85,7 +85,7 @@ def at_the_making(number: int) -> Moment:
     """Kill when the batch is made, before its maker hears of it."""
 
     def arm(server: BatchServer, process: subprocess.Popen[str]) -> None:
-        def kill(batch: OneBatch) -> None:
+        def kill(batch: ServedBatch) -> None:
             if batch.number == number:
                 process.kill()
 
@@ -96,7 +96,7 @@ def at_the_making(number: int) -> Moment:
 
 def while_it_is_on(number: int, delay_s: float) -> Moment:
     def arm(server: BatchServer, process: subprocess.Popen[str]) -> None:
-        def kill(batch: OneBatch) -> None:
+        def kill(batch: ServedBatch) -> None:
             if batch.number == number:
                 threading.Timer(delay_s, process.kill).start()
 

@@ -1,4 +1,4 @@
-"""AnthropicModel against a real server that speaks the Messages API: requests, outcomes, faults, quirks, keys."""
+"""AnthropicModel against a real server with the Messages API: requests, outcomes, faults, quirks, keys."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ async def test_a_key_is_needed_and_never_shown(caplog: pytest.LogCaptureFixture)
         AnthropicModel("claude-sonnet-4-5")
 
 
-async def test_a_model_without_temperature_is_learnt_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_model_without_temperature_is_discovered_once(caplog: pytest.LogCaptureFixture) -> None:
     def newest(body: dict[str, Any]) -> web.Response | None:
         if "temperature" not in body:
             return None
@@ -256,7 +256,7 @@ async def test_a_model_without_temperature_is_learnt_once(caplog: pytest.LogCapt
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-async def test_a_seed_is_left_out_and_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_seed_is_omitted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with anthropic_server() as server:
         model = made(server)
         outcomes = [(await model.complete(ask(f"q{number}", seed=number))).outcome for number in range(3)]
@@ -275,7 +275,7 @@ async def test_draws_come_one_by_one() -> None:
     assert [got.text for got in found] == ["q"] * 3
 
 
-async def test_an_overloaded_server_is_asked_again() -> None:
+async def test_an_overloaded_server_is_retried() -> None:
     seen: list[int] = []
 
     def busy(_body: dict[str, Any]) -> web.Response | None:

@@ -54,7 +54,7 @@ async def test_every_address_azure_shows_is_understood(path: str, posted: str) -
 
 
 @pytest.mark.parametrize("query", ["", "?api-version=2024-10-21"])
-async def test_an_unknown_deployment_is_told_as_such(query: str) -> None:
+async def test_an_unknown_deployment_is_named_in_the_error(query: str) -> None:
     with azure_server() as server:
         got = await answer(AzureModel("gpt-4.1", base_url=server.base_url + query, api_key=KEY))
     assert got.fault == "bad_request"

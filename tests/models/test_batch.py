@@ -1,4 +1,4 @@
-"""A model asked in batches, against a real server: what is gathered, what is paid, what fails, what is taken up."""
+"""Batched against a real server: which requests are batched, paid for, failed and resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRICES = {"input_per_mtok": 1e6, "output_per_mtok": 0.0}  # a dollar a prompt to
 
 @dataclass
 class Kept:
-    """A ledger that outlives the model, as a run's log does."""
+    """A ledger in memory that outlives the model, like a run's log."""
 
     found: list[Submission] = field(default_factory=list[Submission])
     probed: str = ""
@@ -95,7 +95,7 @@ class TestAnthropicContract(ChatModelContract):
 # --- what is gathered and paid --------------------------------------------------------------------------------------
 
 
-async def test_what_comes_together_is_one_batch_at_half_the_price_but_for_the_first(server: BatchServer) -> None:
+async def test_concurrent_requests_but_the_first_are_one_batch_at_half_price(server: BatchServer) -> None:
     model = batched(server)
     got = await ask_all(model, requests(50))
     await model.aclose()
@@ -106,7 +106,7 @@ async def test_what_comes_together_is_one_batch_at_half_the_price_but_for_the_fi
     assert model.price(10, 0, 0) == 5.0
 
 
-async def test_few_requests_are_asked_directly(server: BatchServer) -> None:
+async def test_few_requests_are_sent_directly(server: BatchServer) -> None:
     model = batched(server, min_batch_size=10)
     got = await ask_all(model, requests(9))
     await model.aclose()
@@ -149,7 +149,7 @@ async def test_anthropics_batches() -> None:
     assert paid_once(server, 20)
 
 
-def test_a_provider_without_batches_is_told() -> None:
+def test_a_provider_without_batches_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"no batches for 'gemini:m.*openai"):
         Batched(GeminiModel("m", base_url="http://127.0.0.1:9"))
 
@@ -158,7 +158,7 @@ def test_a_provider_without_batches_is_told() -> None:
 
 
 @pytest.mark.parametrize("wire", ["openai", "anthropic"])
-async def test_what_expired_or_failed_goes_into_the_next_batch(server: BatchServer, wire: str) -> None:
+async def test_expired_and_failed_requests_go_into_the_next_batch(server: BatchServer, wire: str) -> None:
     def fate(body: dict[str, Any], batch: int) -> Fate:
         number = int(body["messages"][0]["content"].split()[1])
         return (
@@ -185,7 +185,7 @@ async def test_failures_have_their_faults(server: BatchServer) -> None:
     assert "batch_expired" in got[1].error
 
 
-async def test_a_bad_key_is_told_before_anything_is_handed_in() -> None:
+async def test_a_bad_key_is_reported_before_any_submission() -> None:
     with batch_server(chat=ChatServer(api_key="right")) as server:
         model = Batched(
             OpenAIModel("tiny", base_url=server.base_url, api_key="wrong-key"), poll_s=0.05, min_batch_size=4
@@ -197,7 +197,7 @@ async def test_a_bad_key_is_told_before_anything_is_handed_in() -> None:
     assert sum(server.chat.by_key.values()) == 1
 
 
-async def test_what_a_server_does_not_take_is_learnt_from_the_first_request() -> None:
+async def test_quirks_are_discovered_by_the_first_request() -> None:
     def transform(body: dict[str, Any]) -> Any:
         if "max_tokens" not in body:
             return None
@@ -218,7 +218,7 @@ async def test_what_a_server_does_not_take_is_learnt_from_the_first_request() ->
         assert all("max_completion_tokens" in body for body in server.batches["batch2"].lines.values())
 
 
-async def test_a_quirk_that_shows_in_a_batch_is_learnt_for_the_next(server: BatchServer) -> None:
+async def test_a_quirk_discovered_in_a_batch_holds_for_the_next(server: BatchServer) -> None:
     server.fate = lambda body, _: "unsupported" if "temperature" in body else "answered"
     model = batched(server)
     got = await ask_all(model, requests(10))
@@ -238,7 +238,7 @@ async def test_a_cancelled_batch_keeps_its_answers_and_stops_the_rest(server: Ba
     assert any("was cancelled at the provider" in one.error for one in got)
 
 
-async def test_an_error_within_a_batch_means_what_it_means_outside(server: BatchServer) -> None:
+async def test_errors_in_a_batch_have_the_same_faults_as_direct_ones(server: BatchServer) -> None:
     server.fate = lambda _body, _batch: "forbidden"
     model = Batched(AnthropicModel("tiny", base_url=server.base_url), poll_s=0.05, min_batch_size=4)
     got = await ask_all(model, requests(20))

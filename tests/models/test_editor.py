@@ -187,7 +187,7 @@ async def test_finds_the_prompt_in_a_meta_prompt_it_does_not_know(text: str):
     assert any("Answer the riddle." in reply for reply in await replies(text))
 
 
-async def test_replies_in_the_form_asked_for():
+async def test_replies_have_the_requested_form():
     tagged = (await replies("Current prompt: Sort.\nWrap your answer in <prompt> and </prompt>.", 1))[0]
     fenced = (await replies("Current prompt: Sort.\nProvide the new one within ``` blocks.", 1))[0]
     assert tagged.startswith("<prompt>")
@@ -242,7 +242,7 @@ async def test_a_prompt_to_be_mutated_is_the_current_one():
 COMPARISON = Contrast(gained=[(NUMBERS, REPLY)] * 2, lost=[(NUMBERS, REPLY)])
 
 
-async def test_a_reflection_on_two_prompts_says_what_to_take_over_and_what_to_keep():
+async def test_a_reflection_on_two_prompts_names_phrases_to_adopt_and_to_keep():
     request = contrast_request("Sort the numbers. Be brief.", "Count the even numbers. Be brief.", COMPARISON)
     (reply, *_) = await replies(request, draws=1)
     assert reply == "Take over: Count the even numbers.\nKeep: Sort the numbers."
@@ -251,7 +251,7 @@ async def test_a_reflection_on_two_prompts_says_what_to_take_over_and_what_to_ke
     assert reply == "Keep: Sort the numbers."
 
 
-async def test_what_lessons_speak_for_is_taken_up_more_often():
+async def test_phrases_that_lessons_recommend_are_used_more_often():
     plain = replace(situation("Add the numbers. Be brief."), refinement="editing")
     taught = replace(plain, lessons=("Take over: Count the even numbers.",))
     count = [
@@ -268,7 +268,7 @@ async def test_a_prompt_that_fixes_much_lends_its_phrases_even_where_it_scores_l
     assert sum("Count the even numbers." in reply for reply in found) >= 3
 
 
-async def test_asked_to_modify_it_starts_from_the_current_prompt_and_not_from_a_better_one():
+async def test_a_modification_starts_from_the_current_prompt_and_not_from_a_better_one():
     told = situation("Add the numbers. Be brief. Check it.", ("Count the letters.", 0.9))
     edits = await replies(meta_prompt(replace(told, refinement="editing")))
     assert all(len(CURRENT_PHRASES & set(split_phrases(parse_prompt(reply)))) >= 1 for reply in edits[:5])

@@ -69,7 +69,7 @@ async def test_a_form_is_filled_in_with_a_new_prompt() -> None:
     assert prompt != "Do the task."
 
 
-async def test_advice_is_asked_for_by_module_and_says_only_what_is_new() -> None:
+async def test_advice_per_module_has_only_new_phrases() -> None:
     form = parse_form(ADVICE)
     assert form is not None
     assert form.current == "Do the task.\nTake care."

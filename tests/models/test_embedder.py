@@ -92,7 +92,7 @@ def test_a_sentence_model_is_loaded_once_and_each_text_embedded_once():
 
 
 @pytest.mark.slow
-def test_a_sentence_model_that_is_not_there_says_what_to_do():
+def test_a_missing_sentence_model_says_what_to_do():
     embedder = get_embedder("sentence-transformers:/no/such/model")
     with pytest.raises(ConfigError, match="lexical"):
         embedder.similarities("a", ["b"])

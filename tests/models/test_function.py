@@ -1,4 +1,4 @@
-"""FunctionModel: what a function gets, what it may return, what becomes of what it raises."""
+"""FunctionModel: a function's argument, valid results, and the fault of each exception."""
 
 from __future__ import annotations
 

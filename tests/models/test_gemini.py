@@ -1,4 +1,4 @@
-"""GeminiModel against a real server that speaks `generateContent`: requests, outcomes, faults, quirks, keys."""
+"""GeminiModel against a real server with `generateContent`: requests, outcomes, faults, quirks, keys."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ async def test_draws_go_out_together_at_most_eight() -> None:
     assert sum(got.usage.prompt_tokens for got in found) == 2
 
 
-async def test_what_a_model_lacks_is_learnt_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_quirks_are_discovered_once(caplog: pytest.LogCaptureFixture) -> None:
     def gemma(body: dict[str, Any]) -> web.Response | None:
         if "systemInstruction" in body:
             return gemini_error(400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-1b")

@@ -1,4 +1,4 @@
-"""The HTTP client, against servers that answer byte by byte what a test says: plain and encrypted."""
+"""The HTTP client against servers that send given bytes, plain and encrypted."""
 
 from __future__ import annotations
 
@@ -144,14 +144,14 @@ def assert_failed(got: HttpResponse | Completion, fault: str, words: str) -> Non
 
 
 @pytest.mark.parametrize("how", WHOLE)
-async def test_an_answer_comes_whole(how: str) -> None:
+async def test_a_response_is_read_completely(how: str) -> None:
     async with raw_server(WHOLE[how]) as server, opened() as client:
         for _ in range(3):
             got = await answer_to(client, server.url)
             assert (got.status, got.body) == (200, b"hello")
 
 
-async def test_the_request_is_what_was_asked_for() -> None:
+async def test_the_request_is_sent_unchanged() -> None:
     async with raw_server(saying(FINE)) as server, opened() as client:
         got = await answer_to(client, server.url, b'{"a": 1}')
         await client.get(server.url)
@@ -189,7 +189,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("how", BROKEN)
-async def test_half_an_answer_is_none_and_nothing_is_sent_twice(how: str) -> None:
+async def test_a_partial_response_is_a_failure_and_nothing_is_sent_twice(how: str) -> None:
     async with raw_server(BROKEN[how]) as server, opened() as client:
         assert_failed(await client.post(server.url, b"{}"), "connection", r"the connection to \S+ broke: .")
         assert len(server.requests) == 1
@@ -211,7 +211,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
     assert server.connections == 5
 
 
-async def test_what_was_not_asked_for_answers_no_later_request() -> None:
+async def test_an_unexpected_response_answers_no_later_request() -> None:
     number = 0
 
     async def say(_server: RawServer, _request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -252,7 +252,7 @@ async def later_post(client: HttpClient, url: str) -> HttpResponse | Completion:
     return await client.post(url, b"quick")
 
 
-async def test_nobody_there() -> None:
+async def test_a_closed_port_is_a_connection_fault() -> None:
     async with raw_server(saying(FINE)) as server:
         url = server.url
     async with opened() as client:

@@ -1,4 +1,4 @@
-"""JSON for the wire reads and writes the same values whichever library does it."""
+"""HTTP JSON is read and written alike by both libraries."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_is_written_is_read_back_by_any_library(value: object) -> None:
+def test_written_json_is_read_by_any_library(value: object) -> None:
     assert json.loads(dumps(value)) == value
 
 
 @given(_VALUES)
-def test_what_any_library_wrote_is_read(value: object) -> None:
+def test_json_of_any_library_is_read(value: object) -> None:
     written = json.dumps(value)
     found = loads(written.encode())
     assert found == json.loads(written)
@@ -39,6 +39,6 @@ def test_lone_surrogates_pass() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"a": nonsense', b"\xff", b"<html>"])
-def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
+def test_invalid_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the messages are the libraries' own
         loads(text)

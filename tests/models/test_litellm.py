@@ -37,7 +37,7 @@ async def answer(model: ChatModel, request: Request | None = None) -> Completion
 
 
 @pytest.mark.skipif(IS_INSTALLED, reason="litellm is installed")
-def test_without_the_package_the_pip_line_is_told() -> None:
+def test_without_the_package_the_error_has_the_pip_line() -> None:
     with pytest.raises(ConfigError, match=r"pip install 'askwell\[litellm\]'"):
         LiteLLMModel("cohere/command-r")
 
@@ -87,7 +87,7 @@ async def test_reply_usage_price_and_samples() -> None:
 
 
 @needs_litellm
-async def test_what_a_server_refuses_is_learnt_once() -> None:
+async def test_a_servers_quirks_are_discovered_once() -> None:
     def picky(body: dict[str, Any]) -> web.Response | None:
         return error(400, "Unsupported parameter: 'temperature'") if "temperature" in body else None
 
@@ -99,7 +99,7 @@ async def test_what_a_server_refuses_is_learnt_once() -> None:
 
 
 @needs_litellm
-async def test_what_litellm_itself_refuses_is_learnt(caplog: pytest.LogCaptureFixture) -> None:
+async def test_quirks_of_litellm_itself_are_discovered(caplog: pytest.LogCaptureFixture) -> None:
     with chat_server() as server:
         got = await answer(made(server, "anthropic/claude-3-5-haiku-latest"), ask("q", seed=1))
     assert got.fault in ("bad_request", "server", "connection")  # the server speaks OpenAI's format
@@ -108,7 +108,7 @@ async def test_what_litellm_itself_refuses_is_learnt(caplog: pytest.LogCaptureFi
 
 
 @needs_litellm
-async def test_an_unknown_provider_is_told() -> None:
+async def test_an_unknown_provider_is_rejected() -> None:
     got = await answer(LiteLLMModel("nonsense/x"))
     assert got.fault == "bad_request"
     assert "nonsense/x" in got.error

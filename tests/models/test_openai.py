@@ -1,4 +1,4 @@
-"""OpenAIModel against a real server: outcomes, words, quirks, keys, addresses."""
+"""OpenAIModel against a real server: outcomes, messages, quirks, keys, addresses."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def strict_gateway(body: dict[str, Any]) -> web.Response | None:
     return None
 
 
-async def test_a_reasoning_model_is_learnt_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_reasoning_models_quirks_are_discovered_once(caplog: pytest.LogCaptureFixture) -> None:
     with chat_server(transform=reasoning_model) as server:
         model = OpenAIModel("tiny", base_url=server.base_url)
         first = await model.complete(ask("q", max_tokens=9))
@@ -246,7 +246,7 @@ async def test_a_reasoning_model_is_learnt_once(caplog: pytest.LogCaptureFixture
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2  # said once each
 
 
-async def test_a_strict_gateway_is_learnt() -> None:
+async def test_a_strict_gateways_quirks_are_discovered() -> None:
     with chat_server(transform=strict_gateway) as server:
         got = await answer(OpenAIModel("tiny", base_url=server.base_url), ask("q", system="Be brief.", seed=1))
     assert got.outcome == "ok"
@@ -254,7 +254,7 @@ async def test_a_strict_gateway_is_learnt() -> None:
     assert "seed" not in server.bodies[-1]
 
 
-async def test_a_refusal_that_no_change_cures_teaches_nothing() -> None:
+async def test_an_error_that_no_quirk_explains_adopts_none() -> None:
     def stubborn(body: dict[str, Any]) -> web.Response | None:
         return error(400, "temperature is not supported") if "broken" in body["messages"][0]["content"] else None
 

@@ -1,4 +1,4 @@
-"""What a run reads from the outermost model, whatever is wrapped around the one that calls a server."""
+"""A run reads the parts of the inner models from the outermost one, through every wrapper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pools of one model's servers and keys: where calls go, what a dead member costs, no call lost or doubled."""
+"""Pools of one model's servers and keys: choice of members, cost of a dead member, no call lost or sent twice."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ async def test_share_follows_speed() -> None:
     assert (fast.most_in_flight, slow.most_in_flight) == (4, 4)
 
 
-async def test_calls_that_few_are_waiting_for_go_where_the_answer_comes_soonest() -> None:
+async def test_few_calls_go_to_the_member_expected_to_answer_soonest() -> None:
     pool = Pool([SlowModel(echo(), latency_s=0.05), SlowModel(echo(), latency_s=0.005)])
     await ask_all(pool, 100, at_once=2)
     slow_calls, fast_calls = calls(pool)
     assert fast_calls >= 8 * slow_calls
 
 
-async def test_what_begins_alike_stays_together_while_loads_are_level() -> None:
+async def test_common_prefixes_go_to_one_member_while_loads_are_equal() -> None:
     members = [SlowModel(echo(), latency_s=0.03) for _ in range(3)]
     scripts = [unwrapped_script(one) for one in members]
     pool = Pool(members)
@@ -121,7 +121,7 @@ async def test_a_call_cancelled_while_it_waits_leaves_no_trace() -> None:
 
 
 @pytest.mark.parametrize("fault", ["auth", "connection", "rate_limit", "bad_request"])
-async def test_what_one_member_refuses_another_answers(fault: Fault) -> None:
+async def test_a_call_that_one_member_rejects_is_answered_by_another(fault: Fault) -> None:
     broken = failing(fault)
     pool = Pool([broken, echo()])
     got = await ask_all(pool, 60, at_once=4)
@@ -139,7 +139,7 @@ async def test_a_call_that_failed_at_one_member_is_tried_again_at_another(fault:
     assert len(broken.requests) <= 20  # a member that only fails must not look like a fast one
 
 
-async def test_a_bad_key_is_told_once_loudly(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bad_key_is_logged_once_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         await ask_all(Pool([failing("auth"), echo()]), 50)
     [told] = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -155,7 +155,7 @@ async def test_all_dead_is_the_fault() -> None:
     assert (await Pool([failing("bad_request"), failing("bad_request")]).complete(ask("q"))).fault == "bad_request"
 
 
-async def test_a_member_that_comes_back_is_asked_again() -> None:
+async def test_a_recovered_member_is_called_again() -> None:
     state = {"dead": True}
 
     def reply(request: Request) -> Completion | str:
@@ -208,7 +208,7 @@ def test_the_name_is_the_models_whatever_the_members() -> None:
     assert Pool(members, name="mine").name == "mine"
 
 
-def test_mistakes_are_told() -> None:
+def test_invalid_members_are_rejected() -> None:
     with pytest.raises(ConfigError, match="without members"):
         Pool([])
     with pytest.raises(ConfigError, match=r"\['a', 'b'\]; expected one model"):

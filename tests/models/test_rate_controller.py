@@ -36,7 +36,7 @@ _FAST = [
 @pytest.mark.parametrize("latency_s", [0.02, 0.2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_keeps_95_percent_of_a_limit_and_has_at_most_3_percent_refused(kind: str, latency_s: float, hints: str) -> None:
-    found = simulate(
+    outcome = simulate(
         KINDS[kind](RATE),
         requests=REQUESTS,
         latency_s=latency_s,
@@ -45,8 +45,8 @@ def test_keeps_95_percent_of_a_limit_and_has_at_most_3_percent_refused(kind: str
         sends_quota=hints == "what is left",
     )
     whole_windows = kind == "fixed window 10 s" and hints != "Retry-After"  # nothing says how long it is shut
-    assert found.accepted / found.seconds >= (0.8 if whole_windows else 0.95) * RATE
-    assert found.refused <= (0.05 if whole_windows else 0.03) * (found.accepted + found.refused)
+    assert outcome.accepted / outcome.seconds >= (0.8 if whole_windows else 0.95) * RATE
+    assert outcome.refused <= (0.05 if whole_windows else 0.03) * (outcome.accepted + outcome.refused)
 
 
 @pytest.mark.parametrize("hints", ["none", "Retry-After"])
@@ -60,10 +60,10 @@ def test_keeps_95_percent_of_a_limit_and_has_at_most_3_percent_refused(kind: str
         for world in WORLDS
     ],
 )
-def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
+def test_keeps_to_a_limit_at_any_phase_of_its_windows_in_every_world(
     kind: str, world: str, latency_s: float, hints: str
 ) -> None:
-    found = [
+    outcome = [
         simulate(
             KINDS[kind](RATE),
             requests=6000,
@@ -76,8 +76,8 @@ def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
         )
         for number in range(5)
     ]
-    kept = [one.accepted / one.seconds / RATE for one in found]
-    refused = [one.refused / (one.accepted + one.refused) for one in found]
+    kept = [result.accepted / result.seconds / RATE for result in outcome]
+    refused = [result.refused / (result.accepted + result.refused) for result in outcome]
     assert median(kept) >= 0.95
     assert min(kept) >= 0.93
     assert median(refused) <= 0.03
@@ -86,41 +86,41 @@ def test_keeps_to_a_limit_whenever_it_begins_and_whatever_lies_between(
 
 @pytest.mark.parametrize("start", [100.0, 102.5, 104.0, 107.5])  # at 104 it is shut for hardly a second
 def test_a_long_window_that_was_nearly_over_is_no_low_rate(start: float) -> None:
-    found = simulate(
+    outcome = simulate(
         KINDS["fixed window 10 s"](RATE), requests=9000, latency_s=0.2, max_in_flight=128, sends_retry_after=True,
         seed=8, start=start,
     )  # fmt: skip
-    assert found.accepted / found.seconds >= 0.95 * RATE
-    assert found.refused <= 0.03 * (found.accepted + found.refused)
+    assert outcome.accepted / outcome.seconds >= 0.95 * RATE
+    assert outcome.refused <= 0.03 * (outcome.accepted + outcome.refused)
 
 
-def test_machines_that_stand_still_cost_what_they_stand_still() -> None:
+def test_stalled_machines_cost_only_their_stalls() -> None:
     stalled = World(tick_s=0.002, stall_s=0.08)
-    found = simulate(
+    outcome = simulate(
         FixedWindow(RATE), requests=6000, latency_s=0.02, max_in_flight=128, sends_retry_after=True, world=stalled
     )
-    assert found.accepted / found.seconds >= 0.9 * RATE
-    assert found.refused <= 0.05 * 6000
+    assert outcome.accepted / outcome.seconds >= 0.9 * RATE
+    assert outcome.refused <= 0.05 * 6000
 
 
 def test_an_unlimited_server_is_full_within_half_a_second() -> None:
-    found = simulate(TokenBucket(1e9, burst=1e9), requests=3000, latency_s=0.2, max_in_flight=512)
-    assert found.full_after_s <= 0.4
+    outcome = simulate(TokenBucket(1e9, burst=1e9), requests=3000, latency_s=0.2, max_in_flight=512)
+    assert outcome.full_after_s <= 0.4
 
 
 def test_a_pause_ends_when_the_server_opens_and_not_when_its_slow_answers_come() -> None:
     instant_news = World(before=0.001, refusal=0.0001)
-    found = simulate(TokenBucket(20.0, burst=20), requests=300, latency_s=10.0, max_in_flight=512, world=instant_news)
-    assert found.seconds <= 30.0  # 300 at 20/s after a burst of 20, and ten seconds for the last answer
-    assert found.refused <= 40
+    outcome = simulate(TokenBucket(20.0, burst=20), requests=300, latency_s=10.0, max_in_flight=512, world=instant_news)
+    assert outcome.seconds <= 30.0  # 300 at 20/s after a burst of 20, and ten seconds for the last answer
+    assert outcome.refused <= 40
 
 
 @pytest.mark.parametrize(("latency_s", "most", "ideal"), [(0.2, 512, 2560.0), (0.05, 256, 5120.0), (0.01, 16, 1600.0)])
 def test_costs_a_server_without_limits_little(latency_s: float, most: int, ideal: float) -> None:
     free = TokenBucket(1e9, burst=1e9)
-    found = simulate(free, requests=int(8 * ideal), latency_s=latency_s, max_in_flight=most, world=World(jitter=0.0))
-    assert found.refused == 0
-    assert found.accepted / found.seconds >= 0.93 * ideal
+    outcome = simulate(free, requests=int(8 * ideal), latency_s=latency_s, max_in_flight=most, world=World(jitter=0.0))
+    assert outcome.refused == 0
+    assert outcome.accepted / outcome.seconds >= 0.93 * ideal
 
 
 def test_finds_a_limit_that_was_raised_or_lowered() -> None:
@@ -139,7 +139,7 @@ def test_finds_a_limit_that_was_raised_or_lowered() -> None:
     assert lowered.refused <= 400
 
 
-def test_what_was_learnt_is_kept() -> None:
+def test_the_learnt_rate_is_kept() -> None:
     controller = RateController()
     once = simulate(FixedWindow(RATE), requests=3000, latency_s=0.05, max_in_flight=256, controller=controller)
     again = simulate(
@@ -148,7 +148,7 @@ def test_what_was_learnt_is_kept() -> None:
     assert again.refused <= 0.015 * 3000
 
 
-def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_it() -> None:
+def test_refusals_independent_of_the_rate_do_not_stop_it() -> None:
     class Moody:
         rng = random.Random(1)
 
@@ -158,8 +158,8 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_it() -> None
         def remaining(self, now: float) -> int:
             return 1000
 
-    found = simulate(Moody(), requests=5000, latency_s=0.05, max_in_flight=64)
-    assert found.accepted / found.seconds >= 150
+    outcome = simulate(Moody(), requests=5000, latency_s=0.05, max_in_flight=64)
+    assert outcome.accepted / outcome.seconds >= 150
 
 
 def test_a_short_wait_is_over_when_the_next_request_arrives() -> None:
@@ -206,7 +206,7 @@ def test_a_long_wait_is_for_all() -> None:
         ({"x-ratelimit-remaining": "lots"}, None),
     ],
 )
-def test_what_headers_say_is_left(headers: dict[str, str], expected: Quota | None) -> None:
+def test_the_remaining_quota_is_parsed_from_headers(headers: dict[str, str], expected: Quota | None) -> None:
     assert parse_quota(headers, tokens=100) == expected
 
 
@@ -230,7 +230,7 @@ async def test_two_models_of_one_gate_take_turns() -> None:
     await asyncio.sleep(0.01)
     calls += [asyncio.ensure_future(few.complete(ask(f"q{number}"))) for number in range(3)]
     await asyncio.gather(*calls)
-    assert max(place for place, name in enumerate(order) if name == "optimizer") <= 7
+    assert max(index for index, name in enumerate(order) if name == "optimizer") <= 7
 
 
 async def test_an_answer_ends_a_wait_before_its_time() -> None:
@@ -263,9 +263,9 @@ async def test_a_call_refused_for_good_is_given_up() -> None:
     refused = Completion(outcome="failed", fault="rate_limit", error="429")
     script = ScriptedModel(lambda _: refused)
     begun = time.perf_counter()
-    found = await Retrying(Limited(script, max_concurrency=1), max_attempts=3, base_s=0.1).complete(ask("q"))
-    assert found.fault == "rate_limit"
-    assert "gave up after" in found.error
+    outcome = await Retrying(Limited(script, max_concurrency=1), max_attempts=3, base_s=0.1).complete(ask("q"))
+    assert outcome.fault == "rate_limit"
+    assert "gave up after" in outcome.error
     assert 0.3 <= time.perf_counter() - begun < 2.0
 
 
@@ -275,13 +275,13 @@ async def test_a_call_cancelled_in_the_queue_leaves_no_trace() -> None:
     await asyncio.sleep(0)
     for call in calls[1:4]:
         call.cancel()
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    assert [isinstance(one, Completion) for one in found] == [True, False, False, False, True]
+    outcome = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(result, Completion) for result in outcome] == [True, False, False, False, True]
     assert model.load() == 0
 
 
 @pytest.mark.slow
-async def test_a_real_server_with_a_limit_is_kept_busy_and_said_once_to_be_one(
+async def test_a_real_server_with_a_limit_is_kept_busy_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     limiter = FixedWindow(200.0)
@@ -296,10 +296,10 @@ async def test_a_real_server_with_a_limit_is_kept_busy_and_said_once_to_be_one(
     with chat_server(transform=limited, latency_s=0.02) as server:
         model = Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=64), base_s=0.05)
         begun = time.perf_counter()
-        found = await asyncio.gather(*(model.complete(ask(f"q{number}")) for number in range(800)))
+        outcome = await asyncio.gather(*(model.complete(ask(f"q{number}")) for number in range(800)))
         seconds = time.perf_counter() - begun
         await model.aclose()
-    assert {one.outcome for one in found} == {"ok"}
+    assert {result.outcome for result in outcome} == {"ok"}
     assert 800 / seconds >= 0.8 * 200
     assert server.total_requests - 800 <= 160  # most of them before the first news of the limit
     assert [record.getMessage() for record in caplog.records if "is rate-limited" in record.getMessage()]

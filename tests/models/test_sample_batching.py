@@ -1,4 +1,4 @@
-"""Several samples in one request: who is joined, what each gets, what a server without `n` costs."""
+"""Several samples in one request: which requests are joined, their replies, servers without `n`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ async def test_only_draws_of_one_question_go_together() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-async def test_a_server_that_gives_fewer_is_learnt_once(most: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_that_returns_fewer_samples_is_discovered_once(
+    most: int, caplog: pytest.LogCaptureFixture
+) -> None:
     def capping(body: dict[str, Any]) -> web.Response:
         return samples_of(body, most=most)
 
@@ -103,7 +105,7 @@ async def test_a_server_that_gives_fewer_is_learnt_once(most: int, caplog: pytes
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-async def test_a_server_that_refuses_n_is_learnt_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_that_rejects_n_is_discovered_once(caplog: pytest.LogCaptureFixture) -> None:
     def refusing(body: dict[str, Any]) -> web.Response:
         if "n" in body:
             return error(400, "'n' : number must be at most 1", "invalid_request_error")
@@ -134,7 +136,7 @@ async def test_a_failed_batch_fails_every_draw() -> None:
     assert [request.samples for request in script.requests] == [3]
 
 
-async def test_a_sample_that_broke_inside_a_reply_is_asked_for_again() -> None:
+async def test_a_sample_that_failed_in_a_reply_is_requested_again() -> None:
     def half_broken(body: dict[str, Any]) -> web.Response | None:
         answer = completion("fine", body)
         if body.get("n") == 3:
@@ -201,7 +203,7 @@ class BatchStore(MemoryStore):
         super().append(batch)
 
 
-async def test_samples_of_one_reply_are_in_the_log_together_and_are_not_asked_for_twice() -> None:
+async def test_samples_of_one_reply_are_logged_together_and_requested_once() -> None:
     with chat_server(transform=samples_of) as server:
         store = BatchStore()
         bare = SampleBatching(Retrying(Limited(OpenAIModel("tiny", base_url=server.base_url), max_concurrency=2)))

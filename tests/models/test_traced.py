@@ -1,4 +1,4 @@
-"""Spans by the GenAI conventions: what they say, what they keep to themselves, and that a collector gets them."""
+"""Spans by the GenAI conventions: their content, what they omit, and their export to a collector."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_span_tells_model_parameters_tokens_and_outcome_by_the_conventions(spa
     assert REPLY not in span.to_json()
 
 
-def test_messages_are_told_only_when_asked_for(spans: Any) -> None:
+def test_spans_hold_messages_only_on_request(spans: Any) -> None:
     ask(Traced(model(), detail="content"))
     [span] = spans()
     assert QUESTION in span.attributes["gen_ai.input.messages"]

@@ -133,7 +133,7 @@ async def test_requests_per_minute() -> None:
     assert time.perf_counter() - started >= 0.29
 
 
-async def test_tokens_per_minute_are_corrected_by_what_was_used() -> None:
+async def test_tokens_per_minute_are_corrected_by_the_real_usage() -> None:
     cheap = ScriptedModel(lambda request: Completion(text="x", usage=Usage(prompt_tokens=1, completion_tokens=1)))
     model = Limited(cheap, max_concurrency=1, tokens_per_minute=60 * 500)
     started = time.perf_counter()

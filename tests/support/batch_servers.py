@@ -16,7 +16,7 @@ from tests.support.servers import ChatServer, completion, error, running
 
 Fate = Literal["answered", "expired", "error", "refused", "unsupported", "forbidden"]
 FatePlan = Callable[[dict[str, Any], int], Fate]
-"""(body of a request, number of the batch) -> what becomes of it."""
+"""(body of a request, number of the batch) -> its fate."""
 
 
 def all_answered(_body: dict[str, Any], _batch: int) -> Fate:
@@ -24,8 +24,8 @@ def all_answered(_body: dict[str, Any], _batch: int) -> Fate:
 
 
 @dataclass
-class OneBatch:
-    """A batch that was handed in. `lines` are custom_id -> body."""
+class ServedBatch:
+    """A submitted batch. `lines`: custom_id -> body."""
 
     id: str
     lines: dict[str, dict[str, Any]]
@@ -39,22 +39,22 @@ class OneBatch:
 
 @dataclass
 class BatchServer:
-    """What a test sees of it. `paid` counts the answers of each request, asked directly or in a batch."""
+    """The server, as tests observe it. `paid` counts the answers to each request, direct or in a batch."""
 
     chat: ChatServer = field(default_factory=ChatServer)
     base_url: str = ""
     seconds: float = 0.2
-    """How long a batch takes."""
+    """Duration of a batch."""
     fate: FatePlan = all_answered
     most_lines: int = 1_000_000
-    """More in one batch are too many enqueued tokens."""
-    on_batch: Callable[[OneBatch], None] = lambda batch: None
-    """Called when a batch has been made, before the answer to its making."""
+    """A batch with more lines fails with an enqueued-token limit."""
+    on_batch: Callable[[ServedBatch], None] = lambda batch: None
+    """Called after a batch was created, before the response to its creation."""
     lose_answers: int = 0
-    """How many answers to the making of a batch are lost on their way."""
+    """Number of lost responses to the creation of a batch."""
     paid: Counter[str] = field(default_factory=Counter[str])
     in_batches: Counter[str] = field(default_factory=Counter[str])
-    batches: dict[str, OneBatch] = field(default_factory=dict[str, OneBatch])
+    batches: dict[str, ServedBatch] = field(default_factory=dict[str, ServedBatch])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     polls: int = 0
 
@@ -74,26 +74,26 @@ class BatchServer:
         assert (order["endpoint"], order["completion_window"]) == ("/v1/chat/completions", "24h")
         lines = [json.loads(line) for line in self.files[order["input_file_id"]].splitlines()]
         assert all((line["method"], line["url"]) == ("POST", "/v1/chat/completions") for line in lines)
-        made = self._made({line["custom_id"]: line["body"] for line in lines}, order.get("metadata") or {})
+        made = self._create({line["custom_id"]: line["body"] for line in lines}, order.get("metadata") or {})
         assert len(made.lines) == len(lines), "a custom_id comes twice"
-        return self._answer(request, self._shown(made))
+        return self._answer(request, self._batch_json(made))
 
     async def look(self, request: web.Request) -> web.StreamResponse:
         self.polls += 1
         found = self.batches.get(request.match_info["id"])
-        return error(404, "No such batch") if found is None else web.json_response(self._shown(found))
+        return error(404, "No such batch") if found is None else web.json_response(self._batch_json(found))
 
     async def listed(self, request: web.Request) -> web.StreamResponse:
         limit, after = int(request.query.get("limit", "20")), request.query.get("after")
-        found = [self._shown(one) for one in reversed(self.batches.values())]
+        found = [self._batch_json(each) for each in reversed(self.batches.values())]
         if after:
-            found = found[[one["id"] for one in found].index(after) + 1 :]
+            found = found[[each["id"] for each in found].index(after) + 1 :]
         return web.json_response({"object": "list", "data": found[:limit], "has_more": len(found) > limit})
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         batch = self.batches[request.match_info["id"]]
         batch.cancelled = True
-        return web.json_response(self._shown(batch))
+        return web.json_response(self._batch_json(batch))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         kind, _, batch = request.match_info["id"].partition("-")
@@ -101,7 +101,7 @@ class BatchServer:
         lines = [line for key in found.lines if (line := self._line(found, key)) is not None and line["kind"] == kind]
         return web.Response(text="\n".join(json.dumps(line["line"]) for line in lines) + "\n")
 
-    def _shown(self, batch: OneBatch) -> dict[str, Any]:
+    def _batch_json(self, batch: ServedBatch) -> dict[str, Any]:
         status = self._status(batch)
         counts = Counter(batch.fates.values())
         ended = status in {"completed", "expired", "cancelled"}
@@ -121,7 +121,7 @@ class BatchServer:
             "errors": {"data": [{"code": "token_limit_exceeded", "message": batch.failed}]} if batch.failed else None,
         }
 
-    def _line(self, batch: OneBatch, key: str) -> dict[str, Any] | None:
+    def _line(self, batch: ServedBatch, key: str) -> dict[str, Any] | None:
         fate = batch.fates.get(key)
         line: dict[str, Any] = {"id": f"req-{key}", "custom_id": key, "response": None, "error": None}
         if fate is None:
@@ -152,14 +152,14 @@ class BatchServer:
     async def create_messages(self, request: web.Request) -> web.StreamResponse:
         order = await request.json()
         assert request.headers["anthropic-version"]
-        made = self._made({one["custom_id"]: one["params"] for one in order["requests"]}, {})
-        return self._answer(request, self._shown_messages(made))
+        made = self._create({each["custom_id"]: each["params"] for each in order["requests"]}, {})
+        return self._answer(request, self._message_batch_json(made))
 
     async def look_messages(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self._shown_messages(self.batches[request.match_info["id"]]))
+        return web.json_response(self._message_batch_json(self.batches[request.match_info["id"]]))
 
     async def listed_messages(self, _request: web.Request) -> web.StreamResponse:
-        found = [self._shown_messages(one) for one in reversed(self.batches.values())]
+        found = [self._message_batch_json(each) for each in reversed(self.batches.values())]
         return web.json_response({"data": found, "has_more": False})
 
     async def results(self, request: web.Request) -> web.StreamResponse:
@@ -176,7 +176,7 @@ class BatchServer:
             lines.append({"custom_id": key, "result": result})
         return web.Response(text="\n".join(json.dumps(line) for line in lines))
 
-    def _shown_messages(self, batch: OneBatch) -> dict[str, Any]:
+    def _message_batch_json(self, batch: ServedBatch) -> dict[str, Any]:
         ended = self._status(batch) not in {"in_progress", "failed"}
         counts = Counter(batch.fates.values())
         return {
@@ -195,7 +195,7 @@ class BatchServer:
 
     def _message(self, body: dict[str, Any]) -> dict[str, Any]:
         text = self.chat.reply(body["messages"])
-        words = sum(len(str(one["content"]).split()) for one in body["messages"])
+        words = sum(len(str(each["content"]).split()) for each in body["messages"])
         return {
             "type": "message",
             "content": [{"type": "text", "text": text}],
@@ -205,9 +205,9 @@ class BatchServer:
 
     # --- both ---------------------------------------------------------------------------------------------------------
 
-    def _made(self, lines: dict[str, dict[str, Any]], metadata: dict[str, str]) -> OneBatch:
+    def _create(self, lines: dict[str, dict[str, Any]], metadata: dict[str, str]) -> ServedBatch:
         number = len(self.batches) + 1
-        made = OneBatch(f"batch{number}", lines, metadata, time.time(), number)
+        made = ServedBatch(f"batch{number}", lines, metadata, time.time(), number)
         if len(lines) > self.most_lines:
             made.failed = f"Enqueued token limit reached: at most {self.most_lines} lines here"
         self.batches[made.id] = made
@@ -221,13 +221,13 @@ class BatchServer:
                 request.transport.abort()
         return web.json_response(body)
 
-    def _status(self, batch: OneBatch) -> str:
-        """Work on a batch when its time has come, once."""
+    def _status(self, batch: ServedBatch) -> str:
+        """Return the status of a batch; process it once when its duration has passed."""
         if batch.failed:
             return "failed"
         if not batch.fates and (batch.cancelled or time.time() >= batch.at + self.seconds):
-            for place, (key, body) in enumerate(batch.lines.items()):
-                if batch.cancelled and place % 2:
+            for index, (key, body) in enumerate(batch.lines.items()):
+                if batch.cancelled and index % 2:
                     continue
                 batch.fates[key] = self.fate(body, batch.number)
                 if batch.fates[key] == "answered":

@@ -1,4 +1,4 @@
-"""Limiters of the rate of requests as pure functions of time: for simulations and for real servers."""
+"""Rate limiters as pure functions of time, for simulations and for real servers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Protocol
 
 class Limiter(Protocol):
     def try_accept(self, now: float) -> float | None:
-        """Return None to let a request pass, else the seconds until it would be worth another try."""
+        """Accept a request and return None, or return the seconds until a retry is useful."""
         ...
 
     def remaining(self, now: float) -> int:
-        """How many requests would pass now."""
+        """Return the number of requests that would be accepted now."""
         ...
 
 
@@ -48,18 +48,18 @@ class SlidingWindow:
     """At most `rate` requests in any second."""
 
     rate: float
-    passed: deque[float] = field(default_factory=deque[float])
+    accepted: deque[float] = field(default_factory=deque[float])
 
     def try_accept(self, now: float) -> float | None:
         if self.remaining(now) < 1:
-            return self.passed[0] + 1.0 - now
-        self.passed.append(now)
+            return self.accepted[0] + 1.0 - now
+        self.accepted.append(now)
         return None
 
     def remaining(self, now: float) -> int:
-        while self.passed and self.passed[0] <= now - 1.0:
-            self.passed.popleft()
-        return int(self.rate) - len(self.passed)
+        while self.accepted and self.accepted[0] <= now - 1.0:
+            self.accepted.popleft()
+        return int(self.rate) - len(self.accepted)
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""A client with a controller, a server with a limiter and what lies between them, in simulated time.
+"""Simulate a client with a rate controller, the network, and a server with a limiter, in simulated time.
 
-What differs between a simulation and a real server is in `World`: where the time is spent, news of refusals that comes
-long before answers, event loops that wake late and do everything at once, and machines that stand still now and then.
+`World` has the properties of real systems: where the latency is spent, refusals that arrive long before answers, event
+loops that wake late and then handle all events at once, and machines that stall sometimes.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class World:
     """All times in seconds."""
 
     before: float = 0.5
-    """Share of the latency that lies before the limiter."""
+    """Share of the latency before the limiter's decision."""
     refusal: float = 1.0
-    """How long news of a refusal takes, of what an answer takes from the limiter back."""
+    """Time from the limiter back to the client for a refusal, relative to that for an answer."""
     jitter: float = 0.1
-    """Each half of a trip takes up to so much longer."""
+    """Each half of a round trip takes up to this share longer."""
     tick_s: float = 0.0
-    """Client and server each wake at irregular moments, this far apart on average, and see only then what came."""
+    """Mean interval between the irregular times at which client and server each wake and handle events."""
     stall_s: float = 0.0
-    """Each stands still for so long, once a second on average."""
+    """Duration of the stalls of client and server, one per second on average."""
 
 
 WORLDS = {
@@ -51,11 +51,11 @@ class Outcome:
     refused: int
     ended: float
     full_after_s: float = math.inf
-    """When for the first time as many were in flight as may be."""
+    """Time until `max_in_flight` requests were first in flight."""
 
 
 class _Loop:
-    """The moments at which a machine sees what has come."""
+    """The times at which a machine handles events."""
 
     def __init__(self, world: World, rng: random.Random, start: float) -> None:
         self._stall_s = world.stall_s
@@ -75,7 +75,7 @@ def _moments(start: float, apart_s: float, rng: random.Random) -> list[float]:
 
 
 _Event = tuple[float, int, SentRequest | None, bool, float | None, int]
-"""When; serial number; about which request (none: the timer); whether it comes back; the refusal; what is left."""
+"""(time, serial number, request or None for the timer, whether it is a response, wait if refused, remaining quota)."""
 
 
 @dataclass
@@ -101,15 +101,15 @@ class _Simulation:
     full_at: float = math.inf
 
     def run(self, requests: int) -> None:
-        self._pump()
+        self._send_allowed()
         while self.accepted < requests:
-            self.now, _, request, is_back, hint, left = heapq.heappop(self.events)
+            self.now, _, request, is_back, hint, remaining = heapq.heappop(self.events)
             if request is None:
                 self.has_timer = False
-                self._pump()
+                self._send_allowed()
             elif is_back:
-                self._book(request, hint, left)
-                self._pump()
+                self._record(request, hint, remaining)
+                self._send_allowed()
             else:
                 hint = self.limiter.try_accept(self.now)
                 seconds = self._trip_s(1 - self.world.before) * (1.0 if hint is None else self.world.refusal)
@@ -117,19 +117,19 @@ class _Simulation:
                     self.client.next_wake(self.now + seconds), request, True, hint, self.limiter.remaining(self.now)
                 )
 
-    def _book(self, request: SentRequest, hint: float | None, left: int) -> None:
+    def _record(self, request: SentRequest, hint: float | None, remaining: int) -> None:
         self.in_flight -= 1
         if hint is None:
             self.accepted += 1
             self.controller.record_reply(
-                request, self.now, self.in_flight, remaining=left if self.sends_quota else None
+                request, self.now, self.in_flight, remaining=remaining if self.sends_quota else None
             )
         else:
             self.refused, self.waiting = self.refused + 1, self.waiting + 1
             self.controller.record_refusal(request, self.now, hint if self.sends_retry_after else None)
 
-    def _pump(self) -> None:
-        """Send what may go, as `Gate` does; one timer for the rest."""
+    def _send_allowed(self) -> None:
+        """Send every request that may go, as `SharedGate` does; set one timer for the others."""
         while self.waiting and self.in_flight < self.max_in_flight:
             wait = self.controller.wait_s(self.now, self.in_flight)
             if wait > 0:
@@ -147,10 +147,15 @@ class _Simulation:
         return self.latency_s * share * self.rng.uniform(1, 1 + self.world.jitter)
 
     def _push(
-        self, at: float, request: SentRequest | None, is_back: bool = False, hint: float | None = None, left: int = 0
+        self,
+        at: float,
+        request: SentRequest | None,
+        is_back: bool = False,
+        hint: float | None = None,
+        remaining: int = 0,
     ) -> None:
         self.serial += 1
-        heapq.heappush(self.events, (at, self.serial, request, is_back, hint, left))
+        heapq.heappush(self.events, (at, self.serial, request, is_back, hint, remaining))
 
 
 def simulate(
@@ -167,7 +172,7 @@ def simulate(
     start: float = 100.25,
 ) -> Outcome:
     """Send requests through a controller in simulated time; refused ones are sent again as soon as it permits."""
-    one = _Simulation(
+    simulation = _Simulation(
         limiter=limiter,
         world=world,
         latency_s=latency_s,
@@ -181,5 +186,7 @@ def simulate(
         client=_Loop(world, random.Random(seed + 1), start),
         server=_Loop(world, random.Random(seed + 2), start),
     )
-    one.run(requests)
-    return Outcome(one.now - start, one.accepted, one.refused, one.now, one.full_at - start)
+    simulation.run(requests)
+    return Outcome(
+        simulation.now - start, simulation.accepted, simulation.refused, simulation.now, simulation.full_at - start
+    )

@@ -1,4 +1,4 @@
-"""Real servers that speak Anthropic's, Gemini's and Azure's formats, as strict about requests as those document.
+"""Real servers with Anthropic's, Gemini's and Azure's formats, as strict about requests as their documentation.
 
 with anthropic_server(reply=lambda text: "42") as server:
     model = AnthropicModel("claude-tiny", base_url=server.base_url, api_key=server.api_key)
@@ -26,20 +26,20 @@ Transform = Callable[[dict[str, Any]], web.StreamResponse | None]
 
 
 def always(make: Callable[[], web.StreamResponse]) -> Transform:
-    """Answer every request alike."""
+    """Return a transform that answers every request with `make()`."""
     return lambda _body: make()
 
 
 @dataclass
 class WireServer:
-    """What a test sees of a running server."""
+    """A running server, as tests observe it."""
 
     base_url: str = ""
     api_key: str = KEY
     reply: Callable[[str], str] = lambda text: text
     """Last user text -> reply."""
     transform: Transform = lambda body: None
-    """Looks at each body first; a response it returns is the answer."""
+    """Called first with each body; a response that it returns is sent."""
     breaks: Fault | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     paths: list[str] = field(default_factory=list[str])

@@ -210,7 +210,7 @@ def hide_progress_bars() -> Generator[None]:
 
 
 def find_checkpoint_folder(path_or_name: str) -> Path | None:
-    """Return the checkpoint folder, or None for a hub name. Raises `ConfigError` for a wrong path, without a download."""
+    """Return the checkpoint folder, or None for a hub name. Raises `ConfigError` for a wrong path."""
     path = Path(path_or_name).expanduser()
     if path.is_dir():
         return path

@@ -40,7 +40,7 @@ class _QueuedRequest:
 
 
 @dataclass(slots=True)
-class _LoopState:
+class _BatchingState:
     """The state of one event loop."""
 
     submitter: BatchSubmitter
@@ -146,14 +146,14 @@ class Batched:
         await self._direct.aclose()
         await self.inner.aclose()
 
-    def _open_state(self) -> _LoopState:
+    def _open_state(self) -> _BatchingState:
         submitter = BatchSubmitter(api=self.api, ledger=self.ledger, poll_s=self._poll_s, notify=self._notify)
-        return _LoopState(submitter)
+        return _BatchingState(submitter)
 
     def _notify(self, text: str) -> None:
         self.notify(text)  # looked up at each call: the caller may replace it while batches are open
 
-    async def _ensure_resumed(self, state: _LoopState) -> Completion | None:
+    async def _ensure_resumed(self, state: _BatchingState) -> Completion | None:
         """Resume the batches of an earlier process, once; return the failure that prevents any call."""
         if state.resuming is None:
             state.resuming = asyncio.get_running_loop().create_task(self._resume(state))
@@ -163,13 +163,13 @@ class Batched:
             state.resuming = None  # a transient fault: the next call tries again
         return state.stopped or problem
 
-    async def _resume(self, state: _LoopState) -> Completion | None:
+    async def _resume(self, state: _BatchingState) -> Completion | None:
         submissions = self.ledger.submissions()
         state.probe_key = self.ledger.probe_key()
         state.is_probed = bool(submissions) or (bool(state.probe_key) and self.ledger.is_answered(state.probe_key))
         return await state.submitter.resume()
 
-    async def _send(self, state: _LoopState, key: str, body: Body) -> BatchResult:
+    async def _send(self, state: _BatchingState, key: str, body: Body) -> BatchResult:
         """Return the result of this request: from an open batch, or from the next one."""
         submitter = state.submitter
         if state.stopped is not None:
@@ -185,14 +185,14 @@ class Batched:
         state.timer = loop.call_later(min(self._poll_s, _QUIET_S), self._flush, state)
         return await asyncio.shield(queued.result)
 
-    def _flush(self, state: _LoopState) -> None:
+    def _flush(self, state: _BatchingState) -> None:
         state.timer = None
         queued, state.queued = state.queued, {}
         task = asyncio.get_running_loop().create_task(self._dispatch(state, queued))
         state.flushing.add(task)
         task.add_done_callback(state.flushing.discard)
 
-    async def _dispatch(self, state: _LoopState, queued: dict[str, _QueuedRequest]) -> None:
+    async def _dispatch(self, state: _BatchingState, queued: dict[str, _QueuedRequest]) -> None:
         if len(queued) < self._min_batch_size:
             for request in queued.values():
                 request.result.set_exception(_SendDirectlyError())
@@ -206,7 +206,7 @@ class Batched:
         if state.stopped is None:
             self._submit(state, queued)
 
-    def _submit(self, state: _LoopState, queued: dict[str, _QueuedRequest]) -> None:
+    def _submit(self, state: _BatchingState, queued: dict[str, _QueuedRequest]) -> None:
         """Submit requests in as few batches as the provider's limits allow."""
         bodies: dict[str, Body] = {}
         size = 0
@@ -221,7 +221,7 @@ class Batched:
             bodies[key], size = body, size + length
         state.submitter.submit(bodies)
 
-    async def _run_probe(self, state: _LoopState, queued: dict[str, _QueuedRequest]) -> Completion | None:
+    async def _run_probe(self, state: _BatchingState, queued: dict[str, _QueuedRequest]) -> Completion | None:
         """Send one request directly before the first batch; return its failure if all requests would fail so.
 
         A resumed run probes with the same request, so that the probe is not paid for twice.
@@ -235,7 +235,7 @@ class Batched:
         state.is_probed = completion.fault not in FINAL_FAULTS
         return None if state.is_probed else completion
 
-    async def _send_directly(self, state: _LoopState, key: str, request: Request) -> Completion:
+    async def _send_directly(self, state: _BatchingState, key: str, request: Request) -> Completion:
         completion = Completion(outcome="failed", fault="budget", error="cancelled")
         try:
             completion = await self._direct.complete(request)

@@ -76,13 +76,13 @@ def parse_candidates(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
     """Parse a response. Candidates beyond `samples` are ignored."""
     data = parse_json(answer)
     if answer.status != 200:
-        return _parse_error(answer, data)
+        return _parse_gemini_error(answer, data)
     body = as_object(data)
     candidates = as_objects(body.get("candidates"))[:samples]
     blocked = as_object(body.get("promptFeedback")).get("blockReason")
     if not candidates and not blocked:
         if as_object(body.get("error")):
-            return _parse_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
+            return _parse_gemini_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
         return malformed_response(answer, "is no JSON" if data is None else "has no candidates")
     replies = [_parse_candidate(candidate) for candidate in candidates]
     if not replies:
@@ -120,7 +120,7 @@ def _parse_candidate(candidate: Mapping[str, object]) -> Completion | None:
     return completion if (reason or parts) and len(texts) == len(parts) else None
 
 
-def _parse_error(answer: HttpResponse, data: object, status: int = 0) -> ParsedResponse:
+def _parse_gemini_error(answer: HttpResponse, data: object, status: int = 0) -> ParsedResponse:
     """Parse a google.rpc.Status: its details hold the reason and the time to wait."""
     details = as_objects(as_object(as_object(data).get("error")).get("details"))
     violations = [violation for detail in details for violation in as_objects(detail.get("violations"))]

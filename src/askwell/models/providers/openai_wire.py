@@ -52,7 +52,7 @@ def parse_chat_response(answer: HttpResponse, samples: int = 1) -> ParsedRespons
     return (
         parse_chat_completion(answer, data, samples)
         if answer.status == 200
-        else _parse_error(answer, data, answer.status)
+        else _parse_openai_error(answer, data, answer.status)
     )
 
 
@@ -62,7 +62,7 @@ def parse_chat_completion(answer: HttpResponse, data: object, samples: int) -> P
     choices = as_objects(body.get("choices"))[:samples]
     if not choices:
         if "error" in body:  # some routers answer 200 with the upstream's error inside
-            return _parse_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
+            return _parse_openai_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
         return malformed_response(answer, "is no JSON" if data is None else "has no choices")
     replies = [_parse_choice(choice) for choice in choices]
     if replies == [None]:
@@ -82,7 +82,7 @@ def parse_model_list(data: object) -> tuple[str, ...]:
     return tuple(str(entry["id"]) for entry in as_objects(as_object(data).get("data")) if "id" in entry)
 
 
-def _parse_error(answer: HttpResponse, data: object, status: int) -> ParsedResponse:
+def _parse_openai_error(answer: HttpResponse, data: object, status: int) -> ParsedResponse:
     parsed = parse_error(answer, data, status=status)
     body = as_object(data)
     if status == 400 and as_object(body.get("error", body)).get("code") == "content_filter":

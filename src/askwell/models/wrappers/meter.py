@@ -1,4 +1,4 @@
-"""Count what goes through a model, for live progress."""
+"""Count a model's calls, tokens and costs, for live progress."""
 
 from __future__ import annotations
 

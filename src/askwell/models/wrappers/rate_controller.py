@@ -122,7 +122,7 @@ class RateController:
     def record_sent(self, now: float) -> SentRequest:
         if not self._sent:
             self._started, self._next_at = now, now - _FIRST_BURST / _FIRST_RATE
-        # Before the request is numbered: the rate, and so the time of the next request, depends on it.
+        # End the pause before this request is numbered: it belongs to the new cycle, and its rate spaces the next one.
         if self._is_paused and self._stats.rate_amid_refusals() is not None:
             self._resume(now, now)
         # A probe not refused within twice a refusal's trip was accepted; its answer may take much longer to generate.
@@ -209,18 +209,21 @@ class RateController:
             if (
                 not is_unusual
                 and self._refused_share > max(_NEGLIGIBLE_SHARE, _HELPFUL_RATIO * before)
-                and (before > _NEGLIGIBLE_SHARE)
+                and before > _NEGLIGIBLE_SHARE
             ):
-                # The last cut did not help: the rate does not cause these refusals. Keep it (undo the next cut).
+                # The last cut did not help, so the rate does not cause these refusals. Keep the rate:
+                # the division undoes the cut of `_start_cycle`.
                 self._requested_rate = 0.0
                 self._start_cycle(now, rate / _CUT)
                 return False
+        # The evidence may put the limit lower than this cut would: then one large cut replaces many small ones.
         accepted_rate = self._stats.rate_amid_refusals()
         if accepted_rate is None and self._requested_rate:
             accepted_rate = self._stats.rate_before(request.sent_at, self._requested_rate)
         plateau = min(
             _PLATEAU * rate if is_cut else self._plateau, math.inf if accepted_rate is None else accepted_rate
         )
+        # A refusal that this cycle's rate did not cause starts no new cycle, unless the rate is above the evidence.
         if not is_cut and (plateau >= self._plateau or plateau >= rate):
             self._plateau = min(plateau, self._plateau)
             return False

@@ -25,7 +25,7 @@ class _Sample:
 
 
 @dataclass(slots=True)
-class _LoopState:
+class _SamplingState:
     """The state of one event loop: the samples of this iteration, grouped by their prompt, and the calls in flight."""
 
     groups: dict[Request, list[_Sample]] = field(default_factory=dict[Request, list[_Sample]])
@@ -46,7 +46,7 @@ class SampleBatching:
         self.inner = model
         self.parts = parts_of(model)
         self._max_samples = _MAX_SAMPLES
-        self._states = PerLoop(_LoopState)
+        self._states = PerLoop(_SamplingState)
 
     @property
     def name(self) -> str:
@@ -66,12 +66,12 @@ class SampleBatching:
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _flush(self, state: _LoopState) -> None:
+    def _flush(self, state: _SamplingState) -> None:
         groups, state.groups = state.groups, {}
         for samples in groups.values():
             self._submit(state, samples)
 
-    def _submit(self, state: _LoopState, samples: Sequence[_Sample]) -> None:
+    def _submit(self, state: _SamplingState, samples: Sequence[_Sample]) -> None:
         waiting = [sample for sample in samples if not sample.reply.done()]
         for start in range(0, len(waiting), self._max_samples):
             batch = waiting[start : start + self._max_samples]
@@ -84,7 +84,7 @@ class SampleBatching:
             for sample in batch:
                 sample.reply.add_done_callback(lambda _, call=call, batch=batch: _cancel_if_unused(call, batch))
 
-    async def _call(self, state: _LoopState, batch: Sequence[_Sample]) -> None:
+    async def _call(self, state: _SamplingState, batch: Sequence[_Sample]) -> None:
         request = replace(batch[0].request, samples=len(batch))
         # `gather` returns exceptions as values: every waiting request raises them.
         [answer] = await asyncio.gather(self.inner.complete(request), return_exceptions=True)

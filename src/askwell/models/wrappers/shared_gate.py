@@ -26,7 +26,7 @@ class ModelQueue:
 
 
 @dataclass(slots=True)
-class _LoopState:
+class _GateState:
     """The state of one event loop: the models in the order of their state, and the timer of the next request."""
 
     queues: deque[ModelQueue] = field(default_factory=deque[ModelQueue])
@@ -45,7 +45,7 @@ class SharedGate:
 
     def __init__(self) -> None:
         self.controller = RateController()
-        self._states = PerLoop(_LoopState)
+        self._states = PerLoop(_GateState)
 
     def wait_s(self, queue: ModelQueue) -> float:
         """Return how long a call made now would wait; infinity if it has to wait for another call's reply."""
@@ -96,17 +96,17 @@ class SharedGate:
             self.controller.record_failure(request)
         self._dispatch(state)
 
-    def _undo_send(self, state: _LoopState, queue: ModelQueue) -> None:
+    def _undo_send(self, state: _GateState, queue: ModelQueue) -> None:
         state.in_flight -= 1
         queue.in_flight -= 1
         self._dispatch(state)
 
-    def _send(self, state: _LoopState, queue: ModelQueue, now: float) -> SentRequest:
+    def _send(self, state: _GateState, queue: ModelQueue, now: float) -> SentRequest:
         state.in_flight += 1
         queue.in_flight += 1
         return self.controller.record_sent(now)
 
-    def _dispatch(self, state: _LoopState) -> None:
+    def _dispatch(self, state: _GateState) -> None:
         """Send every call that may go now, models in turn; set a timer for the others."""
         now = time.monotonic()
         while (queue := self._next(state)) is not None:
@@ -117,7 +117,7 @@ class SharedGate:
                 return
             queue.waiting.popleft().set_result(self._send(state, queue, now))
 
-    def _wake_at(self, state: _LoopState, when: float) -> None:
+    def _wake_at(self, state: _GateState, when: float) -> None:
         """Set the timer, or move it forward: a reply may end a wait early."""
         if state.timer is not None:
             if state.wakes_at <= when:
@@ -126,11 +126,11 @@ class SharedGate:
         state.wakes_at = when
         state.timer = asyncio.get_running_loop().call_at(when, self._on_timer, state)
 
-    def _on_timer(self, state: _LoopState) -> None:
+    def _on_timer(self, state: _GateState) -> None:
         state.timer = None
         self._dispatch(state)
 
-    def _next(self, state: _LoopState) -> ModelQueue | None:
+    def _next(self, state: _GateState) -> ModelQueue | None:
         """Return the next model with a call that may go, and move it to the end of the rotation."""
         for _ in range(len(state.queues)):
             queue = state.queues[0]
