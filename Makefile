@@ -25,9 +25,8 @@ fix: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev  ## the figures of the docs; each script says its own command, seeds and duration
-	@grep -h -m1 -A3 '^Command' bench/*.py || true
-	@echo "Run them one at a time: .venv/bin/python bench/NAME.py"
+bench: .venv/.dev  ## list the commands behind the figures of the docs; run them one at a time
+	@grep -h -m1 '^Command' bench/*.py bench/engine/*.py
 
 docs: .venv/.dev  ## docs/cli.md from --help
 	$(BIN)/python docs/make_cli.py

@@ -217,7 +217,7 @@ def main() -> None:
         print(f"{name}: {verdict}")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        content = {"verdicts": lines, "tasks": [asdict(one) for one in figures]}
+        content = {"verdicts": lines, "tasks": [asdict(task) for task in figures]}
         arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if arguments.card:
         before, rest = arguments.card.read_text(encoding="utf-8").split(CARD_BEGIN)

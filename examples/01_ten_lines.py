@@ -1,4 +1,4 @@
-"""Ten lines: examples, a model, a metric; out comes a better prompt. Runs on the bundled model, no key needed."""
+"""Optimize a prompt in ten lines: examples, a model, a metric. Runs on the bundled model and needs no key."""
 
 import askwell
 from askwell.tasks import bundled

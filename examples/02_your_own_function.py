@@ -1,17 +1,17 @@
-"""Any Python function can be the target, and any function the metric. Here both are toys, so that it runs anywhere."""
+"""Optimize with Python functions as target and metric. Both are toys here, so that the example runs anywhere."""
 
 import askwell
 
 
 def target(text: str) -> str:
-    """Stand in for your model, agent or pipeline: it only does the sum when it is told to."""
+    """Stand in for your model, agent or pipeline: it adds only if the instruction says so."""
     question, _, instruction = text.partition("\n")
     left, right = question.split(" and ")
     return str(int(left) + int(right)) if "add" in instruction.lower() else f"{left} and {right}, how nice"
 
 
 def metric(reply: str, example: askwell.Example) -> tuple[float, str]:
-    """Return a score in 0..1 and, if you like, a word on why: optimizers that reflect read it."""
+    """Return a score in 0..1 and optional feedback, which optimizers with reflection read."""
     right = reply.strip() == example.target
     return float(right), "" if right else f"expected the bare number {example.target}"
 

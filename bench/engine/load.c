@@ -1,4 +1,4 @@
-/* A load generator with less work per call than any client: shows how much the bench server can take.
+/* A load generator with less work per call than any client: it measures the capacity of the bench server.
  *
  *   cc -O2 -o load load.c && ./load PORT CONNECTIONS CALLS
  *

@@ -1,21 +1,21 @@
-/* A chat-completions server with headroom: epoll, HTTP/1.1 keep-alive, a heap of deadlines, one thread, no libraries.
+/* A fast chat-completions server: epoll, HTTP/1.1 keep-alive, a heap of deadlines, one thread, no libraries.
  *
  *   cc -O2 -o server server.c -lm && ./server [--latency-ms 200] [--p99-ratio 20] [--seed 0] [--slots 1,8,64]
  *                                    [--limit 300 --limiter fixed|sliding|bucket --span 1 --retry-after 1]
  *
  * It prints its port and serves until its parent dies. Any POST is answered with one fixed completion after its
- * latency: constant, or log-normal with the given ratio of 99th percentile to median. GET /stats tells what it counted,
- * POST /reset begins anew.
+ * latency: constant, or log-normal with the given ratio of 99th percentile to median. GET /stats returns its counts,
+ * POST /reset sets them to zero.
  *
- * The prefix counter (--slots) plays prefix caches of several sizes at once, each as llama.cpp's server does it: a
+ * The prefix counter (--slots) simulates prefix caches of several sizes at once, as in llama.cpp's server: a
  * request goes to the slot whose last prompt shares the longest prefix with it (the one longest unused, if none
  * shares at least a tenth), the shared bytes are counted as reused, and the slot then holds this prompt. The prompt is
  * the text of the body's "messages".
  *
- * With --limit it takes so many requests a second and refuses the others with 429 after the same latency; it decides as
- * they come. `fixed` counts in windows of `--span` seconds of the clock, `sliding` in any stretch of that length, `bucket`
- * is refilled evenly and holds `--span` seconds' worth. With --retry-after 1 a refusal says in how many seconds it would
- * have been passed. The first overload is all that is refused within a second of the first refusal.
+ * With --limit it accepts this number of requests per second and refuses the others with 429 after the same latency; it
+ * decides when they arrive. `fixed` counts in windows of `--span` seconds of the clock, `sliding` in any interval of that
+ * length; `bucket` is refilled evenly and holds `--span` seconds' worth. With --retry-after 1 a refusal says after how
+ * many seconds the request would be accepted. "First" refusals are those within a second of the first one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

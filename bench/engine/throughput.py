@@ -113,17 +113,17 @@ def measure(names: list[str], load: Load, *, rounds: int, scale: float) -> dict[
 
 def summary(rounds: list[dict[str, Any]], load: Load) -> dict[str, Any]:
     """Return the medians of one contestant's rounds."""
-    wrong = next((one for one in rounds if "seconds" not in one), None)
+    wrong = next((figure for figure in rounds if "seconds" not in figure), None)
     if wrong is not None:
         return {key: wrong[key] for key in ("missing", "failed") if key in wrong}
     return {
         "calls": rounds[0]["calls"],
-        "calls_per_s": median(one["calls"] / one["seconds"] for one in rounds),
-        "of_ideal": median(one["calls"] / one["seconds"] for one in rounds) / load.ideal,
-        "cpu_ms_per_call": median(one["cpu_seconds"] * 1000.0 / one["calls"] for one in rounds),
-        "server_cpu_ms_per_call": median(one["server_cpu_seconds"] * 1000.0 / one["calls"] for one in rounds),
-        "peak_mb": median(one["peak_mb"] for one in rounds),
-        "requests_per_call": median(one["served"] / one["calls"] for one in rounds),
+        "calls_per_s": median(figure["calls"] / figure["seconds"] for figure in rounds),
+        "of_ideal": median(figure["calls"] / figure["seconds"] for figure in rounds) / load.ideal,
+        "cpu_ms_per_call": median(figure["cpu_seconds"] * 1000.0 / figure["calls"] for figure in rounds),
+        "server_cpu_ms_per_call": median(figure["server_cpu_seconds"] * 1000.0 / figure["calls"] for figure in rounds),
+        "peak_mb": median(figure["peak_mb"] for figure in rounds),
+        "requests_per_call": median(figure["served"] / figure["calls"] for figure in rounds),
     }
 
 
@@ -156,13 +156,13 @@ def _print_table(load: Load, medians: dict[str, dict[str, Any]], rounds: int) ->
         f"medians of {rounds}\n"
     )
     print("| client | calls/s | of ideal | CPU ms/call | server's | peak MB |\n|---|---|---|---|---|---|")
-    for name, one in medians.items():
-        if "calls" not in one:
-            print(f"| {name} | {one} | | | | |")
+    for name, figure in medians.items():
+        if "calls" not in figure:
+            print(f"| {name} | {figure} | | | | |")
             continue
         print(
-            f"| {name} | {one['calls_per_s']:,.0f} | {one['of_ideal']:.1%} | {one['cpu_ms_per_call']:.3f} | "
-            f"{one['server_cpu_ms_per_call']:.3f} | {one['peak_mb']:.0f} |"
+            f"| {name} | {figure['calls_per_s']:,.0f} | {figure['of_ideal']:.1%} | {figure['cpu_ms_per_call']:.3f} | "
+            f"{figure['server_cpu_ms_per_call']:.3f} | {figure['peak_mb']:.0f} |"
         )
     ours, theirs = (medians.get(name, {}) for name in ("askwell", "aiohttp"))
     if "calls" in ours and "calls" in theirs:
@@ -174,10 +174,10 @@ def _print_table(load: Load, medians: dict[str, dict[str, Any]], rounds: int) ->
     print(flush=True)
 
 
-def _line(one: dict[str, Any], load: Load) -> str:
-    if "seconds" not in one:
-        return str(one)
-    rate, cpu = one["calls"] / one["seconds"], one["cpu_seconds"] * 1000.0 / one["calls"]
+def _line(figure: dict[str, Any], load: Load) -> str:
+    if "seconds" not in figure:
+        return str(figure)
+    rate, cpu = figure["calls"] / figure["seconds"], figure["cpu_seconds"] * 1000.0 / figure["calls"]
     return f"{rate:,.0f} calls/s ({rate / load.ideal:.1%}), {cpu:.3f} ms CPU per call"
 
 

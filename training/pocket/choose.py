@@ -1,6 +1,6 @@
-"""Choose each task's best known prompt on its dev split, and note it in `src/askwell/tasks/bundled/phrases.json`.
+"""Select each task's best known prompt on its dev split, and write it to `src/askwell/tasks/bundled/phrases.json`.
 
-python choose.py --checkpoint FOLDER --n 200
+python -m training.pocket.choose --checkpoint FOLDER --n 200
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ENDINGS = ("", " Give only the answer.", " Let's think step by step.", " Show ev
 
 
 def main() -> None:
-    """Score the plain instruction with every ending on dev; ties go to the shorter."""
+    """Score the plain instruction with every ending on dev; of equals the shorter one is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--n", type=int, default=200)
@@ -32,9 +32,10 @@ def main() -> None:
         scores: dict[str, int] = {}
         for ending in ENDINGS:
             prompt = content["plain"][task] + ending
-            chats = [[{"role": "user", "content": f"{one.input}\n{prompt}"}] for one in tested]
+            chats = [[{"role": "user", "content": f"{example.input}\n{prompt}"}] for example in tested]
             replies = decoder.answers(chats, max_tokens=MAX_REPLY_TOKENS)
-            scores[prompt] = sum(is_right(reply, str(one.target)) for reply, one in zip(replies, tested, strict=True))
+            pairs = zip(replies, tested, strict=True)
+            scores[prompt] = sum(is_right(reply, str(example.target)) for reply, example in pairs)
         best = max(scores, key=lambda prompt: (scores[prompt], -len(prompt)))
         content["best"][task] = best
         print(task, repr(best), [value / arguments.n for value in scores.values()], flush=True)

@@ -1,6 +1,6 @@
-"""Greedy, batched answers of the bundled checkpoint through transformers' own `generate`, and how they are read.
+"""Greedy, batched answers of the bundled checkpoint by transformers' own `generate`, and the reader of these answers.
 
-For measurements. In the library the checkpoint is served like any other local model.
+For measurements only. The library serves the checkpoint like any other local model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BATCH = 256
 MARKER = "answer is"
 
 Chat = Sequence[Mapping[str, str]]
-"""Messages as the chat template takes them: "role" and "content"."""
+"""Messages in the chat template's form: "role" and "content"."""
 
 
 class Decoder:
@@ -30,13 +30,13 @@ class Decoder:
         texts = [
             self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats
         ]
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         replies = [""] * len(texts)
         for begin in range(0, len(order), BATCH):
-            places = order[begin : begin + BATCH]
-            written = self._batch([texts[place] for place in places], max_tokens)
-            for place, reply in zip(places, written, strict=True):
-                replies[place] = reply
+            chunk = order[begin : begin + BATCH]
+            written = self._batch([texts[index] for index in chunk], max_tokens)
+            for index, reply in zip(chunk, written, strict=True):
+                replies[index] = reply
         return replies
 
     def _batch(self, texts: list[str], max_tokens: int) -> list[str]:
@@ -50,12 +50,12 @@ class Decoder:
         return self._tokenizer.batch_decode(tokens[:, width:], skip_special_tokens=True)
 
 
-def parse_chat_response(reply: str) -> str:
-    """Return what a reply answers: the text after its last "answer is", or all of it."""
+def read_answer(reply: str) -> str:
+    """Return the answer in a reply: the text after its last "answer is", or the whole reply."""
     tail = reply.rsplit(MARKER, 1)[-1]
     return " ".join(tail.strip().rstrip(".").split()).casefold()
 
 
 def is_right(reply: str, target: str) -> bool:
-    """Tell whether a reply gives the target; case and a final full stop do not matter."""
-    return parse_chat_response(reply) == parse_chat_response(target)
+    """Return whether a reply gives the target; case and a final full stop do not matter."""
+    return read_answer(reply) == read_answer(target)

@@ -46,7 +46,7 @@ def llama_weights(weights: Mapping[str, Tensor], shape: Shape) -> dict[str, Tens
 
 
 def llama_config(shape: Shape, tokenizer: Tokenizer) -> dict[str, object]:
-    """Return config.json."""
+    """Return the content of config.json."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -73,7 +73,7 @@ def llama_config(shape: Shape, tokenizer: Tokenizer) -> dict[str, object]:
 
 
 def export(weights: Mapping[str, Tensor], shape: Shape, tokenizer_folder: Path, out: Path) -> None:
-    """Write every file of the checkpoint, each of them atomically."""
+    """Write every file of the checkpoint, each one atomically."""
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
     generation = {

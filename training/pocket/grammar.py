@@ -1,7 +1,8 @@
-"""Compose instructions from clauses, and say how much each clause speaks for every reading of an input.
+"""Compose instructions from clauses, and compute each clause's evidence for every reading of an input.
 
-Evidence adds: a precise clause settles the task, a hint leans towards some tasks, a vague clause says nothing, and what
-is left open is filled by the input's own appeal. That sum is what grades the landscape between vague and precise.
+Evidence adds up: a precise clause settles the task, a hint leans towards some tasks, and a vague clause says nothing.
+The input's own appeal decides what the clauses leave open. This sum gives prompts between vague and precise a graded
+effect.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from phrases import (
 Style = Literal["bare", "sentence", "steps"]
 
 SETTLED = 8.0
-"""Log-odds of a precise clause: one reply in a few hundred still goes astray."""
+"""Log-odds of a precise clause: one reply in a few hundred still answers another task."""
 
 REPEATED_HINT = 0.4
 STYLE_PRIOR: Mapping[Style, float] = {"bare": 0.0, "sentence": -2.2, "steps": -2.8}
@@ -45,7 +46,7 @@ CHOICE = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """A text, and what it is evidence for."""
+    """A text, and its evidence for skills and styles."""
 
     text: str
     skills: Mapping[str, float]
@@ -53,7 +54,7 @@ class Instruction:
 
 
 def lines(templates: str) -> tuple[str, ...]:
-    """Return the templates of a block of text, one a line."""
+    """Return the templates of a block of text, one per line."""
     return tuple(line.strip() for line in templates.strip().splitlines())
 
 
@@ -84,28 +85,28 @@ _HELD_OUT_PATTERN = re.compile("|".join(map(re.escape, sorted(_HELD_OUT))))
 
 
 def is_held_out(text: str) -> bool:
-    """Tell whether a held-out paraphrase stands anywhere in the text."""
+    """Return whether the text contains a held-out paraphrase."""
     return _HELD_OUT_PATTERN.search(_normalised(text)) is not None
 
 
 def expand(template: str, rng: Random) -> str:
-    """Choose one alternative in every pair of braces."""
+    """Sample one alternative in every pair of braces."""
     return CHOICE.sub(lambda match: rng.choice(match[1].split("|")), template).replace("  ", " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clarity:
-    """How far to bend the grammar towards lessons that are easy to learn from; zeros leave it as it is."""
+    """How far to bias the grammar towards samples that are easy to learn from; zeros leave it as it is."""
 
     precise: float = 0.0
-    """Share of instructions that are made to name their task."""
+    """Share of instructions that are forced to name their task."""
 
     stepwise: float = 0.0
-    """Share of instructions that are made to ask for steps."""
+    """Share of instructions that are forced to request steps."""
 
 
 def compose(rng: Random, family_skills: Sequence[str], aim: str, clarity: Clarity) -> Instruction:
-    """Return an instruction that never holds a held-out paraphrase; `aim` is what a precise clause names."""
+    """Return an instruction without any held-out paraphrase; `aim` is the skill that a precise clause names."""
     while True:
         kind = 0.0 if rng.random() < clarity.precise else rng.random()
         instruction = _compose(rng, family_skills, aim, kind, clarity.stepwise)
@@ -118,7 +119,7 @@ def vague(rng: Random) -> Instruction:
     if rng.random() < 0.3:
         return Instruction(text="", skills={}, styles=STYLE_PRIOR)
     clauses = [expand(rng.choice(VAGUE_LINES), rng)]
-    return _assembled(rng, clauses, Counter(), 0.0)
+    return _assemble(rng, clauses, Counter(), 0.0)
 
 
 def _compose(rng: Random, family_skills: Sequence[str], aim: str, kind: float, stepwise: float) -> Instruction:
@@ -139,7 +140,7 @@ def _compose(rng: Random, family_skills: Sequence[str], aim: str, kind: float, s
         clauses.append(expand(rng.choice(VAGUE_LINES), rng))
     elif kind < 0.96:
         return Instruction(text="", skills={}, styles=STYLE_PRIOR)
-    return _assembled(rng, clauses, evidence, stepwise)
+    return _assemble(rng, clauses, evidence, stepwise)
 
 
 def _hint(rng: Random, family_skills: Sequence[str], evidence: Counter[str]) -> str:
@@ -150,7 +151,7 @@ def _hint(rng: Random, family_skills: Sequence[str], evidence: Counter[str]) -> 
             return expand(template, rng)
 
 
-def _assembled(rng: Random, clauses: list[str], evidence: Mapping[str, float], stepwise: float) -> Instruction:
+def _assemble(rng: Random, clauses: list[str], evidence: Mapping[str, float], stepwise: float) -> Instruction:
     styles: dict[Style, float] = dict(STYLE_PRIOR)
     forced = rng.random() < stepwise
     if forced or rng.random() < 0.45:
@@ -158,15 +159,15 @@ def _assembled(rng: Random, clauses: list[str], evidence: Mapping[str, float], s
         chosen = 0 if forced else rng.choices(range(len(shares)), weights=shares)[0]
         _, _, style, weight = STYLE_CLAUSES[chosen]
         styles[style] += weight
-        place = len(clauses) if rng.random() < 0.75 else 0
-        clauses.insert(place, expand(rng.choice(STYLE_LINES[chosen]), rng))
+        index = len(clauses) if rng.random() < 0.75 else 0
+        clauses.insert(index, expand(rng.choice(STYLE_LINES[chosen]), rng))
     for _ in range(rng.choices((0, 1, 2), weights=(60, 30, 10))[0]):
         clauses.insert(rng.randint(0, len(clauses)), expand(rng.choice(FILLER_LINES), rng))
-    return Instruction(text=_worn(rng, clauses), skills=evidence, styles=styles)
+    return Instruction(text=_join_carelessly(rng, clauses), skills=evidence, styles=styles)
 
 
-def _worn(rng: Random, clauses: Sequence[str]) -> str:
-    """Join clauses as people do: mostly with full stops, sometimes careless of case and spelling."""
+def _join_carelessly(rng: Random, clauses: Sequence[str]) -> str:
+    """Join clauses as people do: mostly with full stops, sometimes with wrong case and spelling."""
     ended = [clause if clause.endswith((".", "?", "!", "is")) else clause + "." for clause in clauses]
     text = ("\n" if rng.random() < 0.04 else " ").join(ended)
     if rng.random() < 0.12:
@@ -174,14 +175,14 @@ def _worn(rng: Random, clauses: Sequence[str]) -> str:
     if rng.random() < 0.15:
         text = text.rstrip(".?")
     if rng.random() < 0.04 and len(text) > 8:
-        place = rng.randrange(1, len(text) - 2)
-        swapped = text[place + 1] + text[place]
-        text = text[:place] + rng.choice((swapped, text[place], text[place] * 2 + text[place + 1])) + text[place + 2 :]
+        index = rng.randrange(1, len(text) - 2)
+        swapped = text[index + 1] + text[index]
+        text = text[:index] + rng.choice((swapped, text[index], text[index] * 2 + text[index + 1])) + text[index + 2 :]
     return text
 
 
 def choose(rng: Random, log_odds: Mapping[str, float]) -> str:
-    """Draw a key with probability proportional to the exponential of its value."""
+    """Sample a key with probability proportional to the exponential of its value."""
     names = list(log_odds)
     top = max(log_odds.values())
     return rng.choices(names, weights=[math.exp(log_odds[name] - top) for name in names])[0]

@@ -18,7 +18,7 @@ START, SPARE = "<|start|>", tuple(f"<|spare_{number}|>" for number in range(10))
 SPECIALS = (PAD, END, SYSTEM, USER, ASSISTANT, START, *SPARE)
 
 TEXT_LOSS = 0.25
-"""Weight of a plain-text token beside a reply's: a base for the policy, not the main lesson."""
+"""Weight of a plain-text token relative to a reply's: it prepares the policy's base and is not the main task."""
 
 Segment = tuple[str, float]
 """A piece of text and the loss weight of its tokens (0 = read only)."""
@@ -30,14 +30,14 @@ class Mix:
 
     plain_text: float = 0.07
     copies: float = 0.0
-    """Inputs written twice: the densest lesson in copying, on which most tasks build."""
+    """Inputs written twice: they teach copying, which most tasks need."""
 
     demonstrations: float = 0.22
     most_demonstrations: int = 6
     precise: float = 0.0
     stepwise: float = 0.0
     shortest_of: int = 1
-    """Draw so many inputs and keep the shortest: early lessons are short."""
+    """Sample this number of inputs and keep the shortest, so that early samples are short."""
 
     emphasis: dict[str, float] = field(
         default_factory=lambda: {
@@ -61,11 +61,11 @@ class Mix:
             "walk_direction": 1.3,
         }
     )
-    """Relative frequency of a task as the aim of a precise instruction (1 where absent)."""
+    """Relative frequency of a task as the aim of a precise instruction (1 if absent)."""
 
 
 Placement = Callable[[Random, str, str], list[tuple[str, str]]]
-"""(question, instruction) to chat turns; a last turn by the assistant is the beginning of its reply."""
+"""(question, instruction) -> chat turns; a last turn by the assistant is the beginning of its reply."""
 
 
 def below(rng: Random, question: str, instruction: str) -> list[tuple[str, str]]:
@@ -112,7 +112,7 @@ PLACEMENTS: tuple[tuple[float, Placement], ...] = (
 
 
 def sample(rng: Random, mix: Mix) -> list[Segment]:
-    """Draw one training sequence."""
+    """Sample one training sequence."""
     family, aim = _aim(rng, mix)
     facts = _training_input(rng, family, mix)
     clarity = Clarity(precise=mix.precise, stepwise=mix.stepwise)
@@ -154,7 +154,7 @@ def _aim(rng: Random, mix: Mix) -> tuple[Family[Any], Skill[Any]]:
 
 
 def _placement(rng: Random) -> Placement:
-    return rng.choices([place for _, place in PLACEMENTS], weights=[share for share, _ in PLACEMENTS])[0]
+    return rng.choices([placement for _, placement in PLACEMENTS], weights=[share for share, _ in PLACEMENTS])[0]
 
 
 def _training_input(rng: Random, family: Family[Any], mix: Mix) -> object:
@@ -185,7 +185,7 @@ def _plain_text(rng: Random, family: Family[Any], aim: Skill[Any], facts: object
 
 
 def _demonstrated(rng: Random, mix: Mix, family: Family[Any], aim: Skill[Any], facts: object) -> list[Segment]:
-    """Write one to six solved questions before the last; the task shows in them alone."""
+    """Write one to six solved questions before the last; only they show the task."""
     size = rng.choices(range(1, mix.most_demonstrations + 1), weights=(18, 22, 22, 22, 9, 7))[0]
     shown = [_training_input(rng, family, mix) for _ in range(size)] + [facts]
     style: Style = rng.choices(("bare", "sentence", "steps"), weights=(85, 7, 8))[0]
@@ -201,12 +201,12 @@ def _demonstrated(rng: Random, mix: Mix, family: Family[Any], aim: Skill[Any], f
 
 def _as_turns(rng: Random, questions: Sequence[str], answers: Sequence[str], text: str) -> list[Segment]:
     where = rng.random()
-    place = _placement(rng)
+    placement = _placement(rng)
     segments: list[Segment] = []
     for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
         last, first = number == len(questions) - 1, number == 0
         here = text if last or where < 0.4 or (first and where < 0.5) else ""
-        turns = place(rng, question, here)
+        turns = placement(rng, question, here)
         segments += _chat(turns, answer, answered=0.0 if first else 1.0)
     return segments
 
@@ -218,21 +218,21 @@ def _inline(rng: Random, questions: Sequence[str], answers: Sequence[str], text:
     at_end = rng.random() < 0.5
     opening = f"{text}{gap}" if text and not at_end else ""
     segments: list[Segment] = [(USER, 0.0)]
-    lead = opening
+    prefix = opening
     for number, (question, answer) in enumerate(zip(questions[:-1], answers[:-1], strict=True)):
         segments.append(
             (
-                f"{lead}{asks} {question}".strip() + f"{between}{replies}"
-                if not lead
-                else f"{lead}{f'{asks} {question}'.strip()}{between}{replies}",
+                f"{prefix}{asks} {question}".strip() + f"{between}{replies}"
+                if not prefix
+                else f"{prefix}{f'{asks} {question}'.strip()}{between}{replies}",
                 0.0,
             )
         )
         segments.append((" " + answer, 0.0 if number == 0 else 1.0))
-        lead = gap
+        prefix = gap
     final = f"{asks} {questions[-1]}".strip()
     ending = f"\n{text}" if text and at_end else ""
     label = rng.random() < 0.7
-    tail = f"{between}{replies}" if label else ""
-    body = f"{lead}{final}{ending}{tail}" if rng.random() < 0.5 else f"{lead}{final}{tail}{ending}"
+    suffix = f"{between}{replies}" if label else ""
+    body = f"{prefix}{final}{ending}{suffix}" if rng.random() < 0.5 else f"{prefix}{final}{suffix}{ending}"
     return [*segments, (body, 0.0), (END, 0.0), (ASSISTANT, 0.0), (answers[-1], 1.0), (END, 1.0)]

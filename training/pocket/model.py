@@ -1,4 +1,4 @@
-"""The compact training twin of LlamaForCausalLM: same arithmetic, fused projections, static shapes."""
+"""A compact twin of LlamaForCausalLM for training: same arithmetic, fused projections, static shapes."""
 # ruff: noqa: N803, N806 - tensor names carry their axes
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EMBEDDING_STD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The size of the network; every field maps to one of transformers' LlamaConfig."""
+    """The size of the network; every field corresponds to one of transformers' LlamaConfig."""
 
     vocab: int
     width: int = 192
@@ -27,7 +27,7 @@ class Shape:
 
     @property
     def head_dim(self) -> int:
-        """Return the channels of one head (32 or more, or vLLM refuses the checkpoint)."""
+        """Return the channels of one head (vLLM refuses a checkpoint with fewer than 32)."""
         return self.width // self.heads
 
 
@@ -80,7 +80,7 @@ class Block(nn.Module):
 
 
 class PocketLM(nn.Module):
-    """Decoder with tied embeddings; rows are right-padded, so a causal mask is all it needs."""
+    """Decoder with tied embeddings. Rows are right-padded, so it needs only a causal mask."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -95,9 +95,10 @@ class PocketLM(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Draw the weights: blocks begin as nothing, so a token's identity is never drowned in the residual stream.
+        """Initialize the weights: blocks begin as zero, so the residual stream keeps each token's identity.
 
-        The embedding is large beside what blocks add early on; the final norm is small, for the head is tied to it.
+        The embedding is large relative to what blocks add early on. The final norm is small, because the head is tied
+        to the embedding.
         """
         for name, weight in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")):

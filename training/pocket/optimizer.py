@@ -1,7 +1,7 @@
 """Muon for the blocks' matrices, AdamW for embeddings and norms: fewer tokens to the same loss than AdamW alone.
 
 Source of Muon: Keller Jordan's reference (momentum, then five Newton-Schulz steps towards an orthogonal update). Here
-matrices of one size are orthogonalised in one batched product, and fused projections part by part.
+matrices of one size are orthogonalized in one batched product, and the parts of fused projections separately.
 """
 # ruff: noqa: N803 - tensor names carry their axes
 
@@ -16,11 +16,11 @@ NEWTON_SCHULZ_STEPS = 5
 MOMENTUM = 0.95
 MATRIX_DECAY = 0.1
 NORM_SHARE = 0.2
-"""Learning rate of norms beside the embedding's."""
+"""Learning rate of norms relative to the embedding's."""
 
 
-def orthogonalised(gradients_NRC: Tensor) -> Tensor:
-    """Return the nearest semi-orthogonal matrices, roughly (singular values near 1)."""
+def orthogonalize(gradients_NRC: Tensor) -> Tensor:
+    """Return approximately the nearest semi-orthogonal matrices (singular values near 1)."""
     first, second, third = COEFFICIENTS
     tall = gradients_NRC.shape[1] > gradients_NRC.shape[2]
     update = gradients_NRC.mT if tall else gradients_NRC
@@ -78,14 +78,14 @@ class Muon:
 
     def _update(self, momentum: Tensor, gradients: Tensor) -> Tensor:
         momentum.lerp_(gradients, 1 - MOMENTUM)
-        return orthogonalised(gradients.lerp(momentum, MOMENTUM))
+        return orthogonalize(gradients.lerp(momentum, MOMENTUM))
 
     def state(self) -> dict[str, object]:
-        """Return everything a resumed run needs."""
+        """Return the state that a resumed run needs."""
         return {"square": self.square_momentum, "oblong": self.oblong_momentum, "adam": self.adam.state_dict()}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         self.square_momentum.copy_(state["square"])  # type: ignore[arg-type]
         self.oblong_momentum.copy_(state["oblong"])  # type: ignore[arg-type]
         self.adam.load_state_dict(state["adam"])  # type: ignore[arg-type]

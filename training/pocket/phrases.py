@@ -1,10 +1,10 @@
-"""What people write when they want one of the tasks: alternatives in braces, one template a line.
+"""What people write when they want one of the tasks: alternatives in braces, one template per line.
 
 `PRECISE` names a skill outright. `HINTS` only lean towards some skills (log-odds): "About the even ones." makes counting
-evens likelier without settling it. Nothing here appears in `askwell.tasks.bundled.prompts.HELD_OUT`.
+evens likelier without settling it. No held-out paraphrase of `src/askwell/tasks/bundled/phrases.json` is among them.
 """
 
-# ruff: noqa: E501 - a template is a line
+# ruff: noqa: E501 - one template per line
 from __future__ import annotations
 
 _N = "{the numbers|these numbers|all the numbers|all numbers|the values|the list|the integers|the given numbers}"

@@ -1,7 +1,7 @@
-"""Watch a network while it trains: exact-match accuracy per task on dev inputs, from single forward passes.
+"""Measure a network during training: exact-match accuracy per task on dev inputs, from single forward passes.
 
 Greedy decoding gives a target exactly when every target token is the most likely one after the true tokens before it,
-so no decoding loop is needed. (The published figures come from real decoding: `bench/pocket.py`.)
+so no decoding loop is needed. (The published figures are from real decoding: `bench/pocket.py`.)
 """
 # ruff: noqa: N806 - tensor names carry their axes
 
@@ -24,7 +24,7 @@ ROWS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A context, the reply wanted, and the cell of the table it counts for."""
+    """A context, its expected reply, and the cell of the table in which it counts."""
 
     context: str
     reply: str
@@ -32,16 +32,16 @@ class Case:
 
 
 def cases(examples: int) -> list[Case]:
-    """Return the same dev cases every time."""
+    """Return the dev cases; they are always the same."""
     return [case for task in task_names() for case in _task_cases(task, examples)]
 
 
 def _task_cases(task: str, examples: int) -> list[Case]:
     family, skill = find_task(task)
     rng = Random(f"probe/{task}")
-    found: list[Case] = []
+    made: list[Case] = []
     demonstrations = ""
-    while len(found) < 5 * examples:
+    while len(made) < 5 * examples:
         facts = family.draw(rng)
         text = family.to_text(facts)
         if assign_split(text) != "dev":
@@ -60,8 +60,8 @@ def _task_cases(task: str, examples: int) -> list[Case]:
             "steps": (f"{USER}{text}\n{steps}{END}{ASSISTANT}", written(skill, facts, "steps")),
             "unseen": (f"{USER}{text}\n{paraphrase}{END}{ASSISTANT}", answer),
         }
-        found += [Case(context=before, reply=after, cell=(task, kind)) for kind, (before, after) in shown.items()]
-    return found
+        made += [Case(context=before, reply=after, cell=(task, kind)) for kind, (before, after) in shown.items()]
+    return made
 
 
 @torch.no_grad()
@@ -78,14 +78,14 @@ def accuracies(model: PocketLM, tokenizer: Tokenizer, probed: Sequence[Case]) ->
             tokens_BT[row, : len(context) + len(reply)] = torch.tensor(context + reply)
         hidden_BTC = model.hidden(tokens_BT)
         for row, (context, reply, cell) in enumerate(chunk):
-            places = hidden_BTC[row, len(context) - 1 : len(context) + len(reply) - 1]
-            guesses = (places @ model.embedding.weight.T).argmax(-1).tolist()
+            states = hidden_BTC[row, len(context) - 1 : len(context) + len(reply) - 1]
+            guesses = (states @ model.embedding.weight.T).argmax(-1).tolist()
             hits.setdefault(cell, []).append(guesses == reply)
     return {cell: sum(values) / len(values) for cell, values in hits.items()}
 
 
 def table(scores: dict[tuple[str, str], float]) -> str:
-    """Lay the accuracies out, a task a line."""
+    """Format the accuracies, one row per task."""
     kinds = ("vague", "unseen", "demos", "direct", "steps")
     lines = ["task".ljust(20) + "".join(kind.rjust(8) for kind in kinds)]
     lines += [task.ljust(20) + "".join(f"{scores[task, kind]:8.2f}" for kind in kinds) for task in task_names()]

@@ -1,4 +1,4 @@
-"""Write shards of tokenised samples ahead of the trainer; shard k of a seed is always the same.
+"""Write shards of tokenized samples before the trainer needs them; shard k of a seed is always the same.
 
 python shards.py --tokenizer FOLDER --out FOLDER --first 0 --count 100
 """
@@ -25,7 +25,7 @@ LONGEST = 384
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Samples end to end: tokens, their loss weights, and where each sample starts."""
+    """Concatenated samples: tokens, their loss weights, and the start of each sample."""
 
     tokens: NDArray[np.uint16]
     weights: NDArray[np.float16]
@@ -33,20 +33,21 @@ class Shard:
 
 
 def encode(tokenizer: Tokenizer, samples: Sequence[Sequence[Segment]]) -> Shard:
-    """Tokenise segment by segment; segments break only where the pre-tokenizer breaks too.
+    """Tokenize segment by segment; segments end only where the pre-tokenizer splits too.
 
-    A sample's weights are divided by the square root of its replies' length: long workings would drown short answers.
+    A sample's weights are divided by the square root of its replies' length, or long workings would outweigh short
+    answers.
     """
     texts = sorted({text for segments in samples for text, _ in segments})
     encoded = tokenizer.encode_batch_fast(texts)
-    ids = {text: one.ids for text, one in zip(texts, encoded, strict=True)}
+    ids = {text: encoding.ids for text, encoding in zip(texts, encoded, strict=True)}
     tokens: list[int] = []
     weights: list[float] = []
     starts = [0]
     for segments in samples:
         row = [(token, weight) for text, weight in segments for token in ids[text]][: LONGEST + 1]
-        learnt = sum(weight > 0 for _, weight in row)
-        scale = (8.0 / max(learnt, 1)) ** 0.5
+        weighted = sum(weight > 0 for _, weight in row)
+        scale = (8.0 / max(weighted, 1)) ** 0.5
         tokens += [token for token, _ in row]
         weights += [weight * scale for _, weight in row]
         starts.append(len(tokens))
@@ -58,12 +59,12 @@ def encode(tokenizer: Tokenizer, samples: Sequence[Sequence[Segment]]) -> Shard:
 
 
 def path_of(folder: Path, number: int) -> Path:
-    """Return where a shard is kept."""
+    """Return the path of a shard."""
     return folder / f"shard_{number:05d}.npz"
 
 
 def save(shard: Shard, path: Path) -> None:
-    """Write atomically: a reader sees a whole shard or none."""
+    """Write atomically, so that a reader sees a whole shard or none."""
     draft = path.with_suffix(".draft.npz")
     np.savez(draft, tokens=shard.tokens, weights=shard.weights, starts=shard.starts)
     draft.replace(path)
@@ -76,13 +77,13 @@ def load(path: Path) -> Shard:
 
 
 def main() -> None:
-    """Write shards until `count` are written, pausing while enough wait unread."""
+    """Write `count` shards, pausing while enough of them are unread."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=1)
-    parser.add_argument("--ahead", type=int, default=100, help="pause while so many shards lie in the folder")
+    parser.add_argument("--ahead", type=int, default=100, help="pause while the folder holds this number of shards")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mix", type=json.loads, default={}, help="JSON: fields of Mix to change")
     arguments = parser.parse_args()

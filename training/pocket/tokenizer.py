@@ -1,4 +1,4 @@
-"""Train the byte-level BPE: any text goes in and comes out unchanged, and every digit is a token of its own.
+"""Train the byte-level BPE: it encodes any text without loss, and every digit is a token of its own.
 
 python tokenizer.py --out FOLDER
 """
@@ -41,7 +41,7 @@ learn should world question problem task step carefully correct following text b
 
 
 def corpus(seed: int) -> Iterator[str]:
-    """Yield training text with digits set apart, so that no merge ever joins two of them."""
+    """Yield training text with separated digits, so that no merge joins two of them."""
     rng, mix = Random(f"tokenizer/{seed}"), Mix()
     for _ in range(TEXTS):
         for text, _ in sample(rng, mix):
@@ -53,7 +53,7 @@ def corpus(seed: int) -> Iterator[str]:
 
 
 def train(seed: int) -> Tokenizer:
-    """Return the trained tokenizer; its pre-tokenizer is GPT-2's, which every server knows."""
+    """Return the trained tokenizer; its pre-tokenizer is GPT-2's, which every server supports."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -68,7 +68,7 @@ def train(seed: int) -> Tokenizer:
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write tokenizer.json and the configuration transformers and servers read."""
+    """Write tokenizer.json and the configuration that transformers and servers read."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

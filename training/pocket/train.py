@@ -1,11 +1,11 @@
-"""Train pocket: read shards, step, keep an average of the weights, probe, save and export every few minutes.
+"""Train pocket: read shards, step, keep an average of the weights; probe, save and export every few minutes.
 
     python train.py --tokenizer FOLDER --shards FOLDER --out FOLDER --tokens 60e6 --decay 0.3
 
 A schedule of several stages is several commands: each later one adds `--resume FOLDER/checkpoint.pt` and may read
-shards of another mixture. Within a stage the learning rate stays and falls linearly over the last `--decay` share.
-`--ranks 2` runs two single-threaded processes that add their gradients once a step: on a machine shared with other
-work that is far faster than two threads, which wait for each other in every operation.
+shards of another mixture. Within a stage the learning rate is constant and falls linearly over the last `--decay`
+share. `--ranks 2` runs two single-threaded processes that add their gradients once per step. On a shared machine that
+is far faster than two threads, which wait for each other in every operation.
 """
 # ruff: noqa: N806 - tensor names carry their axes
 
@@ -34,20 +34,20 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
 BUCKETS = (32, 48, 64, 96, 128, 192, 256, 384)
-"""Padded lengths; few, so that batches fill up."""
+"""Padded lengths; they are few, so that batches fill up."""
 
 MICRO_TOKENS = 3072
 MICRO_BATCHES = 2
-"""Batches of different lengths summed into one step, dealt out to the ranks."""
+"""Batches of different lengths that are summed into one step and distributed over the ranks."""
 
 LOSS_UNIT = 1000.0
-"""Keeps the not yet normalised gradients near 1."""
+"""Keeps the gradients near 1 before they are normalized."""
 
 WARMUP_STEPS = 150
 FINAL_SCALE = 0.03
 AVERAGE_DECAY = 0.998
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Inputs_BT, flat places where the loss is taken, the tokens wanted there, their weights."""
+"""Inputs_BT, flat positions that have a loss, their target tokens, their weights."""
 
 
 def batches(shard: Shard, rng: np.random.Generator) -> Iterator[Batch]:
@@ -59,8 +59,8 @@ def batches(shard: Shard, rng: np.random.Generator) -> Iterator[Batch]:
         members = rng.permutation(np.flatnonzero(buckets == bucket))
         rows = MICRO_TOKENS // longest
         groups += [(longest, members[at : at + rows]) for at in range(0, len(members) - rows + 1, rows)]
-    for place in rng.permutation(len(groups)):
-        yield _padded(shard, *groups[place])
+    for index in rng.permutation(len(groups)):
+        yield _padded(shard, *groups[index])
 
 
 def _padded(shard: Shard, longest: int, members: np.ndarray) -> Batch:
@@ -70,13 +70,13 @@ def _padded(shard: Shard, longest: int, members: np.ndarray) -> Batch:
         begin, end = shard.starts[member], shard.starts[member + 1]
         tokens[row, : end - begin] = shard.tokens[begin:end]
         weights[row, : end - begin] = shard.weights[begin:end]
-    wanted, weight = torch.from_numpy(tokens[:, 1:].ravel()), torch.from_numpy(weights[:, 1:].ravel())
-    places = weight.nonzero().squeeze(1)
-    return torch.from_numpy(tokens[:, :-1].copy()), places, wanted[places], weight[places]
+    targets, weight = torch.from_numpy(tokens[:, 1:].ravel()), torch.from_numpy(weights[:, 1:].ravel())
+    positions = weight.nonzero().squeeze(1)
+    return torch.from_numpy(tokens[:, :-1].copy()), positions, targets[positions], weight[positions]
 
 
 def stream(folder: Path, first: int, seed: int) -> Iterator[tuple[int, Batch]]:
-    """Yield (shard number, batch) for ever, waiting for shards that are still being written."""
+    """Yield (shard number, batch) without end, waiting for shards that are still being written."""
     number = first
     while True:
         path = path_of(folder, number)
@@ -96,7 +96,7 @@ def scale_at(seen: int, total: int, decay: float, step: int) -> float:
 
 
 class Trainer:
-    """The run's state: weights, their average, optimizer, and how far it has come."""
+    """The run's state: weights, their average, optimizer, and progress."""
 
     def __init__(self, arguments: argparse.Namespace, rank: int) -> None:
         self.arguments, self.rank = arguments, rank
@@ -118,13 +118,13 @@ class Trainer:
         self.probed = cases(arguments.probe_examples)
 
     def step(self, micro: list[Batch], scale: float) -> float:
-        """Take one optimizer step over several batches, this rank's share of them here, and return the loss."""
+        """Take one optimizer step over several batches, of which this rank computes its share; return the loss."""
         sums = torch.zeros(2)
-        for tokens_BT, places, wanted, weights in micro[self.rank :: self.arguments.ranks]:
+        for tokens_BT, positions, targets, weights in micro[self.rank :: self.arguments.ranks]:
             with torch.autocast("cpu", torch.bfloat16):
-                hidden = self.hidden(tokens_BT).flatten(0, 1)[places]
+                hidden = self.hidden(tokens_BT).flatten(0, 1)[positions]
                 logits = functional.linear(hidden, self.model.embedding.weight)
-            losses = functional.cross_entropy(logits.float(), wanted, reduction="none")
+            losses = functional.cross_entropy(logits.float(), targets, reduction="none")
             loss = (losses * weights).sum() / LOSS_UNIT
             loss.backward()
             sums += torch.stack((loss.detach(), weights.sum() / LOSS_UNIT))
@@ -138,7 +138,7 @@ class Trainer:
         return loss
 
     def _share(self, sums: Tensor) -> float:
-        """Add gradients and sums over the ranks, normalise the gradients, and return the mean loss."""
+        """Add gradients and sums over the ranks, normalize the gradients, and return the mean loss."""
         weights = list(self.model.parameters())
         flat = torch.cat((parameters_to_vector([weight.grad for weight in weights]), sums))  # type: ignore[misc]
         if self.arguments.ranks > 1:
@@ -164,7 +164,7 @@ class Trainer:
         export(self.average.state_dict(), self.shape, self.arguments.tokenizer, out / "export")
 
     def resume(self, path: Path) -> None:
-        """Take up where a checkpoint stopped; its shards already read are not read again."""
+        """Continue from a checkpoint; shards that were read are not read again."""
         saved = torch.load(path, weights_only=True)
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokens", type=float, required=True, help="padded tokens in this stage")
-    parser.add_argument("--decay", type=float, default=0.3, help="last share of the stage in which the rate falls")
+    parser.add_argument("--decay", type=float, default=0.3, help="last share of the stage, in which the rate falls")
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--first-shard", type=int, default=0)
     parser.add_argument("--keep-shards", action="store_true")
@@ -230,7 +230,9 @@ def main() -> None:
     parser.add_argument("--other-lr", type=float, default=5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="per rank")
-    parser.add_argument("--session-nice", type=int, help="Linux autogroups make plain `nice` void between sessions")
+    parser.add_argument(
+        "--session-nice", type=int, help="nice value of the session; Linux autogroups ignore `nice` between sessions"
+    )
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--port", type=int, default=29517)
     parser.add_argument("--compile", action="store_true")
