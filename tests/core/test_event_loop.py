@@ -1,4 +1,4 @@
-"""The engine's own loop and thread, seen from ordinary code."""
+"""The engine's event loop and thread, called from synchronous code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def threshold() -> int:
     return gc.get_threshold()[0]
 
 
-def test_the_engine_runs_on_a_loop_of_its_own_the_fast_one_where_it_is_installed() -> None:
+def test_the_engine_has_its_own_loop_uvloop_if_installed() -> None:
     async def kind() -> str:
         await asyncio.sleep(0)
         return type(asyncio.get_running_loop()).__module__.partition(".")[0]
@@ -24,7 +24,7 @@ def test_the_engine_runs_on_a_loop_of_its_own_the_fast_one_where_it_is_installed
     assert run_blocking(lambda _: kind()) == ("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
 
 
-def test_the_garbage_collector_is_patient_only_while_the_engine_runs() -> None:
+def test_the_garbage_collector_runs_less_often_only_while_the_engine_runs() -> None:
     before = gc.get_threshold()
     assert run_blocking(lambda _: threshold()) > before[0]
     assert gc.get_threshold() == before
@@ -39,7 +39,7 @@ def test_a_garbage_collector_that_was_switched_off_stays_off() -> None:
         gc.set_threshold(*before)
 
 
-def test_what_the_engine_raises_is_raised_here_and_the_collector_is_as_before() -> None:
+def test_an_error_of_the_engine_is_raised_and_the_collector_restored() -> None:
     async def fail() -> None:
         raise ValueError("no")
 

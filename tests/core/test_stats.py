@@ -98,7 +98,7 @@ def test_more_of_the_same_evidence_narrows_the_interval(pairs: list[tuple[float,
     assert more.high - more.low < once.high - once.low
 
 
-def test_no_spread_is_not_no_doubt() -> None:
+def test_equal_scores_still_have_an_interval() -> None:
     assert mean_interval([1.0] * 30).low < 0.9
     assert mean_interval([0.5] * 30).high - mean_interval([0.5] * 30).low > 0.3
     assert mean_interval([1.0]).low < 0.25
@@ -107,7 +107,7 @@ def test_no_spread_is_not_no_doubt() -> None:
     assert not same.excludes_zero
 
 
-def test_a_single_fractional_pair_says_nothing() -> None:
+def test_a_single_fractional_pair_has_the_widest_interval() -> None:
     interval = paired_difference([0.9], [0.1])
     assert (interval.low, interval.high) == (-1.0, 1.0)
 
@@ -128,14 +128,14 @@ def test_clusters_of_one_change_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize("bad", [[], [math.nan], [0.5, math.inf]])
-def test_scores_that_are_none_are_refused(bad: list[float]) -> None:
+def test_invalid_scores_are_refused(bad: list[float]) -> None:
     with pytest.raises(DataError):
         mean_interval(bad)
     with pytest.raises(DataError):
         paired_difference(bad, bad)
 
 
-def test_arguments_that_cannot_be_are_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(DataError, match="both scores of every example"):
         paired_difference([1.0], [1.0, 0.0])
     with pytest.raises(DataError, match=r"outside 0\.\.1"):

@@ -1,4 +1,4 @@
-"""Replies as models write them, with the mark a careful reader would give: (answer type, reply, target, mark)."""
+"""Realistic replies with the right score: (answer type, reply, target, score)."""
 
 from __future__ import annotations
 

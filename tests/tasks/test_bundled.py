@@ -1,4 +1,4 @@
-"""The bundled tasks as data sets: complete, reproducible, and split without overlap."""
+"""The bundled tasks are complete, reproducible, and split without overlap."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_tasks_of_a_family_share_their_input_format() -> None:
         assert len(family.skills) >= 4
 
 
-def test_an_unknown_task_names_the_known_ones() -> None:
+def test_the_message_about_an_unknown_task_lists_the_valid_names() -> None:
     with pytest.raises(ConfigError, match="numbers_sum"):
         bundled.examples("numbers_product", "test", 1)
 

@@ -1,4 +1,4 @@
-"""The benchmark table, and every benchmark read: small files of our own always, the published ones where they are."""
+"""The benchmark table, and reading every benchmark from small test files and from the published files if present."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find(name: str, words: str) -> Example:
     return found
 
 
-def test_the_table_is_whole() -> None:
+def test_the_table_is_complete() -> None:
     suites = [entry.suite for entry in BENCHMARKS.values()]
     assert (suites.count("bbh"), suites.count("mmlu"), len(suites)) == (27, 57, 27 + 57 + 10)
     for name, entry in BENCHMARKS.items():
@@ -168,28 +168,26 @@ def test_records_as_the_hub_has_them(name: str, record: dict[str, object], targe
         ("tweet_emotion", "test_text.txt", "a\n", "no label file 'test_labels.txt'"),
     ],
 )  # fmt: skip
-def test_records_that_are_not_what_they_should_be(
-    tmp_path: Path, name: str, file: str, content: str, message: str
-) -> None:
+def test_invalid_records(tmp_path: Path, name: str, file: str, content: str, message: str) -> None:
     (tmp_path / file).write_text(content)
     with pytest.raises(DataError, match=message):
         load_benchmark(name, tmp_path)
 
 
-def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+def test_inconsistent_files(tmp_path: Path) -> None:
     (tmp_path / "test_text.txt").write_text("a\nb\n")
     (tmp_path / "test_labels.txt").write_text("0\n")
     with pytest.raises(DataError, match=r"test_text\.txt has 2 lines, test_labels\.txt has 1"):
         load_benchmark("tweet_emotion", tmp_path)
 
 
-def test_another_benchmarks_folder_is_not_taken_for_its_own() -> None:
+def test_the_folder_of_another_benchmark_is_not_used() -> None:
     with pytest.raises(DataError, match="no files of 'wsc'"):
         load_benchmark("wsc", SMALL / "gsm8k")
     assert load_benchmark("wsc", SMALL / "wsc", sizes=(1, 1, 1))
 
 
-def test_what_is_missing_or_too_little(tmp_path: Path) -> None:
+def test_missing_or_too_few_files(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"no files of 'mmlu/anatomy' under .*'mmlu/anatomy/\*\.jsonl' or 'mmlu/\*/anat"
     ):

@@ -43,14 +43,14 @@ def test_demonstrations_are_different_training_examples_and_the_seed_decides(
 
 
 @given(examples, st.integers(1, 7), st.integers(0, 9))
-def test_per_class_leaves_no_answer_out_while_there_is_room(train: list[Example], count: int, seed: int):
+def test_per_class_shows_every_answer_if_the_count_allows(train: list[Example], count: int, seed: int):
     found = Demos(choice="per-class", count=count, seed=seed).initial_prompt("Go.", train).demos
     answers = {example.target for example in train}
     assert len({demo.target for demo in found}) == min(count, len(answers))
 
 
 @given(st.sampled_from(sorted(ORDERS)), examples, st.integers(0, 3))
-def test_an_order_shows_the_same_examples_otherwise(order: str, train: list[Example], seed: int):
+def test_an_order_only_permutes_the_examples(order: str, train: list[Example], seed: int):
     drawn = Demos(choice="random", count=4, seed=seed).initial_prompt("Go.", train).demos
     found = Demos(choice="random", count=4, order=order, seed=seed).initial_prompt("Go.", train).demos
     assert set(found) == set(drawn)
@@ -63,7 +63,7 @@ def test_an_order_shows_the_same_examples_otherwise(order: str, train: list[Exam
         assert found == drawn[::-1]
 
 
-def test_the_nearest_stand_next_to_the_question_the_nearest_last():
+def test_the_most_similar_examples_are_chosen_the_most_similar_last():
     found = nearest_demos("The soup was good and the staff were slow.", REVIEWS, 2)
     assert [demo.id for demo in found] == ["0", "2"]
     assert {demo.id for demo in nearest_demos("8, 2, 5", REVIEWS, 2)} == {"3", "4"}
@@ -89,7 +89,7 @@ def test_nearest_demonstrations_depend_on_the_question_and_are_rendered_as_any_o
     assert render(own, asked) == ChatRender()(own, asked)
 
 
-def test_chosen_once_they_are_part_of_the_prompt_and_the_render_stays():
+def test_demonstrations_chosen_once_are_part_of_the_prompt():
     demos = Demos(choice="random", count=2)
     assert len(demos.initial_prompt("Go.", REVIEWS).demos) == 2
     placed = ChatRender()
@@ -109,7 +109,7 @@ def test_without_a_choice_there_are_none(choice: str):
         ({"count": 0}, "count = 0"),
     ],
 )
-def test_what_cannot_be_is_refused(change: dict[str, Any], words: str):
+def test_invalid_settings_are_refused(change: dict[str, Any], words: str):
     with pytest.raises(ConfigError, match=words):
         Demos(**change)
 

@@ -60,7 +60,7 @@ def test_a_data_set_with_its_label_names(folder: Path) -> None:
     assert [example.input for example in load(f"hf:{folder}:train[1:]")] == ["b", "c"]
 
 
-def test_a_split_must_be_named_where_there_are_several(folder: Path) -> None:
+def test_a_split_must_be_named_if_there_are_several(folder: Path) -> None:
     with pytest.raises(DataError, match=r"has several splits; .*choose one of \['test', 'train'\]"):
         load(f"hf:{folder}")
     (folder / "test.parquet").unlink()
@@ -86,7 +86,7 @@ def test_a_loading_script_is_refused_in_one_line(tmp_path: Path) -> None:
         load(f"hf:{tmp_path / 'old'}:train")
 
 
-def test_what_is_not_there(folder: Path) -> None:
+def test_missing_data_sets(folder: Path) -> None:
     with pytest.raises(DataError, match="can't load"):
         load(f"hf:{folder}:default:validation")
     with pytest.raises(DataError, match="can't load"):

@@ -1,4 +1,4 @@
-"""Loading examples: every source, every complaint."""
+"""Loading examples: every source and every error."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_json_finds_the_one_list_of_records(write: Write) -> None:
     assert pairs(load(path, records="data.examples")) == EXPECTED
 
 
-def test_json_with_several_lists_asks_which(write: Write) -> None:
+def test_json_with_several_lists_requires_a_choice(write: Write) -> None:
     path = write("task.json", json.dumps({"train": ROWS[:1], "test": ROWS[1:]}))
     with pytest.raises(DataError, match=r"set records= to one of \['test', 'train'\]"):
         load(path)
@@ -163,7 +163,7 @@ def test_field_names_templates_and_dotted_paths() -> None:
         ({"input": "q", "target": "a", "answer": "b", "question": "c", "context": "d"}, ("q", "a")),
     ],
 )
-def test_usual_names_are_found(row: dict[str, object], expected: tuple[str, str]) -> None:
+def test_common_field_names_are_recognized(row: dict[str, object], expected: tuple[str, str]) -> None:
     assert pairs(load([row])) == [expected]
 
 
@@ -180,7 +180,7 @@ def test_usual_names_are_found(row: dict[str, object], expected: tuple[str, str]
         ({"instruction": "i", "input": "q", "output": "a"}, r"may need \['instruction'\]"),
     ],
 )
-def test_an_open_choice_is_refused(row: dict[str, object], message: str) -> None:
+def test_an_ambiguous_field_is_refused(row: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load([row])
 

@@ -1,4 +1,4 @@
-"""Grading against the table of cases, and the contract of metrics made from names and from callables."""
+"""Grading of the table of cases, and the contract of metrics made from names and callables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ EXAMPLE = Example(id="1", input="Which?\nOptions:\n(A) circle\n(B) a red hexagon
 
 
 @pytest.mark.parametrize(("answer_type", "reply", "target", "mark"), CASES)
-def test_a_reply_gets_the_mark_a_careful_reader_gives(
-    answer_type: str, reply: str, target: str | tuple[str, ...], mark: float
-) -> None:
+def test_a_reply_gets_the_right_score(answer_type: str, reply: str, target: str | tuple[str, ...], mark: float) -> None:
     assert math.isclose(grade(answer_type, reply, target), mark)
 
 
@@ -69,7 +67,7 @@ def test_extract_uses_the_vocabulary_of_a_target_but_not_the_target() -> None:
         ("number", "12", "13", "read '12', expected '13'; last number of the reply"),
     ],
 )
-def test_a_zero_says_why(answer_type: str, reply: str, target: str, note: str) -> None:
+def test_a_zero_has_a_note(answer_type: str, reply: str, target: str, note: str) -> None:
     score = metric(answer_type)(reply, Example(id="1", input="", target=target))
     assert (score.value, score.note) == (0.0, note)
 

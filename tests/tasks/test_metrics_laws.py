@@ -1,4 +1,4 @@
-"""Laws every answer type keeps: total, bounded, blind to outer whitespace, true to its own targets, and fast."""
+"""Laws of every answer type: total, bounded, independent of outer whitespace, right on its own targets, fast."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_word_lists_may_be_laid_out_in_any_way_but_order(words: list[str]) -> No
 
 @LAW
 @given(letter=st.sampled_from("ABCDEFGHIJKLMNOPQR"), other=st.sampled_from("ABCDEFGHIJKLMNOPQR"))
-def test_option_letters_are_read_in_every_dress(letter: str, other: str) -> None:
+def test_option_letters_are_read_in_every_notation(letter: str, other: str) -> None:
     for form in (
         "({})",
         "{}",

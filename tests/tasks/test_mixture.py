@@ -1,4 +1,4 @@
-"""Bundles of bundled tasks: mixed queries, clean splits, each graded as its own task."""
+"""Bundles of bundled tasks: mixed queries, disjoint splits, each query graded as its own task."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_bundle_is_a_task_and_each_query_is_graded_as_its_own_task_is() -> Non
         ("numbers_max+", "unknown pocket task"),
     ],
 )
-def test_what_is_no_bundle_is_refused(name: str, words: str) -> None:
+def test_invalid_bundles_are_refused(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         bundled.examples(name, "dev", 3)
 

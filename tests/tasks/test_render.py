@@ -1,4 +1,4 @@
-"""Where the instruction goes: every placement, label and demonstration style, byte for byte."""
+"""Rendered messages of every placement, label and demonstration style, byte for byte."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def test_the_default_is_the_question_and_then_the_instruction() -> None:
 @pytest.mark.parametrize(("labels", "expected"), [(False, "What is 2 + 2?"), (True, "Q: What is 2 + 2?\nA:")])
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("instruction", ["", " \n"])
-def test_an_empty_instruction_leaves_nothing_behind(
-    placement: str, labels: bool, expected: str, instruction: str
-) -> None:
+def test_an_empty_instruction_adds_nothing(placement: str, labels: bool, expected: str, instruction: str) -> None:
     assert ChatRender(placement=placement, labels=labels)(Prompt(instruction=instruction), QUESTION) == (
         user(expected),
     )

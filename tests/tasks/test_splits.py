@@ -1,4 +1,4 @@
-"""Splits: what they are made of, how large they are, and what is refused."""
+"""Splits: contents, sizes and refusals."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_sizes(n: int, train: Size, dev: Size, test: Size, expected: tuple[int, 
 
 
 @given(st.integers(3, 2000), st.lists(st.none() | st.floats(0.01, 0.33), min_size=3, max_size=3))
-def test_shares_never_ask_for_more_than_there_is(n: int, shares: list[float | None]) -> None:
+def test_fractions_never_exceed_the_number_of_examples(n: int, shares: list[float | None]) -> None:
     sizes = split_sizes(n, train=shares[0], dev=shares[1], test=shares[2])
     assert sum(sizes.values()) <= n
     assert min(sizes.values()) >= 0
@@ -118,12 +118,12 @@ def test_shares_never_ask_for_more_than_there_is(n: int, shares: list[float | No
         ((True, 1, 1), ConfigError, "size of train is True"),
     ],
 )
-def test_sizes_that_cannot_be(sizes: tuple[Size, Size, Size], error: type[AskwellError], message: str) -> None:
+def test_invalid_sizes(sizes: tuple[Size, Size, Size], error: type[AskwellError], message: str) -> None:
     with pytest.raises(error, match=message):
         split(numbered(10), train=sizes[0], dev=sizes[1], test=sizes[2], seed=0)
 
 
-def test_copies_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_duplicates_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     source = [example("a", "What?"), example("b", "what ?"), example("c", " WHAT\u00a0"), example("d", "what", "other")]
     with caplog.at_level(logging.WARNING, logger="askwell.tasks.splits"):
         assert drop_duplicates(source) == (source[0],)
@@ -137,7 +137,7 @@ def test_copies_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> Non
         ("Straße", "STRASSE"), ("e\u0301", "é"),
     ],
 )  # fmt: skip
-def test_what_is_the_same_question(one: str, other: str) -> None:
+def test_equal_questions(one: str, other: str) -> None:
     assert normalize_question(one) == normalize_question(other)
 
 
@@ -145,12 +145,12 @@ def test_what_is_the_same_question(one: str, other: str) -> None:
     ("one", "other"),
     [("-1 + 2", "1 + 2"), ("[ [", "[ [ ["), ("?", "!"), ("(a) b", "a) b"), ("5 %", "5"), ("a b", "ab")],
 )
-def test_what_is_not(one: str, other: str) -> None:
+def test_different_questions(one: str, other: str) -> None:
     assert normalize_question(one) != normalize_question(other)
 
 
 @given(st.text(max_size=30))
-def test_normalising_twice_changes_nothing(text: str) -> None:
+def test_normalizing_twice_changes_nothing(text: str) -> None:
     assert normalize_question(normalize_question(text)) == normalize_question(text)
 
 
@@ -171,12 +171,12 @@ def test_an_overlap_names_both_examples_and_the_text() -> None:
         join_splits(**splits)
 
 
-def test_copies_within_one_given_split_stay() -> None:
+def test_duplicates_within_one_given_split_are_kept() -> None:
     twice = (example("a", "One?"), example("b", "one"))
     assert join_splits(train=twice, dev=(), test=())["train"] == twice
 
 
-def test_given_splits_that_count_alike_get_ids_of_their_own() -> None:
+def test_given_splits_with_equal_ids_get_unique_ids() -> None:
     joined = join_splits(train=[example("1", "a")], dev=[example("1", "b")], test=[example("2", "c")])
     assert [item.id for name in SPLITS for item in joined[name]] == ["train/1", "dev/1", "test/2"]
     kept = join_splits(train=[example("1", "a")], dev=[example("2", "b")])

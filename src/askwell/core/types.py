@@ -33,7 +33,7 @@ class Example:
     target: str | tuple[str, ...]
     """The right answer; a tuple if several answers (or references) are accepted."""
     meta: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
-    """The remaining fields of the source record, as text. No model sees them."""
+    """The unused fields of the source record, as text; not part of any request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ class Score:
     answer: str = ""
     """The answer that the metric read from the reply."""
     note: str = ""
-    """Why this value: feedback for people and for reflecting optimizers."""
+    """Why this value, or the feedback of a custom metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
