@@ -26,7 +26,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Prompt, Request
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -77,11 +77,11 @@ def optimized(task: Task, side: TargetSide, chosen: ConfiguredOptimizer, *, call
     store = MemoryStore()
 
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
         side=side,
         optimizer_model=EditorModel(seed),
-        make_optimizer=chosen.maker(task),
+        make_optimizer=chosen.factory(task),
         settings=LoopSettings(steps=STEPS, seed=seed),
         racing=chosen.racing,
         caps=Caps(max_calls=calls + side.test_calls),

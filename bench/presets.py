@@ -33,7 +33,7 @@ from askwell.core.event_loop import run_blocking
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Prompt, Request, Split
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -124,12 +124,12 @@ def preset_method(name: str, changes: Mapping[str, Any]) -> Method:
 
         sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
         job = OptimizeJob(
-            header=header_body({}, seed=seed, settings=None),
+            header=encode_header({}, seed=seed, settings=None),
             initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
             side=TargetSide(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
-            make_optimizer=chosen.maker(task),
-            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
+            make_optimizer=chosen.factory(task),
+            settings=LoopSettings(steps=chosen.limit_steps(STEPS), patience=IDLE, seed=seed),
             racing=chosen.racing,
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))

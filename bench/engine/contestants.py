@@ -60,7 +60,7 @@ def askwell(job: Job) -> None:
     from askwell.core.event_loop import run_blocking
     from askwell.core.types import Example, Prompt
     from askwell.engine.evaluator import Sampling
-    from askwell.engine.jobs import EvaluateJob, TargetSide, header_body
+    from askwell.engine.jobs import EvaluateJob, TargetSide, encode_header
     from askwell.runlog.store import SqliteStore
     from askwell.tasks.metrics import metric
     from askwell.tasks.render import Placed
@@ -77,7 +77,7 @@ def askwell(job: Job) -> None:
         concurrency=job.concurrency,
     )
     prompts = [Prompt(instruction=instruction) for instruction in INSTRUCTIONS]
-    work = EvaluateJob(header=header_body({"name": "apples"}, seed=0, settings=None), prompts=prompts, side=side)
+    work = EvaluateJob(header=encode_header({"name": "apples"}, seed=0, settings=None), prompts=prompts, side=side)
     with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "run" / "log.db") as store:
         scores = run_blocking(lambda stopper: work.execute(store, stopper, lambda _: None))
     assert all(len(scores[prompt]) == len(examples) and set(scores[prompt].values()) == {1.0} for prompt in prompts)

@@ -15,13 +15,13 @@ from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Message, Prompt
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.renamed import Renamed
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
@@ -40,7 +40,9 @@ def job(
     draws: int = 1,
     caps: Caps | None = None,
 ) -> OptimizeJob:
-    settings = preset("gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {}))
+    settings = preset_settings(
+        "gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {})
+    )
     numbers = itertools.count()
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
@@ -49,7 +51,7 @@ def job(
         )
 
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="think")],
         side=TargetSide(
             task=TASK,

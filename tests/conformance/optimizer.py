@@ -20,7 +20,7 @@ from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.types import Completion, Event, Example, Fault, Prompt, Request, Rollout, Score, Split
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.request_key import request_key
@@ -83,7 +83,7 @@ class OptimizerContract:
             calls = [one for one in events if one.kind == "call" and not one.body.get("cached")]
             assert len(calls) <= demand.optimizer_calls
             train = [one for one in events if one.kind == "rollout" and one.body["split"] == "train"]
-            assert len(train) <= demand.train_cells
+            assert len(train) <= demand.train_calls
             assert all(longest_reply(one) <= demand.reply_tokens for one in calls)
             assert all(len(prompt.demos) <= demand.demos for prompt in prompts(events))
 
@@ -198,7 +198,7 @@ def played(
     models = (target or ScriptedModel(answer, name="target"), optimizer or EditorModel())
     target, optimizer = (Tapped(model, tap) for model in models) if tap else models
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction="Answer.")],
         side=TargetSide(
             task=TASK, model=target, sampling=Sampling(max_tokens=16), concurrency=4, max_missing=max_missing

@@ -16,7 +16,7 @@ from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.types import Completion, Message, Prompt, Request, Usage
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.report.run_report import report
 from askwell.runlog.fold import Spend, read_spend
@@ -55,7 +55,7 @@ def capped_run(caps: Caps, *, concurrency: int, seed: int = 0, store: MemoryStor
         return WordSearch(model)
 
     job = OptimizeJob(
-        header=header_body({}, seed=seed, settings=None),
+        header=encode_header({}, seed=seed, settings=None),
         initial=[Prompt(instruction="think")],
         side=TargetSide(
             task=TASK,

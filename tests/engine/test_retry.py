@@ -15,7 +15,7 @@ from askwell.core.event_loop import Stopper
 from askwell.core.types import Completion, Event, Message, Prompt, Request
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.engine.retry import RetryResult, retry_missing
 from askwell.report.run_report import report
@@ -29,7 +29,7 @@ DOWN = Completion(outcome="failed", fault="server", error="500")
 
 def job(target: ScriptedModel, *, steps: int = 3, draws: int = 1, caps: Caps | None = None) -> OptimizeJob:
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="think")],
         side=TargetSide(
             task=TASK, model=target, sampling=Sampling(repeats=draws, temperature=0.5), concurrency=4, max_missing=0.9

@@ -16,7 +16,7 @@ def maker(preset: str) -> Make:
     chosen = configure(preset, {}, defaults={"total_steps": 3})
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
-        return chosen.optimizer(
+        return chosen.build(
             OptimizerParts(
                 model=model,
                 train=TASK.splits["train"],

@@ -30,7 +30,7 @@ def parts() -> OptimizerParts:
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_makes_an_optimizer_that_says_its_demand(name: str) -> None:
     chosen = configure(name, {})
-    assert chosen.optimizer(parts()).demand(1).proposals >= 1
+    assert chosen.build(parts()).demand(1).proposals >= 1
     assert chosen.identity()["name"] == name
     assert "\n" not in PRESETS[name].summary
 
@@ -83,13 +83,13 @@ def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
 
 
 def test_without_training_examples_the_default_preset_does_without_them() -> None:
-    made = configure("askwell", {}).optimizer(replace(parts(), train=()))
-    assert made.demand(1).train_cells == 0
+    made = configure("askwell", {}).build(replace(parts(), train=()))
+    assert made.demand(1).train_calls == 0
     assert made.demand(1).demos == 0
     assert isinstance(made, GPO)
     assert made.settings.restart == "none"
     with pytest.raises(ConfigError, match="train split"):
-        configure("apo", {}).optimizer(replace(parts(), train=()))
+        configure("apo", {}).build(replace(parts(), train=()))
 
 
 def test_a_table_of_settings_is_laid_over_the_presets_own() -> None:

@@ -13,10 +13,10 @@ from askwell.api.build_models import build_model
 from askwell.api.config import ModelConfig
 from askwell.api.plan import plan_job
 from askwell.core.types import Example, Message, Prompt, Request, Score, Split
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.report.run_report import report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
@@ -118,12 +118,12 @@ def bbh_job() -> OptimizeJob:
         metric=lambda reply, example: Score(value=float(reply == example.target)),
     )
     return OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[Prompt(instruction="Let's think step by step.")],
         side=TargetSide(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
-            model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge
+            model=model, train=train, render=task.render, settings=preset_settings("gpo"), run_prompt=judge
         ),
         settings=LoopSettings(steps=18),
     )

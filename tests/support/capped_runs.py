@@ -15,7 +15,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Example, Request, Score, Split, Usage
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.wrappers.retry import Retrying
@@ -135,7 +135,7 @@ def capped_run(seed: int) -> CappedRun:
 
 def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
     # a peer's own package needs a model that answers in its form, which this one does not
-    name = rng.choice(sorted(name for name, preset in PRESETS.items() if preset.most_steps is None))
+    name = rng.choice(sorted(name for name, preset in PRESETS.items() if preset.max_steps is None))
     steps, draws, rate = rng.randint(0, 4), rng.choice((1, 1, 2, 3)), rng.choice((0.0, 0.1, 0.4))
     drawn: dict[str, object] = {
         "candidates": rng.randint(1, 5),
@@ -163,7 +163,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
     )
 
     job = OptimizeJob(
-        header=header_body({}, seed=0, settings=None),
+        header=encode_header({}, seed=0, settings=None),
         initial=[demos.start_from(" ".join(rng.choices(WORDS, k=rng.randint(0, 12))), task.splits["train"])],
         side=TargetSide(
             task=replace(task, render=demos.around(task.render, task.splits["train"])),
@@ -173,7 +173,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
             max_missing=1.0,
         ),
         optimizer_model=optimizer,
-        make_optimizer=chosen.maker(task),
+        make_optimizer=chosen.factory(task),
         settings=LoopSettings(
             steps=steps,
             seed=rng.randint(0, 9),

@@ -13,7 +13,7 @@ from askwell.api.endpoints import shown_all
 from askwell.core.errors import ConfigError
 from askwell.core.types import Prompt
 from askwell.engine.evaluator import Sampling
-from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, header_body
+from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSide, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
@@ -44,13 +44,13 @@ def optimize_job(config: Config) -> OptimizeJob:
         identity["optimizer_model"]["model"] = optimizer_model.name
     identity |= {"prompt": config.prompt.strip(), "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
-        header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
+        header=encode_header(identity, seed=config.run.seed, settings=resumable(config)),
         initial=[demos.start_from(config.prompt.strip(), train)],
         side=side,
         optimizer_model=optimizer_model,
-        make_optimizer=optimizer.maker(task),
+        make_optimizer=optimizer.factory(task),
         settings=LoopSettings(
-            steps=optimizer.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed
+            steps=optimizer.limit_steps(config.run.steps), patience=config.run.patience, seed=config.run.seed
         ),
         racing=racing,
         caps=config.budget,
@@ -62,7 +62,7 @@ def evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     side = target_side(config, evaluation_task(config))
     identity = {**run_identity(config, side, ("task", "split", "target")), "prompt": prompts}
     return EvaluateJob(
-        header=header_body(identity, seed=config.run.seed, settings=None),
+        header=encode_header(identity, seed=config.run.seed, settings=None),
         prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in prompts)],
         side=side,
     )

@@ -15,7 +15,7 @@ from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.core.errors import ConfigError
-from askwell.engine.jobs import header_body
+from askwell.engine.jobs import encode_header
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
 from askwell.policies.protocols import Trainer, Writer
@@ -60,7 +60,7 @@ def train_job(config: Config, cells: PairOutcomes, *, read_writer: Callable[[Pat
         "outcomes": digest(cells),
     }
     return TrainJob(
-        header=header_body(identity, seed=config.run.seed, settings=resumable(config)),
+        header=encode_header(identity, seed=config.run.seed, settings=resumable(config)),
         cells=cells,
         side=side,
         trainer_in=trainer_factory(settings, policy.processes) if trainer is None else _given(trainer, policy),

@@ -111,7 +111,7 @@ class _Reckoner:
 
     def step(self, number: int, demand: Demand, scored: int) -> Stage:
         dev_usual, dev_most = self.new_cells("dev", demand.proposals)
-        train_usual, train_most = self._train_cells(demand.train_cells)
+        train_usual, train_most = self._train_cells(demand.train_calls)
         usual, most = self._requests(demand, scored)
         return Stage(step=number, usual=(dev_usual.plus(train_usual), usual), most=(dev_most.plus(train_most), most))
 

@@ -80,7 +80,7 @@ class Demand:
     """New prompts to be scored on the dev split."""
     optimizer_calls: int
     """Completions of the optimizer model."""
-    train_cells: int = 0
+    train_calls: int = 0
     """Target calls on training examples, in addition to the scoring (reflections, bandits)."""
     usual_calls: int | None = None
     """Completions of the optimizer model in a step without retries; None: `optimizer_calls`."""

@@ -169,7 +169,9 @@ class EvaluateJob:
             return await scores_by_prompt(rollouts)
 
 
-def header_body(config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None) -> dict[str, object]:
+def encode_header(
+    config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None
+) -> dict[str, object]:
     """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name."""
     return {
         "format": FORMAT,

@@ -179,7 +179,7 @@ class _Driver:
             await scores_by_prompt(self._with_progress(rollouts, len(slots), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # the reserve was estimated at average cost, and the test cost more
             reason = f"{exhausted}, and the final test was cut short"
-        body = result_body(reason, first, best, fold(self.evaluator.journal.store))
+        body = encode_result(reason, first, best, fold(self.evaluator.journal.store))
         await self._write("result", body)
         self._show(history, "done")
 
@@ -243,7 +243,7 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
     )
 
 
-def result_body(reason: str, initial: Candidate, best: Candidate, logged: RunFold) -> dict[str, object]:
+def encode_result(reason: str, initial: Candidate, best: Candidate, logged: RunFold) -> dict[str, object]:
     """Encode the event that ends a run; a later one supersedes it."""
     scores = {candidate.prompt: logged.scores_of(candidate.prompt, "test") for candidate in (initial, best)}
     return {

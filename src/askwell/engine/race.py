@@ -27,7 +27,7 @@ from askwell.engine.racing.rules import (
 from askwell.engine.racing.scheduler import RaceScheduler
 from askwell.engine.racing.table import BlockCell, BlockScore, RaceLayout, block_sizes
 from askwell.engine.rollout_queue import RolloutQueue, RolloutSlot
-from askwell.engine.scores import mean, mean_of_draws
+from askwell.engine.scores import mean, mean_of_samples
 
 _PRICE_EXAMPLES = 300
 """Size of the dev splits that the default price was chosen on."""
@@ -179,7 +179,7 @@ class Race:
         if self._slots_left[cell]:
             return
         by_draw = [self._scores.get((slot.prompt, example.id)) for example in self._blocks[cell.block]]
-        scores = [None if draws is None else mean_of_draws(draws) for draws in by_draw]
+        scores = [None if draws is None else mean_of_samples(draws) for draws in by_draw]
         self._scheduler.record(cell, self._block_score(slot.prompt, scores))
         self._enqueue_cells()
 

@@ -17,7 +17,7 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, Prompt, Split
 from askwell.engine.evaluator import Evaluator
 from askwell.engine.jobs import OptimizeJob, open_run
-from askwell.engine.loop import result_body
+from askwell.engine.loop import encode_result
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
@@ -57,7 +57,7 @@ async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, wat
         initial, best = _choose_best(fold(store))
         earlier_best = [c for c in logged.trajectory.complete if prompt_id(c.prompt) == final["best"]]
         test = await retry.fill([initial, best, *earlier_best], "test")
-        body = result_body(cast("str", final["reason"]), initial, best, fold(store))
+        body = encode_result(cast("str", final["reason"]), initial, best, fold(store))
         if _outcome(body) != _outcome(final):
             await journal.write(Event(position=UNORDERED, kind="result", body=body))
         return RetryResult(missing=dev.missing + test.missing, filled=dev.filled + test.filled)

@@ -10,7 +10,8 @@ import pytest
 from askwell.core.errors import RunFailed
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Proposal, Request, Rollout, Score
-from askwell.optimizers.baselines.capo import CAPO, CAPOSettings, length
+from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
+from askwell.optimizers.gpo.prompt_length import count_prompt_words
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -116,9 +117,9 @@ async def test_who_lives_is_decided_by_score_less_the_price_of_length() -> None:
 
 async def test_the_penalty_of_a_prompt_is_its_share_of_the_longest_founder() -> None:
     founders = await proposed(candidate(SHORT, 0.5, step=0), length_penalty=0.1)
-    longest = max(length(one.prompt) for one in founders)
+    longest = max(count_prompt_words(one.prompt) for one in founders)
     for one in founders:
-        assert one.penalty == pytest.approx(0.1 * length(one.prompt) / longest)
+        assert one.penalty == pytest.approx(0.1 * count_prompt_words(one.prompt) / longest)
     assert max(one.penalty for one in founders) == pytest.approx(0.1)
 
 

@@ -9,8 +9,13 @@ import pytest
 
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Prompt, Request
-from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings, de_population, ga_population
-from askwell.optimizers.baselines.population import roulette
+from askwell.optimizers.baselines.evoprompt import (
+    EvoPrompt,
+    EvoPromptSettings,
+    replay_de_population,
+    select_ga_population,
+)
+from askwell.optimizers.baselines.population import draw_by_roulette
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -29,7 +34,7 @@ POPULATION = [member("A.", 0.1), member("B.", 0.2, step=1), member("C.", 0.3, st
 
 def test_the_wheel_draws_in_proportion_to_the_scores_and_no_prompt_twice() -> None:
     dice = random.Random(0)
-    pairs = [roulette(POPULATION, 2, dice) for _ in range(8_000)]
+    pairs = [draw_by_roulette(POPULATION, 2, dice) for _ in range(8_000)]
     assert all(one.prompt != other.prompt for one, other in pairs)
     first = Counter(one.prompt.instruction for one, _ in pairs)
     for one in POPULATION:
@@ -39,13 +44,13 @@ def test_the_wheel_draws_in_proportion_to_the_scores_and_no_prompt_twice() -> No
 def test_the_wheel_turns_evenly_where_nobody_scores_and_stops_when_all_are_drawn() -> None:
     dice = random.Random(0)
     losers = [member("A.", 0.0), member("B.", 0.0)]
-    first = Counter(roulette(losers, 1, dice)[0].prompt.instruction for _ in range(2_000))
+    first = Counter(draw_by_roulette(losers, 1, dice)[0].prompt.instruction for _ in range(2_000))
     assert first["A."] == pytest.approx(1_000, abs=100)
-    assert sorted(texts(roulette(losers, 5, dice))) == ["A.", "B."]
+    assert sorted(texts(draw_by_roulette(losers, 5, dice))) == ["A.", "B."]
 
 
 def test_ga_keeps_the_best_of_all_that_lived() -> None:
-    found = ga_population(Trajectory(candidates=(*POPULATION, member("E.", 0.25, step=2), POPULATION[0])), 3)
+    found = select_ga_population(Trajectory(candidates=(*POPULATION, member("E.", 0.25, step=2), POPULATION[0])), 3)
     assert texts(found) == ["D.", "C.", "E."]
 
 
@@ -58,7 +63,12 @@ def test_de_replaces_a_member_by_a_better_child_of_its_own_and_by_nothing_else()
         member("still better B", 1.0, step=3, parent="better B", origin="evolution"),
         member("late child of the dead", 1.0, step=3, parent="B.", origin="evolution"),
     )
-    assert texts(de_population(Trajectory(candidates=(*POPULATION, *later)), 4)) == ["A.", "still better B", "C.", "D."]
+    assert texts(replay_de_population(Trajectory(candidates=(*POPULATION, *later)), 4)) == [
+        "A.",
+        "still better B",
+        "C.",
+        "D.",
+    ]
 
 
 def children(request: Request) -> str:

@@ -61,7 +61,7 @@ async def beam(model: ScriptedModel, runner: FakeRunner, *last: str, seed: int =
     found = await optimizer.propose(history(*last), seed=seed)
     demand = optimizer.demand(2)
     assert len(model.requests) <= demand.optimizer_calls
-    assert sum(count for _, count in runner.tried) <= demand.train_cells
+    assert sum(count for _, count in runner.tried) <= demand.train_calls
     return [one.prompt.instruction for one in found]
 
 

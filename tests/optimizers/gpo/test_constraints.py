@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from askwell.core.errors import ConfigError
 from askwell.core.text import edit_distance, words
 from askwell.core.types import Example, Prompt
-from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
+from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, check_budget, check_copying, find_violation
 from askwell.testing.fakes import ScriptedModel
 from tests.optimizers.gpo.test_optimizer import gpo, history, numbered, sent
 
@@ -85,7 +85,7 @@ def test_a_prompt_that_was_scored_is_not_scored_again():
 
 @given(text, text, st.none() | st.integers(0, 6))
 def test_the_budget_is_the_measured_distance(before: list[str], after: list[str], most: int | None):
-    found = budget(attempt(" ".join(after), initial=" ".join(before), budget_words=most))
+    found = check_budget(attempt(" ".join(after), initial=" ".join(before), budget_words=most))
     assert bool(found) == (most is not None and edit_distance(" ".join(before), " ".join(after)) > most)
 
 
@@ -93,14 +93,14 @@ def test_the_budget_is_the_measured_distance(before: list[str], after: list[str]
 def test_no_run_of_training_words_gets_through(said: list[str]):
     joined = " ".join(said)
     has_list = re.search(r"\b7 12 3 18\b", " ".join(words(joined)))
-    assert bool(copying(attempt(joined))) == bool(has_list)
+    assert bool(check_copying(attempt(joined))) == bool(has_list)
 
 
 @given(text)
 def test_the_first_reason_is_told_and_an_acceptable_prompt_has_none(said: list[str]):
     one = attempt(" ".join(said))
     each = [check(one) for check in CONSTRAINTS.values()]
-    assert reason_against(one, CONSTRAINTS.values()) == next((found for found in each if found), "")
+    assert find_violation(one, CONSTRAINTS.values()) == next((found for found in each if found), "")
 
 
 @pytest.mark.parametrize("change", [{"max_words": 0}, {"copied_words": 3}])

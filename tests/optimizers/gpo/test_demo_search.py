@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.core.types import Prompt
-from askwell.optimizers.gpo.demo_search import varied
-from askwell.optimizers.gpo.optimizer import length_penalty, prompt_words
+from askwell.optimizers.gpo.demo_search import vary_demos
+from askwell.optimizers.gpo.prompt_length import compute_length_penalty, count_prompt_words
 from askwell.testing.fakes import ScriptedModel
 from tests.optimizers.gpo.test_optimizer import gpo, history, numbered
 from tests.support.gpo_simulation import NUMBERS
@@ -16,7 +16,7 @@ from tests.support.gpo_simulation import NUMBERS
 @given(st.lists(st.sampled_from(NUMBERS), unique_by=lambda one: one.id, max_size=4), st.integers(1, 4), st.integers())
 def test_a_variation_is_one_move_away_without_repeats_and_within_its_number(shown: list[object], most: int, seed: int):
     demos = tuple(shown[:most])
-    found = varied(demos, NUMBERS, most, random.Random(seed))  # type: ignore[arg-type]
+    found = vary_demos(demos, NUMBERS, most, random.Random(seed))  # type: ignore[arg-type]
     assert found != demos
     assert len(found) <= most
     assert len(set(found)) == len(found)
@@ -25,14 +25,14 @@ def test_a_variation_is_one_move_away_without_repeats_and_within_its_number(show
 
 
 def test_where_no_move_can_be_made_nothing_changes():
-    assert varied((), (), 3, random.Random(0)) == ()
+    assert vary_demos((), (), 3, random.Random(0)) == ()
 
 
 def test_an_answer_that_is_not_shown_yet_comes_first():
     train = (*(one for one in NUMBERS[:4]), NUMBERS[4])
     same = [type(one)(id=one.id, input=one.input, target="yes") for one in train[:4]]
     other = NUMBERS[4]
-    added = [varied(same[:1], [*same, other], 2, random.Random(seed)) for seed in range(30)]
+    added = [vary_demos(same[:1], [*same, other], 2, random.Random(seed)) for seed in range(30)]
     assert all(other in found for found in added if len(found) == 2)
 
 
@@ -55,10 +55,10 @@ async def test_a_new_instruction_keeps_its_parents_demonstrations():
 
 def test_growth_costs_and_shortening_earns_nothing():
     first = Prompt(instruction="word " * 10)
-    assert length_penalty(Prompt(instruction="word " * 60), first, 0.02) == 0.01
-    assert length_penalty(Prompt(instruction="word"), first, 0.02) == 0.0
+    assert compute_length_penalty(Prompt(instruction="word " * 60), first, 0.02) == 0.01
+    assert compute_length_penalty(Prompt(instruction="word"), first, 0.02) == 0.0
     with_demo = Prompt(instruction="word " * 10, demos=NUMBERS[:1])
-    assert prompt_words(with_demo) == 10 + 6 + 1
+    assert count_prompt_words(with_demo) == 10 + 6 + 1
 
 
 async def test_the_penalty_is_told_apart_from_the_score():

@@ -9,7 +9,7 @@ from askwell.core.text import edit_distance
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -38,7 +38,9 @@ def numbered(request: Request) -> str:
 
 
 def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
-    return GPO(model=model, train=NUMBERS, render=q_end, settings=preset(name, **changes), run_prompt=run_prompt)
+    return GPO(
+        model=model, train=NUMBERS, render=q_end, settings=preset_settings(name, **changes), run_prompt=run_prompt
+    )
 
 
 def sent(model: ScriptedModel, place: int = -1) -> str:
@@ -231,7 +233,7 @@ def test_reflection_needs_a_prompt_runner_and_training_examples():
             model=ScriptedModel(numbered),
             train=(),
             render=q_end,
-            settings=preset("gpo", **REFLECTING),
+            settings=preset_settings("gpo", **REFLECTING),
             run_prompt=JudgeByTable([]),
         )
 
@@ -291,4 +293,4 @@ async def test_the_budget_follows_the_step():
 )
 def test_settings_that_cannot_be_are_refused_by_name(change: dict[str, Any]):
     with pytest.raises(ConfigError, match=next(iter(change))):
-        preset("gpo", **change)
+        preset_settings("gpo", **change)

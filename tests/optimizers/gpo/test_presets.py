@@ -3,7 +3,7 @@ import pytest
 from askwell.core.errors import ConfigError
 from askwell.models.bundled.editor import EditorModel
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import PRESETS, preset
+from askwell.optimizers.gpo.presets import PRESETS, preset_settings
 from tests.optimizers.gpo.test_optimizer import JudgeByTable
 from tests.support.gpo_simulation import NUMBERS, Landscape, optimized, q_end
 
@@ -30,15 +30,15 @@ def test_all_presets_ask_for_the_same_number_of_candidates():
 
 def test_an_unknown_name_or_field_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'opro'"):
-        preset("oprо")
+        preset_settings("oprо")
     with pytest.raises(ConfigError, match="did you mean 'candidates'"):
-        preset("gpo", candidate=4)
+        preset_settings("gpo", candidate=4)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 async def test_every_preset_runs_with_the_bundled_rewriter(name: str):
     judge = JudgeByTable([example.id for example in NUMBERS[::2]])
-    settings = preset(name, total_steps=3, candidates=3)
+    settings = preset_settings(name, total_steps=3, candidates=3)
     gpo = GPO(model=EditorModel(), train=NUMBERS, render=q_end, settings=settings, run_prompt=judge)
     history = await optimized(gpo, Landscape(gains={}), steps=3, seed=1)
     assert len(history) >= 1 + 3

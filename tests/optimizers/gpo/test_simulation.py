@@ -7,7 +7,7 @@ import pytest
 from askwell.core.types import Prompt
 from askwell.models.bundled.editor import EditorModel
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from tests.support.gpo_simulation import NUMBERS, START, WORDS, Landscape, optimized, q_end, sampled_best
 
 STEPS = 9
@@ -26,7 +26,7 @@ LANDSCAPES = {
 @pytest.mark.parametrize("name", sorted(LANDSCAPES))
 async def test_improves_most_seeds_and_beats_random_sampling_at_equal_budget(name: str):
     examples, landscape = LANDSCAPES[name]
-    settings = preset("gpo", total_steps=STEPS)
+    settings = preset_settings("gpo", total_steps=STEPS)
     found: list[float] = []
     drawn: list[float] = []
     for seed in range(20):
