@@ -1,4 +1,4 @@
-"""What a partly filled table of block scores says about every candidate's score on the whole dev split.
+"""Estimate every candidate's score on the whole dev split from a partly filled table of block scores.
 
 The model: a block's mean score is block effect + candidate effect + interaction. Block effects have a flat prior, so
 candidates are compared only through blocks that they share (pairing). Candidate effects are normal around zero, and the

@@ -74,8 +74,8 @@ def best_known_block(layout: RaceLayout, scores: Scores) -> int:
 
 def known_share(layout: RaceLayout, scores: Scores) -> float:
     """Return the share of the table that is known, weighted by block size."""
-    known = sum(layout.blocks[block] for name in layout.candidates for block in scores.get(name, {}))
-    return known / (len(layout.candidates) * sum(layout.blocks))
+    known_examples = sum(layout.blocks[block] for name in layout.candidates for block in scores.get(name, {}))
+    return known_examples / (len(layout.candidates) * sum(layout.blocks))
 
 
 def comparison_cells(layout: RaceLayout, scores: Scores, leader: int, challenger: int) -> list[BlockCell]:

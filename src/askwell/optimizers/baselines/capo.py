@@ -99,8 +99,8 @@ class CAPO:
         if trajectory.next_step == 1:
             longest = max([longest, *(count_prompt_words(proposal.prompt) for proposal in proposals)])
         return [
-            replace(one, penalty=settings.length_penalty * count_prompt_words(one.prompt) / longest)
-            for one in proposals
+            replace(proposal, penalty=settings.length_penalty * count_prompt_words(proposal.prompt) / longest)
+            for proposal in proposals
         ]
 
     def demand(self, step: int) -> Demand:

@@ -1,7 +1,7 @@
 """The meta-prompt: the request to the optimizer model, formatted section by section.
 
 The order of the sections is the paper's (section 3 and its meta-prompt figure); the wording is ours. The tags separate
-the sections for models, and let a program (the bundled editor) parse a meta-prompt and answer it.
+the sections for models, and let a program (the bundled rewriter) parse a meta-prompt and answer it.
 """
 
 from __future__ import annotations
