@@ -1,4 +1,4 @@
-"""Every preset keeps the optimizers' contract."""
+"""Every preset satisfies the contract of an optimizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the paper's released code departs from the paper: the lines that concern the loop, the models and the grading.
+"""Deviations of the released code from the paper: the loop, the models and the grading.
 
 Those that concern the optimizer are in `gpo/test_released_code.py`. Together: one test for each line of that list.
 """

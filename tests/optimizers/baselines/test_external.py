@@ -1,4 +1,4 @@
-"""Other packages' optimizers: their search runs on our engine, within our budget, and no failure becomes a score."""
+"""Optimizers of other packages run on our engine, within our budget, and no failure becomes a score."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ START = Prompt(instruction="think")
 
 
 def words_search(bridge: Bridge, task: SearchTask) -> Prompt:
-    """Ask for an instruction until one is right on all training examples, then score it on dev."""
+    """Request six instructions, then score the best on training examples on dev."""
     best, most = task.initial, -1.0
     for _ in range(6):
         text = bridge.ask([Message(role="user", content="another")], temperature=1.0)
@@ -101,7 +101,7 @@ def test_a_search_of_another_package_is_one_step_of_a_run() -> None:
     assert found.finished
 
 
-def test_a_stopped_search_goes_on_without_paying_twice() -> None:
+def test_a_stopped_search_resumes_without_paying_twice() -> None:
     answered: list[str] = []
 
     def breaking(request: Request) -> str:
@@ -125,7 +125,7 @@ def test_a_stopped_search_goes_on_without_paying_twice() -> None:
     assert len(optimizer.requests) + len(optimizer_again.requests) == 6
 
 
-def test_the_budget_ends_a_search_and_leaves_the_best_it_scored_on_all_of_dev() -> None:
+def test_the_budget_ends_a_search_with_the_best_prompt_scored_on_all_of_dev() -> None:
     def greedy(bridge: Bridge, task: SearchTask) -> Prompt:
         for text in ("count", "add count", "add count banana", "even"):
             bridge.score(Prompt(instruction=text), task.dev, split="dev")
@@ -137,7 +137,7 @@ def test_the_budget_ends_a_search_and_leaves_the_best_it_scored_on_all_of_dev() 
     assert len(target.requests) == 10 + 20 + 24
 
 
-def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
+def test_a_failed_call_ends_the_run_even_if_the_search_would_continue() -> None:
     def stubborn(bridge: Bridge, task: SearchTask) -> Prompt:
         for example in task.train:
             try:
@@ -158,7 +158,7 @@ def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
     assert all(rollout.prompt != Prompt(instruction="made up") for rollout in read_rollouts(store))
 
 
-async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
+async def test_a_refusal_by_the_optimizer_model_is_a_model_error() -> None:
     def asking(bridge: Bridge, task: SearchTask) -> Prompt:
         bridge.ask([Message(role="user", content="hello")], temperature=0.0)
         raise AssertionError
@@ -181,19 +181,19 @@ def test_an_error_of_the_other_package_ends_the_run_with_a_message() -> None:
         execute(made, MemoryStore())
 
 
-def test_settings_that_can_not_be_are_refused() -> None:
+def test_invalid_external_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="target_calls is 0"):
         ExternalSettings(target_calls=0)
     with pytest.raises(ConfigError, match="demos is -1"):
         ExternalSettings(demos=-1)
 
 
-def test_the_end_of_a_search_is_no_error_that_packages_catch() -> None:
+def test_search_ended_is_not_an_exception_that_packages_catch() -> None:
     assert not issubclass(SearchEnded, Exception)
 
 
 def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[float, float, MemoryStore]:
-    """Dev score of the initial prompt and of the search's own, on a bundled task."""
+    """Return the dev scores of the initial prompt and of the search's prompt on a bundled task, and the log."""
     name = "numbers_max"
     splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
     made, _, _ = job(search, settings=ExternalSettings(target_calls=target_calls))
@@ -232,7 +232,7 @@ def unseen(store: MemoryStore, examples: Sequence[Example]) -> bool:
 
 
 @pytest.mark.slow
-def test_gepa_itself_finds_a_better_prompt_within_its_budget() -> None:
+def test_gepa_finds_a_better_prompt_within_its_budget() -> None:
     pytest.importorskip("gepa", reason="needs the gepa extra")
     first, best, store = search_bundled_task(run_gepa, target_calls=150)
     assert best > first + 0.3

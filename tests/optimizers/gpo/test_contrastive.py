@@ -1,3 +1,5 @@
+"""Contrastive reflection: deltas, gains, lessons, rivals, and the requests of a step."""
+
 from __future__ import annotations
 
 import pytest
@@ -40,7 +42,7 @@ def lesson_history(child: dict[str, float], penalty: float = 0.0) -> Trajectory:
     return Trajectory(candidates=(parent, made))
 
 
-def test_a_lesson_is_remembered_only_if_a_prompt_made_from_it_beat_its_parent():
+def test_a_lesson_is_kept_only_if_a_prompt_made_from_it_beat_its_parent():
     assert select_verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}), 3) == ("Count.",)
     assert select_verified_lessons(lesson_history({"a": 1, "b": 0, "c": 0}), 3) == ()
     assert select_verified_lessons(lesson_history({"a": 0, "b": 0, "c": 0}), 3) == ()
@@ -94,7 +96,7 @@ def two() -> Trajectory:
     return Trajectory(candidates=(scored("Old.", {"a": 1, "b": 0}, step=0), scored("New.", {"a": 1, "b": 1})))
 
 
-async def test_a_contrast_shows_what_each_prompt_alone_gets_right():
+async def test_a_contrast_shows_the_examples_that_only_one_prompt_gets_right():
     ids = [example.id for example in NUMBERS]
     judge = TwoSided({"New.": ids[:6], "Old.": ids[3:9]})
     model = ScriptedModel(reply)
@@ -112,7 +114,7 @@ async def test_a_contrast_shows_what_each_prompt_alone_gets_right():
     assert {p.lesson for p in found} == {"Take the counting over."}
 
 
-async def test_where_two_prompts_agree_the_errors_are_shown_instead():
+async def test_if_two_prompts_agree_the_errors_are_shown_instead():
     ids = [example.id for example in NUMBERS]
     model = ScriptedModel(reply)
     judge = TwoSided({"New.": ids[:6], "Old.": ids[:6]})

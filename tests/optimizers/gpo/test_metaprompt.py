@@ -1,3 +1,5 @@
+"""The text of meta-prompts and of requests for reflections and summaries."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ FULL = MetaPrompt(
 )
 
 
-def test_the_parts_stand_in_the_papers_order():
+def test_the_sections_are_in_the_papers_order():
     text = format_meta_prompt(FULL)
     parts = [
         "replaces <Prompt>", "<prompt>Think.</prompt>\n<score>25</score>", "<prompt>Sort.</prompt>\n<score>50</score>",
@@ -43,7 +45,7 @@ def test_the_parts_stand_in_the_papers_order():
     assert all(text.count(part) == 1 for part in parts)
 
 
-def test_what_is_not_there_is_not_mentioned():
+def test_empty_sections_are_left_out():
     text = format_meta_prompt(MetaPrompt(current="Sort them.", score=None))
     for word in ("score>", "<entry>", "<reflection>", "<example>", "words of", "Scores are"):
         assert word not in text
@@ -61,17 +63,17 @@ def test_shown_scores_are_integers_of_the_stated_range(score: float):
     assert abs(to_percent(score) - 100 * score) <= 0.5 + 1e-9
 
 
-def test_halves_go_up():
+def test_halves_round_up():
     assert [to_percent(score) for score in (0.005, 0.015, 0.125, 1.0, 0.0)] == [1, 2, 13, 100, 0]
 
 
 @pytest.mark.parametrize("refinement", sorted(REFINEMENTS))
-def test_each_refinement_asks_in_its_own_words(refinement: str):
+def test_each_refinement_has_its_own_instruction(refinement: str):
     text = format_meta_prompt(MetaPrompt(current="Sort them.", score=0.5, refinement=refinement))
     assert [name for name, words in REFINEMENTS.items() if words in text] == [refinement]
 
 
-def test_an_exemplar_shows_where_the_prompt_goes_and_its_first_answer():
+def test_an_exemplar_shows_the_position_of_the_prompt_and_its_first_answer():
     example = Example(id="1", input="b, a", target=("a, b", "a b"))
     assert make_exemplar(example, q_end) == Exemplar(question="b, a\n<Prompt>", answer="a, b")
 
@@ -84,7 +86,7 @@ def test_an_exemplar_of_several_messages_names_their_roles():
     assert shown.question == "System: <Prompt>\nUser: b, a"
 
 
-def test_reflection_and_summary_show_what_they_ask_about():
+def test_reflection_and_summary_requests_show_their_subject():
     example = Exemplar(question="b, a\n<Prompt>", answer="a, b")
     wrong = Rollout(
         step=1, split="train", prompt=Prompt(instruction="Sort them."), example_id="1", query="b, a",

@@ -1,3 +1,5 @@
+"""The rules that choose parents, plateaus and restarts."""
+
 from __future__ import annotations
 
 import random
@@ -43,7 +45,7 @@ def names(candidates: list[Candidate]) -> list[int]:
 
 
 @given(rows)
-def test_nobody_on_the_front_is_covered_and_who_leads_alone_is_on_it(tables: list[dict[str, float]]):
+def test_no_prompt_on_the_front_is_covered_and_a_sole_leader_is_on_it(tables: list[dict[str, float]]):
     past = population(tables)
     front = find_pareto_front(past.candidates)
     for one in past.candidates:
@@ -64,7 +66,7 @@ def test_nobody_on_the_front_is_covered_and_who_leads_alone_is_on_it(tables: lis
 
 
 @given(rows, st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
-def test_every_rule_gives_one_parent_a_slot_from_few_prompts(
+def test_every_rule_returns_one_parent_per_slot_from_few_prompts(
     tables: list[dict[str, float]], count: int, size: int, seed: int
 ):
     past = population(tables)
@@ -92,26 +94,26 @@ def test_the_front_keeps_a_specialist_that_the_mean_would_drop():
     assert all(found[0] == 0 for found in drawn)
 
 
-def test_the_elite_takes_turns_best_first_and_a_penalty_counts():
+def test_elite_alternates_best_first_and_counts_penalties():
     past = history(("A", 0.5), ("B", 0.7), ("C", 0.6), ("D", 0.1))
     assert names(choose_elite(past, 5, 3, random.Random(0))) == [1, 2, 0, 1, 2]
     dear = Candidate(step=4, prompt=Prompt(instruction="E"), score=0.9, n=48, penalty=0.5)
     assert names(choose_elite(past.extended([dear]), 2, 2, random.Random(0))) == [1, 2]
 
 
-def test_a_prompt_scored_twice_is_one():
+def test_a_prompt_scored_twice_counts_once():
     past = history(("A", 0.5), ("B", 0.7), ("A", 0.5))
     assert names(distinct_complete(past)) == [0, 1]
 
 
-def test_who_lost_a_race_early_is_nobodys_parent():
+def test_a_candidate_that_lost_a_race_early_is_no_parent():
     lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, example_scores={"a": 1}, partial=True)
     past = population([{"a": 0, "b": 1}]).extended([lucky])
     for choose in PARENTS.values():
         assert set(names(choose(past, 4, 4, random.Random(0)))) == {0}
 
 
-def test_a_plateau_is_every_so_many_steps_without_a_better_prompt():
+def test_a_plateau_is_a_multiple_of_steps_without_a_better_prompt():
     scores = [0.5, 0.6, 0.6, 0.4, 0.6, 0.5, 0.6, 0.5]
     seen = [is_at_plateau(history(*[(f"P{n}", s) for n, s in enumerate(scores[:end])]), 3) for end in range(1, 9)]
     assert seen == [False, False, False, False, True, False, False, True]

@@ -1,4 +1,4 @@
-"""Where the paper's released code departs from the paper: one test each, for the lines that concern the optimizer.
+"""Deviations of the released code from the paper that concern the optimizer, one test each.
 
 The other lines of that list (final selection, the test split, rendering, answer parsing, model names, cost) are the
 loop's, the tasks' and the models': see `tests/optimizers/test_released_code.py`.

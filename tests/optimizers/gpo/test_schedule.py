@@ -1,3 +1,5 @@
+"""Word budgets by schedule, and batches of an epoch."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def test_fixed_and_linear():
     assert [compute_budget("linear", step, 3, first=20, final=0) for step in range(3)] == [13, 6, 0]
 
 
-def test_warmup_rises_then_decays_over_what_is_left():
+def test_warmup_rises_then_decays_over_the_remaining_steps():
     warmed = [compute_budget("cosine", step, 12, warmup=3) for step in range(12)]
     assert warmed[:2] == [16, 33]
     assert warmed[2] == 50

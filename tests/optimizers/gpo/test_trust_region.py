@@ -1,3 +1,5 @@
+"""The trust region, and the word budget that follows from it."""
+
 from __future__ import annotations
 
 import pytest
@@ -45,7 +47,7 @@ def test_a_success_widens_it_and_a_failure_shrinks_it(values: list[float], trust
 
 
 @given(scores, scores, regions)
-def test_it_is_a_fold_of_the_steps_alone(values: list[float], more: list[float], trust: TrustRegion):
+def test_the_region_is_a_fold_of_the_steps_alone(values: list[float], more: list[float], trust: TrustRegion):
     whole = steps([*values, *more])
     head = Trajectory(candidates=whole.candidates[: len(values)])
     assert compute_radius(head, trust) == compute_radius(steps(values), trust)
@@ -53,13 +55,13 @@ def test_it_is_a_fold_of_the_steps_alone(values: list[float], more: list[float],
 
 
 @given(scores, regions)
-def test_it_begins_anew_after_a_restart(values: list[float], trust: TrustRegion):
+def test_the_region_is_reset_after_a_restart(values: list[float], trust: TrustRegion):
     past = steps(values)
     restarted = Candidate(step=len(values), prompt=Prompt(instruction="New."), score=0.0, n=9, origin=RESTART)
     assert compute_radius(past.extended([restarted]), trust) == trust.first
 
 
-def test_who_lost_a_race_early_is_no_success():
+def test_a_candidate_that_lost_a_race_early_is_no_success():
     lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, partial=True)
     assert compute_radius(steps([0.5]).extended([lucky]), TrustRegion()) < TrustRegion().first
 
@@ -84,7 +86,7 @@ def test_the_budget_is_relative_to_the_prompts_length(length: int, values: list[
     [{"least": 0.0}, {"least": 3.0}, {"most": 1.0}, {"widen": 0.9}, {"shrink": 1.1}, {"shrink": 0.0},
      {"basis_words": 0}],
 )  # fmt: skip
-def test_regions_that_cannot_be_are_refused(change: dict[str, float]):
+def test_invalid_regions_are_refused(change: dict[str, float]):
     with pytest.raises(ConfigError, match=next(iter(change))):
         TrustRegion(**change)  # type: ignore[arg-type]
 
@@ -101,7 +103,7 @@ async def test_generation_early_and_local_edits_once_the_region_has_shrunk():
     assert "at most 16 words" in sent(model)  # 31 words x max(0.5, 2 x 0.7^4)
 
 
-async def test_enforced_the_trust_region_holds():
+async def test_an_enforced_trust_region_bounds_the_changes():
     model = ScriptedModel(lambda r: f"<START>{'word ' * (10 * r.sample_index)}<END>")
     found = await gpo(model, schedule="trust", budget_mode="enforce", resamples=0).propose(
         history(("word " * 20, 0.5)), seed=1
