@@ -111,7 +111,7 @@ class _Reckoner:
 
     def step(self, number: int, demand: Demand, scored: int) -> Stage:
         dev_usual, dev_most = self.new_cells("dev", demand.proposals)
-        train_usual, train_most = self._train_cells(demand.train_calls)
+        train_usual, train_most = self._train_calls(demand.train_calls)
         usual, most = self._requests(demand, scored)
         return Stage(step=number, usual=(dev_usual.plus(train_usual), usual), most=(dev_most.plus(train_most), most))
 
@@ -154,7 +154,7 @@ class _Reckoner:
         racing = self.job.racing
         return 1.0 if racing is None or racing.method == "full" else _USUAL_RACED_SHARE
 
-    def _train_cells(self, count: int) -> tuple[Sizes, Sizes]:
+    def _train_calls(self, count: int) -> tuple[Sizes, Sizes]:
         usual = self.usual_example + self.usual_text + _USUAL_MESSAGE_TOKENS
         most = self.longest_example + self._longest_prompt + 2 * _MESSAGE_TOKENS + _REQUEST_TOKENS
         return (

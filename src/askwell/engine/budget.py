@@ -1,7 +1,7 @@
 """Hard caps on what a run spends, on the target and the optimizer model together.
 
 Every call acquires budget first, so the number of calls never exceeds its cap. Tokens, money and time are known only
-once a call is done, so their caps can be exceeded by what is in flight. Enough is reserved to test the winner: a run
+once a call is done, so their caps can be exceeded by the calls in flight. Enough is reserved to test the winner: a run
 that reaches a cap stops optimizing, tests its best prompt so far and ends normally.
 """
 

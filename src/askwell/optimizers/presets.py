@@ -149,6 +149,7 @@ def _apply_changes(settings: Any, changes: Mapping[str, Any], owner: str) -> Any
 def _check_type(name: str, value: object, *, like: object) -> None:
     """Refuse a value of another type than the preset's: TOML and Python callers may give anything."""
     expected = _accepted_types(like)
+    # A bool is an int in Python, but `true` is no number of steps.
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(like, bool):
         raise ConfigError(
             f"{name} = {value!r}: expected a {expected[-1].__name__}, such as the optimizer's own {like!r}"

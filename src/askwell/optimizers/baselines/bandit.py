@@ -48,7 +48,7 @@ class _Arms:
         self.scores = [[] for _ in range(self.plan.arms)]
 
     async def extend(self, wanted: Sequence[tuple[int, int]]) -> None:
-        """Run each arm on so many further examples, as far as calls and examples allow."""
+        """Run each arm on the wanted number of further examples, as far as calls and examples allow."""
         trials: list[tuple[int, range]] = []
         for arm, more in wanted:
             count = min(more, self.plan.examples - self.seen[arm], self.plan.calls - self.spent)

@@ -107,7 +107,7 @@ class CAPO:
         settings = self.settings
         shots = min(settings.shots, len(self.train))
         new = settings.population - 1 if step == 1 else settings.candidates
-        demos = new * (shots if step == 1 else min(shots, 1))
+        demos = new * (shots if step == 1 else min(shots, 1))  # a child gets at most one new demonstration
         return Demand(
             proposals=new,
             optimizer_calls=new if step == 1 else 2 * new,
@@ -202,7 +202,7 @@ def _select_right_replies(result: Sequence[tuple[Example, Rollout]]) -> dict[str
 
 
 def longest_initial_prompt(trajectory: Trajectory) -> int:
-    """Return the length of the longest prompt of the first population, at least 1."""
+    """Return the words of the longest prompt of the first population, at least 1 (penalties are divided by it)."""
     return max(
         [1, *(count_prompt_words(candidate.prompt) for candidate in trajectory.candidates if candidate.step <= 1)]
     )

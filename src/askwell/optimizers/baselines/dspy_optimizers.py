@@ -38,7 +38,7 @@ def run_mipro(bridge: Bridge, task: SearchTask) -> Prompt:
         prompt_model=_make_prompt_model(dspy, bridge),
         task_model=_make_refusing_model(dspy),
         auto=None,
-        num_candidates=max(3, min(18, int(trials / 1.5))),
+        num_candidates=max(3, min(18, int(trials / 1.5))),  # 18: as in DSPy's own setting "heavy"
         max_bootstrapped_demos=demos,
         max_labeled_demos=demos,
         num_threads=1,
@@ -154,7 +154,9 @@ class _Engine:
     def complete(self, request: Any) -> Any:
         wire: Any = import_module("dspy.lm15")
         if self._bridge is None:
-            raise ConfigError("DSPy asked its task model directly; only askwell's predictor may")
+            raise ConfigError(
+                "DSPy called its task model, not askwell's predictor; install dspy>=3.4, or report its version"
+            )
         system = request.system if isinstance(request.system, str) else "".join(p.text for p in request.system or ())
         turns = [Message(role="system", content=system)] if system else []
         turns += [Message(role=turn.role, content=turn.text or "") for turn in request.messages]

@@ -79,7 +79,11 @@ class ExternalOptimizer:
     def _run_search(self, bridge: Bridge, initial: Prompt, seed: int) -> Prompt | None:
         try:
             task = SearchTask(
-                initial=initial, train=self.train, dev=self.dev, settings=self.settings, seed=seed % 2**31
+                initial=initial,
+                train=self.train,
+                dev=self.dev,
+                settings=self.settings,
+                seed=seed % 2**31,  # numpy, which these packages seed, takes 32 bits
             )
             return self.search(bridge, task)
         except SearchEnded:

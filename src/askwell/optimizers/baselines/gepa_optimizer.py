@@ -30,7 +30,7 @@ def run_gepa(bridge: Bridge, task: SearchTask) -> Prompt:
     def reflect(prompt: str) -> str:
         return bridge.ask([Message(role="user", content=prompt)], temperature=REFLECTION_TEMPERATURE)
 
-    def over(_state: object) -> bool:
+    def is_over(_state: object) -> bool:
         return bridge.over
 
     result = gepa.optimize(
@@ -40,7 +40,7 @@ def run_gepa(bridge: Bridge, task: SearchTask) -> Prompt:
         adapter=_Adapter(bridge, task),
         reflection_lm=reflect,
         max_metric_calls=task.settings.target_calls,
-        stop_callbacks=[over],
+        stop_callbacks=[is_over],
         logger=_Silent(),
         display_progress_bar=False,
         seed=task.seed,
@@ -49,7 +49,7 @@ def run_gepa(bridge: Bridge, task: SearchTask) -> Prompt:
 
 
 class _Adapter:
-    """GEPA's way to run a candidate: here, askwell's evaluator."""
+    """The adapter through which GEPA runs a candidate on askwell's evaluator."""
 
     propose_new_texts = None
 
@@ -60,6 +60,7 @@ class _Adapter:
 
     def evaluate(self, batch: list[Example], candidate: dict[str, str], capture_traces: bool = False) -> Any:
         prompt = Prompt(instruction=candidate[COMPONENT], demos=self._demos)
+        # GEPA does not say which split a batch is from, but never mixes the two in one batch.
         split: Split = "dev" if batch and batch[0].id in self._dev else "train"
         rollouts = self._bridge.score(prompt, batch, split=split)
         return import_module("gepa").EvaluationBatch(
@@ -72,11 +73,11 @@ class _Adapter:
         self, candidate: dict[str, str], eval_batch: Any, components_to_update: list[str]
     ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         del candidate
-        records = [_record(example, rollout) for example, rollout in eval_batch.trajectories]
+        records = [_make_record(example, rollout) for example, rollout in eval_batch.trajectories]
         return dict.fromkeys(components_to_update, records)
 
 
-def _record(example: Example, rollout: Rollout) -> dict[str, str]:
+def _make_record(example: Example, rollout: Rollout) -> dict[str, str]:
     target = example.target if isinstance(example.target, str) else " or ".join(example.target)
     right = score_value(rollout) >= 1
     feedback = "The response is correct." if right else f"The response is wrong. The correct answer is {target!r}."

@@ -135,7 +135,7 @@ def require_frozen(limits: Limits, initial: str) -> None:
             raise ConfigError(f"the frozen part {part!r} is not in the initial prompt; give it as it stands there")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # called for every attempt with the same train split; runs in one process may alternate
 def _collect_runs(train: tuple[Example, ...], most: int) -> Mapping[int, frozenset[tuple[str, ...]]]:
     """Return the runs of words that count as copied, by length."""
     runs_by_size: dict[int, set[tuple[str, ...]]] = {}

@@ -38,6 +38,7 @@ def measure_gain(candidate: Candidate, parent: Candidate) -> float:
     shared = candidate.example_scores.keys() & parent.example_scores.keys()
     if not shared:
         return merit(candidate) - merit(parent)
+    # Sorted: a sum in the order of a set would differ in its last bit between processes.
     total = sum(candidate.example_scores[name] - parent.example_scores[name] for name in sorted(shared))
     return total / len(shared) - candidate.penalty + parent.penalty
 

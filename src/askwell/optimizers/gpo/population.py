@@ -42,6 +42,7 @@ def choose_pareto(trajectory: Trajectory, count: int, size: int, rng: random.Ran
     if not kept:
         return choose_best(trajectory, count, size, rng)
     drawn = rng.choices(kept, weights=[front[candidate] for candidate in kept], k=max(0, count - 1))
+    # The best prompt may lead nowhere alone and so be missing from the front.
     return [trajectory.best, *drawn][:count]
 
 

@@ -86,6 +86,7 @@ def retrieve_diverse(
 
 
 _FLOOR = 0.05
+"""Least value of each factor of `retrieve_diverse`."""
 
 RETRIEVERS: Mapping[str, Retriever] = MappingProxyType(
     {
