@@ -83,7 +83,7 @@ def optimized(
         initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
         target_setup=target_setup,
         optimizer_model=EditorModel(seed),
-        make_optimizer=chosen.maker(task),
+        make_optimizer=chosen.factory(task),
         settings=LoopSettings(steps=STEPS, seed=seed),
         racing=chosen.racing,
         caps=Caps(max_calls=calls + target_setup.test_calls),

@@ -136,8 +136,8 @@ def askwell_method(name: str, changes: Mapping[str, Any]) -> Method:
             initial=[Prompt(instruction=bundled.initial_prompt(task.name))],
             target_setup=TargetSetup(task=task, model=target, sampling=sampling, concurrency=64),
             optimizer_model=model,
-            make_optimizer=chosen.maker(task),
-            settings=LoopSettings(steps=chosen.steps(STEPS), patience=IDLE, seed=seed),
+            make_optimizer=chosen.factory(task),
+            settings=LoopSettings(steps=chosen.limit_steps(STEPS), patience=IDLE, seed=seed),
             racing=chosen.racing,
         )
         run_blocking(lambda stopper: job.execute(store, stopper, lambda _: None))

@@ -21,7 +21,7 @@ from askwell.models.providers.openai import OpenAIModel
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.renamed import Renamed
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
@@ -40,7 +40,9 @@ def job(
     draws: int = 1,
     caps: Caps | None = None,
 ) -> OptimizeJob:
-    settings = preset("gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {}))
+    settings = preset_settings(
+        "gpo", candidates=candidates, total_steps=max(1, steps), **(REFLECTING if reflecting else {})
+    )
     numbers = itertools.count()
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:

@@ -32,11 +32,11 @@ def missing_calls(journal: Journal, *, max_missing: float = 0.5, dead_after: int
     return MissingCalls(target="m", journal=journal, max_missing=max_missing, dead_after=dead_after)
 
 
-def fail_twice(missing: MissingCalls, first: RolloutSlot, *, asked: int) -> None:
-    retry = missing.record_failure(first, failed(first), asked=asked)
+def fail_twice(missing: MissingCalls, first: RolloutSlot, *, requested: int) -> None:
+    retry = missing.record_failure(first, failed(first), requested=requested)
     assert retry is not None
     assert (retry.is_retry, retry.position) == (True, first.position)
-    assert missing.record_failure(retry, failed(retry), asked=asked) is None
+    assert missing.record_failure(retry, failed(retry), requested=requested) is None
 
 
 async def test_a_slot_that_fails_twice_is_logged_as_unordered_and_yielded_without_a_score() -> None:
@@ -44,8 +44,8 @@ async def test_a_slot_that_fails_twice_is_logged_as_unordered_and_yielded_withou
     async with Journal(store) as journal:
         missing = missing_calls(journal)
         missing.record_answer(PROMPT)
-        fail_twice(missing, slot(1), asked=2)
-        rollouts = [rollout async for rollout in missing.finish(asked=2)]
+        fail_twice(missing, slot(1), requested=2)
+        rollouts = [rollout async for rollout in missing.finish(requested=2)]
     assert [rollout.score for rollout in rollouts] == [None]
     assert [(event.kind, event.body["example"]) for event in store.events()] == [("rollout", "e1")]
 
@@ -55,19 +55,19 @@ async def test_more_than_the_share_of_the_slots_asked_for_stops_the_run() -> Non
         missing = missing_calls(journal)
         missing.record_answer(PROMPT)
         for number in range(3):
-            fail_twice(missing, slot(number), asked=5)
-        missing.check_share(of=6, asked=5)
+            fail_twice(missing, slot(number), requested=5)
+        missing.check_share(of=6, requested=5)
         with pytest.raises(RunFailed, match=r"3 of 5 .*3 × server.*'server trouble'"):
-            missing.check_share(of=5, asked=5)
+            missing.check_share(of=5, requested=5)
 
 
 async def test_a_prompt_without_an_answer_stops_the_run_whatever_the_share() -> None:
     async with Journal(MemoryStore()) as journal:
         missing = missing_calls(journal, max_missing=1.0)
         missing.record_answer(PROMPT)
-        fail_twice(missing, slot(1, OTHER), asked=100)
+        fail_twice(missing, slot(1, OTHER), requested=100)
         with pytest.raises(RunFailed, match="1 of 100"):
-            _ = [rollout async for rollout in missing.finish(asked=100)]
+            _ = [rollout async for rollout in missing.finish(requested=100)]
 
 
 @pytest.mark.parametrize(("fault", "error"), [("server", RunFailed), ("connection", ModelError)])
@@ -75,14 +75,14 @@ async def test_failures_before_any_answer_mean_a_dead_endpoint(fault: Fault, err
     async with Journal(MemoryStore()) as journal:
         missing = missing_calls(journal, max_missing=1.0)
         for number in range(2):
-            missing.record_failure(slot(number), failed(slot(number), fault), asked=9)
+            missing.record_failure(slot(number), failed(slot(number), fault), requested=9)
         with pytest.raises(error, match="trouble"):
-            missing.record_failure(slot(2), failed(slot(2), fault), asked=9)
+            missing.record_failure(slot(2), failed(slot(2), fault), requested=9)
 
 
 async def test_slots_that_were_never_retried_count_when_nothing_was_answered() -> None:
     async with Journal(MemoryStore()) as journal:
         missing = missing_calls(journal, max_missing=1.0)
-        missing.record_failure(slot(0), failed(slot(0)), asked=1)
+        missing.record_failure(slot(0), failed(slot(0)), requested=1)
         with pytest.raises(RunFailed, match="1 of 1"):
-            _ = [rollout async for rollout in missing.finish(asked=1)]
+            _ = [rollout async for rollout in missing.finish(requested=1)]

@@ -14,15 +14,19 @@ from askwell.core.types import Candidate, Completion, Message, Prompt, Request, 
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.editor_bank import bank, split_phrases, weigh_phrases
 from askwell.models.bundled.editor_reading import read_meta_prompt
-from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request, mutation_request
-from askwell.optimizers.gpo.contrastive import Contrast, contrast_request
+from askwell.optimizers.baselines.crossover_prompts import (
+    format_crossover_request,
+    format_differential_request,
+    format_mutation_request,
+)
+from askwell.optimizers.gpo.contrastive import Contrast, format_contrast_request
 from askwell.optimizers.gpo.metaprompt import (
     Exemplar,
     Memory,
-    Situation,
-    meta_prompt,
-    reflection_request,
-    summary_request,
+    MetaPrompt,
+    format_meta_prompt,
+    format_reflection_request,
+    format_summary_request,
 )
 from askwell.optimizers.gpo.parse import parse_prompt
 
@@ -41,10 +45,10 @@ def candidate(text: str, score: float) -> Candidate:
 
 def situation(
     current: str = "Let's think step by step.", *past: tuple[str, float], budget: int | None = 40
-) -> Situation:
+) -> MetaPrompt:
     entries = tuple(candidate(text, score) for text, score in past)
     memory = Memory(entries=entries, order="in order")
-    return Situation(current=current, score=0.2, memory=memory, exemplars=(NUMBERS,), budget_words=budget)
+    return MetaPrompt(current=current, score=0.2, memory=memory, exemplars=(NUMBERS,), budget_words=budget)
 
 
 def asking(text: str, *, sample_index: int = 0, seed: int | None = 1) -> Request:
@@ -71,7 +75,7 @@ def test_is_a_chat_model_whose_name_tells_its_seed():
 
 
 async def test_answers_the_meta_prompt_with_new_prompts_in_the_tags():
-    found = await replies(meta_prompt(situation()))
+    found = await replies(format_meta_prompt(situation()))
     assert all(reply.startswith("<START>") and reply.endswith("<END>") for reply in found)
     prompts = [parse_prompt(reply) for reply in found]
     assert len(set(prompts)) == 8
@@ -81,14 +85,14 @@ async def test_answers_the_meta_prompt_with_new_prompts_in_the_tags():
 @settings(max_examples=60, deadline=None)
 @given(PROMPTS, st.lists(st.tuples(PROMPTS, st.floats(0, 1)), max_size=4), st.integers(0, 60), st.integers(0, 30))
 def test_keeps_to_the_measured_budget(current: str, past: list[tuple[str, float]], budget: int, sample_index: int):
-    text = meta_prompt(situation(current, *past, budget=budget))
+    text = format_meta_prompt(situation(current, *past, budget=budget))
     reply = asyncio.run(EditorModel().complete(asking(text, sample_index=sample_index))).text
     proposed = parse_prompt(reply)
     assert edit_distance(current, proposed) <= budget or not current
 
 
 async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
-    text = meta_prompt(situation("Sort.", ("Add up all the numbers.", 0.7)))
+    text = format_meta_prompt(situation("Sort.", ("Add up all the numbers.", 0.7)))
     assert await replies(text) == await replies(text)
     code = (
         "import asyncio, sys; from askwell.core.types import Message, Request;"
@@ -105,7 +109,7 @@ async def test_the_same_request_and_seed_give_the_same_reply_in_every_process():
 
 
 async def test_seed_draw_and_content_all_matter():
-    text = meta_prompt(situation())
+    text = format_meta_prompt(situation())
     base = asking(text, sample_index=4, seed=1)
     variants = [base, replace(base, seed=2), replace(base, sample_index=6), asking(text + " ", sample_index=4, seed=1)]
     answers = [(await EditorModel().complete(request)).text for request in variants]
@@ -114,7 +118,7 @@ async def test_seed_draw_and_content_all_matter():
 
 
 async def test_answers_of_the_examples_do_not_matter():
-    text = meta_prompt(situation("Sort.", ("Add.", 0.7)))
+    text = format_meta_prompt(situation("Sort.", ("Add.", 0.7)))
     parts = [
         weigh_phrases(tuple(read_meta_prompt(t).questions))
         for t in (text, text.replace("SECRET", "sentiment positive movie"))
@@ -124,7 +128,7 @@ async def test_answers_of_the_examples_do_not_matter():
 
 
 async def test_the_draws_of_a_batch_try_different_new_phrases():
-    found = [split_phrases(parse_prompt(reply)) for reply in await replies(meta_prompt(situation()))]
+    found = [split_phrases(parse_prompt(reply)) for reply in await replies(format_meta_prompt(situation()))]
     new = [phrase for phrases in found for phrase in phrases if phrase != "Let's think step by step."]
     assert len(new) >= 12
     assert len(set(new)) >= len(new) - 1
@@ -135,7 +139,7 @@ async def test_phrases_that_go_with_higher_scores_are_kept_and_harmful_ones_drop
     past = [(f"{good} Thanks!", 0.9), (f"{good} {bad}", 0.6), (f"{bad} Thanks!", 0.1), ("Thanks!", 0.2)]
     prompts: list[str] = []
     for round_ in range(12):
-        text = meta_prompt(situation(bad, *past, budget=40)) + "\n" * round_
+        text = format_meta_prompt(situation(bad, *past, budget=40)) + "\n" * round_
         prompts += [parse_prompt(reply) for reply in await replies(text)]
     assert sum(good in prompt for prompt in prompts) > 4 * sum(bad in prompt for prompt in prompts)
 
@@ -147,18 +151,18 @@ def test_phrases_that_fit_the_questions_come_first():
 
 
 async def test_a_placeholder_is_never_lost():
-    for reply in await replies(meta_prompt(situation("Read {input} and think. Be kind.", budget=50)), 16):
+    for reply in await replies(format_meta_prompt(situation("Read {input} and think. Be kind.", budget=50)), 16):
         assert "{input}" in reply
 
 
 async def test_never_shown_prompts_are_preferred():
-    text = meta_prompt(situation("Add up all the numbers.", ("Sort the words alphabetically.", 0.1)))
+    text = format_meta_prompt(situation("Add up all the numbers.", ("Sort the words alphabetically.", 0.1)))
     for reply in await replies(text, 24):
         assert parse_prompt(reply) not in {"Add up all the numbers.", "Sort the words alphabetically."}
 
 
 async def test_a_reflection_is_short_text_and_no_prompt():
-    reply = (await replies(reflection_request("Be kind.", []), 1))[0]
+    reply = (await replies(format_reflection_request("Be kind.", []), 1))[0]
     assert "<" not in reply
     assert reply.count(".") <= 3
     assert len(reply) > 20
@@ -167,8 +171,8 @@ async def test_a_reflection_is_short_text_and_no_prompt():
 async def test_a_summary_carries_scores_on_to_the_next_summary_and_to_the_meta_prompt():
     summary = ""
     for text, score in (("Sort.", 0.1), ("Report the maximum value.", 0.9), ("Add.", 0.3)):
-        summary = (await replies(summary_request(summary, candidate(text, score)), 1))[0]
-    reading = read_meta_prompt(meta_prompt(replace(situation("Add."), memory=Memory(summary=summary))))
+        summary = (await replies(format_summary_request(summary, candidate(text, score)), 1))[0]
+    reading = read_meta_prompt(format_meta_prompt(replace(situation("Add."), memory=Memory(summary=summary))))
     assert {(one.prompt, one.score) for one in reading.past} == {
         ("Sort.", 10), ("Report the maximum value.", 90), ("Add.", 30),
     }  # fmt: skip
@@ -218,9 +222,9 @@ PARENTS = ("Count the even numbers. Answer with one number.", "Return the larges
 @pytest.mark.parametrize(
     "request_text",
     [
-        crossover_request(PARENTS, (NUMBERS,), mutate=True),
-        crossover_request(PARENTS, (NUMBERS,), mutate=False),
-        differential_request("Sum the numbers.", PARENTS[1], (PARENTS[0], "Sort them."), (NUMBERS,)),
+        format_crossover_request(PARENTS, (NUMBERS,), mutate=True),
+        format_crossover_request(PARENTS, (NUMBERS,), mutate=False),
+        format_differential_request("Sum the numbers.", PARENTS[1], (PARENTS[0], "Sort them."), (NUMBERS,)),
     ],
 )
 async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(request_text: str):
@@ -236,7 +240,7 @@ async def test_prompts_to_be_combined_are_all_read_and_their_phrases_used(reques
 
 
 async def test_a_prompt_to_be_mutated_is_the_current_one():
-    assert read_meta_prompt(mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]
+    assert read_meta_prompt(format_mutation_request(PARENTS[0], (NUMBERS,))).current.prompt == PARENTS[0]
 
 
 COMPARISON = Contrast(gained=[(NUMBERS, REPLY)] * 2, lost=[(NUMBERS, REPLY)])
@@ -247,7 +251,9 @@ async def test_a_reflection_on_two_prompts_names_phrases_to_adopt_and_to_keep():
     (reply, *_) = await replies(request, draws=1)
     assert reply == "Take over: Count the even numbers.\nKeep: Sort the numbers."
     only_lost = Contrast(gained=[], lost=COMPARISON.lost)
-    (reply, *_) = await replies(contrast_request("Sort the numbers.", "Count the even numbers.", only_lost), draws=1)
+    (reply, *_) = await replies(
+        format_contrast_request("Sort the numbers.", "Count the even numbers.", only_lost), draws=1
+    )
     assert reply == "Keep: Sort the numbers."
 
 
@@ -255,7 +261,8 @@ async def test_phrases_that_lessons_recommend_are_used_more_often():
     plain = replace(situation("Add the numbers. Be brief."), refinement="editing")
     taught = replace(plain, lessons=("Take over: Count the even numbers.",))
     count = [
-        sum("Count the even numbers." in reply for reply in await replies(meta_prompt(s), 16)) for s in (plain, taught)
+        sum("Count the even numbers." in reply for reply in await replies(format_meta_prompt(s), 16))
+        for s in (plain, taught)
     ]
     assert count[1] >= count[0] + 3
 
@@ -264,23 +271,23 @@ async def test_a_prompt_that_fixes_much_lends_its_phrases_even_where_it_scores_l
     past = ("Count the even numbers.", 0.1)
     told = situation("Add the numbers. Be brief.", past)
     with_delta = replace(told, memory=replace(told.memory, deltas=((5, 1),)), refinement="editing")
-    found = await replies(meta_prompt(with_delta), 16)
+    found = await replies(format_meta_prompt(with_delta), 16)
     assert sum("Count the even numbers." in reply for reply in found) >= 3
 
 
 async def test_a_modification_starts_from_the_current_prompt_and_not_from_a_better_one():
     told = situation("Add the numbers. Be brief. Check it.", ("Count the letters.", 0.9))
-    edits = await replies(meta_prompt(replace(told, refinement="editing")))
+    edits = await replies(format_meta_prompt(replace(told, refinement="editing")))
     assert all(len(CURRENT_PHRASES & set(split_phrases(parse_prompt(reply)))) >= 1 for reply in edits[:5])
 
 
 async def test_parts_to_be_kept_word_for_word_are_never_lost():
     kept = replace(situation("Add it all. Reply in JSON."), keep=("Reply in JSON.",), budget_words=None)
-    assert all("Reply in JSON." in reply for reply in await replies(meta_prompt(kept), 16))
+    assert all("Reply in JSON." in reply for reply in await replies(format_meta_prompt(kept), 16))
 
 
 async def test_a_prompt_from_scratch_needs_no_current_one():
     blank = replace(situation(), current=None, score=None, refinement="scratch", budget_words=None)
-    found = await replies(meta_prompt(blank))
+    found = await replies(format_meta_prompt(blank))
     assert all(parse_prompt(reply) for reply in found)
     assert len(set(found)) > 4

@@ -1,4 +1,4 @@
-"""Every preset keeps the optimizers' contract."""
+"""Every preset satisfies the contract of an optimizer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def maker(preset: str) -> MakeOptimizer:
     chosen = configure(preset, {}, defaults={"total_steps": 3})
 
     def make(model: ChatModel, run_prompt: PromptRunner) -> Optimizer:
-        return chosen.optimizer(
+        return chosen.build(
             OptimizerParts(
                 model=model,
                 train=TASK.splits["train"],

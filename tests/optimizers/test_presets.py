@@ -1,4 +1,4 @@
-"""Presets by name: every one can be made, and what is misspelt or of the wrong type is refused with a hint."""
+"""Presets by name: each can be built; a misspelt name or a value of the wrong type is refused with a hint."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def parts() -> OptimizerParts:
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_every_preset_makes_an_optimizer_that_says_its_demand(name: str) -> None:
+def test_every_preset_builds_an_optimizer_that_states_its_demand(name: str) -> None:
     chosen = configure(name, {})
-    assert chosen.optimizer(parts()).demand(1).proposals >= 1
+    assert chosen.build(parts()).demand(1).proposals >= 1
     assert chosen.identity()["name"] == name
     assert "\n" not in PRESETS[name].summary
 
 
-def test_gpo_presets_are_all_there() -> None:
+def test_all_gpo_presets_are_listed() -> None:
     assert set(GPO_PRESETS) <= set(PRESETS)
 
 
@@ -58,7 +58,7 @@ def test_gpo_presets_are_all_there() -> None:
         ("askwell", {"constraints": ["copyign"]}, "unknown constraint 'copyign'; did you mean 'copying'"),
     ],
 )
-def test_what_cannot_be_is_refused(preset: str, changes: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_refused(preset: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         configure(preset, changes)
 
@@ -83,31 +83,31 @@ def test_without_all_its_ingredients_the_default_preset_is_gpo() -> None:
 
 
 def test_without_training_examples_the_default_preset_does_without_them() -> None:
-    made = configure("askwell", {}).optimizer(replace(parts(), train=()))
+    made = configure("askwell", {}).build(replace(parts(), train=()))
     assert made.demand(1).train_calls == 0
     assert made.demand(1).demos == 0
     assert isinstance(made, GPO)
     assert made.settings.restart == "none"
     with pytest.raises(ConfigError, match="train split"):
-        configure("apo", {}).optimizer(replace(parts(), train=()))
+        configure("apo", {}).build(replace(parts(), train=()))
 
 
-def test_a_table_of_settings_is_laid_over_the_presets_own() -> None:
+def test_a_table_of_settings_changes_the_presets_own() -> None:
     found = configure("askwell", {"trust": {"first": 1.0}, "limits": {"frozen": ["Reply in JSON."]}}).settings
     assert (found.trust.first, found.trust.least, found.limits.frozen) == (1.0, 0.5, ("Reply in JSON.",))
 
 
-def test_what_decides_a_search_reads_back_from_json_as_it_was() -> None:
+def test_an_identity_survives_json() -> None:
     identity = configure("askwell", {}).identity()
     assert json.loads(json.dumps(identity)) == identity
 
 
-def test_a_whole_number_does_for_a_setting_with_a_fraction() -> None:
+def test_an_integer_is_accepted_for_a_float_setting() -> None:
     assert configure("gpo", {"temperature": 1}).settings.temperature == 1
 
 
-def test_what_the_run_says_fills_in_and_the_section_wins() -> None:
-    found = configure_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
+def test_defaults_of_the_run_apply_unless_the_section_sets_them() -> None:
+    found = configured_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
     assert isinstance(found.settings, GPOSettings)
     assert (found.settings.momentum, found.settings.total_steps, found.settings.temperature) == ("importance", 3, 0.5)
     assert configure_optimizer(OptimizerConfig(), steps=7, temperature=None).settings.total_steps == 7

@@ -1,4 +1,4 @@
-"""Where the paper's released code departs from the paper: the lines that concern the loop, the models and the grading.
+"""Deviations of the released code from the paper: the loop, the models and the grading.
 
 Those that concern the optimizer are in `gpo/test_released_code.py`. Together: one test for each line of that list.
 """
@@ -16,7 +16,7 @@ from askwell.core.types import Example, Message, Prompt, Request, Score, Split
 from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.report.run_report import build_report
 from askwell.runlog.fold import read_spend
 from askwell.runlog.store import MemoryStore
@@ -123,7 +123,7 @@ def bbh_job() -> OptimizeJob:
         target_setup=TargetSetup(task=task, model=ScriptedModel(())),
         optimizer_model=ScriptedModel(()),
         make_optimizer=lambda model, judge: GPO(
-            model=model, train=train, render=task.render, settings=preset("gpo"), run_prompt=judge
+            model=model, train=train, render=task.render, settings=preset_settings("gpo"), run_prompt=judge
         ),
         settings=LoopSettings(steps=18),
     )

@@ -135,7 +135,7 @@ def capped_run(seed: int) -> CappedRun:
 
 def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
     # a peer's own package needs a model that answers in its form, which this one does not
-    name = rng.choice(sorted(name for name, preset in PRESETS.items() if preset.most_steps is None))
+    name = rng.choice(sorted(name for name, preset in PRESETS.items() if preset.max_steps is None))
     steps, draws, rate = rng.randint(0, 4), rng.choice((1, 1, 2, 3)), rng.choice((0.0, 0.1, 0.4))
     drawn: dict[str, object] = {
         "candidates": rng.randint(1, 5),
@@ -173,7 +173,7 @@ def _made_up(rng: random.Random) -> tuple[OptimizeJob, Watched, Watched, str]:
             max_missing=1.0,
         ),
         optimizer_model=optimizer,
-        make_optimizer=chosen.maker(task),
+        make_optimizer=chosen.factory(task),
         settings=LoopSettings(
             steps=steps,
             seed=rng.randint(0, 9),

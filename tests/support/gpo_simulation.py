@@ -1,4 +1,4 @@
-"""A task without a model: a prompt's score is a known function of the phrases it holds."""
+"""A task without a model: a prompt's score is a known function of its phrases."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def q_end(prompt: Prompt, example: Example) -> tuple[Message, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Landscape:
-    """Points of a prompt: what its phrases bring, less what every idle phrase costs; within 0..1."""
+    """Score of a prompt: the largest gain of its phrases, minus a cost per further phrase; within 0..1."""
 
     gains: Mapping[str, float]
     base: float = 0.1
     idle: float = 0.03
     conflict: bool = False
-    """Whether phrases that ask for different things split the gain, as they would with a language model."""
+    """Whether several phrases that ask for a task split the gain, as they would with a language model."""
 
     def score(self, prompt: Prompt) -> float:
         phrases = split_phrases(prompt.instruction)
@@ -44,8 +44,8 @@ class Landscape:
         return min(1.0, max(0.0, self.base + gained - self.idle * (len(phrases) - 1)))
 
 
-async def optimized(gpo: GPO, landscape: Landscape, *, steps: int, seed: int) -> Trajectory:
-    """The loop of the paper, on the landscape."""
+async def optimize(gpo: GPO, landscape: Landscape, *, steps: int, seed: int) -> Trajectory:
+    """Run the paper's loop on the landscape."""
     start = Prompt(instruction=START)
     history = Trajectory(candidates=(Candidate(step=0, prompt=start, score=landscape.score(start), n=48),))
     for step in range(1, steps + 1):
@@ -58,11 +58,11 @@ async def optimized(gpo: GPO, landscape: Landscape, *, steps: int, seed: int) ->
     return history
 
 
-def sampled_best(landscape: Landscape, *, prompts: int, seed: int) -> float:
-    """Best of as many prompts of one to five phrases drawn from the whole bank."""
-    dice = random.Random(seed)
+def sample_best(landscape: Landscape, *, prompts: int, seed: int) -> float:
+    """Return the best score of `prompts` random prompts of one to five phrases of the bank."""
+    rng = random.Random(seed)
     phrases = [phrase for section in bank() for phrase in section.phrases]
-    drawn = [Prompt(instruction=" ".join(dice.sample(phrases, dice.randint(1, 5)))) for _ in range(prompts)]
+    drawn = [Prompt(instruction=" ".join(rng.sample(phrases, rng.randint(1, 5)))) for _ in range(prompts)]
     return max(landscape.score(prompt) for prompt in drawn)
 
 

@@ -48,9 +48,9 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         initial=[demos.initial_prompt(config.prompt.strip(), train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
-        make_optimizer=optimizer.maker(task),
+        make_optimizer=optimizer.factory(task),
         settings=LoopSettings(
-            steps=optimizer.steps(config.run.steps), patience=config.run.patience, seed=config.run.seed
+            steps=optimizer.limit_steps(config.run.steps), patience=config.run.patience, seed=config.run.seed
         ),
         racing=racing,
         caps=config.budget,

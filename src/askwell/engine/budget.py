@@ -1,8 +1,8 @@
 """Hard caps on what a run spends, on the target and the optimizer model together.
 
-Every call asks the budget first, so the number of calls never exceeds its cap. Tokens, money and time are known only
-once a call is done, so their caps can be exceeded by what is in flight. Enough is reserved to test the winner: a run
-that reaches a cap stops optimizing and ends in order, with its best prompt so far.
+Every call acquires budget first, so the number of calls never exceeds its cap. Tokens, money and time are known only
+once a call is done, so their caps can be exceeded by the calls in flight. Enough is reserved to test the winner: a run
+that reaches a cap stops optimizing, tests its best prompt so far and ends normally.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Caps:
     max_tokens: int | None = None
     """Prompt and completion tokens."""
     max_usd: float | None = None
-    """US dollars. Calls of unknown price count as nothing, so this cap needs prices."""
+    """US dollars. Calls of unknown price count as 0, so this cap needs prices."""
     max_minutes: float | None = None
-    """Minutes of this process: a resumed run starts its clock anew."""
+    """Minutes of this process: a resumed run starts at 0 again."""
 
     def __post_init__(self) -> None:
         for name in ("max_calls", "max_tokens", "max_usd", "max_minutes"):
@@ -59,7 +59,7 @@ class BudgetTracker:
         self.tokens = sum(spend.prompt_tokens + spend.completion_tokens for spend in earlier)
         self.usd = sum(spend.cost_usd or 0.0 for spend in earlier)
         self.reason = ""
-        """Which cap was reached, in words; empty while no call was refused."""
+        """The cap that was reached, in words; empty while no call was refused."""
         self._clock = clock
         self._started = clock()
         self._answered_here = 0
@@ -93,7 +93,7 @@ class BudgetTracker:
 
     def _reached_cap(self) -> str:
         in_flight = self._in_flight if self._count_in_flight else 0
-        # The calls in flight are in `calls` already, but their cost isn't in `tokens` and `usd` yet.
+        # The calls in flight are counted in `calls` already, but their cost isn't in `tokens` and `usd` yet.
         priced_calls = max(1, self.calls - in_flight)
         growth = 1 + (self.reserve + in_flight) / priced_calls
         minutes = (self._clock() - self._started) / 60
@@ -111,7 +111,7 @@ class BudgetTracker:
 
 
 class BudgetLimited:
-    """A model whose every call asks a budget first. A refused call is a failed completion with the fault `budget`."""
+    """A model whose every call acquires budget first. A refused call is a failed completion with the fault `budget`."""
 
     def __init__(self, model: ChatModel, budget: BudgetTracker) -> None:
         self.inner = model

@@ -1,4 +1,4 @@
-"""(prompt, example) pairs -> rollouts: every call to the target model goes through here.
+"""Evaluate (prompt, example) pairs: every call to the target model goes through this module.
 
 A baseline prompt, a GPO candidate and a query-dependent policy are all lists of slots. Workers take slots in an order
 that suits a server with prefix caching, and each rollout is durable in the log before anything else sees it.
@@ -32,7 +32,7 @@ class Sampling:
 
     temperature: float = 0.0
     max_tokens: int = 512
-    """Longest reply, in tokens; the bundled model pocket is asked for 64 at most."""
+    """Longest reply, in tokens; requests to the bundled model pocket have at most 64."""
     seed: int | None = None
     """Sent to the endpoint with each request, if it takes one."""
     repeats: int = 1
@@ -45,15 +45,15 @@ class Sampling:
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; what was in flight has been written."""
+    """The run was stopped on request; the calls in flight have been logged."""
 
 
 class Evaluator:
     """Run slots on the target model, `concurrency` calls in flight; the repeats of one pair are sent together.
 
-    Failed calls are never scores: `engine.missing` states what happens to them. A final fault (authentication, bad
-    request) raises `ModelError` at once with the provider's words. If the budget refuses a call, what is in flight is
-    finished and written, and `BudgetExhausted` is raised.
+    Failed calls are never scores: `engine.missing` states the rule. A final fault (authentication, bad request) raises
+    `ModelError` at once with the provider's message. If the budget refuses a call, the calls in flight are finished and
+    logged, and `BudgetExhausted` is raised.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Evaluator:
         self.stopping = False
         """Set this from the event loop's thread to start no more calls; those in flight are finished first."""
         self.exhausted = ""
-        """Which cap prevented a call; no more calls are started then."""
+        """The cap that prevented a call, after which no more calls are started; empty if none did."""
         self.done = 0
         """Rollouts finished since the evaluator was made, including those answered from the log."""
         self._in_flight: dict[str, asyncio.Event] = {}
@@ -105,7 +105,7 @@ class Evaluator:
 
     @property
     def refused(self) -> str:
-        """Which cap the budget refused a call of either model for; empty if none was refused."""
+        """The cap for which the budget refused a call of either model; empty if none was refused."""
         return "" if self._budget is None else self._budget.reason
 
     def release_reserve(self) -> None:
@@ -120,7 +120,7 @@ class Evaluator:
             target=self.target.name,
             journal=self.journal,
             max_missing=self.max_missing,
-            # All calls of the first wave may fail in one hiccup of the server, so at least a whole wave has to fail.
+            # One short outage may fail all calls in flight, so at least as many calls as that must fail.
             dead_after=max(10, self.concurrency),
         )
 
@@ -135,11 +135,11 @@ class Evaluator:
                     if rollout.score is not None:
                         missing.record_answer(slot.prompt)
                         yield rollout
-                    elif (retry := missing.record_failure(slot, rollout, asked=len(slots))) is not None:
+                    elif (retry := missing.record_failure(slot, rollout, requested=len(slots))) is not None:
                         retries.append(retry)
             if not retries or not missing.any_answered:
                 break
-        async with aclosing(missing.finish(asked=len(slots))) as unanswered:
+        async with aclosing(missing.finish(requested=len(slots))) as unanswered:
             async for rollout in unanswered:
                 yield rollout
 
@@ -152,7 +152,7 @@ class Evaluator:
         workers_needed = max(1, self.concurrency // self.sampling.repeats)
         if queue.most is not None:
             workers_needed = min(workers_needed, queue.most)
-        # A slow reader makes the workers wait instead of filling memory; the factor of two leaves slack for bursts.
+        # If the reader is slow, workers wait and memory stays bounded; the factor of two leaves slack for bursts.
         unread = Backpressure(2 * max(self.concurrency, self.sampling.repeats))
         workers = [asyncio.create_task(self._work(queue, arrived, unread)) for _ in range(workers_needed)]
         for worker in workers:
@@ -217,7 +217,7 @@ class Evaluator:
         request = self._request(slot)
         key = request_key(self.target.name, request)
         while (identical := self._in_flight.get(key)) is not None:
-            await identical.wait()  # the same request is in flight: share its answer instead of paying twice
+            await identical.wait()  # an identical request is in flight: share its answer, do not pay twice
         logged = self.journal.recall(key, slot.position)
         if logged is not None:
             rollout = self._score(slot, logged.completion)

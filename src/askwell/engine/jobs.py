@@ -59,7 +59,7 @@ class TargetSetup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
-    """A run whose log is open, whose settings and data are those it began with, and whose models may be called."""
+    """A run with an open log, with the settings and data that it began with, and with models ready for calls."""
 
     journal: Journal
     budget: BudgetTracker
@@ -77,12 +77,12 @@ async def open_run(
     caps: Caps | None = None,
     reserve: int = 0,
 ) -> AsyncGenerator[OpenRun]:
-    """Open a new or begun run over this store: the preamble of every job. Closes the log, then the models.
+    """Open a new or begun run over this store, as every job does first. Closes the log, then the models.
 
-    Without `caps` the target's calls are not limited. `reserve` calls are left for the final test. What the log knows
-    of the models' servers (parameters they refuse, open batches) is handed to the models. Ctrl-C stops the evaluator in
-    order. Raises `StoreError` if the run began with other settings or data, `ConfigError` if its batches would be paid
-    for again.
+    Without `caps` the target's calls are not limited. `reserve` calls are kept for the final test. The models receive
+    what the log holds about their servers (refused parameters, open batches). Ctrl-C stops the evaluator after the
+    calls in flight. Raises `StoreError` if the run began with other settings or data, `ConfigError` if its batches
+    would be paid for again.
     """
     models = [target_setup.model] if optimizer_model is None else [target_setup.model, optimizer_model]
     async with AsyncExitStack() as stack:
@@ -120,7 +120,7 @@ class OptimizeJob:
     caps: Caps = field(default_factory=Caps)
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
-        """Run to the end over this store, whatever it already holds. Raises `ConfigError` if a cap is too low."""
+        """Run to the end over this store, new or partly filled. Raises `ConfigError` if a cap is too low."""
         self._check_caps()
         async with open_run(
             store,
@@ -183,7 +183,7 @@ def encode_header(
 
 
 def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:
-    """Make Ctrl-C stop this evaluator in order."""
+    """Make Ctrl-C stop this evaluator after the calls in flight."""
 
     def stop() -> None:
         evaluator.stopping = True

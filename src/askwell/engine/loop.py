@@ -1,6 +1,6 @@
-"""The whole idea on one page: propose prompts, score them on the dev split, log the step, go on from the best.
+"""The optimization loop: propose prompts, score them on the dev split, log the step, repeat.
 
-A new run and a resumed run are the same code: the history is read from the log, and calls that were answered before are
+A new run and a resumed run use the same code: the history is read from the log, and calls that were answered before are
 answered from the log. The test split is used once, after the last step.
 """
 
@@ -95,7 +95,7 @@ class _Driver:
     watch: Watch
 
     async def propose(self, history: Trajectory, initial: Sequence[Prompt], optimizer: Optimizer) -> list[Proposal]:
-        """Ask for the next step's prompts and log them with their texts, before any of them is scored."""
+        """Request the next step's prompts and log them with their texts, before any of them is scored."""
         step = history.next_step
         if not len(history):
             proposals = [Proposal(prompt=prompt, origin="initial") for prompt in dict.fromkeys(initial)]
@@ -184,7 +184,7 @@ class _Driver:
         self._show(history, "done")
 
     def stop_reason(self, history: Trajectory) -> str:
-        """Say why the run should end here, or nothing. A function of the history alone, so a resumed run agrees."""
+        """Return why the run should end here, or "". A function of the history alone, so that a resumed run agrees."""
         steps_done = history.next_step - 1
         if steps_done >= self.settings.steps:
             return f"all {self.settings.steps} steps done"

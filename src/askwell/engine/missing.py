@@ -1,15 +1,15 @@
-"""What happens to target calls that fail: the one rule, for plain evaluation and for races.
+"""The rule for target calls that fail, in plain evaluation and in races.
 
 1. A failed call is never a score.
-2. Every failed call is tried once more, behind the slots that wait: a rate limit or an outage may be over by then.
+2. Every failed call is retried once, after the waiting slots: a rate limit or an outage may be over by then.
 3. If the first `dead_after` results of all are failures, the endpoint counts as dead and the run stops at once.
-4. A slot that failed twice is missing. If more than `max_missing` (a share of the slots asked for) are missing, or all
+4. A slot that failed twice is missing. If more than `max_missing` (a share of the requested slots) are missing, or all
    slots of one prompt, the run stops: such a prompt would have no honest score.
 5. Otherwise the missing slots are logged as unordered, so that their positions stay free and a resumed run or a later
    retry can still fill them.
 
 The run stops with `RunFailed`, or with `ModelError` if no call was ever answered and no connection could be made (a
-wrong address). A final fault (authentication, bad request) doesn't get here: the evaluator raises `ModelError` at once.
+wrong address). A final fault (authentication, bad request) is not covered: the evaluator raises `ModelError` at once.
 """
 
 from __future__ import annotations
@@ -46,42 +46,42 @@ class MissingCalls:
         """Note that a call of this prompt was answered."""
         self._answered.add(prompt)
 
-    def record_failure(self, slot: RolloutSlot, rollout: Rollout, *, asked: int) -> RolloutSlot | None:
-        """Return the slot to try once more; None if this was its second try.
+    def record_failure(self, slot: RolloutSlot, rollout: Rollout, *, requested: int) -> RolloutSlot | None:
+        """Return the slot to retry; None if this was its second failure.
 
-        `asked` is the number of slots asked for so far. Raises if the endpoint counts as dead.
+        `requested` is the number of slots requested so far. Raises if the endpoint counts as dead.
         """
         if slot.is_retry:
             self._missing.append(rollout)
             return None
         self._failed_once.append(rollout)
         if not self._answered and len(self._failed_once) >= self._dead_after:
-            raise self._failure(self._failed_once, asked)
+            raise self._failure(self._failed_once, requested)
         return replace(slot, is_retry=True)
 
-    def check_share(self, *, of: int, asked: int) -> None:
+    def check_share(self, *, of: int, requested: int) -> None:
         """Raise if more slots are missing than the allowed share of `of` slots."""
         if len(self._missing) > self._max_missing * of:
-            raise self._failure(self._missing, asked)
+            raise self._failure(self._missing, requested)
 
-    async def finish(self, *, asked: int) -> AsyncGenerator[Rollout, None]:
+    async def finish(self, *, requested: int) -> AsyncGenerator[Rollout, None]:
         """Log the missing slots and yield their rollouts (score None). Raises if there are too many."""
         if not self._answered and not self._missing:
             self._missing = self._failed_once  # nothing was answered, so nothing was retried
         if any(rollout.prompt not in self._answered for rollout in self._missing):
-            raise self._failure(self._missing, asked)
-        self.check_share(of=asked, asked=asked)
+            raise self._failure(self._missing, requested)
+        self.check_share(of=requested, requested=requested)
         for rollout in self._missing:
             await self._journal.write(Event(position=UNORDERED, kind="rollout", body=encode_rollout(rollout)))
             yield rollout
 
-    def _failure(self, failed: Sequence[Rollout], asked: int) -> RunFailed | ModelError:
+    def _failure(self, failed: Sequence[Rollout], requested: int) -> RunFailed | ModelError:
         faults = Counter(rollout.completion.fault or "unknown" for rollout in failed)
         counts = ", ".join(f"{count} × {fault}" for fault, count in faults.most_common())
         words = Counter(rollout.completion.error for rollout in failed).most_common(1)[0][0]
         if set(faults) == {"connection"} and next(self._journal.store.events(kinds=["rollout"]), None) is None:
             return ModelError(f"{self._target} cannot be reached: {words}")
         return RunFailed(
-            f"{len(failed)} of {asked} target calls failed for good ({counts}); the server's most frequent error: "
+            f"{len(failed)} of {requested} target calls failed for good ({counts}); the server's most frequent error: "
             f"{words!r}. None of them was scored, and what succeeded is in the log: repair the endpoint and resume"
         )

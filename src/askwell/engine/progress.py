@@ -1,4 +1,4 @@
-"""How far a run is, for whoever displays it."""
+"""The progress of a run, for a display."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Race a step's prompts against the best so far on blocks of the dev split, as a stream of target calls.
 
-The full evaluation of every prompt is laid out in the log beforehand, and a race leaves the positions empty that it
-doesn't need. So a race never makes more calls than full evaluation, and its log is the same whichever call is answered
-first, however many run at once, and wherever the run was stopped and resumed.
+The log reserves positions for the full evaluation of every prompt beforehand, and a race uses only some of them. So a
+race never makes more calls than full evaluation, and its log is the same whichever call is answered first, however many
+run at once, and wherever the run was stopped and resumed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from askwell.engine.racing.rules import (
 from askwell.engine.racing.scheduler import RaceScheduler
 from askwell.engine.racing.table import BlockCell, BlockScore, RaceLayout, block_sizes
 from askwell.engine.rollout_queue import RolloutQueue, RolloutSlot
-from askwell.engine.scores import mean, mean_of_draws
+from askwell.engine.scores import mean, mean_of_samples
 
 _PRICE_EXAMPLES = 300
 """Size of the dev splits that the default price was chosen on."""
@@ -43,12 +43,12 @@ class RaceSettings:
     """Dev examples that are run, and compared, together."""
     lookahead: int = 16
     """Calls made ahead of the results they are decided on. Much less than the concurrency leaves workers idle; more
-    makes calls that turn out not to be needed."""
+    makes calls that later prove unnecessary."""
     price: float = 0.005
     """askwell: score (0..1) that one full evaluation of all prompts has to be worth, on 300 dev examples or more. With
     fewer, n, scores are noisier, and the price and the indifference are √(300/n) times as large."""
     share: float = 0.3
-    """successive-halving: part of the full table to spend."""
+    """successive-halving: share of the full table to score."""
     alpha: float = 0.2
     """capo-paired-t: significance level of its tests."""
     survivors: int = 1
@@ -64,10 +64,10 @@ class RaceSettings:
                 raise ConfigError(f"racing: {name} = {getattr(self, name)!r} must be at least {least}")
 
     def rule(self, *, entrants: int, examples: int) -> RacingRule:
-        """Return the rule for a race of so many prompts over a dev split of so many examples."""
+        """Return the rule for a race of `entrants` prompts over a dev split of `examples` examples."""
         survivors = min(self.survivors, entrants)
         if self.method == "askwell":
-            # The standard error of a mean falls with √n: on a small split, hunting for half a point is hunting noise.
+            # The standard error of a mean falls with √n: on a small split, a difference of half a point is noise.
             noise = max(1.0, math.sqrt(_PRICE_EXAMPLES / examples))
             rule = ExpectedGain(survivors=survivors, price=self.price * noise, complete=True)
             return replace(rule, indifference=rule.indifference * noise)
@@ -123,14 +123,14 @@ class Race:
                     missing.record_answer(slot.prompt)
                     self._scores.setdefault((slot.prompt, slot.example.id), {})[slot.sample_index] = rollout.score.value
                     yield rollout
-                elif (retry := missing.record_failure(slot, rollout, asked=self.calls)) is not None:
+                elif (retry := missing.record_failure(slot, rollout, requested=self.calls)) is not None:
                     self._queue.put(retry)
                     continue
                 else:
-                    # Even if all slots were run, too many would be missing: no need to pay for the rest.
-                    missing.check_share(of=len(self._slots), asked=self.calls)
+                    # Even if all slots were run, too many would be missing: do not pay for the rest.
+                    missing.check_share(of=len(self._slots), requested=self.calls)
                 self._finish_slot(slot)
-        async with aclosing(missing.finish(asked=self.calls)) as unanswered:
+        async with aclosing(missing.finish(requested=self.calls)) as unanswered:
             async for rollout in unanswered:
                 yield rollout
 
@@ -173,13 +173,13 @@ class Race:
             self._queue.close()
 
     def _finish_slot(self, slot: RolloutSlot) -> None:
-        """Count a slot as done; with the last one of its cell, record the cell's score and enqueue what comes next."""
+        """Count a slot as done; after the last one of its cell, record the cell's score and enqueue the next cells."""
         cell = self._cell_of[slot.position]
         self._slots_left[cell] -= 1
         if self._slots_left[cell]:
             return
-        by_draw = [self._scores.get((slot.prompt, example.id)) for example in self._blocks[cell.block]]
-        scores = [None if draws is None else mean_of_draws(draws) for draws in by_draw]
+        by_sample = [self._scores.get((slot.prompt, example.id)) for example in self._blocks[cell.block]]
+        scores = [None if samples is None else mean_of_samples(samples) for samples in by_sample]
         self._scheduler.record(cell, self._block_score(slot.prompt, scores))
         self._enqueue_cells()
 
@@ -192,7 +192,7 @@ class Race:
 
 
 def cut_blocks(examples: Sequence[Example], size: int, *, seed: int, order_seed: int) -> list[list[Example]]:
-    """Deal examples into blocks. `seed` decides which examples share a block, `order_seed` the order of the blocks."""
+    """Split examples into blocks. `seed` decides which examples share a block, `order_seed` the order of the blocks."""
     shuffled = random.Random(seed).sample(list(examples), len(examples))
     blocks: list[list[Example]] = []
     start = 0

@@ -1,7 +1,7 @@
 """Retry the calls of a run that failed permanently, and update its result; no answered call is paid for twice.
 
-Retried rollouts are written as unordered, behind everything that has a fixed position in the log: a run that is resumed
-later goes on as it would have. Steps that were taken are not taken again. For a finished run, the best prompt is chosen
+Retried rollouts are written as unordered, after all events with a fixed position in the log: a run that is resumed
+later continues as it would have. Finished steps are not repeated. For a finished run, the best prompt is chosen
 again from the completed dev scores, tested if it wasn't yet, and a new `result` event supersedes the old one.
 """
 
@@ -28,7 +28,7 @@ from askwell.runlog.store import UNORDERED, RunStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryResult:
-    """What `retry_missing` did."""
+    """The result of `retry_missing`."""
 
     missing: int
     """Calls that were missing, including those of the test of a newly chosen prompt."""
@@ -87,7 +87,7 @@ class _Retry:
     def _missing_slots(
         self, prompt: Prompt, split: Split, logged: RunFold, failed: Iterable[SlotKey]
     ) -> Iterator[RolloutSlot]:
-        """Lay out the calls that failed and those never made (a test that a cap cut short; not what a race skipped)."""
+        """Lay out the calls that failed and those never made (a test cut short by a cap; not what a race skipped)."""
         scored, name = logged.scores_of(prompt, split), prompt_id(prompt)
         failed_here = {
             (example, sample)
@@ -124,7 +124,7 @@ class _Retry:
 
 
 def _choose_best(logged: RunFold) -> tuple[Candidate, Candidate]:
-    """Return the initial candidate and the best one, by all dev scores there are now."""
+    """Return the initial candidate and the best one, by all current dev scores."""
     rescored: list[Candidate] = []
     for candidate in logged.trajectory.candidates:
         scores = logged.scores_of(candidate.prompt, "dev")

@@ -24,13 +24,13 @@ class RolloutSlot:
     example: Example
     sample_index: int = 0
     temperature: float | None = None
-    """Overrides the temperature of `Sampling`: a search may want several answers of a model otherwise asked at 0."""
+    """Overrides the temperature of `Sampling`: a search may need several samples of a target that runs at 0."""
     is_retry: bool = False
     """Whether the call failed once already."""
 
 
 class RolloutQueue:
-    """Slots for the workers, in order. More may be put in while others run, until the queue is closed."""
+    """Slots for the workers, in order. More may be added while others run, until the queue is closed."""
 
     def __init__(self, slots: Iterable[RolloutSlot] = (), *, most: int | None = None) -> None:
         self._slots = deque(slots)
@@ -52,7 +52,7 @@ class RolloutQueue:
             self._wake_one()
 
     async def take(self, most: int) -> list[RolloutSlot]:
-        """Return the next slot, waiting for one if need be, with up to `most` - 1 draws of the same request behind it.
+        """Wait for the next slot; return it with up to `most` - 1 further samples of the same request.
 
         Returns an empty list once the queue is closed and empty.
         """
@@ -84,7 +84,7 @@ class Backpressure:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self) -> None:
-        """Take one of the places, or wait for one."""
+        """Take a free place, or wait for one."""
         if self._free:
             self._free -= 1
             return
@@ -111,5 +111,5 @@ def closed_queue(slots: Iterable[RolloutSlot]) -> RolloutQueue:
 
 
 def is_same_request(slot: RolloutSlot, other: RolloutSlot) -> bool:
-    """Return whether two slots differ only in the draw, so that they may travel as one request for several samples."""
+    """Return whether two slots differ only in the sample index, so that one request can fetch both samples."""
     return (other.example.id, other.temperature) == (slot.example.id, slot.temperature) and other.prompt == slot.prompt

@@ -15,13 +15,13 @@ async def scores_by_prompt(rollouts: AsyncIterator[Rollout]) -> dict[Prompt, dic
         if rollout.score is not None:
             by_example.setdefault(rollout.example_id, {})[rollout.sample_index] = rollout.score.value
     return {
-        prompt: {example_id: mean_of_draws(by_draw) for example_id, by_draw in sorted(by_example.items())}
+        prompt: {example_id: mean_of_samples(by_sample) for example_id, by_sample in sorted(by_example.items())}
         for prompt, by_example in values.items()
     }
 
 
-def mean_of_draws(values: Mapping[int, float]) -> float:
-    """Return the mean over draws, summed in the order of the draws."""
+def mean_of_samples(values: Mapping[int, float]) -> float:
+    """Return the mean over samples, summed in the order of their indices."""
     return mean(value for _, value in sorted(values.items()))
 
 

@@ -1,1 +1,1 @@
-"""Algorithms that propose prompts: GPO, baselines, and the presets that name them."""
+"""Algorithms that propose prompts: GPO, baselines, and the presets that select them by name."""

@@ -1,6 +1,6 @@
-"""Every optimizer by name: the table that `[optimizer] name`, `--optimizer` and `optimize(optimizer=…)` look in.
+"""All optimizers by name: the table behind `[optimizer] name`, `--optimizer` and `optimize(optimizer=…)`.
 
-A preset is an algorithm with its settings filled in. Any of them may be changed.
+A preset is an algorithm with its settings. Any setting may be changed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner, Render
 from askwell.core.types import Example
 from askwell.engine.race import RaceSettings
+from askwell.optimizers.baselines.bridge import ExternalSettings
 from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
-from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
+from askwell.optimizers.baselines.dspy_optimizers import run_mipro, run_simba
 from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings
-from askwell.optimizers.baselines.external import ExternalSearch as PeerSearch
-from askwell.optimizers.baselines.external import Peer, PeerSettings
-from askwell.optimizers.baselines.gepa_optimizer import gepa_search
+from askwell.optimizers.baselines.external import ExternalOptimizer, ExternalSearch
+from askwell.optimizers.baselines.gepa_optimizer import run_gepa
 from askwell.optimizers.baselines.protegi import ProTeGi, ProTeGiSettings
 from askwell.optimizers.baselines.references import Reference, ReferenceSettings
 from askwell.optimizers.gpo import presets as gpo_presets
@@ -35,71 +35,72 @@ DEFAULT_OPTIMIZER = "askwell"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerParts:
-    """What every optimizer is made of, beside its settings."""
+    """What every optimizer is built from, besides its settings."""
 
     model: ChatModel
     """The optimizer model."""
     train: Sequence[Example]
-    """The only examples an optimizer sees."""
+    """The only examples that an optimizer may look at."""
     dev: Sequence[Example]
-    """Only for searches with a validation loop of their own (other packages'), and only to be scored on."""
+    """Only for scoring, in optimizers of other packages that have their own validation loop."""
     render: Render
     run_prompt: PromptRunner
-    """Tries a prompt on training examples."""
+    """Runs a prompt on training examples."""
 
 
-def _everybody(_settings: object) -> RaceSettings:
+def _make_full_evaluation(_settings: object) -> RaceSettings:
     return RaceSettings()
 
 
-def _askwell_race(_settings: object) -> RaceSettings:
+def _make_askwell_race(_settings: object) -> RaceSettings:
     return RaceSettings(method="askwell")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named optimizer: what it does in one line, its settings (a frozen dataclass), and what makes it from them."""
+    """A named optimizer: a one-line summary, its settings (a frozen dataclass), and the function that builds it."""
 
     summary: str
     settings: Any
     make: Callable[[OptimizerParts, Any], Optimizer]
-    most_steps: int | None = None
-    """Steps after which the method has nothing more to propose; None for one that goes on."""
-    racing: Callable[[Any], RaceSettings] = _everybody
-    """How its candidates are scored where the run does not say, given its settings."""
+    max_steps: int | None = None
+    """Steps after which the method proposes nothing more; None for no limit."""
+    racing: Callable[[Any], RaceSettings] = _make_full_evaluation
+    """How its candidates are scored unless the run's settings say otherwise, given its settings."""
     ingredients: frozenset[str] = frozenset()
-    """What `without` may switch off."""
+    """Names that `without` may switch off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredOptimizer:
-    """A preset with its settings as this run has them."""
+    """A preset with the settings of this run."""
 
     name: str
     settings: Any
     make: Callable[[OptimizerParts, Any], Optimizer]
-    most_steps: int | None = None
+    max_steps: int | None = None
     racing: RaceSettings = field(default_factory=RaceSettings)
-    """How candidates are scored where the run does not say."""
+    """How candidates are scored unless the run's settings say otherwise."""
 
-    def steps(self, wanted: int) -> int:
-        """Return how many steps to make where so many are wanted."""
-        return wanted if self.most_steps is None else min(wanted, self.most_steps)
+    def limit_steps(self, requested: int) -> int:
+        """Return the number of steps to make: as requested, at most `max_steps`."""
+        return requested if self.max_steps is None else min(requested, self.max_steps)
 
-    def maker(self, task: Task) -> Callable[[ChatModel, PromptRunner], Optimizer]:
-        """Return who makes the optimizer of a run on this task, once its model and its prompt runner are there."""
+    def factory(self, task: Task) -> Callable[[ChatModel, PromptRunner], Optimizer]:
+        """Return a function that builds the optimizer for this task from its model and its prompt runner."""
         train, dev = task.splits.get("train", ()), task.splits["dev"]
-        return lambda model, run_prompt: self.optimizer(
+        return lambda model, run_prompt: self.build(
             OptimizerParts(model=model, train=train, dev=dev, render=task.render, run_prompt=run_prompt)
         )
 
-    def optimizer(self, parts: OptimizerParts) -> Optimizer:
-        """Make who proposes. Raises `ConfigError` where the parts don't do (reflection without a train split)."""
+    def build(self, parts: OptimizerParts) -> Optimizer:
+        """Build the optimizer. Raises `ConfigError` if a part is missing (reflection without a train split)."""
         return self.make(parts, self.settings)
 
     def identity(self) -> dict[str, object]:
-        """Return what decides the proposals, as it stands in the log."""
-        return {"name": self.name, **json.loads(json.dumps(asdict(self.settings)))}  # as it is read back: lists
+        """Return what determines the proposals, as the log stores it."""
+        # Through JSON: a log read back has lists, not tuples, and the two are compared.
+        return {"name": self.name, **json.loads(json.dumps(asdict(self.settings)))}
 
 
 def configure(
@@ -107,54 +108,55 @@ def configure(
 ) -> ConfiguredOptimizer:
     """Return an optimizer with some of its settings changed.
 
-    `defaults` are values of the run as a whole, used where the optimizer has such a setting. Raises `ConfigError` with
-    the nearest match of an unknown optimizer or setting.
+    `defaults` are values of the whole run; they apply if the optimizer has a setting of that name. Raises `ConfigError`
+    with the nearest match of an unknown optimizer or setting.
     """
     if name not in PRESETS:
         raise ConfigError(f"unknown optimizer {name!r}; {nearest(name, PRESETS)}")
     preset = PRESETS[name]
-    without, changes = _without(preset, changes)
-    settings = gpo_presets.switched_off(preset.settings, without)
-    known = {field.name for field in fields(settings)}
-    given = {name: value for name, value in (defaults or {}).items() if name in known and name not in changes}
-    settings = _changed(replace(settings, **given), changes, name)
+    without, changes = _split_ingredients(preset, changes)
+    settings = gpo_presets.switch_off(preset.settings, without)
+    names = {field.name for field in fields(settings)}
+    given = {key: value for key, value in (defaults or {}).items() if key in names and key not in changes}
+    settings = _apply_changes(replace(settings, **given), changes, name)
     racing = RaceSettings() if "racing" in without else preset.racing(settings)
     return ConfiguredOptimizer(
-        name=name, settings=settings, make=preset.make, most_steps=preset.most_steps, racing=racing
+        name=name, settings=settings, make=preset.make, max_steps=preset.max_steps, racing=racing
     )
 
 
-def _without(preset: Preset, changes: Mapping[str, Any]) -> tuple[Sequence[str], Mapping[str, Any]]:
-    """Return which ingredients to switch off, and the other changes."""
+def _split_ingredients(preset: Preset, changes: Mapping[str, Any]) -> tuple[Sequence[str], Mapping[str, Any]]:
+    """Split changes into the ingredients to switch off and all others."""
     rest = dict(changes)
     without = rest.pop("without", ()) if preset.ingredients else ()
     _check_type("without", without, like=())
     return without, rest
 
 
-def _changed(settings: Any, changes: Mapping[str, Any], owner: str) -> Any:  # noqa: ANN401 - each preset's own class
-    """Lay changes over settings; a table's are laid over the settings of its name."""
-    known = {field.name for field in fields(settings)}
+def _apply_changes(settings: Any, changes: Mapping[str, Any], owner: str) -> Any:  # noqa: ANN401 - each preset's own class
+    """Return settings with changes applied, recursively for nested tables."""
+    names = {field.name for field in fields(settings)}
     given: dict[str, Any] = {}
     for name, value in changes.items():
-        if name not in known:
-            raise ConfigError(f"the optimizer {owner!r} has no setting {name!r}; {nearest(name, known)}")
+        if name not in names:
+            raise ConfigError(f"the optimizer {owner!r} has no setting {name!r}; {nearest(name, names)}")
         like = getattr(settings, name)
         _check_type(name, value, like=like)
-        given[name] = _changed(like, value, f"{owner}.{name}") if is_dataclass(like) else value
+        given[name] = _apply_changes(like, value, f"{owner}.{name}") if is_dataclass(like) else value
     return replace(settings, **given)
 
 
 def _check_type(name: str, value: object, *, like: object) -> None:
-    """Refuse a value of another type than the preset's own: TOML and Python callers may give anything."""
-    expected = _types_like(like)
+    """Refuse a value of another type than the preset's: TOML and Python callers may give anything."""
+    expected = _accepted_types(like)
+    # A bool is an int in Python, but `true` is no number of steps.
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(like, bool):
         raise ConfigError(
             f"{name} = {value!r}: expected a {expected[-1].__name__}, such as the optimizer's own {like!r}"
         )
 
 
-def _types_like(like: object) -> tuple[type, ...]:
+def _accepted_types(like: object) -> tuple[type, ...]:
     if is_dataclass(like):
         return (Mapping,)
     kind = type(like)
@@ -163,22 +165,24 @@ def _types_like(like: object) -> tuple[type, ...]:
     return (list, tuple) if kind is tuple else (kind,)
 
 
-def _askwell(parts: OptimizerParts, settings: GPOSettings) -> GPO:
+def _make_askwell(parts: OptimizerParts, settings: GPOSettings) -> GPO:
     if not parts.train:
         log.warning("no training examples: no contrast, no demonstrations, and no examples for the optimizer model")
-        settings = gpo_presets.switched_off(settings, ("contrast", "demos", "restarts"))
-    return _gpo(parts, settings)
+        settings = gpo_presets.switch_off(settings, ("contrast", "demos", "restarts"))
+    return _make_gpo(parts, settings)
 
 
-def _gpo(parts: OptimizerParts, settings: GPOSettings) -> GPO:
+def _make_gpo(parts: OptimizerParts, settings: GPOSettings) -> GPO:
     return GPO(
         model=parts.model, train=parts.train, render=parts.render, settings=settings, run_prompt=parts.run_prompt
     )
 
 
-def _peer(search: PeerSearch, origin: str) -> Callable[[OptimizerParts, PeerSettings], Peer]:
-    def make(parts: OptimizerParts, settings: PeerSettings) -> Peer:
-        return Peer(
+def _make_external(
+    search: ExternalSearch, origin: str
+) -> Callable[[OptimizerParts, ExternalSettings], ExternalOptimizer]:
+    def make(parts: OptimizerParts, settings: ExternalSettings) -> ExternalOptimizer:
+        return ExternalOptimizer(
             search=search,
             origin=origin,
             model=parts.model,
@@ -191,69 +195,72 @@ def _peer(search: PeerSearch, origin: str) -> Callable[[OptimizerParts, PeerSett
     return make
 
 
-_PEERS: Mapping[str, tuple[PeerSearch, str]] = {
-    "gepa": (gepa_search, "GEPA's own package: reflective mutation, Pareto front (pip install 'askwell[gepa]')"),
-    "dspy-mipro": (mipro_search, "DSPy's MIPROv2: instructions and demonstrations (pip install 'askwell[dspy]')"),
-    "dspy-simba": (simba_search, "DSPy's SIMBA: rules and demonstrations (pip install 'askwell[dspy]')"),
+_EXTERNAL: Mapping[str, tuple[ExternalSearch, str]] = {
+    "gepa": (run_gepa, "GEPA's own package: reflective mutation, Pareto front (pip install 'askwell[gepa]')"),
+    "dspy-mipro": (run_mipro, "DSPy's MIPROv2: instructions and demonstrations (pip install 'askwell[dspy]')"),
+    "dspy-simba": (run_simba, "DSPy's SIMBA: rules and demonstrations (pip install 'askwell[dspy]')"),
 }
 
 
-def _protegi(parts: OptimizerParts, settings: ProTeGiSettings) -> ProTeGi:
+def _make_protegi(parts: OptimizerParts, settings: ProTeGiSettings) -> ProTeGi:
     return ProTeGi(
         model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
     )
 
 
-def _evoprompt(parts: OptimizerParts, settings: EvoPromptSettings) -> EvoPrompt:
+def _make_evoprompt(parts: OptimizerParts, settings: EvoPromptSettings) -> EvoPrompt:
     return EvoPrompt(model=parts.model, train=parts.train, render=parts.render, settings=settings)
 
 
-def _capo(parts: OptimizerParts, settings: CAPOSettings) -> CAPO:
+def _make_capo(parts: OptimizerParts, settings: CAPOSettings) -> CAPO:
     return CAPO(
         model=parts.model, train=parts.train, render=parts.render, run_prompt=parts.run_prompt, settings=settings
     )
 
 
-def _capo_race(settings: CAPOSettings) -> RaceSettings:
-    """Race as published: in blocks of 30, against the population, until as many are left."""
+def _make_capo_race(settings: CAPOSettings) -> RaceSettings:
+    """Race as published: in blocks of 30, together with the population, until `population` prompts are left."""
     size = settings.population
     return RaceSettings(method="capo-paired-t", block=30, survivors=size, incumbents=size)
 
 
-def _reference(_parts: OptimizerParts, settings: ReferenceSettings) -> Reference:
+def _make_reference(_parts: OptimizerParts, settings: ReferenceSettings) -> Reference:
     return Reference(settings=settings)
 
 
 _BASELINES: Mapping[str, Preset] = {
     "apo": Preset(
-        summary="ProTeGi: a beam edited along criticisms of its errors, chosen by a bandit (arXiv 2305.03495)",
+        summary="ProTeGi: a beam, edited along criticisms of its errors and selected by a bandit (arXiv 2305.03495)",
         settings=ProTeGiSettings(),
-        make=_protegi,
+        make=_make_protegi,
     ),
     "evoprompt-ga": Preset(
-        summary="a population crossed and mutated, parents drawn by their scores (arXiv 2309.08532)",
+        summary="a genetic algorithm: parents drawn by score, crossed and mutated (arXiv 2309.08532)",
         settings=EvoPromptSettings(evolution="ga"),
-        make=_evoprompt,
+        make=_make_evoprompt,
     ),
     "evoprompt-de": Preset(
-        summary="differential evolution: what two prompts differ in, changed, put into the best (arXiv 2309.08532)",
+        summary="differential evolution: differences of two prompts, mutated and added to the best (arXiv 2309.08532)",
         settings=EvoPromptSettings(evolution="de"),
-        make=_evoprompt,
+        make=_make_evoprompt,
     ),
     "capo": Preset(
-        summary="instructions and demonstrations crossed and mutated, charged for length (arXiv 2504.16005)",
+        summary="instructions and demonstrations, crossed and mutated, with a length penalty (arXiv 2504.16005)",
         settings=CAPOSettings(),
-        make=_capo,
-        racing=_capo_race,
+        make=_make_capo,
+        racing=_make_capo_race,
     ),
     "empty": Preset(
-        summary="reference: no prompt at all", settings=ReferenceSettings(instruction=""), make=_reference, most_steps=1
+        summary="reference: no prompt at all",
+        settings=ReferenceSettings(instruction=""),
+        make=_make_reference,
+        max_steps=1,
     ),
     "cot": Preset(
-        summary="reference: let the model think step by step",
+        summary='reference: "Let\'s think step by step."',
         settings=ReferenceSettings(instruction="Let's think step by step."),
-        make=_reference,
-        most_steps=1,
+        make=_make_reference,
+        max_steps=1,
     ),
 }
 
@@ -262,16 +269,16 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         name: Preset(
             summary=gpo_presets.SUMMARIES[name],
             settings=settings,
-            make=_askwell if name == "askwell" else _gpo,
-            racing=_askwell_race if name == "askwell" else _everybody,
+            make=_make_askwell if name == "askwell" else _make_gpo,
+            racing=_make_askwell_race if name == "askwell" else _make_full_evaluation,
             ingredients=frozenset(gpo_presets.INGREDIENTS if name == "askwell" else ()),
         )
         for name, settings in gpo_presets.PRESETS.items()
     }
     | {
-        name: Preset(summary=summary, settings=PeerSettings(), make=_peer(search, name), most_steps=1)
-        for name, (search, summary) in _PEERS.items()
+        name: Preset(summary=summary, settings=ExternalSettings(), make=_make_external(search, name), max_steps=1)
+        for name, (search, summary) in _EXTERNAL.items()
     }
     | _BASELINES
 )
-"""Add an optimizer here. `askwell optimizers` lists them."""
+"""All presets. Add an optimizer here; `askwell optimizers` lists them."""

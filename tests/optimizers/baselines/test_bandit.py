@@ -1,4 +1,4 @@
-"""ProTeGi's selection rules on arms whose worth is known."""
+"""ProTeGi's selection rules on arms with known means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from askwell.optimizers.baselines.bandit import SELECTORS, BanditPlan
 
 
 class Machine:
-    """Arms with fixed answers to a shared order of examples; counts what is asked."""
+    """Arms with fixed scores on a shared order of examples; counts the pulls."""
 
     def __init__(self, chances: Sequence[float], examples: int, seed: int) -> None:
         luck = random.Random(seed)
@@ -38,7 +38,7 @@ def chances_of(seed: int, arms: int = 24) -> list[float]:
 
 
 async def regret(rule: str, seed: int, *, calls: int) -> float:
-    """What the chosen four are worth less than the best four, on average."""
+    """Return the mean regret of the selected four arms against the best four."""
     chances = chances_of(seed)
     plan = BanditPlan(arms=len(chances), keep=4, calls=calls, examples=48, per_pull=4)
     chosen = await SELECTORS[rule](Machine(chances, 48, seed).pull, plan)
@@ -46,7 +46,7 @@ async def regret(rule: str, seed: int, *, calls: int) -> float:
 
 
 @pytest.mark.parametrize("rule", ["ucb", "successive-rejects"])
-async def test_the_published_rules_lose_less_than_even_spreading_at_equal_calls(rule: str) -> None:
+async def test_the_published_rules_have_less_regret_than_uniform_at_equal_calls(rule: str) -> None:
     ours = [await regret(rule, seed, calls=24 * 12) for seed in range(150)]
     even = [await regret("uniform", seed, calls=24 * 12) for seed in range(150)]
     assert mean(ours) < 0.9 * mean(even)
@@ -74,7 +74,7 @@ async def test_calls_and_examples_are_never_exceeded(
     assert len(set(chosen)) == len(chosen) == keep
 
 
-async def test_an_arm_without_an_answer_comes_last() -> None:
+async def test_an_arm_without_an_answer_ranks_last() -> None:
     async def pull(trials: Sequence[tuple[int, range]]) -> list[list[float]]:
         return [[] if arm == 0 else [0.0] * len(places) for arm, places in trials]
 

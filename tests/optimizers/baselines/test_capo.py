@@ -1,4 +1,4 @@
-"""CAPO's parts: demonstrations in the genome, the price of length, and who lives."""
+"""CAPO's parts: crossing of demonstrations, the length penalty, and survival."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from askwell.core.errors import RunFailed
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Proposal, Request, Rollout, Score
-from askwell.optimizers.baselines.capo import CAPO, CAPOSettings, length
+from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
+from askwell.optimizers.gpo.prompt_length import count_prompt_words
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -23,7 +24,7 @@ def candidate(text: str, score: float, *, step: int = 1, demos: Sequence[Example
 
 
 async def judge(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> list[Rollout]:
-    """Answers every other example right, at length."""
+    """Answer every other example right, with a long reply."""
     return [
         Rollout(
             step=step, split="train", prompt=prompt, example_id=example.id, query=example.input,
@@ -48,7 +49,7 @@ async def proposed(
     return await optimizer.propose(Trajectory(candidates=members), seed=seed)
 
 
-async def test_the_first_population_has_wordings_with_up_to_the_most_demonstrations() -> None:
+async def test_the_first_population_has_wordings_with_at_most_shots_demonstrations() -> None:
     counts: set[int] = set()
     for seed in range(6):
         found = await proposed(candidate(SHORT, 0.5, step=0), seed=seed, shots=3)
@@ -57,7 +58,7 @@ async def test_the_first_population_has_wordings_with_up_to_the_most_demonstrati
     assert counts == {0, 1, 2, 3}
 
 
-async def test_a_demonstration_shows_the_targets_own_reply_where_that_was_right() -> None:
+async def test_a_demonstration_shows_the_targets_own_reply_if_that_was_right() -> None:
     found = await proposed(candidate(SHORT, 0.5, step=0))
     targets = {example.id: example.target for example in NUMBERS}
     demos = [demo for one in found for demo in one.prompt.demos]
@@ -68,7 +69,7 @@ async def test_a_demonstration_shows_the_targets_own_reply_where_that_was_right(
     assert replied
 
 
-async def test_bare_answers_are_shown_where_the_target_does_not_answer_or_is_not_asked() -> None:
+async def test_answers_alone_are_shown_if_the_target_fails_or_is_not_called() -> None:
     async def down(prompt: Prompt, examples: Sequence[Example], *, step: int, **_: object) -> Sequence[Rollout]:
         raise RunFailed("the server is down")
 
@@ -98,13 +99,13 @@ async def test_children_are_crossed_then_mutated_and_inherit_demonstrations_of_b
     assert all(text.count("<parent>") == 2 for text in crossings)
 
 
-async def test_demonstrations_never_exceed_the_most() -> None:
+async def test_demonstrations_never_exceed_shots() -> None:
     full = [candidate(text, 0.5, demos=NUMBERS[:5]) for text in ("A.", "B.")]
     for seed in range(8):
         assert all(len(one.prompt.demos) <= 5 for one in await proposed(*full, seed=seed))
 
 
-async def test_who_lives_is_decided_by_score_less_the_price_of_length() -> None:
+async def test_survival_is_by_score_minus_length_penalty() -> None:
     members = (candidate(LONG, 0.52), candidate(SHORT, 0.5), candidate("Add.", 0.5))
     model = ScriptedModel(writer)
     await proposed(*members, model=model, population=2, length_penalty=0.05)
@@ -114,11 +115,11 @@ async def test_who_lives_is_decided_by_score_less_the_price_of_length() -> None:
     assert [one for one in free.requests if LONG in one.messages[0].content]
 
 
-async def test_the_penalty_of_a_prompt_is_its_share_of_the_longest_founder() -> None:
+async def test_the_penalty_of_a_prompt_is_relative_to_the_longest_initial_prompt() -> None:
     founders = await proposed(candidate(SHORT, 0.5, step=0), length_penalty=0.1)
-    longest = max(length(one.prompt) for one in founders)
+    longest = max(count_prompt_words(one.prompt) for one in founders)
     for one in founders:
-        assert one.penalty == pytest.approx(0.1 * length(one.prompt) / longest)
+        assert one.penalty == pytest.approx(0.1 * count_prompt_words(one.prompt) / longest)
     assert max(one.penalty for one in founders) == pytest.approx(0.1)
 
 

@@ -1,4 +1,4 @@
-"""EvoPrompt's parts: the wheel, who lives, and what is asked."""
+"""EvoPrompt's parts: roulette, populations, and requests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pytest
 
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Prompt, Request
-from askwell.optimizers.baselines.evoprompt import EvoPrompt, EvoPromptSettings, de_population, ga_population
-from askwell.optimizers.baselines.population import roulette
+from askwell.optimizers.baselines.evoprompt import (
+    EvoPrompt,
+    EvoPromptSettings,
+    replay_de_population,
+    select_ga_population,
+)
+from askwell.optimizers.baselines.population import draw_by_roulette
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -27,29 +32,29 @@ def texts(candidates: list[Candidate]) -> list[str]:
 POPULATION = [member("A.", 0.1), member("B.", 0.2, step=1), member("C.", 0.3, step=1), member("D.", 0.4, step=1)]
 
 
-def test_the_wheel_draws_in_proportion_to_the_scores_and_no_prompt_twice() -> None:
+def test_roulette_draws_in_proportion_to_the_scores_and_no_prompt_twice() -> None:
     dice = random.Random(0)
-    pairs = [roulette(POPULATION, 2, dice) for _ in range(8_000)]
+    pairs = [draw_by_roulette(POPULATION, 2, dice) for _ in range(8_000)]
     assert all(one.prompt != other.prompt for one, other in pairs)
     first = Counter(one.prompt.instruction for one, _ in pairs)
     for one in POPULATION:
         assert first[one.prompt.instruction] / 8_000 == pytest.approx(one.score, abs=0.02)
 
 
-def test_the_wheel_turns_evenly_where_nobody_scores_and_stops_when_all_are_drawn() -> None:
+def test_roulette_is_uniform_if_all_score_0_and_stops_when_all_are_drawn() -> None:
     dice = random.Random(0)
     losers = [member("A.", 0.0), member("B.", 0.0)]
-    first = Counter(roulette(losers, 1, dice)[0].prompt.instruction for _ in range(2_000))
+    first = Counter(draw_by_roulette(losers, 1, dice)[0].prompt.instruction for _ in range(2_000))
     assert first["A."] == pytest.approx(1_000, abs=100)
-    assert sorted(texts(roulette(losers, 5, dice))) == ["A.", "B."]
+    assert sorted(texts(draw_by_roulette(losers, 5, dice))) == ["A.", "B."]
 
 
-def test_ga_keeps_the_best_of_all_that_lived() -> None:
-    found = ga_population(Trajectory(candidates=(*POPULATION, member("E.", 0.25, step=2), POPULATION[0])), 3)
+def test_ga_keeps_the_best_of_all_candidates() -> None:
+    found = select_ga_population(Trajectory(candidates=(*POPULATION, member("E.", 0.25, step=2), POPULATION[0])), 3)
     assert texts(found) == ["D.", "C.", "E."]
 
 
-def test_de_replaces_a_member_by_a_better_child_of_its_own_and_by_nothing_else() -> None:
+def test_de_replaces_a_member_only_by_its_own_better_child() -> None:
     later = (
         member("better B", 0.9, step=2, parent="B.", origin="evolution"),
         member("worse C", 0.2, step=2, parent="C.", origin="evolution"),
@@ -58,7 +63,12 @@ def test_de_replaces_a_member_by_a_better_child_of_its_own_and_by_nothing_else()
         member("still better B", 1.0, step=3, parent="better B", origin="evolution"),
         member("late child of the dead", 1.0, step=3, parent="B.", origin="evolution"),
     )
-    assert texts(de_population(Trajectory(candidates=(*POPULATION, *later)), 4)) == ["A.", "still better B", "C.", "D."]
+    assert texts(replay_de_population(Trajectory(candidates=(*POPULATION, *later)), 4)) == [
+        "A.",
+        "still better B",
+        "C.",
+        "D.",
+    ]
 
 
 def children(request: Request) -> str:
@@ -73,7 +83,7 @@ async def proposed(evolution: str, model: ScriptedModel, **settings: int) -> lis
     return [(one.prompt.instruction, one.parent.instruction if one.parent else "") for one in found]
 
 
-async def test_ga_asks_for_one_child_of_two_parents_each() -> None:
+async def test_ga_requests_children_of_two_parents_each() -> None:
     model = ScriptedModel(children)
     found = await proposed("ga", model, candidates=6)
     assert [text for text, _ in found] == [f"Child {i}." for i in range(6)]
@@ -98,7 +108,7 @@ async def test_de_shows_the_member_the_best_and_two_other_donors() -> None:
         assert f"<prompt>{parent}</prompt>" in basic
 
 
-async def test_a_child_that_lives_already_is_dropped() -> None:
+async def test_a_child_that_is_already_in_the_population_is_dropped() -> None:
     found = await proposed(
         "ga", ScriptedModel(lambda r: "<START>D.<END>" if r.sample_index % 2 else children(r)), candidates=4
     )

@@ -1,4 +1,4 @@
-"""Other packages' optimizers: their search runs on our engine, within our budget, and no failure becomes a score."""
+"""Optimizers of other packages run on our engine, within our budget, and no failure becomes a score."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
-from askwell.optimizers.baselines.dspy_optimizers import mipro_search, simba_search
-from askwell.optimizers.baselines.external import Bridge, ExternalSearch, Peer, PeerSettings, SearchOver, SearchTask
-from askwell.optimizers.baselines.gepa_optimizer import gepa_search
+from askwell.optimizers.baselines.bridge import Bridge, ExternalSettings, SearchEnded
+from askwell.optimizers.baselines.dspy_optimizers import run_mipro, run_simba
+from askwell.optimizers.baselines.external import ExternalOptimizer, ExternalSearch, SearchTask
+from askwell.optimizers.baselines.gepa_optimizer import run_gepa
 from askwell.report.run_report import build_report
 from askwell.runlog.fold import read_rollouts
 from askwell.runlog.store import MemoryStore
@@ -35,7 +36,7 @@ START = Prompt(instruction="think")
 
 
 def words_search(bridge: Bridge, task: SearchTask) -> Prompt:
-    """Ask for an instruction until one is right on all training examples, then score it on dev."""
+    """Request six instructions, then score the best on training examples on dev."""
     best, most = task.initial, -1.0
     for _ in range(6):
         text = bridge.ask([Message(role="user", content="another")], temperature=1.0)
@@ -52,22 +53,22 @@ def job(
     *,
     target: Callable[[Request], str | Completion] = answer,
     caps: Caps | None = None,
-    settings: PeerSettings | None = None,
+    settings: ExternalSettings | None = None,
 ) -> tuple[OptimizeJob, ScriptedModel, ScriptedModel]:
     words = ["count", "add", "banana", "add count", "even", "add count banana"]
     target_model = ScriptedModel(target)
     optimizer_model = ScriptedModel(lambda request: words[request.sample_index % len(words)])
 
-    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
+    def make(model: ChatModel, run_prompt: PromptRunner) -> ExternalOptimizer:
         splits = TASK.splits
-        return Peer(
+        return ExternalOptimizer(
             search=search,
             origin="peer",
             model=model,
             run_prompt=run_prompt,
             train=splits["train"],
             dev=splits["dev"],
-            settings=settings or PeerSettings(),
+            settings=settings or ExternalSettings(),
         )
 
     made = OptimizeJob(
@@ -100,7 +101,7 @@ def test_a_search_of_another_package_is_one_step_of_a_run() -> None:
     assert found.finished
 
 
-def test_a_stopped_search_goes_on_without_paying_twice() -> None:
+def test_a_stopped_search_resumes_without_paying_twice() -> None:
     answered: list[str] = []
 
     def breaking(request: Request) -> str:
@@ -124,19 +125,19 @@ def test_a_stopped_search_goes_on_without_paying_twice() -> None:
     assert len(optimizer.requests) + len(optimizer_again.requests) == 6
 
 
-def test_the_budget_ends_a_search_and_leaves_the_best_it_scored_on_all_of_dev() -> None:
+def test_the_budget_ends_a_search_with_the_best_prompt_scored_on_all_of_dev() -> None:
     def greedy(bridge: Bridge, task: SearchTask) -> Prompt:
         for text in ("count", "add count", "add count banana", "even"):
             bridge.score(Prompt(instruction=text), task.dev, split="dev")
         raise AssertionError("the budget did not hold")
 
-    made, target, _ = job(greedy, settings=PeerSettings(target_calls=25))
+    made, target, _ = job(greedy, settings=ExternalSettings(target_calls=25))
     history = execute(made, MemoryStore())
     assert history.best.prompt.instruction == "add count"
     assert len(target.requests) == 10 + 20 + 24
 
 
-def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
+def test_a_failed_call_ends_the_run_even_if_the_search_would_continue() -> None:
     def stubborn(bridge: Bridge, task: SearchTask) -> Prompt:
         for example in task.train:
             try:
@@ -157,7 +158,7 @@ def test_a_failed_call_ends_the_run_even_if_the_search_would_go_on() -> None:
     assert all(rollout.prompt != Prompt(instruction="made up") for rollout in read_rollouts(store))
 
 
-async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
+async def test_a_refusal_by_the_optimizer_model_is_a_model_error() -> None:
     def asking(bridge: Bridge, task: SearchTask) -> Prompt:
         bridge.ask([Message(role="user", content="hello")], temperature=0.0)
         raise AssertionError
@@ -166,7 +167,7 @@ async def test_a_refusing_optimizer_model_is_an_error_of_its_own() -> None:
         raise AssertionError
 
     model = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="no such key"))
-    peer = Peer(search=asking, origin="peer", model=model, run_prompt=run_prompt, train=(), dev=())
+    peer = ExternalOptimizer(search=asking, origin="peer", model=model, run_prompt=run_prompt, train=(), dev=())
     with pytest.raises(ModelError, match="no such key"):
         await peer.propose(Trajectory(candidates=(Candidate(step=0, prompt=START, score=0.0, n=1),)), seed=1)
 
@@ -180,28 +181,28 @@ def test_an_error_of_the_other_package_ends_the_run_with_a_message() -> None:
         execute(made, MemoryStore())
 
 
-def test_settings_that_can_not_be_are_refused() -> None:
+def test_invalid_external_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="target_calls is 0"):
-        PeerSettings(target_calls=0)
+        ExternalSettings(target_calls=0)
     with pytest.raises(ConfigError, match="demos is -1"):
-        PeerSettings(demos=-1)
+        ExternalSettings(demos=-1)
 
 
-def test_the_end_of_a_search_is_no_error_that_packages_catch() -> None:
-    assert not issubclass(SearchOver, Exception)
+def test_search_ended_is_not_an_exception_that_packages_catch() -> None:
+    assert not issubclass(SearchEnded, Exception)
 
 
 def search_bundled_task(search: ExternalSearch, *, target_calls: int) -> tuple[float, float, MemoryStore]:
-    """Dev score of the initial prompt and of the search's own, on a bundled task."""
+    """Return the dev scores of the initial prompt and of the search's prompt on a bundled task, and the log."""
     name = "numbers_max"
     splits = {part: tuple(bundled.examples(name, part, 16)) for part in ("train", "dev", "test")}
-    made, _, _ = job(search, settings=PeerSettings(target_calls=target_calls))
+    made, _, _ = job(search, settings=ExternalSettings(target_calls=target_calls))
     task = replace(TASK, name=name, splits=splits, render=ChatRender(), metric=metric("number"))
 
-    def make(model: ChatModel, run_prompt: PromptRunner) -> Peer:
-        settings = PeerSettings(target_calls=target_calls)
+    def make(model: ChatModel, run_prompt: PromptRunner) -> ExternalOptimizer:
+        settings = ExternalSettings(target_calls=target_calls)
         train, dev = splits["train"], splits["dev"]
-        return Peer(
+        return ExternalOptimizer(
             search=search, origin="peer", model=model, run_prompt=run_prompt, train=train, dev=dev, settings=settings
         )
 
@@ -231,16 +232,16 @@ def unseen(store: MemoryStore, examples: Sequence[Example]) -> bool:
 
 
 @pytest.mark.slow
-def test_gepa_itself_finds_a_better_prompt_within_its_budget() -> None:
+def test_gepa_finds_a_better_prompt_within_its_budget() -> None:
     pytest.importorskip("gepa", reason="needs the gepa extra")
-    first, best, store = search_bundled_task(gepa_search, target_calls=150)
+    first, best, store = search_bundled_task(run_gepa, target_calls=150)
     assert best > first + 0.3
     assert split_calls(store, "train", "dev") <= 150 + 16
     assert unseen(store, bundled.examples("numbers_max", "dev", 16))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("search", [mipro_search, simba_search], ids=["mipro", "simba"])
+@pytest.mark.parametrize("search", [run_mipro, run_simba], ids=["mipro", "simba"])
 def test_dspys_optimizers_find_a_better_prompt_within_their_budget(search: ExternalSearch) -> None:
     pytest.importorskip("dspy", reason="needs the dspy extra")
     pytest.importorskip("optuna", reason="needs the dspy extra")

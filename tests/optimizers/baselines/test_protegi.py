@@ -1,4 +1,4 @@
-"""ProTeGi's parts: errors, criticisms, edits, variations, the beam, and what it may cost."""
+"""ProTeGi's parts: errors, criticisms, edits, variations, the beam, and its cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def history(*last: str) -> Trajectory:
 
 
 class FakeRunner:
-    """Scores a prompt by a share of right answers of its own; remembers what it tried."""
+    """Scores each prompt by its own share of right answers; records its runs."""
 
     def __init__(self, worth: dict[str, float], otherwise: float = 0.0) -> None:
         self.worth, self.otherwise = worth, otherwise
@@ -43,7 +43,7 @@ class FakeRunner:
 
 
 def writer(request: Request) -> str:
-    """Criticize where that is asked for, else write a prompt that says what it was made by."""
+    """Criticize if the request asks for that, else write a prompt that names its origin."""
     text = request.messages[0].content
     if "<START>" not in text:
         return f"Criticism {request.sample_index}"
@@ -78,7 +78,7 @@ async def test_each_prompt_of_the_beam_is_criticized_on_its_own_errors_and_edite
     assert [f"Criticism {sample_index}" in text for sample_index, text in enumerate(edits)] == [True] * 6
 
 
-async def test_edits_and_parents_are_varied_and_the_best_of_all_are_the_next_beam() -> None:
+async def test_edits_and_parents_are_varied_and_the_best_become_the_next_beam() -> None:
     model = ScriptedModel(writer)
     runner = FakeRunner({"Think.": 0.5, "Edit 1.": 0.9, "Variation 2.": 0.8}, otherwise=0.1)
     found = await beam(model, runner, "Think.", gradients=2, variations=1, candidates=3, calls_per_arm=12)
@@ -86,7 +86,7 @@ async def test_edits_and_parents_are_varied_and_the_best_of_all_are_the_next_bea
     assert found == ["Edit 1.", "Variation 2.", "Think."]
 
 
-async def test_a_prompt_without_an_error_is_varied_only() -> None:
+async def test_a_prompt_without_errors_gets_variations_only() -> None:
     model = ScriptedModel(writer)
     found = await beam(model, FakeRunner({}, otherwise=1.0), "Think.")
     assert not asked(model, "were judged wrong")
@@ -94,13 +94,13 @@ async def test_a_prompt_without_an_error_is_varied_only() -> None:
     assert set(found) == {"Think.", "Variation 0.", "Variation 1."}
 
 
-async def test_a_parent_sends_no_more_successors_to_the_selection_than_it_may() -> None:
+async def test_a_parent_has_at_most_successors_prompts_in_the_selection() -> None:
     runner = FakeRunner({}, otherwise=0.5)
     await beam(ScriptedModel(writer), runner, *BEAM, successors=3, calls_per_arm=4, selection="uniform")
     assert len({text for text, _ in runner.tried[2:]}) == 2 + 2 * 3
 
 
-async def test_the_beam_is_the_last_step_and_no_wider_than_it_may_be() -> None:
+async def test_the_beam_is_the_last_step_limited_to_its_width() -> None:
     runner = FakeRunner({}, otherwise=0.5)
     await beam(ScriptedModel(writer), runner, "A.", "B.", "C.", candidates=2)
     assert [text for text, _ in runner.tried[:2]] == ["A.", "B."]

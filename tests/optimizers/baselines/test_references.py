@@ -1,3 +1,5 @@
+"""The fixed prompts."""
+
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Prompt
 from askwell.optimizers.baselines.references import Reference, ReferenceSettings

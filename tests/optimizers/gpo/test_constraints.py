@@ -1,3 +1,5 @@
+"""The constraints on proposals, alone and in a step of GPO."""
+
 from __future__ import annotations
 
 import re
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from askwell.core.errors import ConfigError
 from askwell.core.text import edit_distance, words
 from askwell.core.types import Example, Prompt
-from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, budget, copying, reason_against
+from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, check_budget, check_copying, find_violation
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_steps import gpo, history, numbered, sent
 
@@ -73,7 +75,7 @@ def test_training_text_is_not_copied(said: str, copied: bool):
     assert bool(reason("copying", said)) == copied
 
 
-def test_what_the_user_wrote_is_no_copy():
+def test_text_of_the_initial_prompt_is_no_copy():
     said = "For example 7, 12, 3, 18. Count."
     assert reason("copying", said, initial="For example 7, 12, 3, 18.") == ""
 
@@ -85,31 +87,31 @@ def test_a_prompt_that_was_scored_is_not_scored_again():
 
 @given(text, text, st.none() | st.integers(0, 6))
 def test_the_budget_is_the_measured_distance(before: list[str], after: list[str], most: int | None):
-    found = budget(attempt(" ".join(after), initial=" ".join(before), budget_words=most))
+    found = check_budget(attempt(" ".join(after), initial=" ".join(before), budget_words=most))
     assert bool(found) == (most is not None and edit_distance(" ".join(before), " ".join(after)) > most)
 
 
 @given(text)
-def test_no_run_of_training_words_gets_through(said: list[str]):
+def test_every_copied_run_of_training_words_is_rejected(said: list[str]):
     joined = " ".join(said)
     has_list = re.search(r"\b7 12 3 18\b", " ".join(words(joined)))
-    assert bool(copying(attempt(joined))) == bool(has_list)
+    assert bool(check_copying(attempt(joined))) == bool(has_list)
 
 
 @given(text)
-def test_the_first_reason_is_told_and_an_acceptable_prompt_has_none(said: list[str]):
+def test_the_first_reason_is_returned_and_an_acceptable_prompt_has_none(said: list[str]):
     one = attempt(" ".join(said))
     each = [check(one) for check in CONSTRAINTS.values()]
-    assert reason_against(one, CONSTRAINTS.values()) == next((found for found in each if found), "")
+    assert find_violation(one, CONSTRAINTS.values()) == next((found for found in each if found), "")
 
 
 @pytest.mark.parametrize("change", [{"max_words": 0}, {"copied_words": 3}])
-def test_limits_that_cannot_be_are_refused(change: dict[str, Any]):
+def test_invalid_limits_are_refused(change: dict[str, Any]):
     with pytest.raises(ConfigError, match=next(iter(change))):
         Limits(**change)
 
 
-async def test_rejected_prompts_are_told_with_their_reason_and_asked_for_again():
+async def test_rejected_prompts_are_returned_with_their_reason_and_requested_again():
     model = ScriptedModel(lambda r: "<START>7, 12, 3, 18 is 4.<END>" if r.sample_index < 3 else numbered(r))
     optimizer = gpo(model, candidates=4, constraints=("copying",), limits=Limits(copied_words=4))
     found = await type(optimizer)(
@@ -119,7 +121,7 @@ async def test_rejected_prompts_are_told_with_their_reason_and_asked_for_again()
     assert [p.rejected for p in found if p.rejected] == ["copies '7 12 3 18' from a training example"]
 
 
-async def test_the_optimizer_model_is_told_what_to_keep():
+async def test_the_meta_prompt_lists_the_texts_to_keep():
     model = ScriptedModel(numbered)
     limits = Limits(frozen=("Reply in JSON.",), max_words=30)
     names = ("placeholders", "frozen", "length")

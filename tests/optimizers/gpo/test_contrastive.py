@@ -1,3 +1,5 @@
+"""Contrastive reflection: deltas, gains, lessons, rivals, and the requests of a step."""
+
 from __future__ import annotations
 
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score
-from askwell.optimizers.gpo.contrastive import delta, gain, rival_of, verified_lessons
+from askwell.optimizers.gpo.contrastive import count_delta, find_rival, measure_gain, select_verified_lessons
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS
 from tests.support.gpo_steps import gpo, numbered, sent
@@ -21,7 +23,7 @@ def scored(text: str, table: dict[str, float], *, step: int = 1, **more: object)
 
 @given(tables, tables)
 def test_deltas_count_shared_examples_and_mirror(one: dict[str, float], other: dict[str, float]):
-    there, back = delta(scored("A", one), scored("B", other)), delta(scored("B", other), scored("A", one))
+    there, back = count_delta(scored("A", one), scored("B", other)), count_delta(scored("B", other), scored("A", one))
     assert (there.fixes, there.breaks) == (back.breaks, back.fixes)
     assert there.fixes + there.breaks <= len(one.keys() & other.keys())
 
@@ -31,7 +33,7 @@ def test_a_gain_is_paired(one: dict[str, float], other: dict[str, float]):
     shared = one.keys() & other.keys()
     if shared:
         expected = sum(one[name] - other[name] for name in sorted(shared)) / len(shared)
-        assert gain(scored("A", one), scored("B", other)) == expected
+        assert measure_gain(scored("A", one), scored("B", other)) == expected
 
 
 def lesson_history(child: dict[str, float], penalty: float = 0.0) -> Trajectory:
@@ -40,13 +42,13 @@ def lesson_history(child: dict[str, float], penalty: float = 0.0) -> Trajectory:
     return Trajectory(candidates=(parent, made))
 
 
-def test_a_lesson_is_remembered_only_if_a_prompt_made_from_it_beat_its_parent():
-    assert verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}), 3) == ("Count.",)
-    assert verified_lessons(lesson_history({"a": 1, "b": 0, "c": 0}), 3) == ()
-    assert verified_lessons(lesson_history({"a": 0, "b": 0, "c": 0}), 3) == ()
-    assert verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}, penalty=0.5), 3) == ()
-    assert verified_lessons(lesson_history({"a": 1}), 3) == ()  # stopped early, and no better on what both have
-    assert verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}), 0) == ()
+def test_a_lesson_is_kept_only_if_a_prompt_made_from_it_beat_its_parent():
+    assert select_verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}), 3) == ("Count.",)
+    assert select_verified_lessons(lesson_history({"a": 1, "b": 0, "c": 0}), 3) == ()
+    assert select_verified_lessons(lesson_history({"a": 0, "b": 0, "c": 0}), 3) == ()
+    assert select_verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}, penalty=0.5), 3) == ()
+    assert select_verified_lessons(lesson_history({"a": 1}), 3) == ()  # stopped early, and no better on what both have
+    assert select_verified_lessons(lesson_history({"a": 1, "b": 1, "c": 0}), 0) == ()
 
 
 def test_the_largest_gain_is_the_first_lesson():
@@ -55,16 +57,16 @@ def test_the_largest_gain_is_the_first_lesson():
         scored(f"C{n}.", {"a": 1, "b": n > 1, "c": n > 0}, parent=parent.prompt, lesson=f"Lesson {n}.")
         for n in range(3)
     ]
-    assert verified_lessons(Trajectory(candidates=(parent, *made)), 2) == ("Lesson 2.", "Lesson 1.")
+    assert select_verified_lessons(Trajectory(candidates=(parent, *made)), 2) == ("Lesson 2.", "Lesson 1.")
 
 
 def test_the_rival_fixes_the_most_of_what_the_parent_gets_wrong():
     parent = scored("P.", {"a": 1, "b": 1, "c": 0, "d": 0})
     weak = scored("Specialist.", {"a": 0, "b": 0, "c": 1, "d": 1})
     strong = scored("Alike.", {"a": 1, "b": 1, "c": 1, "d": 0})
-    assert rival_of(parent, Trajectory(candidates=(parent, weak, strong))) == weak
-    assert rival_of(parent, Trajectory(candidates=(parent, strong))) == strong
-    assert rival_of(parent, Trajectory(candidates=(parent,))) is None
+    assert find_rival(parent, Trajectory(candidates=(parent, weak, strong))) == weak
+    assert find_rival(parent, Trajectory(candidates=(parent, strong))) == strong
+    assert find_rival(parent, Trajectory(candidates=(parent,))) is None
 
 
 class TwoSided:
@@ -94,7 +96,7 @@ def two() -> Trajectory:
     return Trajectory(candidates=(scored("Old.", {"a": 1, "b": 0}, step=0), scored("New.", {"a": 1, "b": 1})))
 
 
-async def test_a_contrast_shows_what_each_prompt_alone_gets_right():
+async def test_a_contrast_shows_the_examples_that_only_one_prompt_gets_right():
     ids = [example.id for example in NUMBERS]
     judge = TwoSided({"New.": ids[:6], "Old.": ids[3:9]})
     model = ScriptedModel(reply)
@@ -112,7 +114,7 @@ async def test_a_contrast_shows_what_each_prompt_alone_gets_right():
     assert {p.lesson for p in found} == {"Take the counting over."}
 
 
-async def test_where_two_prompts_agree_the_errors_are_shown_instead():
+async def test_if_two_prompts_agree_the_errors_are_shown_instead():
     ids = [example.id for example in NUMBERS]
     model = ScriptedModel(reply)
     judge = TwoSided({"New.": ids[:6], "Old.": ids[:6]})

@@ -1,3 +1,5 @@
+"""The text of meta-prompts and of requests for reflections and summaries."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,12 +9,12 @@ from askwell.optimizers.gpo.metaprompt import (
     REFINEMENTS,
     Exemplar,
     Memory,
-    Situation,
-    exemplar,
-    meta_prompt,
-    reflection_request,
-    shown_score,
-    summary_request,
+    MetaPrompt,
+    format_meta_prompt,
+    format_reflection_request,
+    format_summary_request,
+    make_exemplar,
+    to_percent,
 )
 from tests.support.gpo_simulation import q_end
 
@@ -21,7 +23,7 @@ def candidate(text: str, score: float) -> Candidate:
     return Candidate(step=1, prompt=Prompt(instruction=text), score=score, n=48)
 
 
-FULL = Situation(
+FULL = MetaPrompt(
     current="Sort them.",
     score=0.6,
     memory=Memory(entries=(candidate("Think.", 0.25), candidate("Sort.", 0.5)), order="from worst to best"),
@@ -31,8 +33,8 @@ FULL = Situation(
 )
 
 
-def test_the_parts_stand_in_the_papers_order():
-    text = meta_prompt(FULL)
+def test_the_sections_are_in_the_papers_order():
+    text = format_meta_prompt(FULL)
     parts = [
         "replaces <Prompt>", "<prompt>Think.</prompt>\n<score>25</score>", "<prompt>Sort.</prompt>\n<score>50</score>",
         "<prompt>Sort them.</prompt>\n<score>60</score>", "It does not say how", "b, a\n<Prompt>",
@@ -43,56 +45,56 @@ def test_the_parts_stand_in_the_papers_order():
     assert all(text.count(part) == 1 for part in parts)
 
 
-def test_what_is_not_there_is_not_mentioned():
-    text = meta_prompt(Situation(current="Sort them.", score=None))
+def test_empty_sections_are_left_out():
+    text = format_meta_prompt(MetaPrompt(current="Sort them.", score=None))
     for word in ("score>", "<entry>", "<reflection>", "<example>", "words of", "Scores are"):
         assert word not in text
     assert "Sort them." in text
 
 
 def test_the_score_range_is_stated_once_wherever_scores_are_shown():
-    assert meta_prompt(FULL).count("integers from 0 to 100") == 1
-    assert meta_prompt(Situation(current="Sort them.", score=0.5)).count("integers from 0 to 100") == 1
+    assert format_meta_prompt(FULL).count("integers from 0 to 100") == 1
+    assert format_meta_prompt(MetaPrompt(current="Sort them.", score=0.5)).count("integers from 0 to 100") == 1
 
 
 @given(st.floats(0, 1))
 def test_shown_scores_are_integers_of_the_stated_range(score: float):
-    assert 0 <= shown_score(score) <= 100
-    assert abs(shown_score(score) - 100 * score) <= 0.5 + 1e-9
+    assert 0 <= to_percent(score) <= 100
+    assert abs(to_percent(score) - 100 * score) <= 0.5 + 1e-9
 
 
-def test_halves_go_up():
-    assert [shown_score(score) for score in (0.005, 0.015, 0.125, 1.0, 0.0)] == [1, 2, 13, 100, 0]
+def test_halves_round_up():
+    assert [to_percent(score) for score in (0.005, 0.015, 0.125, 1.0, 0.0)] == [1, 2, 13, 100, 0]
 
 
 @pytest.mark.parametrize("refinement", sorted(REFINEMENTS))
-def test_each_refinement_asks_in_its_own_words(refinement: str):
-    text = meta_prompt(Situation(current="Sort them.", score=0.5, refinement=refinement))
+def test_each_refinement_has_its_own_instruction(refinement: str):
+    text = format_meta_prompt(MetaPrompt(current="Sort them.", score=0.5, refinement=refinement))
     assert [name for name, words in REFINEMENTS.items() if words in text] == [refinement]
 
 
-def test_an_exemplar_shows_where_the_prompt_goes_and_its_first_answer():
+def test_an_exemplar_shows_the_position_of_the_prompt_and_its_first_answer():
     example = Example(id="1", input="b, a", target=("a, b", "a b"))
-    assert exemplar(example, q_end) == Exemplar(question="b, a\n<Prompt>", answer="a, b")
+    assert make_exemplar(example, q_end) == Exemplar(question="b, a\n<Prompt>", answer="a, b")
 
 
 def test_an_exemplar_of_several_messages_names_their_roles():
     def system(prompt: Prompt, example: Example) -> tuple[Message, ...]:
         return (Message(role="system", content=prompt.instruction), Message(role="user", content=example.input))
 
-    shown = exemplar(Example(id="1", input="b, a", target="a, b"), system)
+    shown = make_exemplar(Example(id="1", input="b, a", target="a, b"), system)
     assert shown.question == "System: <Prompt>\nUser: b, a"
 
 
-def test_reflection_and_summary_show_what_they_ask_about():
+def test_reflection_and_summary_requests_show_their_subject():
     example = Exemplar(question="b, a\n<Prompt>", answer="a, b")
     wrong = Rollout(
         step=1, split="train", prompt=Prompt(instruction="Sort them."), example_id="1", query="b, a",
         completion=Completion(text="b, a it is"), score=Score(value=0.0),
     )  # fmt: skip
-    asked = reflection_request("Sort them.", [(example, wrong)])
+    asked = format_reflection_request("Sort them.", [(example, wrong)])
     assert all(part in asked for part in ("Sort them.", "b, a it is", "<answer>a, b</answer>"))
     assert "<START>" not in asked
-    summary = summary_request("Sorting helps.", candidate("Sort.", 0.5))
+    summary = format_summary_request("Sorting helps.", candidate("Sort.", 0.5))
     assert all(part in summary for part in ("Sorting helps.", "<score>50</score>", "Sort."))
-    assert "so far" not in summary_request("", candidate("Sort.", 0.5))
+    assert "so far" not in format_summary_request("", candidate("Sort.", 0.5))

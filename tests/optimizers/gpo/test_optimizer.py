@@ -1,4 +1,6 @@
-from collections.abc import Callable
+"""A step of GPO: its requests, its proposals, and its errors."""
+
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,12 +9,44 @@ import pytest
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.core.text import edit_distance
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Candidate, Completion, Prompt, Request
+from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
-from tests.support.gpo_steps import REFLECTING, START, JudgeByTable, gpo, history, numbered, sent
+
+START = "Let's think step by step."
+REFLECTING: dict[str, Any] = {
+    "direction": "P+M+R",
+    "momentum": "none",
+    "schedule": "none",
+    "refinement": "editing",
+    "parent": "best",
+}
+
+
+def history(*scored: tuple[str, float]) -> Trajectory:
+    """One winner per step, the first at step 0."""
+    return Trajectory(
+        candidates=tuple(
+            Candidate(step=step, prompt=Prompt(instruction=text), score=score, n=48)
+            for step, (text, score) in enumerate(scored)
+        )
+    )
+
+
+def numbered(request: Request) -> str:
+    return f"<START>Prompt number {request.sample_index}.<END>"
+
+
+def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
+    return GPO(
+        model=model, train=NUMBERS, render=q_end, settings=preset_settings(name, **changes), run_prompt=run_prompt
+    )
+
+
+def sent(model: ScriptedModel, place: int = -1) -> str:
+    return model.requests[place].messages[0].content
 
 
 async def proposed(reply: Callable[[Request], str | Completion], **changes: Any) -> list[str]:
@@ -20,7 +54,7 @@ async def proposed(reply: Callable[[Request], str | Completion], **changes: Any)
     return [proposal.prompt.instruction for proposal in found]
 
 
-async def test_one_request_a_candidate_differing_in_draw_alone():
+async def test_one_request_per_candidate_differing_in_the_sample_index_alone():
     model = ScriptedModel(numbered)
     found = await gpo(model).propose(history((START, 0.5)), seed=3)
     assert [p.prompt.instruction for p in found] == [f"Prompt number {sample_index}." for sample_index in range(8)]
@@ -32,7 +66,7 @@ async def test_one_request_a_candidate_differing_in_draw_alone():
     assert {p.origin for p in found} == {"generation"}
 
 
-async def test_the_same_trajectory_and_seed_put_the_same_requests():
+async def test_the_same_trajectory_and_seed_make_the_same_requests():
     first, second, other = ScriptedModel(numbered), ScriptedModel(numbered), ScriptedModel(numbered)
     past = history((START, 0.5), ("Sort.", 0.6), ("Add.", 0.4))
     for model, seed in ((first, 7), (second, 7), (other, 8)):
@@ -40,12 +74,12 @@ async def test_the_same_trajectory_and_seed_put_the_same_requests():
     assert first.requests == second.requests != other.requests
 
 
-async def test_equal_proposals_are_one_and_keep_their_order():
+async def test_equal_proposals_count_once_and_keep_their_order():
     texts = ["B.", "A.", "B.", "**A.**", "C.", "A.", "B.", "C."]
     assert await proposed(lambda r: f"<START>{texts[r.sample_index]}<END>") == ["B.", "A.", "C."]
 
 
-async def test_prompts_scored_before_are_proposed_all_the_same():
+async def test_prompts_scored_before_are_proposed_too():
     assert await proposed(lambda r: f"<START>{START}<END>") == [START]
 
 
@@ -71,7 +105,7 @@ async def test_failed_refused_and_unparsed_replies_are_no_candidates(caplog: pyt
     assert "held no prompt" in caplog.text
 
 
-async def test_a_truncated_reply_counts_up_to_where_it_was_cut():
+async def test_the_text_of_a_truncated_reply_counts():
     assert await proposed(lambda r: Completion(text="<START>Add the", outcome="truncated")) == ["Add the"]
 
 
@@ -79,7 +113,7 @@ async def test_no_usable_reply_is_an_empty_list():
     assert await proposed(lambda r: "<START> <END>") == []
 
 
-async def test_all_calls_failing_stops_loudly():
+async def test_if_all_calls_fail_the_step_raises():
     with pytest.raises(RunFailed, match=r"all 8 calls.*scripted.*overloaded"):
         await proposed(lambda r: Completion(outcome="failed", fault="rate_limit", error="overloaded"))
 
@@ -109,7 +143,7 @@ async def test_without_training_examples_the_section_is_left_out():
     assert "<example>" not in sent(model)
 
 
-async def test_enforce_rejects_what_exceeds_the_measured_budget_and_resamples():
+async def test_enforce_rejects_prompts_over_the_measured_budget_and_resamples():
     def reply(request: Request) -> str:
         index = request.sample_index
         longer = "Now " + "really " * 20 + f"do number {index}."
@@ -125,19 +159,48 @@ async def test_enforce_rejects_what_exceeds_the_measured_budget_and_resamples():
     assert [p.rejected.endswith("words of at most 6") for p in found if p.rejected] == [True] * 4
 
 
-async def test_enforce_gives_up_after_its_bound():
+async def test_enforce_stops_after_its_rounds():
     model = ScriptedModel(lambda r: f"<START>{'word ' * 30}{r.sample_index}<END>")
     optimizer = gpo(model, budget_mode="enforce", schedule="fixed", first_words=5, candidates=2, resamples=3)
     assert all(p.rejected for p in await optimizer.propose(history((START, 0.5)), seed=1))
     assert len(model.requests) == 2 * 4
 
 
-async def test_ask_lets_anything_through():
+async def test_ask_rejects_nothing():
     found = await proposed(lambda r: f"<START>{'word ' * 80}{r.sample_index}<END>", schedule="fixed", first_words=5)
     assert len(found) == 8
 
 
-async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown():
+class JudgeByTable:
+    """A target that gets some training examples wrong; records its runs."""
+
+    def __init__(self, wrong: Sequence[str], failed: Sequence[str] = ()) -> None:
+        self.wrong, self.failed = wrong, failed
+        self.batches: list[list[str]] = []
+
+    async def __call__(
+        self,
+        prompt: Prompt,
+        examples: Sequence[Example],
+        *,
+        step: int,
+        split: Split = "train",
+        temperature: float | None = None,
+        sample_index: int = 0,
+    ) -> list[Rollout]:
+        self.batches.append([example.id for example in examples])
+        return [
+            Rollout(
+                step=step, split=split, prompt=prompt, example_id=example.id, query=example.input,
+                sample_index=sample_index,
+                completion=Completion(text=f"reply to {example.id}"),
+                score=None if example.id in self.failed else Score(value=float(example.id not in self.wrong)),
+            )
+            for example in examples
+        ]  # fmt: skip
+
+
+async def test_a_reflection_on_wrong_examples_is_requested_at_temperature_0_and_shown():
     judge = JudgeByTable([example.id for example in NUMBERS])
     model = ScriptedModel(lambda r: "It is too vague." if r.temperature == 0 else numbered(r))
     await gpo(model, **REFLECTING, run_prompt=judge, batch=8, reflected=3).propose(history((START, 0.5)), seed=1)
@@ -148,7 +211,7 @@ async def test_reflection_is_asked_at_temperature_0_on_wrong_examples_and_shown(
     assert len(judge.batches[0]) == 8
 
 
-async def test_no_reflection_is_asked_for_when_nothing_is_known_to_be_wrong():
+async def test_no_reflection_is_requested_without_known_errors():
     judge = JudgeByTable([], failed=["0", "1"])
     model = ScriptedModel(numbered)
     await gpo(model, **REFLECTING, run_prompt=judge).propose(history((START, 0.5)), seed=1)
@@ -172,7 +235,7 @@ def test_reflection_needs_a_prompt_runner_and_training_examples():
             model=ScriptedModel(numbered),
             train=(),
             render=q_end,
-            settings=preset("gpo", **REFLECTING),
+            settings=preset_settings("gpo", **REFLECTING),
             run_prompt=JudgeByTable([]),
         )
 
@@ -191,7 +254,7 @@ async def test_summarization_folds_the_winners_one_by_one_with_requests_that_rep
     assert model.requests[:2] == before[:2]  # answered by the run log at no cost
 
 
-async def test_momentum_none_shows_no_past():
+async def test_momentum_none_shows_no_past_prompts():
     model = ScriptedModel(numbered)
     await gpo(model, momentum="none").propose(history((START, 0.5), ("Sort.", 0.6)), seed=1)
     assert "<entry>" not in sent(model)
@@ -230,6 +293,6 @@ async def test_the_budget_follows_the_step():
 @pytest.mark.parametrize(
     "change", [{"momentum": "relevence"}, {"schedule": "cosin"}, {"candidates": 0}, {"warmup_share": 2.0}]
 )
-def test_settings_that_cannot_be_are_refused_by_name(change: dict[str, Any]):
+def test_invalid_gpo_settings_are_refused_by_name(change: dict[str, Any]):
     with pytest.raises(ConfigError, match=next(iter(change))):
-        preset("gpo", **change)
+        preset_settings("gpo", **change)

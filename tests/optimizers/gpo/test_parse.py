@@ -1,3 +1,5 @@
+"""The prompt parsed from a reply."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,12 +45,12 @@ def test_reads_the_prompt(reply: str, prompt: str):
 @pytest.mark.parametrize(
     "reply", ["", "  \n", "<START><END>", "<START>  <END>", '<START>""<END>', "****", "<START>**<END>"]
 )
-def test_nothing_left_is_unparsed(reply: str):
+def test_an_empty_prompt_is_unparsed(reply: str):
     assert parse_prompt(reply) == ""
 
 
 @given(PIECES)
-def test_never_raises_and_reading_twice_changes_nothing(reply: str):
+def test_parsing_never_raises_and_is_idempotent(reply: str):
     once = parse_prompt(reply)
     assert parse_prompt(once) == once
     assert once == once.strip()
@@ -60,5 +62,5 @@ def test_round_trip(prompt: str, before: str, after: str):
 
 
 @given(PLAIN)
-def test_a_prompt_alone_is_read_as_it_is(prompt: str):
+def test_a_prompt_without_tags_is_unchanged(prompt: str):
     assert parse_prompt(prompt) == prompt

@@ -1,3 +1,5 @@
+"""The rules that choose parents, plateaus and restarts."""
+
 from __future__ import annotations
 
 import random
@@ -7,7 +9,14 @@ from hypothesis import strategies as st
 
 from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Prompt
-from askwell.optimizers.gpo.population import PARENTS, at_plateau, distinct, elite, pareto, pareto_front
+from askwell.optimizers.gpo.population import (
+    PARENTS,
+    choose_elite,
+    choose_pareto,
+    distinct_complete,
+    find_pareto_front,
+    is_at_plateau,
+)
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_steps import gpo, history, numbered, sent
 
@@ -36,9 +45,9 @@ def names(candidates: list[Candidate]) -> list[int]:
 
 
 @given(rows)
-def test_nobody_on_the_front_is_covered_and_who_leads_alone_is_on_it(tables: list[dict[str, float]]):
+def test_no_prompt_on_the_front_is_covered_and_a_sole_leader_is_on_it(tables: list[dict[str, float]]):
     past = population(tables)
-    front = pareto_front(past.candidates)
+    front = find_pareto_front(past.candidates)
     for one in past.candidates:
         sole = [
             name for name, score in one.example_scores.items()
@@ -57,7 +66,7 @@ def test_nobody_on_the_front_is_covered_and_who_leads_alone_is_on_it(tables: lis
 
 
 @given(rows, st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
-def test_every_rule_gives_one_parent_a_slot_from_few_prompts(
+def test_every_rule_returns_one_parent_per_slot_from_few_prompts(
     tables: list[dict[str, float]], count: int, size: int, seed: int
 ):
     past = population(tables)
@@ -66,7 +75,7 @@ def test_every_rule_gives_one_parent_a_slot_from_few_prompts(
         assert len(found) == count
         assert found == choose(past, count, size, random.Random(seed))
         assert set(found) <= set(past.candidates)
-    for choose in (elite, pareto):
+    for choose in (choose_elite, choose_pareto):
         found = choose(past, count, size, random.Random(seed))
         assert penalized_score(found[0]) == max(map(penalized_score, past.candidates))
         assert len(set(found)) <= size + 1  # the best one is a parent even where it leads nowhere alone
@@ -78,37 +87,37 @@ def test_the_front_keeps_a_specialist_that_the_mean_would_drop():
         {"a": 1, "b": 1, "c": 0, "d": 0},
         {"a": 0, "b": 0, "c": 0, "d": 1},
     ])  # fmt: skip
-    assert {one.step: count for one, count in pareto_front(past.candidates).items()} == {0: 3, 2: 1}
-    drawn = [names(pareto(past, 8, 4, random.Random(seed))) for seed in range(40)]
+    assert {one.step: count for one, count in find_pareto_front(past.candidates).items()} == {0: 3, 2: 1}
+    drawn = [names(choose_pareto(past, 8, 4, random.Random(seed))) for seed in range(40)]
     share = sum(found[1:].count(2) for found in drawn) / (7 * 40)
     assert 0.15 < share < 0.35  # leads on one of four
     assert all(found[0] == 0 for found in drawn)
 
 
-def test_the_elite_takes_turns_best_first_and_a_penalty_counts():
+def test_elite_alternates_best_first_and_counts_penalties():
     past = history(("A", 0.5), ("B", 0.7), ("C", 0.6), ("D", 0.1))
-    assert names(elite(past, 5, 3, random.Random(0))) == [1, 2, 0, 1, 2]
+    assert names(choose_elite(past, 5, 3, random.Random(0))) == [1, 2, 0, 1, 2]
     dear = Candidate(step=4, prompt=Prompt(instruction="E"), score=0.9, n=48, penalty=0.5)
-    assert names(elite(past.extended([dear]), 2, 2, random.Random(0))) == [1, 2]
+    assert names(choose_elite(past.extended([dear]), 2, 2, random.Random(0))) == [1, 2]
 
 
-def test_a_prompt_scored_twice_is_one():
+def test_a_prompt_scored_twice_counts_once():
     past = history(("A", 0.5), ("B", 0.7), ("A", 0.5))
-    assert names(distinct(past)) == [0, 1]
+    assert names(distinct_complete(past)) == [0, 1]
 
 
-def test_who_lost_a_race_early_is_nobodys_parent():
+def test_a_candidate_that_lost_a_race_early_is_no_parent():
     lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, example_scores={"a": 1}, partial=True)
     past = population([{"a": 0, "b": 1}]).extended([lucky])
     for choose in PARENTS.values():
         assert set(names(choose(past, 4, 4, random.Random(0)))) == {0}
 
 
-def test_a_plateau_is_every_so_many_steps_without_a_better_prompt():
+def test_a_plateau_is_a_multiple_of_steps_without_a_better_prompt():
     scores = [0.5, 0.6, 0.6, 0.4, 0.6, 0.5, 0.6, 0.5]
-    seen = [at_plateau(history(*[(f"P{n}", s) for n, s in enumerate(scores[:end])]), 3) for end in range(1, 9)]
+    seen = [is_at_plateau(history(*[(f"P{n}", s) for n, s in enumerate(scores[:end])]), 3) for end in range(1, 9)]
     assert seen == [False, False, False, False, True, False, False, True]
-    assert not at_plateau(history(("A", 0.5), ("B", 0.1)), 0)
+    assert not is_at_plateau(history(("A", 0.5), ("B", 0.1)), 0)
 
 
 async def test_each_parent_has_its_own_meta_prompt():

@@ -1,11 +1,13 @@
+"""GPO presets by name."""
+
 import pytest
 
 from askwell.core.errors import ConfigError
 from askwell.models.bundled.editor import EditorModel
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import PRESETS, preset
-from tests.support.gpo_simulation import NUMBERS, Landscape, optimized, q_end
-from tests.support.gpo_steps import JudgeByTable
+from askwell.optimizers.gpo.presets import PRESETS, preset_settings
+from tests.optimizers.gpo.test_optimizer import JudgeByTable
+from tests.support.gpo_simulation import NUMBERS, Landscape, optimize, q_end
 
 
 def test_gpo_is_the_papers_best_combination():
@@ -16,7 +18,7 @@ def test_gpo_is_the_papers_best_combination():
     assert (gpo.temperature, gpo.max_tokens, gpo.budget_mode) == (1.0, 512, "ask")
 
 
-def test_the_published_optimizers_are_there_as_the_specification_lists_them():
+def test_the_published_optimizers_have_their_settings():
     assert (PRESETS["ape"].direction, PRESETS["ape"].momentum, PRESETS["ape"].refinement) == ("P", "none", "resampling")
     assert (PRESETS["opro"].momentum, PRESETS["opro"].refinement) == ("importance", "generation")
     assert (PRESETS["pe2"].direction, PRESETS["pe2"].schedule) == ("P+M+R", "fixed")
@@ -24,22 +26,22 @@ def test_the_published_optimizers_are_there_as_the_specification_lists_them():
     assert {PRESETS["control-random"].momentum, PRESETS["control-shuffled"].momentum} == {"random", "shuffled"}
 
 
-def test_all_presets_ask_for_the_same_number_of_candidates():
+def test_all_presets_have_the_same_number_of_candidates():
     assert {settings.candidates for settings in PRESETS.values()} == {8}
 
 
-def test_an_unknown_name_or_field_is_refused_with_the_nearest():
+def test_an_unknown_name_or_field_is_refused_with_the_nearest_match():
     with pytest.raises(ConfigError, match="did you mean 'opro'"):
-        preset("oprо")
+        preset_settings("oprо")
     with pytest.raises(ConfigError, match="did you mean 'candidates'"):
-        preset("gpo", candidate=4)
+        preset_settings("gpo", candidate=4)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 async def test_every_preset_runs_with_the_bundled_rewriter(name: str):
     judge = JudgeByTable([example.id for example in NUMBERS[::2]])
-    settings = preset(name, total_steps=3, candidates=3)
+    settings = preset_settings(name, total_steps=3, candidates=3)
     gpo = GPO(model=EditorModel(), train=NUMBERS, render=q_end, settings=settings, run_prompt=judge)
-    history = await optimized(gpo, Landscape(gains={}), steps=3, seed=1)
+    history = await optimize(gpo, Landscape(gains={}), steps=3, seed=1)
     assert len(history) >= 1 + 3
     assert history.next_step == 4

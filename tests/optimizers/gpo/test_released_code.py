@@ -1,4 +1,4 @@
-"""Where the paper's released code departs from the paper: one test each, for the lines that concern the optimizer.
+"""Deviations of the released code from the paper that concern the optimizer, one test each.
 
 The other lines of that list (final selection, the test split, rendering, answer parsing, model names, cost) are the
 loop's, the tasks' and the models': see `tests/optimizers/test_released_code.py`.
@@ -9,8 +9,8 @@ import re
 from askwell.core.text import edit_distance
 from askwell.core.types import Completion, Request
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
-from askwell.optimizers.gpo.schedule import budget_words, steps_per_epoch
+from askwell.optimizers.gpo.presets import preset_settings
+from askwell.optimizers.gpo.schedule import compute_budget, count_steps_per_epoch
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, WORDS, q_end
 from tests.support.gpo_steps import START, gpo, history, numbered, sent
@@ -81,8 +81,8 @@ async def test_the_incumbent_is_shown_with_its_true_score_not_0():
 
 
 def test_the_linear_schedule_never_goes_negative():
-    assert min(budget_words("linear", step, 9, first=50, final=0) for step in range(60)) == 0
-    assert min(budget_words("linear", step, 9) for step in range(60)) == 10
+    assert min(compute_budget("linear", step, 9, first=50, final=0) for step in range(60)) == 0
+    assert min(compute_budget("linear", step, 9) for step in range(60)) == 10
 
 
 async def test_the_budget_can_be_measured():
@@ -94,10 +94,10 @@ async def test_the_budget_can_be_measured():
 
 
 async def test_train_size_does_not_leak_from_the_previous_task():
-    assert [steps_per_epoch(48, 8), steps_per_epoch(35, 8), steps_per_epoch(48, 8)] == [6, 4, 6]
+    assert [count_steps_per_epoch(48, 8), count_steps_per_epoch(35, 8), count_steps_per_epoch(48, 8)] == [6, 4, 6]
     model = ScriptedModel(numbered)
-    first = GPO(model=model, train=NUMBERS, render=q_end, settings=preset("gpo"))
-    second = GPO(model=model, train=WORDS[:2], render=q_end, settings=preset("gpo"))
+    first = GPO(model=model, train=NUMBERS, render=q_end, settings=preset_settings("gpo"))
+    second = GPO(model=model, train=WORDS[:2], render=q_end, settings=preset_settings("gpo"))
     await first.propose(history((START, 0.5)), seed=1)
     await second.propose(history((START, 0.5)), seed=1)
     assert (sent(model, 0).count("<example>"), sent(model).count("<example>")) == (3, 2)

@@ -1,3 +1,5 @@
+"""The retrievers of past prompts."""
+
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -31,7 +33,7 @@ def retrieved(name: str, past: Sequence[Candidate], k: int, seed: int = 0) -> li
 
 
 @given(NAMES, NUMBERED, st.integers(0, 9), st.integers(0, 3))
-def test_returns_k_different_ones_of_the_past_and_is_pure(name: str, past: list[Candidate], k: int, seed: int):
+def test_retrieval_returns_k_distinct_past_prompts_and_is_pure(name: str, past: list[Candidate], k: int, seed: int):
     found = retrieved(name, past, k, seed)
     assert len(found) == min(k, len(past))
     assert len({c.step for c in found}) == len(found)
@@ -56,7 +58,7 @@ def test_recency_is_in_order_of_time(past: list[Candidate], k: int):
 
 
 @given(NUMBERED, st.integers(0, 9))
-def test_shuffled_keeps_prompts_and_order_and_only_deals_the_scores_anew(past: list[Candidate], seed: int):
+def test_shuffled_keeps_prompts_and_order_and_permutes_the_scores(past: list[Candidate], seed: int):
     found = retrieved("shuffled", past, len(past), seed)
     assert [c.prompt for c in found] == [c.prompt for c in retrieved("relevance", past, len(past))]
     assert sorted(c.score for c in found) == sorted(c.score for c in past)
@@ -69,7 +71,7 @@ def test_shuffled_scores_depend_on_the_seed():
 
 
 @given(NUMBERED)
-def test_diverse_gives_one_place_to_the_product_of_relevance_and_score(past: list[Candidate]):
+def test_diverse_with_one_entry_takes_the_largest_product_of_relevance_and_score(past: list[Candidate]):
     found = RETRIEVERS["diverse"].retrieve(past, CURRENT, 1, LexicalEmbedder(), 0)
     alike = LexicalEmbedder().similarities("4", [c.prompt.instruction for c in past])
     value = [max(0.05, near) * max(0.05, c.score) for near, c in zip(alike, past, strict=True)]
@@ -77,12 +79,12 @@ def test_diverse_gives_one_place_to_the_product_of_relevance_and_score(past: lis
 
 
 @given(NUMBERED, st.integers(1, 6))
-def test_diverse_picks_go_on_as_they_began_the_first_pick_last(past: list[Candidate], k: int):
+def test_diverse_picks_are_a_prefix_of_more_picks_the_first_pick_last(past: list[Candidate], k: int):
     shorter, longer = (RETRIEVERS["diverse"].retrieve(past, CURRENT, n, LexicalEmbedder(), 0) for n in (k, k + 1))
     assert longer[len(longer) - len(shorter) :] == shorter
 
 
-def test_diverse_passes_over_a_copy_of_what_is_shown():
+def test_diverse_skips_a_copy_of_a_shown_prompt():
     past = [
         candidate(0, "Count the even numbers in the list.", 0.8),
         candidate(1, "Count all the even numbers in the list.", 0.8),
@@ -103,7 +105,7 @@ def test_random_takes_all_equally_often():
     assert all(150 < count < 250 for count in counts)
 
 
-def test_relevance_with_the_lexical_embedder_finds_the_likest_prompt():
+def test_relevance_with_the_lexical_embedder_ranks_the_most_similar_prompt_last():
     past = [candidate(0, "Sort the words."), candidate(1, "Add the numbers up."), candidate(2, "Be polite, please.")]
     found = RETRIEVERS["relevance"].retrieve(past, candidate(3, "Add up all the numbers."), 2, LexicalEmbedder(), 0)
     assert found[-1].step == 1

@@ -1,3 +1,5 @@
+"""The trust region, and the word budget that follows from it."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,8 +10,8 @@ from askwell.core.errors import ConfigError
 from askwell.core.text import edit_distance
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Prompt
-from askwell.optimizers.gpo.presets import preset
-from askwell.optimizers.gpo.trust_region import RESTART, STRIDES, TrustRegion, radius
+from askwell.optimizers.gpo.presets import preset_settings
+from askwell.optimizers.gpo.trust_region import BUDGET_RULES, RESTART, TrustRegion, compute_radius
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_steps import gpo, history, sent
 
@@ -34,47 +36,49 @@ def steps(values: list[float], origin: str = "") -> Trajectory:
 
 @given(scores, regions)
 def test_the_region_stays_within_its_bounds(values: list[float], trust: TrustRegion):
-    assert trust.least <= radius(steps(values), trust) <= trust.most
+    assert trust.least <= compute_radius(steps(values), trust) <= trust.most
 
 
 @given(scores, regions)
 def test_a_success_widens_it_and_a_failure_shrinks_it(values: list[float], trust: TrustRegion):
-    before = radius(steps(values), trust)
-    assert radius(steps([*values, max(values) + 0.1]), trust) == min(trust.most, before * trust.widen)
-    assert radius(steps([*values, min(values)]), trust) == max(trust.least, before * trust.shrink)
+    before = compute_radius(steps(values), trust)
+    assert compute_radius(steps([*values, max(values) + 0.1]), trust) == min(trust.most, before * trust.widen)
+    assert compute_radius(steps([*values, min(values)]), trust) == max(trust.least, before * trust.shrink)
 
 
 @given(scores, scores, regions)
-def test_it_is_a_fold_of_the_steps_alone(values: list[float], more: list[float], trust: TrustRegion):
+def test_the_region_is_a_fold_of_the_steps_alone(values: list[float], more: list[float], trust: TrustRegion):
     whole = steps([*values, *more])
     head = Trajectory(candidates=whole.candidates[: len(values)])
-    assert radius(head, trust) == radius(steps(values), trust)
-    assert radius(steps(values[:1]), trust) == trust.first
+    assert compute_radius(head, trust) == compute_radius(steps(values), trust)
+    assert compute_radius(steps(values[:1]), trust) == trust.first
 
 
 @given(scores, regions)
-def test_it_begins_anew_after_a_restart(values: list[float], trust: TrustRegion):
+def test_the_region_is_reset_after_a_restart(values: list[float], trust: TrustRegion):
     past = steps(values)
     restarted = Candidate(step=len(values), prompt=Prompt(instruction="New."), score=0.0, n=9, origin=RESTART)
-    assert radius(past.extended([restarted]), trust) == trust.first
+    assert compute_radius(past.extended([restarted]), trust) == trust.first
 
 
-def test_who_lost_a_race_early_is_no_success():
+def test_a_candidate_that_lost_a_race_early_is_no_success():
     lucky = Candidate(step=1, prompt=Prompt(instruction="L."), score=1.0, n=2, partial=True)
-    assert radius(steps([0.5]).extended([lucky]), TrustRegion()) < TrustRegion().first
+    assert compute_radius(steps([0.5]).extended([lucky]), TrustRegion()) < TrustRegion().first
 
 
 def test_a_step_that_wins_by_its_length_alone_is_no_success():
     better = Candidate(step=1, prompt=Prompt(instruction="Longer."), score=0.52, n=9, penalty=0.05)
-    assert radius(steps([0.5]).extended([better]), TrustRegion()) < TrustRegion().first
+    assert compute_radius(steps([0.5]).extended([better]), TrustRegion()) < TrustRegion().first
 
 
 @given(st.integers(1, 200), scores)
 def test_the_budget_is_relative_to_the_prompts_length(length: int, values: list[float]):
-    pace = preset("gpo").pace
+    schedule = preset_settings("gpo").budget_schedule
     parent = Candidate(step=0, prompt=Prompt(instruction="word " * length), score=0.5, n=9)
-    found = STRIDES["trust"](steps(values), parent, pace)
-    assert found == max(1, round(radius(steps(values), pace.trust) * max(length, pace.trust.basis_words)))
+    found = BUDGET_RULES["trust"](steps(values), parent, schedule)
+    assert found == max(
+        1, round(compute_radius(steps(values), schedule.trust) * max(length, schedule.trust.basis_words))
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_the_budget_is_relative_to_the_prompts_length(length: int, values: list[
     [{"least": 0.0}, {"least": 3.0}, {"most": 1.0}, {"widen": 0.9}, {"shrink": 1.1}, {"shrink": 0.0},
      {"basis_words": 0}],
 )  # fmt: skip
-def test_regions_that_cannot_be_are_refused(change: dict[str, float]):
+def test_invalid_regions_are_refused(change: dict[str, float]):
     with pytest.raises(ConfigError, match=next(iter(change))):
         TrustRegion(**change)  # type: ignore[arg-type]
 
@@ -99,7 +103,7 @@ async def test_generation_early_and_local_edits_once_the_region_has_shrunk():
     assert "at most 16 words" in sent(model)  # 31 words x max(0.5, 2 x 0.7^4)
 
 
-async def test_enforced_the_trust_region_holds():
+async def test_an_enforced_trust_region_bounds_the_changes():
     model = ScriptedModel(lambda r: f"<START>{'word ' * (10 * r.sample_index)}<END>")
     found = await gpo(model, schedule="trust", budget_mode="enforce", resamples=0).propose(
         history(("word " * 20, 0.5)), seed=1

@@ -1,4 +1,4 @@
-"""What a partly filled table of block scores says about every candidate's score on the whole dev split.
+"""Estimate every candidate's score on the whole dev split from a partly filled table of block scores.
 
 The model: a block's mean score is block effect + candidate effect + interaction. Block effects have a flat prior, so
 candidates are compared only through blocks that they share (pairing). Candidate effects are normal around zero, and the
@@ -74,7 +74,7 @@ def fit_posterior(layout: RaceLayout, scores: Scores) -> Posterior:
 def interaction_variance(layout: RaceLayout, scores: Scores) -> float:
     """Return the variance per example that block and candidate effects leave, shrunk towards its binomial prior.
 
-    Estimated from per-example scores where blocks have them, else from residuals of the block means.
+    Estimated from per-example scores if blocks have them, else from residuals of the block means.
     """
     blocks = _columns(layout, scores)
     examples = sum(block.size * len(block.scores) for block in blocks)
@@ -169,8 +169,8 @@ def _predict(
 ) -> Posterior:
     """Return the posterior of the mean over all blocks.
 
-    Known cells enter as they are; unknown ones are predicted from the effects and from who is known on the block. A
-    block on which nobody is known adds a constant that all candidates share, which is left out.
+    Known cells enter as they are; unknown ones are predicted from the effects and from the cells known on the block. A
+    block without known cells adds a constant that all candidates share, which is left out.
     """
     count, examples = len(layout.candidates), sum(layout.blocks)
     means = [0.0] * count

@@ -1,7 +1,7 @@
-"""The racing methods: which candidates to stop scoring, which cells to score next, and on which evidence.
+"""The racing methods: which candidates to stop scoring, and which cells to score next.
 
-Every rule is a pure decision over a partly filled table of candidates × blocks of dev examples. Cells known from before
-(the log, an earlier step) cost nothing and count as evidence.
+Every rule is a pure decision over a partly filled table of candidates × blocks of dev examples. Cells that are already
+known (from the log or an earlier step) cost nothing and count as evidence.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from askwell.engine.racing.table import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is worth doing on the evidence so far."""
+    """The decision of a rule on the evidence so far."""
 
     ranking: tuple[str, ...]
     """All candidates, best first by the evidence; stopped ones after those still in the race."""
@@ -58,7 +58,7 @@ class RacingRule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedGain:
-    """askwell's racing: go on as long as a challenger's expected gain is worth the price of another block.
+    """askwell's racing: continue as long as a challenger's expected gain is worth the price of another block.
 
     All candidates get one shared block. Then the weakest of the `survivors` best is compared with the challenger that
     has the largest expected gain over it, on blocks that both have. A candidate is stopped when its expected gain is
@@ -133,12 +133,12 @@ class SuccessiveHalving:
     """Sequential halving with a fixed budget (Karnin, Koren and Somekh 2013): equal spending in every round.
 
     Each round scores the remaining candidates on as many further blocks as its part of the budget pays for (at least
-    one), then the better half goes on.
+    one), then the better half stays.
     """
 
     survivors: int = 1
     share: float = 0.3
-    """Part of the full table to spend."""
+    """Share of the full table to score."""
 
     def decide(self, layout: RaceLayout, scores: Scores) -> Decision:
         check_table(layout, scores, self.survivors)

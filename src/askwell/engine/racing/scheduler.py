@@ -1,4 +1,4 @@
-"""Choose which part of a race to run next while other parts are still being answered: no barrier, and no guessing.
+"""Choose the next cell of a race while other cells are still running: without a barrier, and reproducibly.
 
 A *cell* is one candidate on one block of examples. Results are used in the order in which their cells were requested,
 and the next cell is decided on as few of them as possible: one more result is used only if `lookahead` calls are
@@ -101,7 +101,7 @@ class RaceScheduler:
         valid_blocks = [block for block in range(len(self._layout.blocks)) if block not in self._void_blocks]
         if not valid_blocks:
             return None
-        # The rule is asked once per state of the evidence: it is the expensive part.
+        # The rule decides once per state of the evidence: it is the expensive part.
         self._decision = self._decision or self._decide(valid_blocks)
         decision = self._decision
         # The rule sees the valid blocks only, so its block numbers count those.
@@ -109,8 +109,8 @@ class RaceScheduler:
         every_block = range(len(self._layout.blocks))
         useful = [BlockCell(name, block) for name, block in product(decision.ranking[: self._survivors], every_block)]
         if wanted:
-            # All that is wanted may be requested already while workers are idle. Then the next best cells are those
-            # that the leaders need in the end anyway, and after them one more block of whoever is still in the race.
+            # All wanted cells may be requested already while workers are idle. The next best cells are those that the
+            # leaders need in the end anyway, and then one more block of each candidate that is still in the race.
             contenders = [name for name in decision.ranking if name not in decision.stopped]
             useful += [BlockCell(name, block) for block, name in product(valid_blocks, contenders)]
         return next((cell for cell in (*wanted, *useful) if cell in self._open), None)

@@ -1,1 +1,1 @@
-"""Prompt optimizers published by others: those that are no GPO preset, and other packages run on our engine."""
+"""Published prompt optimizers that are not GPO presets, and optimizers of other packages on askwell's engine."""

@@ -1,8 +1,8 @@
-"""Choosing the best few of many prompts with few target calls: the selection rules of ProTeGi (section 3.3).
+"""Select the best few of many prompts with few target calls: the bandits of ProTeGi (section 3.3).
 
-Arms are prompts, a pull tries one on further training examples. All arms walk the same shuffled examples, so that
-their means compare like with like, and an arm that has seen them all is known and needs no more pulls. The paper draws
-examples anew for each pull; with a train split of some dozens that would mostly repeat answers it has.
+Arms are prompts; a pull runs one on further training examples. All arms see the same shuffled examples in the same
+order, so that their means are comparable, and an arm that has seen them all is known exactly and needs no more pulls.
+The paper draws new examples for each pull; with some dozens of training examples that would mostly repeat known calls.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 Pull = Callable[[Sequence[tuple[int, range]]], Awaitable[Sequence[Sequence[float]]]]
-"""Try arms, each on a range of places in the order of examples; scores 0..1, those of failed calls left out."""
+"""Run arms, each on a range of indices in the order of examples; return scores 0..1, without failed calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BanditPlan:
-    """What a selection may spend, and how it spends it."""
+    """The budget of a selection, and its parameters."""
 
     arms: int
     keep: int
     """How many of the best to return."""
     calls: int
-    """Target calls in all, at the most."""
+    """Most target calls in total."""
     examples: int
-    """Length of the order: no arm can be tried on more."""
+    """Number of examples: no arm can be run on more."""
     per_pull: int = 4
-    """Examples a pull."""
+    """Examples per pull."""
     exploration: float = 1.0
     """c of the upper confidence bound."""
 
 
 @dataclass(slots=True)
 class _Arms:
-    """What is known of each arm while a selection runs."""
+    """The examples used and the scores of each arm during a selection."""
 
     pull: Pull
     plan: BanditPlan
@@ -48,7 +48,7 @@ class _Arms:
         self.scores = [[] for _ in range(self.plan.arms)]
 
     async def extend(self, wanted: Sequence[tuple[int, int]]) -> None:
-        """Show each (arm, number of) further examples, as far as calls and examples go."""
+        """Run each arm on the wanted number of further examples, as far as calls and examples allow."""
         trials: list[tuple[int, range]] = []
         for arm, more in wanted:
             count = min(more, self.plan.examples - self.seen[arm], self.plan.calls - self.spent)
@@ -57,27 +57,27 @@ class _Arms:
                 self.seen[arm] += count
                 self.spent += count
         if trials:
-            for (arm, _), found in zip(trials, await self.pull(trials), strict=True):
-                self.scores[arm] += found
+            for (arm, _), scores in zip(trials, await self.pull(trials), strict=True):
+                self.scores[arm] += scores
 
     def mean(self, arm: int) -> float:
-        """Return the mean score; below every real one for an arm that was never answered."""
+        """Return the mean score; -1, below every real one, for an arm without an answered call."""
         return sum(self.scores[arm]) / len(self.scores[arm]) if self.scores[arm] else -1.0
 
     def best(self, count: int) -> list[int]:
         return sorted(range(self.plan.arms), key=lambda arm: (-self.mean(arm), -len(self.scores[arm]), arm))[:count]
 
 
-async def uniform(pull: Pull, plan: BanditPlan) -> list[int]:
-    """Spread the calls evenly: what the others have to beat."""
+async def select_uniformly(pull: Pull, plan: BanditPlan) -> list[int]:
+    """Spread the calls evenly: the reference for the other rules."""
     arms = _Arms(pull, plan)
     each, extra = divmod(plan.calls, plan.arms)
     await arms.extend([(arm, each + (arm < extra)) for arm in range(plan.arms)])
     return arms.best(plan.keep)
 
 
-async def ucb(pull: Pull, plan: BanditPlan) -> list[int]:
-    """Upper confidence bounds (algorithm 3): pull where mean + c·√(ln t / n) is highest, `keep` arms a round."""
+async def select_by_ucb(pull: Pull, plan: BanditPlan) -> list[int]:
+    """Pull the `keep` arms with the highest upper confidence bound mean + c·√(ln t / n) per round (algorithm 3)."""
     arms = _Arms(pull, plan)
 
     def bound(arm: int, turn: int) -> float:
@@ -95,10 +95,10 @@ async def ucb(pull: Pull, plan: BanditPlan) -> list[int]:
     return arms.best(plan.keep)
 
 
-async def successive_rejects(pull: Pull, plan: BanditPlan) -> list[int]:
-    """Successive rejects (algorithm 4): in each phase all arms left are tried evenly and the worst goes, until `keep`.
+async def select_by_successive_rejects(pull: Pull, plan: BanditPlan) -> list[int]:
+    """Reject the worst arm after each phase of equal pulls, until `keep` are left (successive rejects, algorithm 4).
 
-    After phase k an arm left has been tried n_k = ⌈(B − n) / (L·(n + 1 − k))⌉ times, L = ½ + Σ_{i=2..n} 1/i.
+    After phase k a remaining arm has been run on n_k = ⌈(B − n) / (L·(n + 1 − k))⌉ times, L = ½ + Σ_{i=2..n} 1/i.
     """
     arms = _Arms(pull, plan)
     left = list(range(plan.arms))
@@ -111,6 +111,6 @@ async def successive_rejects(pull: Pull, plan: BanditPlan) -> list[int]:
 
 
 SELECTORS: Mapping[str, Callable[[Pull, BanditPlan], Awaitable[list[int]]]] = MappingProxyType(
-    {"ucb": ucb, "successive-rejects": successive_rejects, "uniform": uniform}
+    {"ucb": select_by_ucb, "successive-rejects": select_by_successive_rejects, "uniform": select_uniformly}
 )
-"""Add a rule here: (pull, plan) -> at most `keep` arms, best first, for at most `calls` calls."""
+"""Selection rules by name: (pull, plan) -> at most `keep` arms, best first, with at most `calls` calls."""

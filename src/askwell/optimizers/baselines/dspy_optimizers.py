@@ -1,13 +1,12 @@
 """MIPROv2 (arXiv 2406.11695) and SIMBA through DSPy itself.
 
 DSPy optimizes programs; ours has one predictor whose instruction and demonstrations are the prompt. The predictor does
-not go through DSPy's adapters: it renders, asks and grades as askwell does, so a prompt found here means the same
-everywhere. DSPy's own questions to its prompt model (dataset summary, instruction proposals, advice) go out as DSPy
-writes them.
+not use DSPy's adapters: it renders, calls and grades as askwell does, so a resulting prompt means the same everywhere.
+DSPy's own requests to its prompt model (dataset summary, instruction proposals, advice) are sent as DSPy writes them.
 
-MIPROv2 gets as many trials on the full dev split as the budget pays for, and 1.5 candidates fewer a trial, as its own
-rule of thumb has it. SIMBA knows no validation set: it works on the training examples alone. Both run single-threaded,
-so that a resumed run asks in the same order.
+MIPROv2 gets as many trials on the full dev split as the budget allows, and one candidate per 1.5 trials, its own rule
+of thumb. SIMBA has no validation set: it uses the training examples alone. Both run single-threaded, so that a resumed
+run makes its calls in the same order.
 """
 
 from __future__ import annotations
@@ -21,36 +20,37 @@ from typing import Any
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example, Message, Prompt, Split
-from askwell.optimizers.baselines.external import Bridge, SearchTask, value_of
+from askwell.optimizers.baselines.bridge import Bridge, score_value
+from askwell.optimizers.baselines.external import SearchTask
 
 _INPUT, _OUTPUT = "question", "answer"
 _SIMBA_CANDIDATES = 6
 _SIMBA_BATCH = 32
 
 
-def mipro_search(bridge: Bridge, task: SearchTask) -> Prompt:
-    """Run `dspy.MIPROv2`, with `demos` bootstrapped and labelled demonstrations at most. Needs the `dspy` extra."""
-    dspy, demos = _dspy(), task.settings.demos
-    bootstraps = len(task.train)  # once over the training examples, or a little more: sets are drawn from the same ones
+def run_mipro(bridge: Bridge, task: SearchTask) -> Prompt:
+    """Run `dspy.MIPROv2`, with at most `demos` bootstrapped and labelled demonstrations. Needs the `dspy` extra."""
+    dspy, demos = _import_dspy(), task.settings.demos
+    bootstraps = len(task.train)  # an estimate: all demonstration sets are bootstrapped from the train split
     trials = max(1, (task.settings.target_calls - bootstraps) // len(task.dev) - 1)
     optimizer = dspy.MIPROv2(
         metric=_metric,
-        prompt_model=_prompt_model(dspy, bridge),
-        task_model=_no_model(dspy),
+        prompt_model=_make_prompt_model(dspy, bridge),
+        task_model=_make_refusing_model(dspy),
         auto=None,
-        num_candidates=max(3, min(18, int(trials / 1.5))),
+        num_candidates=max(3, min(18, int(trials / 1.5))),  # 18: as in DSPy's own setting "heavy"
         max_bootstrapped_demos=demos,
         max_labeled_demos=demos,
         num_threads=1,
         seed=task.seed,
     )
-    valset = _examples(dspy, task.dev, "dev")
-    return _compiled(dspy, optimizer, bridge, task, valset=valset, num_trials=trials, minibatch=False)
+    valset = _convert_examples(dspy, task.dev, "dev")
+    return _compile(dspy, optimizer, bridge, task, valset=valset, num_trials=trials, minibatch=False)
 
 
-def simba_search(bridge: Bridge, task: SearchTask) -> Prompt:
-    """Run `dspy.SIMBA`, with `demos` demonstrations at most. Needs the `dspy` extra."""
-    dspy, demos = _dspy(), task.settings.demos
+def run_simba(bridge: Bridge, task: SearchTask) -> Prompt:
+    """Run `dspy.SIMBA`, with at most `demos` demonstrations. Needs the `dspy` extra."""
+    dspy, demos = _import_dspy(), task.settings.demos
     batch = min(_SIMBA_BATCH, len(task.train))
     validation = (_SIMBA_CANDIDATES + 1) * len(task.train)
     a_step = (2 * _SIMBA_CANDIDATES + 1) * batch
@@ -60,44 +60,44 @@ def simba_search(bridge: Bridge, task: SearchTask) -> Prompt:
         num_candidates=_SIMBA_CANDIDATES,
         max_steps=max(1, (task.settings.target_calls - validation) // a_step),
         max_demos=demos,
-        prompt_model=_prompt_model(dspy, bridge),
+        prompt_model=_make_prompt_model(dspy, bridge),
         num_threads=1,
     )
-    return _compiled(dspy, optimizer, bridge, task, seed=task.seed)
+    return _compile(dspy, optimizer, bridge, task, seed=task.seed)
 
 
-def _dspy() -> Any:
+def _import_dspy() -> Any:
     try:
         return import_module("dspy")
     except ImportError as error:
         raise ConfigError("DSPy's optimizers need their package: pip install 'askwell[dspy]'") from error
 
 
-def _compiled(dspy: Any, optimizer: Any, bridge: Bridge, task: SearchTask, **settings: Any) -> Prompt:
-    program = _program(dspy, bridge, task)
-    with _quiet(), dspy.context(lm=_no_model(dspy), adapter=dspy.ChatAdapter(), disable_history=True):
-        found = optimizer.compile(program, trainset=_examples(dspy, task.train, "train"), **settings)
-    return found.predictors()[0].prompt()
+def _compile(dspy: Any, optimizer: Any, bridge: Bridge, task: SearchTask, **settings: Any) -> Prompt:
+    program = _build_program(dspy, bridge, task)
+    with _silence(), dspy.context(lm=_make_refusing_model(dspy), adapter=dspy.ChatAdapter(), disable_history=True):
+        compiled = optimizer.compile(program, trainset=_convert_examples(dspy, task.train, "train"), **settings)
+    return compiled.predictors()[0].prompt()
 
 
-def _program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
-    known = {example.id: example for example in (*task.train, *task.dev)}
+def _build_program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
+    examples = {example.id: example for example in (*task.train, *task.dev)}
 
     class Answerer(dspy.Predict):
-        """DSPy's predictor, asked through askwell."""
+        """DSPy's predictor, with its calls made through askwell."""
 
         def prompt(self) -> Prompt:
-            chosen = [_demo(known, demo) for demo in self.demos]
+            chosen = [_restore_example(examples, demo) for demo in self.demos]
             return Prompt(instruction=self.signature.instructions, demos=tuple(chosen) or task.initial.demos)
 
         def forward(self, **inputs: Any) -> Any:
-            example, split = known[inputs["id"]], inputs["split"]
+            example, split = examples[inputs["id"]], inputs["split"]
             model = self.lm or dspy.settings.lm
             temperature, sample_index = model.kwargs.get("temperature"), int(model.kwargs.get("rollout_id") or 0)
             (rollout,) = bridge.score(
                 self.prompt(), [example], split=split, temperature=temperature, sample_index=sample_index
             )
-            prediction = dspy.Prediction(**{_OUTPUT: rollout.completion.text, "score": value_of(rollout)})
+            prediction = dspy.Prediction(**{_OUTPUT: rollout.completion.text, "score": score_value(rollout)})
             if dspy.settings.trace is not None:
                 dspy.settings.trace.append((self, dict(inputs), {_OUTPUT: rollout.completion.text}))
             return prediction
@@ -115,19 +115,20 @@ def _program(dspy: Any, bridge: Bridge, task: SearchTask) -> Any:
     return Program()
 
 
-def _examples(dspy: Any, examples: Sequence[Example], split: Split) -> list[Any]:
+def _convert_examples(dspy: Any, examples: Sequence[Example], split: Split) -> list[Any]:
     fields = [
-        {_INPUT: one.input, _OUTPUT: one.target if isinstance(one.target, str) else one.target[0]} for one in examples
+        {_INPUT: example.input, _OUTPUT: example.target if isinstance(example.target, str) else example.target[0]}
+        for example in examples
     ]
     return [
-        dspy.Example(id=one.id, split=split, **field).with_inputs(_INPUT, "id", "split")
-        for one, field in zip(examples, fields, strict=True)
+        dspy.Example(id=example.id, split=split, **field).with_inputs(_INPUT, "id", "split")
+        for example, field in zip(examples, fields, strict=True)
     ]
 
 
-def _demo(known: dict[str, Example], demo: Any) -> Example:
-    """Turn a demonstration back into an example; a bootstrapped one shows the model's own (right) reply."""
-    original = known[demo["id"]]
+def _restore_example(examples: dict[str, Example], demo: Any) -> Example:
+    """Convert a demonstration back to an example; a bootstrapped one shows the model's own (right) reply."""
+    original = examples[demo["id"]]
     return Example(id=original.id, input=original.input, target=str(demo[_OUTPUT]))
 
 
@@ -135,17 +136,17 @@ def _metric(_example: Any, prediction: Any, _trace: Any = None) -> float:
     return float(prediction.score)
 
 
-def _prompt_model(dspy: Any, bridge: Bridge) -> Any:
+def _make_prompt_model(dspy: Any, bridge: Bridge) -> Any:
     return dspy.LM("askwell/optimizer", engine=_Engine(bridge), cache=False, temperature=1.0, num_retries=0)
 
 
-def _no_model(dspy: Any) -> Any:
-    """Stand in where DSPy wants a task model: the predictor above asks askwell instead."""
+def _make_refusing_model(dspy: Any) -> Any:
+    """Return the task model that DSPy requires; it refuses calls, because the predictor above calls askwell."""
     return dspy.LM("askwell/target", engine=_Engine(None), cache=False)
 
 
 class _Engine:
-    """A DSPy engine that asks through the bridge."""
+    """A DSPy engine whose calls go through the bridge; without a bridge it refuses them."""
 
     def __init__(self, bridge: Bridge | None) -> None:
         self._bridge = bridge
@@ -153,12 +154,14 @@ class _Engine:
     def complete(self, request: Any) -> Any:
         wire: Any = import_module("dspy.lm15")
         if self._bridge is None:
-            raise ConfigError("DSPy asked its task model directly; only askwell's predictor may")
+            raise ConfigError(
+                "DSPy called its task model, not askwell's predictor; install dspy>=3.4, or report its version"
+            )
         system = request.system if isinstance(request.system, str) else "".join(p.text for p in request.system or ())
         turns = [Message(role="system", content=system)] if system else []
         turns += [Message(role=turn.role, content=turn.text or "") for turn in request.messages]
         text = self._bridge.ask(turns, temperature=request.config.temperature or 0.0)
-        usage = wire.Usage(input_tokens=0, output_tokens=0, total_tokens=0)  # the run's log has the true ones
+        usage = wire.Usage(input_tokens=0, output_tokens=0, total_tokens=0)  # the run's log has the true counts
         message = wire.Message.assistant([wire.TextPart(text)])
         return wire.Response(id=None, model=request.model, message=message, finish_reason="stop", usage=usage)
 
@@ -170,7 +173,7 @@ class _Engine:
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
+def _silence() -> Generator[None]:
     """Keep DSPy's progress bars and messages off the terminal; askwell shows its own."""
     names = ("dspy", "optuna")
     before = {name: logging.getLogger(name).level for name in names}

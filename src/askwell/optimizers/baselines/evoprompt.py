@@ -2,17 +2,17 @@
 
 Source: arXiv 2309.08532 (ICLR 2024), algorithms 2 and 3. The loop scores children on the dev split, as the paper does.
 
-    ga  parents drawn by roulette wheel; child = mutate(cross(parents)); the best N of population and children stay
-    de  for each member: child = cross(member, best + mutated parts in which two others differ); the better one stays
+    ga  parents drawn by roulette wheel; child = mutate(cross(parents)); the best N of population and children remain
+    de  per member: child = cross(member, best + mutated parts in which two others differ); the better one remains
 
 Deviations from the paper:
 
-1. The paper starts from a list of hand-written prompts and wordings of them. Here the first step asks the optimizer
-   model for wordings of the run's initial prompt(s), and those and the initial ones are the first population.
-2. The meta-prompts are ours, in the markup that all methods here share, and show training examples of the task.
-3. Two parents of a roulette draw are never the same prompt. A child that is in the population already is dropped, so a
-   step may have fewer than N children.
-4. N = 8 children a step, as with all presets here; the paper has 10.
+1. The paper starts from a list of hand-written prompts and wordings of them. Here the first step requests
+   other wordings of the run's initial prompt(s); they and the initial prompt(s) are the first population.
+2. The meta-prompts are ours, in the markup that all methods here share, and show training examples.
+3. The two parents of a child are never the same prompt. A child that is already in the population is dropped, so a step
+   may have fewer than N children.
+4. N = 8 children per step, as in all presets here; the paper has 10.
 """
 
 from __future__ import annotations
@@ -26,19 +26,25 @@ from askwell.core.protocols import ChatModel, Demand, Render
 from askwell.core.trajectory import Trajectory, best_candidate
 from askwell.core.types import Candidate, Example, Prompt, Proposal
 from askwell.core.validation import check_at_least, check_one_of
-from askwell.optimizers.baselines.crossover_prompts import crossover_request, differential_request
-from askwell.optimizers.baselines.population import distinct, fittest, roulette, shown_examples, wordings
+from askwell.optimizers.baselines.crossover_prompts import format_crossover_request, format_differential_request
+from askwell.optimizers.baselines.population import (
+    draw_by_roulette,
+    draw_exemplars,
+    drop_duplicates,
+    request_wordings,
+    select_fittest,
+)
+from askwell.optimizers.gpo.client import OptimizerClient
 from askwell.optimizers.gpo.metaprompt import Exemplar
-from askwell.optimizers.gpo.queries import OptimizerQueries
 
 _CHILD = "evolution"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brood:
-    """A child to be asked for: the question, and whose child it is."""
+class ChildRequest:
+    """The request for a child, and its parent."""
 
-    question: str
+    text: str
     parent: Candidate
 
 
@@ -47,34 +53,34 @@ class Evolution:
     """One of the paper's two algorithms."""
 
     population: Callable[[Trajectory, int], list[Candidate]]
-    """(trajectory, N) -> who is alive."""
-    breed: Callable[[Sequence[Candidate], int, Sequence[Exemplar], random.Random], list[Brood]]
-    """(population, N, shown examples, dice) -> at most N children to ask for."""
-    least: int
-    """Members that breeding needs."""
+    """(trajectory, N) -> the current population."""
+    breed: Callable[[Sequence[Candidate], int, Sequence[Exemplar], random.Random], list[ChildRequest]]
+    """(population, N, shown examples, rng) -> requests for at most N children."""
+    min_members: int
+    """Fewest members that breeding needs."""
 
 
-def ga_population(trajectory: Trajectory, size: int) -> list[Candidate]:
-    """Return the best of all that ever lived: what keeping the best N of parents and children comes to."""
-    return fittest(distinct(trajectory.complete), size)
+def select_ga_population(trajectory: Trajectory, size: int) -> list[Candidate]:
+    """Return the best of all candidates so far: equal to keeping the best N of parents and children in each step."""
+    return select_fittest(drop_duplicates(trajectory.complete), size)
 
 
-def ga_broods(
-    population: Sequence[Candidate], count: int, shown: Sequence[Exemplar], dice: random.Random
-) -> list[Brood]:
-    """Cross two parents a child, drawn by their scores, and mutate."""
-    pairs = [roulette(population, 2, dice) for _ in range(count)]
+def breed_ga(
+    population: Sequence[Candidate], count: int, shown: Sequence[Exemplar], rng: random.Random
+) -> list[ChildRequest]:
+    """Request children of two parents each, drawn by score: crossed, then mutated."""
+    pairs = [draw_by_roulette(population, 2, rng) for _ in range(count)]
     return [
-        Brood(
-            question=crossover_request([one.prompt.instruction for one in pair], shown, mutate=True),
+        ChildRequest(
+            text=format_crossover_request([parent.prompt.instruction for parent in pair], shown, mutate=True),
             parent=best_candidate(pair),
         )
         for pair in pairs
     ]
 
 
-def de_population(trajectory: Trajectory, size: int) -> list[Candidate]:
-    """Replay who took whose place: the first `size` prompts, each replaced by any better child of its own."""
+def replay_de_population(trajectory: Trajectory, size: int) -> list[Candidate]:
+    """Replay the replacements: start from the first `size` prompts; a better child replaces its parent."""
     members: list[Candidate] = []
     for candidate in trajectory.complete:
         if any(candidate.prompt == member.prompt for member in members):
@@ -82,46 +88,46 @@ def de_population(trajectory: Trajectory, size: int) -> list[Candidate]:
         if candidate.origin != _CHILD:
             members += [candidate] if len(members) < size else []
             continue
-        for place, member in enumerate(members):
+        for index, member in enumerate(members):
             if member.prompt == candidate.parent and candidate.score > member.score:
-                members[place] = candidate
+                members[index] = candidate
                 break
     return members
 
 
-def de_broods(
-    population: Sequence[Candidate], count: int, shown: Sequence[Exemplar], dice: random.Random
-) -> list[Brood]:
-    """Ask for one child of each member, with two others as donors."""
+def breed_de(
+    population: Sequence[Candidate], count: int, shown: Sequence[Exemplar], rng: random.Random
+) -> list[ChildRequest]:
+    """Request one child per member, with two other members as donors."""
     best = best_candidate(population).prompt.instruction
-    broods: list[Brood] = []
+    requests: list[ChildRequest] = []
     for member in population[:count]:
-        donors = dice.sample([other.prompt.instruction for other in population if other is not member], 2)
-        question = differential_request(member.prompt.instruction, best, donors, shown)
-        broods.append(Brood(question=question, parent=member))
-    return broods
+        donors = rng.sample([other.prompt.instruction for other in population if other is not member], 2)
+        text = format_differential_request(member.prompt.instruction, best, donors, shown)
+        requests.append(ChildRequest(text=text, parent=member))
+    return requests
 
 
 EVOLUTIONS: Mapping[str, Evolution] = MappingProxyType(
     {
-        "ga": Evolution(population=ga_population, breed=ga_broods, least=2),
-        "de": Evolution(population=de_population, breed=de_broods, least=3),
+        "ga": Evolution(population=select_ga_population, breed=breed_ga, min_members=2),
+        "de": Evolution(population=replay_de_population, breed=breed_de, min_members=3),
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvoPromptSettings:
-    """Everything about EvoPrompt that a config can choose."""
+    """The settings of EvoPrompt, each a key of `[optimizer]` in a config."""
 
     evolution: str = "ga"
     """Which algorithm: "ga" or "de"."""
     candidates: int = 8
-    """N: members of the population (but no fewer than breeding needs), and children a step."""
+    """N: members of the population (no fewer than breeding needs), and children per step."""
     exemplars: int = 3
-    """Training examples shown, to say what the task is."""
+    """Training examples shown, which define the task."""
     temperature: float = 1.0
-    """Of the optimizer model."""
+    """Temperature of the optimizer model."""
     max_tokens: int = 512
     """Longest reply of the optimizer model, in its tokens."""
 
@@ -135,7 +141,7 @@ class EvoPromptSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvoPrompt:
-    """Propose the next generation. Stateless: the population is read off the trajectory."""
+    """Propose the next generation. Stateless: the population is computed from the trajectory."""
 
     model: ChatModel
     """The optimizer model."""
@@ -146,11 +152,11 @@ class EvoPrompt:
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
         evolution = EVOLUTIONS[self.settings.evolution]
         population = evolution.population(trajectory, self._size)
-        shown = shown_examples(self.train, self.settings.exemplars, self.render, seed)
-        if trajectory.next_step == 1 or len(population) < evolution.least:
-            return await self._founders(population, trajectory.next_step, shown, seed)
-        broods = evolution.breed(population, self.settings.candidates, shown, random.Random(f"{seed}:broods"))
-        return await self._children(broods, {member.prompt for member in population}, seed)
+        shown = draw_exemplars(self.train, self.settings.exemplars, self.render, seed)
+        if trajectory.next_step == 1 or len(population) < evolution.min_members:
+            return await self._propose_founders(population, trajectory.next_step, shown, seed)
+        requests = evolution.breed(population, self.settings.candidates, shown, random.Random(f"{seed}:broods"))
+        return await self._propose_children(requests, {member.prompt for member in population}, seed)
 
     def demand(self, step: int) -> Demand:
         new = self._size - 1 if step == 1 else self.settings.candidates
@@ -164,31 +170,35 @@ class EvoPrompt:
 
     @property
     def _size(self) -> int:
-        return max(self.settings.candidates, EVOLUTIONS[self.settings.evolution].least)
+        return max(self.settings.candidates, EVOLUTIONS[self.settings.evolution].min_members)
 
     @property
-    def _asker(self) -> OptimizerQueries:
-        return OptimizerQueries(
+    def _client(self) -> OptimizerClient:
+        return OptimizerClient(
             model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
         )
 
-    async def _founders(
-        self, known: Sequence[Candidate], step: int, shown: Sequence[Exemplar], seed: int
+    async def _propose_founders(
+        self, members: Sequence[Candidate], step: int, shown: Sequence[Exemplar], seed: int
     ) -> list[Proposal]:
-        """Fill the population with wordings of the prompts there are; again where the first step brought too few."""
-        wanted = self._size - min(len(known), self._size - 1) if step == 1 else self.settings.candidates
-        texts = await wordings(self._asker, [one.prompt.instruction for one in known], shown, wanted, seed)
-        parent = known[0].prompt
+        """Fill the population with other wordings of its members; also in a later step that has too few of them."""
+        count = self._size - min(len(members), self._size - 1) if step == 1 else self.settings.candidates
+        texts = await request_wordings(
+            self._client, [member.prompt.instruction for member in members], shown, count, seed
+        )
+        parent = members[0].prompt
         return [
             Proposal(prompt=Prompt(instruction=text, demos=parent.demos), parent=parent, origin="wording")
             for text in texts
         ]
 
-    async def _children(self, broods: Sequence[Brood], alive: set[Prompt], seed: int) -> list[Proposal]:
-        texts = await self._asker.prompts([brood.question for brood in broods], range(len(broods)), seed)
+    async def _propose_children(
+        self, requests: Sequence[ChildRequest], members: set[Prompt], seed: int
+    ) -> list[Proposal]:
+        texts = await self._client.request_prompts([request.text for request in requests], range(len(requests)), seed)
         proposals: dict[Prompt, Proposal] = {}
-        for brood, text in zip(broods, texts, strict=True):
-            prompt = Prompt(instruction=text, demos=brood.parent.prompt.demos)
-            if text and prompt not in alive:
-                proposals.setdefault(prompt, Proposal(prompt=prompt, parent=brood.parent.prompt, origin=_CHILD))
+        for request, text in zip(requests, texts, strict=True):
+            prompt = Prompt(instruction=text, demos=request.parent.prompt.demos)
+            if text and prompt not in members:
+                proposals.setdefault(prompt, Proposal(prompt=prompt, parent=request.parent.prompt, origin=_CHILD))
         return list(proposals.values())

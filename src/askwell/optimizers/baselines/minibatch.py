@@ -1,4 +1,4 @@
-"""Run several prompts on training examples at once."""
+"""Run several prompts on training examples concurrently."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Trial = tuple[Prompt, Sequence[Example]]
 async def run_trials(
     run_prompt: PromptRunner, trials: Sequence[Trial], *, step: int
 ) -> list[list[tuple[Example, Rollout]]]:
-    """Return, per trial, its examples with their rollouts; an empty list where too many calls of a trial failed.
+    """Return, per trial, its examples with their rollouts; an empty list if too many calls of a trial failed.
 
-    Raises `RunFailed` if every trial failed like that, and any other error of the runner. All trials run to their end
-    first: when a run is stopped, the calls in flight are already paid for and must reach the log.
+    Raises `RunFailed` if every trial failed like that, and any other error of the runner. All trials finish first: when
+    a run is stopped, the calls in flight are already paid for and must reach the log.
     """
     results = await asyncio.gather(*(_run_trial(run_prompt, trial, step) for trial in trials), return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]

@@ -1,4 +1,4 @@
-"""Populations read off a trajectory: who is in, who breeds, and how the first members are made."""
+"""Populations computed from a trajectory: selection, drawing of parents, and the first members."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from typing import TypeVar
 
 from askwell.core.protocols import Render
 from askwell.core.types import Candidate, Example, Prompt, Proposal
-from askwell.optimizers.baselines.crossover_prompts import wording_request
-from askwell.optimizers.gpo.metaprompt import Exemplar, exemplar
-from askwell.optimizers.gpo.queries import OptimizerQueries
+from askwell.optimizers.baselines.crossover_prompts import format_wording_request
+from askwell.optimizers.gpo.client import OptimizerClient
+from askwell.optimizers.gpo.metaprompt import Exemplar, make_exemplar
 
 Fitness = Callable[[Candidate], float]
 _by_score: Fitness = operator.attrgetter("score")
-_Made = TypeVar("_Made", Candidate, Proposal)
+_WithPrompt = TypeVar("_WithPrompt", Candidate, Proposal)
 
 
-def distinct(made: Iterable[_Made]) -> list[_Made]:
-    """Return every prompt once, where it first stands."""
-    found: dict[Prompt, _Made] = {}
-    for one in made:
-        found.setdefault(one.prompt, one)
-    return list(found.values())
+def drop_duplicates(items: Iterable[_WithPrompt]) -> list[_WithPrompt]:
+    """Return the first item of each prompt."""
+    first: dict[Prompt, _WithPrompt] = {}
+    for item in items:
+        first.setdefault(item.prompt, item)
+    return list(first.values())
 
 
-def fittest(candidates: Sequence[Candidate], size: int, fitness: Fitness = _by_score) -> list[Candidate]:
+def select_fittest(candidates: Sequence[Candidate], size: int, fitness: Fitness = _by_score) -> list[Candidate]:
     """Return the `size` fittest, best first; of equals the earliest."""
     return sorted(candidates, key=fitness, reverse=True)[:size]
 
 
-def roulette(candidates: Sequence[Candidate], count: int, dice: random.Random) -> list[Candidate]:
-    """Draw `count` different members, each time with a chance in proportion to the score; all alike if all score 0."""
+def draw_by_roulette(candidates: Sequence[Candidate], count: int, rng: random.Random) -> list[Candidate]:
+    """Draw `count` distinct members with probability proportional to score; uniformly if all score 0."""
     left, drawn = list(candidates), list[Candidate]()
     while left and len(drawn) < count:
         scores = [candidate.score for candidate in left]
         weights = scores if sum(scores) > 0 else [1.0] * len(left)
-        place = dice.choices(range(len(left)), weights=weights)[0]
-        drawn.append(left.pop(place))
+        index = rng.choices(range(len(left)), weights=weights)[0]
+        drawn.append(left.pop(index))
     return drawn
 
 
-async def wordings(
-    asker: OptimizerQueries, initial: Sequence[str], exemplars: Sequence[Exemplar], count: int, seed: int
+async def request_wordings(
+    client: OptimizerClient, initial: Sequence[str], exemplars: Sequence[Exemplar], count: int, seed: int
 ) -> list[str]:
-    """Ask for other wordings of the initial prompts in turn; return those that came, without repeats."""
-    questions = [wording_request(initial[place % len(initial)], exemplars) for place in range(count)]
-    found = await asker.prompts(questions, range(count), seed)
-    return [text for text in dict.fromkeys(found) if text and text not in initial]
+    """Request other wordings of the initial prompts in turn; return the usable ones, without repeats."""
+    requests = [format_wording_request(initial[index % len(initial)], exemplars) for index in range(count)]
+    wordings = await client.request_prompts(requests, range(count), seed)
+    return [text for text in dict.fromkeys(wordings) if text and text not in initial]
 
 
-def shown_examples(train: Sequence[Example], count: int, render: Render, seed: int) -> tuple[Exemplar, ...]:
-    """Draw the training examples that a step's meta-prompts show."""
+def draw_exemplars(train: Sequence[Example], count: int, render: Render, seed: int) -> tuple[Exemplar, ...]:
+    """Draw the training examples that the meta-prompts of a step show."""
     drawn = random.Random(f"{seed}:exemplars").sample(list(train), min(count, len(train)))
-    return tuple(exemplar(example, render) for example in drawn)
+    return tuple(make_exemplar(example, render) for example in drawn)

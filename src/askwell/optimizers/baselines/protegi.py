@@ -2,7 +2,7 @@
 
 Source: arXiv 2305.03495 (EMNLP 2023), section 3 and algorithms 1 to 4. One step:
 
-    gradients   the beam's prompts are tried on a minibatch of train; groups of their errors are criticized
+    gradients   the beam's prompts are run on a minibatch of train; groups of their errors are criticized
     edits       one new prompt along each criticism
     variations  other wordings of each new prompt and of the parent (the paper's Monte Carlo paraphrases)
     selection   of the beam and its successors, a bandit on train examples picks the next beam
@@ -11,10 +11,10 @@ Deviations from the paper:
 
 1. The loop scores each new beam on the dev split and ends with the best on dev; the paper selects on minibatches alone.
 2. A minibatch has 16 examples (the paper: 64) and a pull 4 (32 in its code): train splits here hold some dozens. All
-   arms walk the same shuffled examples (`bandit.py`); batches are walked by epochs, as for GPO's reflections.
-3. A criticism is one request, with its own group of errors; the wording is ours, as for all meta-prompts here, and
-   edits and variations show training examples of the task.
-4. A parent without an error on the minibatch gets variations only.
+   arms see the same shuffled examples (`bandit.py`); batches follow epochs, as for GPO's reflections.
+3. A criticism is one request, with its own group of errors; the wording is ours, as in all meta-prompts here, and edits
+   and variations show training examples.
+4. A parent without errors on the minibatch gets variations only.
 """
 
 from __future__ import annotations
@@ -29,46 +29,49 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Proposal, Rollout
 from askwell.core.validation import check_at_least, check_one_of
 from askwell.optimizers.baselines.bandit import SELECTORS, BanditPlan
-from askwell.optimizers.baselines.crossover_prompts import edit_request, wording_request
+from askwell.optimizers.baselines.crossover_prompts import format_edit_request, format_wording_request
 from askwell.optimizers.baselines.minibatch import run_trials
-from askwell.optimizers.baselines.population import distinct, shown_examples
-from askwell.optimizers.gpo.metaprompt import exemplar, reflection_request
-from askwell.optimizers.gpo.queries import OptimizerQueries
-from askwell.optimizers.gpo.schedule import train_batch
+from askwell.optimizers.baselines.population import draw_exemplars, drop_duplicates
+from askwell.optimizers.gpo.client import OptimizerClient
+from askwell.optimizers.gpo.metaprompt import format_reflection_request, make_exemplar
+from askwell.optimizers.gpo.schedule import select_train_batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProTeGiSettings:
-    """Everything about ProTeGi that a config can choose. Defaults are the published ones, but for the sample sizes."""
+    """The settings of ProTeGi, each a key of `[optimizer]` in a config.
+
+    Defaults are the published ones, except for the sample sizes.
+    """
 
     candidates: int = 4
-    """b: width of the beam, which is what is scored on dev in a step."""
+    """b: width of the beam, which each step scores on dev."""
     batch: int = 16
-    """Training examples a beam is tried on to find errors."""
+    """Training examples on which the beam is run to find errors."""
     gradients: int = 4
-    """Criticisms of each prompt of the beam."""
+    """Criticisms per prompt of the beam."""
     group: int = 4
-    """Errors shown to one criticism."""
+    """Most errors shown to one criticism."""
     variations: int = 2
-    """Paraphrases of each new prompt, and of its parent."""
+    """Paraphrases per new prompt, and of its parent."""
     successors: int = 8
-    """Most new prompts of one parent that go to the selection; of more, this many are drawn."""
+    """Most new prompts per parent in the selection; if there are more, this many are drawn."""
     selection: str = "ucb"
     """How the next beam is chosen: "ucb", "successive-rejects", or "uniform"."""
     calls_per_arm: int = 6
-    """Target calls the selection may make, for each prompt it chooses from."""
+    """Most target calls of the selection, per prompt that it selects from."""
     per_pull: int = 4
-    """Training examples of one pull."""
+    """Training examples per pull."""
     exploration: float = 1.0
     """c of the upper confidence bound."""
     exemplars: int = 3
-    """Training examples that variations show, to say what the task is."""
+    """Training examples that variations show, which define the task."""
     temperature: float = 1.0
-    """Of the optimizer model."""
+    """Temperature of the optimizer model."""
     max_tokens: int = 512
     """Longest reply of the optimizer model, in its tokens."""
     data_seed: int = 0
-    """Seed of the order in which training batches are walked; the same for the whole run."""
+    """Seed of the order of training batches; the same for the whole run."""
 
     def __post_init__(self) -> None:
         check_one_of("selection", self.selection, SELECTORS)
@@ -95,23 +98,23 @@ class ProTeGi:
 
     async def propose(self, trajectory: Trajectory, *, seed: int) -> list[Proposal]:
         step = trajectory.next_step
-        beam = list(dict.fromkeys(one.prompt for one in trajectory.steps[-1]))[: self.settings.candidates]
-        batch = train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
-        tried = await run_trials(self.run_prompt, [(prompt, batch) for prompt in beam], step=step)
-        edits = await self._edits(beam, tried, seed)
+        beam = list(dict.fromkeys(candidate.prompt for candidate in trajectory.steps[-1]))[: self.settings.candidates]
+        batch = select_train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
+        results = await run_trials(self.run_prompt, [(prompt, batch) for prompt in beam], step=step)
+        edits = await self._edit(beam, results, seed)
         arms = [Proposal(prompt=prompt, origin="kept") for prompt in beam]
-        arms = distinct([*arms, *await self._successors(beam, edits, seed)])
-        return [arms[place] for place in await self._select([arm.prompt for arm in arms], step, seed)]
+        arms = drop_duplicates([*arms, *await self._add_variations(beam, edits, seed)])
+        return [arms[index] for index in await self._select([arm.prompt for arm in arms], step, seed)]
 
     def demand(self, step: int) -> Demand:
         settings = self.settings
         beam = 1 if step == 1 else settings.candidates
-        a_parent = 2 * settings.gradients + settings.variations * (settings.gradients + 1)
-        new = min(settings.successors, a_parent - settings.gradients)
+        per_parent = 2 * settings.gradients + settings.variations * (settings.gradients + 1)
+        new = min(settings.successors, per_parent - settings.gradients)
         select = settings.calls_per_arm * beam * (1 + new)
         return Demand(
             proposals=settings.candidates,
-            optimizer_calls=beam * a_parent,
+            optimizer_calls=beam * per_parent,
             train_calls=beam * min(settings.batch, len(self.train)) + min(select, beam * (1 + new) * len(self.train)),
             reply_tokens=settings.max_tokens,
             shown_texts=2,
@@ -119,65 +122,70 @@ class ProTeGi:
         )
 
     @property
-    def _asker(self) -> OptimizerQueries:
-        return OptimizerQueries(
+    def _client(self) -> OptimizerClient:
+        return OptimizerClient(
             model=self.model, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
         )
 
-    async def _edits(
-        self, beam: Sequence[Prompt], tried: Sequence[Sequence[tuple[Example, Rollout]]], seed: int
+    async def _edit(
+        self, beam: Sequence[Prompt], results: Sequence[Sequence[tuple[Example, Rollout]]], seed: int
     ) -> list[tuple[Prompt, str]]:
-        """Criticize groups of each prompt's errors, and mend the prompt along each criticism: (parent, text)."""
-        dice = random.Random(f"{seed}:errors")
+        """Criticize groups of each prompt's errors, and edit the prompt along each criticism; return (parent, text)."""
+        rng = random.Random(f"{seed}:errors")
         groups: list[tuple[Prompt, list[tuple[Example, Rollout]]]] = []
-        for prompt, results in zip(beam, tried, strict=True):
-            wrong = [(e, rollout) for e, rollout in results if rollout.score is not None and rollout.score.value < 1]
+        for prompt, scored in zip(beam, results, strict=True):
+            wrong = [(e, rollout) for e, rollout in scored if rollout.score is not None and rollout.score.value < 1]
             count = self.settings.gradients if wrong else 0
-            groups += [(prompt, dice.sample(wrong, min(self.settings.group, len(wrong)))) for _ in range(count)]
+            groups += [(prompt, rng.sample(wrong, min(self.settings.group, len(wrong)))) for _ in range(count)]
         if not groups:
             return []
-        shown = [[(exemplar(e, self.render), rollout) for e, rollout in group] for _, group in groups]
-        asked = [reflection_request(p.instruction, group) for (p, _), group in zip(groups, shown, strict=True)]
-        critiques = await self._asker.texts(asked, range(len(asked)), seed)
-        found = [
-            (prompt, edit_request(prompt.instruction, critique, [one for one, _ in group]))
-            for (prompt, _), critique, group in zip(groups, critiques, shown, strict=True)
-            if critique
+        shown = [[(make_exemplar(e, self.render), rollout) for e, rollout in group] for _, group in groups]
+        requests = [
+            format_reflection_request(prompt.instruction, group)
+            for (prompt, _), group in zip(groups, shown, strict=True)
         ]
-        texts = await self._asker.prompts([question for _, question in found], range(len(found)), seed)
-        return [(prompt, text) for (prompt, _), text in zip(found, texts, strict=True) if text]
+        criticisms = await self._client.request_texts(requests, range(len(requests)), seed)
+        edits = [
+            (prompt, format_edit_request(prompt.instruction, criticism, [exemplar for exemplar, _ in group]))
+            for (prompt, _), criticism, group in zip(groups, criticisms, shown, strict=True)
+            if criticism
+        ]
+        texts = await self._client.request_prompts([request for _, request in edits], range(len(edits)), seed)
+        return [(prompt, text) for (prompt, _), text in zip(edits, texts, strict=True) if text]
 
-    async def _successors(
+    async def _add_variations(
         self, beam: Sequence[Prompt], edits: Sequence[tuple[Prompt, str]], seed: int
     ) -> list[Proposal]:
-        """Add variations to the edits, and draw of each parent's new prompts as many as may go on."""
-        shown = shown_examples(self.train, self.settings.exemplars, self.render, seed)
+        """Add variations to the edits, and draw at most `successors` of each parent's new prompts."""
+        shown = draw_exemplars(self.train, self.settings.exemplars, self.render, seed)
         sources = [*edits, *((prompt, prompt.instruction) for prompt in beam)]
-        asked = [
-            (parent, wording_request(text, shown)) for parent, text in sources for _ in range(self.settings.variations)
+        requests = [
+            (parent, format_wording_request(text, shown))
+            for parent, text in sources
+            for _ in range(self.settings.variations)
         ]
-        texts = await self._asker.prompts([question for _, question in asked], range(len(asked)), seed)
-        varied = [(parent, text) for (parent, _), text in zip(asked, texts, strict=True) if text]
-        dice = random.Random(f"{seed}:successors")
+        texts = await self._client.request_prompts([request for _, request in requests], range(len(requests)), seed)
+        variations = [(parent, text) for (parent, _), text in zip(requests, texts, strict=True) if text]
+        rng = random.Random(f"{seed}:successors")
         chosen: list[Proposal] = []
         for parent in beam:
             new = [
                 Proposal(prompt=Prompt(instruction=text, demos=parent.demos), parent=parent, origin=origin)
-                for origin, found in (("editing", edits), ("resampling", varied))
-                for of, text in found
-                if of == parent
+                for origin, successors in (("editing", edits), ("resampling", variations))
+                for source, text in successors
+                if source == parent
             ]
-            kept = sorted(dice.sample(range(len(new)), min(self.settings.successors, len(new))))
-            chosen += [new[place] for place in kept]
+            kept = sorted(rng.sample(range(len(new)), min(self.settings.successors, len(new))))
+            chosen += [new[index] for index in kept]
         return chosen
 
     async def _select(self, prompts: Sequence[Prompt], step: int, seed: int) -> list[int]:
         order = random.Random(f"{seed}:selection").sample(list(self.train), len(self.train))
 
         async def pull(trials: Sequence[tuple[int, range]]) -> list[list[float]]:
-            asked = [(prompts[arm], [order[place] for place in places]) for arm, places in trials]
-            results = await run_trials(self.run_prompt, asked, step=step)
-            return [[one.score.value for _, one in result if one.score is not None] for result in results]
+            runs = [(prompts[arm], [order[index] for index in indices]) for arm, indices in trials]
+            results = await run_trials(self.run_prompt, runs, step=step)
+            return [[r.score.value for _, r in result if r.score is not None] for result in results]
 
         plan = BanditPlan(
             arms=len(prompts),

@@ -1,4 +1,4 @@
-"""Prompts nobody optimized, as presets: what a search has to beat."""
+"""Fixed prompts as presets: references for the optimizers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from askwell.core.types import Prompt, Proposal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceSettings:
-    """A prompt that is given, not found."""
+    """A fixed prompt."""
 
     instruction: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Propose one given prompt in the first step, and nothing after it. Asks no model."""
+    """Propose one fixed prompt in the first step, and nothing later. Makes no calls."""
 
     settings: ReferenceSettings
 

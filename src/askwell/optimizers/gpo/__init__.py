@@ -1,1 +1,1 @@
-"""GPO: one prompt for a task, improved step by step by an optimizer model."""
+"""GPO: an optimizer model improves one prompt for a task, step by step."""

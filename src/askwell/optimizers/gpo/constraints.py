@@ -1,6 +1,6 @@
-"""What a proposal must keep to, checked before a call is paid for it.
+"""Constraints on a proposed prompt, checked before any target call is paid for it.
 
-To add a constraint, write a function and give it a line in `CONSTRAINTS`.
+To add a constraint, write a function and add it to `CONSTRAINTS`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from askwell.core.types import Example, Prompt
 
 _PLACEHOLDER = re.compile(r"\{[^\W\d]\w*\}")
 _SHORTEST_COPY = 4
-"""Words of a question that is too short to be cut further; below it, equal words are chance."""
+"""Fewest words of a question that can be copied; a shorter run of equal words is coincidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The numbers and texts behind the constraints."""
+    """Limits that the constraints check."""
 
     frozen: tuple[str, ...] = ()
-    """Parts of the initial prompt that every prompt must hold word for word."""
+    """Parts of the initial prompt that every prompt must contain word for word."""
     max_words: int = 200
-    """Longest instruction, or that of the initial prompt where that is longer."""
+    """Longest instruction, in words; a longer initial prompt raises the limit to its own length."""
     copied_words: int = 8
-    """So many words in a row from one training example are a copy; all of a question's, where it is shorter."""
+    """This many consecutive words of a training example count as a copy; for a shorter question, all its words."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frozen", tuple(self.frozen))  # a config file has lists
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A proposed prompt, and what it is measured against."""
+    """A proposed prompt, with what the constraints compare it to."""
 
     prompt: Prompt
     parent: Prompt
@@ -62,44 +62,44 @@ class Attempt:
 
 
 Constraint = Callable[[Attempt], str]
-"""Say why a proposal must not be scored; "" where nothing speaks against it. Pure."""
+"""Return why a proposal must not be scored; "" if the constraint holds. Pure."""
 
 
-def placeholders(attempt: Attempt) -> str:
-    """Every {placeholder} of the initial prompt is still there."""
-    lost = [name for name in required_placeholders(attempt.initial) if name not in attempt.text]
+def check_placeholders(attempt: Attempt) -> str:
+    """Require every {placeholder} of the initial prompt."""
+    lost = [name for name in find_placeholders(attempt.initial) if name not in attempt.text]
     return f"loses {', '.join(lost)}" if lost else ""
 
 
-def frozen(attempt: Attempt) -> str:
-    """Every frozen part is still there, word for word."""
+def check_frozen(attempt: Attempt) -> str:
+    """Require every frozen part, word for word."""
     lost = [part for part in attempt.limits.frozen if part not in attempt.text]
     return f"loses the frozen part {lost[0]!r}" if lost else ""
 
 
-def length(attempt: Attempt) -> str:
-    """No longer than the cap, or than the initial prompt where that is longer."""
+def check_length(attempt: Attempt) -> str:
+    """Require at most `max_words` words, or as many as the initial prompt if that is longer."""
     count, most = len(words(attempt.text)), max(attempt.limits.max_words, len(words(attempt.initial)))
     return f"has {count} words of at most {most}" if count > most else ""
 
 
-def copying(attempt: Attempt) -> str:
-    """No training example's text in it, but for what the initial prompt says too."""
-    for size, runs in _copies(tuple(attempt.train), attempt.limits.copied_words).items():
-        own = set(word_runs(words(attempt.initial), size))
+def check_copying(attempt: Attempt) -> str:
+    """Refuse text copied from a training example, unless the initial prompt contains it too."""
+    for size, runs in _collect_runs(tuple(attempt.train), attempt.limits.copied_words).items():
+        initial_runs = set(word_runs(words(attempt.initial), size))
         for run in word_runs(words(attempt.text), size):
-            if run in runs and run not in own:
+            if run in runs and run not in initial_runs:
                 return f"copies {' '.join(run)!r} from a training example"
     return ""
 
 
-def unseen(attempt: Attempt) -> str:
-    """Not a prompt that was scored before: its score is known."""
+def check_unseen(attempt: Attempt) -> str:
+    """Refuse a prompt that was scored before: its score is known."""
     return "was scored before" if attempt.trajectory.find(attempt.prompt) else ""
 
 
-def budget(attempt: Attempt) -> str:
-    """At most `budget_words` words of the parent are changed (`edit_distance`)."""
+def check_budget(attempt: Attempt) -> str:
+    """Require at most `budget_words` changed words (`edit_distance` to the parent)."""
     if attempt.budget_words is None:
         return ""
     changed = edit_distance(attempt.parent.instruction, attempt.text)
@@ -107,38 +107,44 @@ def budget(attempt: Attempt) -> str:
 
 
 CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
-    {"placeholders": placeholders, "frozen": frozen, "length": length, "copying": copying, "unseen": unseen}
+    {
+        "placeholders": check_placeholders,
+        "frozen": check_frozen,
+        "length": check_length,
+        "copying": check_copying,
+        "unseen": check_unseen,
+    }
 )
-"""In the order in which they are checked; the word budget is checked by the mode "enforce"."""
+"""Constraints by name, in the order of checking; the budget mode "enforce" adds `check_budget`."""
 
 
-def required_placeholders(initial: str) -> list[str]:
-    """Return the distinct {placeholders} of a prompt, in order; "{input}" is one."""
+def find_placeholders(initial: str) -> list[str]:
+    """Return the distinct {placeholders} of a prompt, such as "{input}", in order."""
     return list(dict.fromkeys(_PLACEHOLDER.findall(initial)))
 
 
-def reason_against(attempt: Attempt, constraints: Iterable[Constraint]) -> str:
-    """Return the first reason found, or "" where there is none."""
+def find_violation(attempt: Attempt, constraints: Iterable[Constraint]) -> str:
+    """Return the reason of the first violated constraint, or "" if all hold."""
     return next((reason for constraint in constraints if (reason := constraint(attempt))), "")
 
 
-def check_frozen(limits: Limits, initial: str) -> None:
-    """Raise `ConfigError` where a frozen part is not in the initial prompt: every proposal would be rejected."""
+def require_frozen(limits: Limits, initial: str) -> None:
+    """Raise `ConfigError` if a frozen part is not in the initial prompt: every proposal would be rejected."""
     for part in limits.frozen:
         if part not in initial:
             raise ConfigError(f"the frozen part {part!r} is not in the initial prompt; give it as it stands there")
 
 
-@lru_cache(maxsize=8)
-def _copies(train: tuple[Example, ...], most: int) -> Mapping[int, frozenset[tuple[str, ...]]]:
-    """Runs of words that count as copied, by their length."""
-    found: dict[int, set[tuple[str, ...]]] = {}
+@lru_cache(maxsize=8)  # called for every attempt with the same train split; runs in one process may alternate
+def _collect_runs(train: tuple[Example, ...], most: int) -> Mapping[int, frozenset[tuple[str, ...]]]:
+    """Return the runs of words that count as copied, by length."""
+    runs_by_size: dict[int, set[tuple[str, ...]]] = {}
     for example in train:
         question = words(example.input)
         if len(question) >= _SHORTEST_COPY:
             size = min(most, len(question))
-            found.setdefault(size, set()).update(word_runs(question, size))
+            runs_by_size.setdefault(size, set()).update(word_runs(question, size))
         answers = [example.target] if isinstance(example.target, str) else example.target
         for answer in answers:
-            found.setdefault(most, set()).update(word_runs(words(answer), most))
-    return {size: frozenset(runs) for size, runs in found.items()}
+            runs_by_size.setdefault(most, set()).update(word_runs(words(answer), most))
+    return {size: frozenset(runs) for size, runs in runs_by_size.items()}

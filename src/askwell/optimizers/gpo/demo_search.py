@@ -1,4 +1,4 @@
-"""Demonstrations as part of the search: a few candidates of a step keep the instruction and vary its examples."""
+"""Joint search of demonstrations: some candidates of a step keep the instruction and vary its demonstrations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from askwell.core.types import Example
 
 _EVERY = 4
-"""One slot in so many varies demonstrations: an instruction says more at less cost."""
+"""One slot in this many varies demonstrations; the others vary the instruction, which conveys more per word."""
 
 
-def varies_demos(slot: int) -> bool:
-    """Whether this slot (from 0) of a step is one that varies demonstrations: the last of every four."""
+def is_demo_slot(slot: int) -> bool:
+    """Return whether this slot (from 0) of a step varies demonstrations: the last of every four does."""
     return slot % _EVERY == _EVERY - 1
 
 
-def varied(demos: Sequence[Example], train: Sequence[Example], most: int, chance: random.Random) -> tuple[Example, ...]:
-    """Return demonstrations one move away: one added, dropped or swapped, or two in each other's place.
+def vary_demos(
+    demos: Sequence[Example], train: Sequence[Example], most: int, rng: random.Random
+) -> tuple[Example, ...]:
+    """Return demonstrations one move away: one added, dropped or replaced, or two exchanged.
 
-    At most `most`, without repeats, of `train` or of those there; differs from `demos` if any move can be made.
+    At most `most`, without repeats, from `train` and `demos`; differs from `demos` if any move is possible.
     """
     spare = [example for example in train if example not in demos]
     moves = [name for name, possible in (
@@ -27,21 +29,21 @@ def varied(demos: Sequence[Example], train: Sequence[Example], most: int, chance
     ) if possible]  # fmt: skip
     if not moves:
         return tuple(demos)
-    found, move = list(demos), chance.choice(moves)
+    changed, move = list(demos), rng.choice(moves)
     if move == "add":
-        found.insert(chance.randrange(len(found) + 1), chance.choice(_rare(spare, demos)))
+        changed.insert(rng.randrange(len(changed) + 1), rng.choice(_prefer_new_answers(spare, demos)))
     elif move == "swap":
-        place = chance.randrange(len(found))
-        found[place] = chance.choice(_rare(spare, [*found[:place], *found[place + 1 :]]))
+        index = rng.randrange(len(changed))
+        changed[index] = rng.choice(_prefer_new_answers(spare, [*changed[:index], *changed[index + 1 :]]))
     elif move == "drop":
-        del found[chance.randrange(len(found))]
+        del changed[rng.randrange(len(changed))]
     else:
-        one, other = chance.sample(range(len(found)), 2)
-        found[one], found[other] = found[other], found[one]
-    return tuple(found)
+        left, right = rng.sample(range(len(changed)), 2)
+        changed[left], changed[right] = changed[right], changed[left]
+    return tuple(changed)
 
 
-def _rare(spare: Sequence[Example], demos: Sequence[Example]) -> Sequence[Example]:
-    """Prefer examples with an answer that no demonstration shows yet."""
+def _prefer_new_answers(spare: Sequence[Example], demos: Sequence[Example]) -> Sequence[Example]:
+    """Return the examples whose answer no demonstration shows yet; all, if there are none."""
     shown = {demo.target for demo in demos}
     return [example for example in spare if example.target not in shown] or spare

@@ -1,7 +1,7 @@
-"""The meta-prompt: what an optimizer model is told, one small section at a time.
+"""The meta-prompt: the request to the optimizer model, formatted section by section.
 
-The order of the sections is the paper's (section 3 and its meta-prompt figure); the wording is ours. The tags keep the
-parts apart for any reader, and let a program answer a meta-prompt too.
+The order of the sections is the paper's (section 3 and its meta-prompt figure); the wording is ours. The tags separate
+the sections for models, and let a program (the bundled rewriter) parse a meta-prompt and answer it.
 """
 
 from __future__ import annotations
@@ -31,23 +31,24 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is told of the past: entries in the order shown, or a summary, or nothing."""
+    """What a meta-prompt says about past prompts: entries in the order shown, or a summary, or nothing."""
 
     entries: tuple[Candidate, ...] = ()
     order: str = ""
+    """The words that state the order of the entries."""
     summary: str = ""
     deltas: tuple[tuple[int, int], ...] = ()
-    """For each entry, on how many questions it is better and worse than the current prompt; empty: not told."""
+    """Per entry, the number of questions on which it is better and worse than the current prompt; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """Everything one meta-prompt is made of. An empty part is left out of the text."""
+class MetaPrompt:
+    """The content of one meta-prompt. Empty parts are left out of the text."""
 
     current: str | None
-    """None for a prompt to be written from the examples alone."""
+    """Instruction to improve; None asks for a prompt from the examples alone."""
     score: float | None
-    """Of the current prompt, 0..1; None where the direction does not tell it."""
+    """Score of the current prompt, 0..1; None if the direction leaves it out."""
     memory: Memory = Memory()
     reflection: str = ""
     lessons: tuple[str, ...] = ()
@@ -56,93 +57,104 @@ class Situation:
     refinement: str = "generation"
     budget_words: int | None = None
     keep: tuple[str, ...] = ()
-    """Texts that the new prompt must hold word for word."""
+    """Texts that the new prompt must contain word for word."""
     max_words: int | None = None
 
 
-Section = Callable[[Situation], str]
+Section = Callable[[MetaPrompt], str]
 
 
-def shown_score(score: float) -> int:
-    """Turn 0..1 into the integer of 0..100 that the text promises; halves go up."""
+def to_percent(score: float) -> int:
+    """Convert 0..1 to an integer of 0..100, halves up, as `SCORE_RANGE` states."""
     return int(100 * score + 0.5)
 
 
-def meta_prompt(situation: Situation) -> str:
-    """Join the sections that have something to say."""
-    return "\n\n".join(text for section in SECTIONS if (text := section(situation)))
+def format_meta_prompt(content: MetaPrompt) -> str:
+    """Join the sections that are not empty."""
+    return "\n\n".join(text for section in SECTIONS if (text := section(content)))
 
 
-def _task(_s: Situation) -> str:
+def _format_task(_s: MetaPrompt) -> str:
     return TASK
 
 
-def _trajectory(s: Situation) -> str:
+def _format_trajectory(s: MetaPrompt) -> str:
     if s.memory.summary:
         return f"What has been learnt from earlier prompts:\n<summary>\n{s.memory.summary}\n</summary>"
     if not s.memory.entries:
         return ""
     entries = "\n".join(
-        f"<entry>\n{prompt_block(entry.prompt.instruction, entry.score)}{delta}\n</entry>"
-        for entry, delta in zip(s.memory.entries, _deltas(s.memory), strict=True)
+        f"<entry>\n{format_prompt(entry.prompt.instruction, entry.score)}{delta}\n</entry>"
+        for entry, delta in zip(s.memory.entries, _format_deltas(s.memory), strict=True)
     )
-    told = (
+    explained = (
         " A delta says on how many questions a prompt is right where the current one is wrong (fixes), and the other "
+        "way round (breaks)."
     )
-    told = f"{told}way round (breaks)." if s.memory.deltas else ""
-    return f"Earlier prompts with their scores, {s.memory.order}. {SCORE_RANGE}{told}\n{entries}"
+    delta_note = explained if s.memory.deltas else ""
+    return f"Earlier prompts with their scores, {s.memory.order}. {SCORE_RANGE}{delta_note}\n{entries}"
 
 
-def _deltas(memory: Memory) -> list[str]:
+def _format_deltas(memory: Memory) -> list[str]:
     if not memory.deltas:
         return [""] * len(memory.entries)
     return [f"\n<delta>fixes {fixes}, breaks {breaks}</delta>" for fixes, breaks in memory.deltas]
 
 
-def _current(s: Situation) -> str:
+def _format_current(s: MetaPrompt) -> str:
     if s.current is None:
         return ""
     ranged = "" if s.score is None or s.memory.entries else f" {SCORE_RANGE}"
-    return f"The current prompt:{ranged}\n<current>\n{prompt_block(s.current, s.score)}\n</current>"
+    return f"The current prompt:{ranged}\n<current>\n{format_prompt(s.current, s.score)}\n</current>"
 
 
-def _reflection(s: Situation) -> str:
+def _format_reflection(s: MetaPrompt) -> str:
     return s.reflection and f"What goes wrong with the current prompt:\n<reflection>\n{s.reflection}\n</reflection>"
 
 
-def _lessons(s: Situation) -> str:
+def _format_lessons(s: MetaPrompt) -> str:
     listed = "\n".join(f"<lesson>{lesson}</lesson>" for lesson in s.lessons)
     return listed and f"Feedback that led to better prompts before:\n<lessons>\n{listed}\n</lessons>"
 
 
-def _exemplars(s: Situation) -> str:
-    return shown_exemplars(s.exemplars)
+def _format_exemplars(s: MetaPrompt) -> str:
+    return format_exemplars(s.exemplars)
 
 
-def _instruction(s: Situation) -> str:
+def _format_instruction(s: MetaPrompt) -> str:
     return REFINEMENTS[s.refinement]
 
 
-def _budget(s: Situation) -> str:
+def _format_budget(s: MetaPrompt) -> str:
     if s.budget_words is None:
         return ""
     return f"You may change at most {s.budget_words} words of the current prompt."
 
 
-def _requirements(s: Situation) -> str:
+def _format_requirements(s: MetaPrompt) -> str:
     kept = "".join(f"\n<keep>{text}</keep>" for text in s.keep)
-    told = [f"The prompt must contain these parts, word for word:{kept}"] if kept else []
-    return "\n".join([*told, *([f"The prompt may be at most {s.max_words} words long."] if s.max_words else [])])
+    parts = [f"The prompt must contain these parts, word for word:{kept}"] if kept else []
+    limits = [f"The prompt may be at most {s.max_words} words long."] if s.max_words else []
+    return "\n".join([*parts, *limits])
 
 
-def _answer_form(_s: Situation) -> str:
+def _format_answer_form(_s: MetaPrompt) -> str:
     return ANSWER_FORM
 
 
 SECTIONS: tuple[Section, ...] = (
-    _task, _trajectory, _current, _reflection, _lessons, _exemplars, _instruction, _budget, _requirements, _answer_form,
-)  # fmt: skip
-"""Parts 1 to 8, in the paper's order, and between them two that are ours: lessons and requirements."""
+    _format_task,
+    _format_trajectory,
+    _format_current,
+    _format_reflection,
+    _format_lessons,
+    _format_exemplars,
+    _format_instruction,
+    _format_budget,
+    _format_requirements,
+    _format_answer_form,
+)
+"""The paper's eight sections in its order, and two of ours: lessons and requirements."""
 
 REFINEMENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -152,13 +164,13 @@ REFINEMENTS: Mapping[str, str] = MappingProxyType(
         "scratch": "Write a prompt for this task from the examples alone, unlike the earlier prompts if there are any.",
     }
 )
-"""The descent step. Add a refinement here."""
+"""The instruction of the descent step, by name. Add a refinement here."""
 
 SCORE_RANGE = "Scores are integers from 0 to 100; higher is better."
 
 
-def shown_exemplars(exemplars: Sequence[Exemplar]) -> str:
-    """Show what the task is; "" for none."""
+def format_exemplars(exemplars: Sequence[Exemplar]) -> str:
+    """Format the examples that show the task; "" for none."""
     if not exemplars:
         return ""
     shown = "\n".join(
@@ -167,8 +179,8 @@ def shown_exemplars(exemplars: Sequence[Exemplar]) -> str:
     return f"Examples of the task; {PLACEHOLDER} stands where the prompt goes:\n{shown}"
 
 
-def reflection_request(current: str, wrong: Sequence[tuple[Exemplar, Rollout]]) -> str:
-    """Ask why the current prompt failed on these examples (paper: P+M+R)."""
+def format_reflection_request(current: str, wrong: Sequence[tuple[Exemplar, Rollout]]) -> str:
+    """Format the request for why the current prompt failed on these examples (paper: P+M+R)."""
     shown = "\n".join(
         f"<example>\n<question>\n{exemplar.question}\n</question>\n<reply>\n{rollout.completion.text}\n</reply>\n"
         f"<answer>{exemplar.answer}</answer>\n</example>"
@@ -176,24 +188,24 @@ def reflection_request(current: str, wrong: Sequence[tuple[Exemplar, Rollout]]) 
     )
     return (
         f"A language model was given the prompt below in the place of {PLACEHOLDER}, and its replies to these examples "
-        f"were judged wrong.\n\n<current>\n{prompt_block(current)}\n</current>\n\n{shown}\n\n"
+        f"were judged wrong.\n\n<current>\n{format_prompt(current)}\n</current>\n\n{shown}\n\n"
         "Reflect: say in at most three sentences what the prompt lacks or gets wrong, so that it can be improved. "
         "Don't write a new prompt."
     )
 
 
-def summary_request(summary: str, latest: Candidate) -> str:
-    """Ask to fold the latest prompt into the summary of the earlier ones (paper: s_t = M_O(s_{t-1}, current))."""
+def format_summary_request(summary: str, latest: Candidate) -> str:
+    """Format the request to fold the latest prompt into the summary (paper: s_t = M_O(s_{t-1}, current))."""
     before = f"The summary so far:\n<summary>\n{summary}\n</summary>\n\n" if summary else ""
     return (
         "Prompts for a task are being tried one after the other, and a summary is kept of what raises and what lowers "
         f"the score. {SCORE_RANGE}\n\n{before}The latest prompt:\n<current>\n"
-        f"{prompt_block(latest.prompt.instruction, latest.score)}\n</current>\n\n"
+        f"{format_prompt(latest.prompt.instruction, latest.score)}\n</current>\n\n"
         "Summarize what has been learnt up to now, the latest prompt included, in at most five sentences."
     )
 
 
-def exemplar(example: Example, render: Render) -> Exemplar:
+def make_exemplar(example: Example, render: Render) -> Exemplar:
     """Render an example with `<Prompt>` in the prompt's place."""
     messages = render(Prompt(instruction=PLACEHOLDER), example)
     alone = len(messages) == 1
@@ -202,7 +214,7 @@ def exemplar(example: Example, render: Render) -> Exemplar:
     return Exemplar(question=question, answer=target if isinstance(target, str) else target[0] if target else "")
 
 
-def prompt_block(text: str, score: float | None = None) -> str:
-    """Return a prompt in its tags, with its score where one is given."""
-    scored = "" if score is None else f"\n<score>{shown_score(score)}</score>"
+def format_prompt(text: str, score: float | None = None) -> str:
+    """Format a prompt in its tags, with its score if one is given."""
+    scored = "" if score is None else f"\n<score>{to_percent(score)}</score>"
     return f"<prompt>{text}</prompt>{scored}"

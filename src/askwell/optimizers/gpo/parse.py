@@ -1,11 +1,11 @@
-"""Read the new prompt out of an optimizer model's reply."""
+"""Parse the new prompt from a reply of the optimizer model."""
 
 from __future__ import annotations
 
 import re
 
 _OPEN = r"<\s*START\s*>"
-_CLOSE = r"<\s*(?:/?\s*END|/\s*START)\s*>"  # models like to close tags in the manner of XML
+_CLOSE = r"<\s*(?:/?\s*END|/\s*START)\s*>"  # models often close the tag as in XML
 _TAGGED = re.compile(rf"{_OPEN}((?:(?!{_OPEN}).)*?){_CLOSE}", re.IGNORECASE | re.DOTALL)
 _START = re.compile(_OPEN, re.IGNORECASE)
 _END = re.compile(_CLOSE, re.IGNORECASE)
@@ -15,18 +15,18 @@ _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"))
 
 
 def parse_prompt(reply: str) -> str:
-    """Return the text between <START> and <END>, bare of markdown emphasis, fences and quotes; "" if nothing is left.
+    """Return the text between <START> and <END>, without markdown emphasis, fences and quotes; "" if empty.
 
-    Of several pairs the last counts, as models that think aloud name the tags before they use them. A missing tag
-    falls back to the reply's start or end. Never raises, and reading twice changes nothing.
+    Of several pairs the last counts: models that reason in the reply mention the tags before they use them. Without a
+    tag, the text extends to the reply's start or end. Never raises; parsing the result again changes nothing.
     """
     text = reply
-    while (shorter := _unwrapped(_between_tags(text).strip()).strip()) != text:
+    while (shorter := _unwrap(_extract_tagged(text).strip()).strip()) != text:
         text = shorter
     return text
 
 
-def _between_tags(text: str) -> str:
+def _extract_tagged(text: str) -> str:
     if pairs := _TAGGED.findall(text):
         filled = [pair for pair in pairs if pair.strip()]
         return filled[-1] if filled else ""
@@ -38,7 +38,7 @@ def _between_tags(text: str) -> str:
     return text
 
 
-def _unwrapped(text: str) -> str:
+def _unwrap(text: str) -> str:
     if fenced := _FENCE.fullmatch(text):
         return fenced[1]
     for opening, closing in (*_PAIRS, *_QUOTES):
@@ -46,7 +46,7 @@ def _unwrapped(text: str) -> str:
         wrapped = text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing)
         if wrapped and opening not in inner and closing not in inner:
             return inner
-    for mark in ("**", "__", "```"):  # half of a pair, left behind where a tag cut through it
+    for mark in ("**", "__", "```"):  # half of a pair: the other half was outside the tags
         if text.count(mark) == 1 and (text.startswith(mark) or text.endswith(mark)):
             return text.removeprefix(mark).removesuffix(mark)
     return "" if text and not text.strip("*_`\"'“”‘’«» \t\n") else text

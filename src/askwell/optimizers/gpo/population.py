@@ -1,6 +1,6 @@
-"""Which prompts a step starts from: one for all its candidates (the paper), or a population.
+"""Choose the parent prompts of a step: one for all its candidates (the paper), or a population.
 
-To add a rule, write a function and give it a line in `PARENTS`.
+To add a rule, write a function and add it to `PARENTS`.
 """
 
 from __future__ import annotations
@@ -12,89 +12,95 @@ from types import MappingProxyType
 from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate, Prompt
 
-Choose = Callable[[Trajectory, int, int, random.Random], list[Candidate]]
-"""(trajectory, count, size, chance) -> `count` parents, of at most `size` distinct prompts. Pure but for `chance`."""
+ParentRule = Callable[[Trajectory, int, int, random.Random], list[Candidate]]
+"""(trajectory, count, size, rng) -> `count` parents, of at most `size` distinct prompts. Pure except for `rng`."""
 
 RESTARTS = ("none", "initial", "scratch")
-"""What half of a step's candidates start from at a plateau: as always, the initial prompt, or the examples alone."""
+"""What half of a step's candidates start from at a plateau: no change, the initial prompt, or the examples alone."""
 
 
-def _latest(trajectory: Trajectory, count: int, _size: int, _chance: random.Random) -> list[Candidate]:
+def choose_latest(trajectory: Trajectory, count: int, _size: int, _rng: random.Random) -> list[Candidate]:
+    """Return the winner of the latest step, `count` times."""
     return [trajectory.current] * count
 
 
-def _best(trajectory: Trajectory, count: int, _size: int, _chance: random.Random) -> list[Candidate]:
+def choose_best(trajectory: Trajectory, count: int, _size: int, _rng: random.Random) -> list[Candidate]:
+    """Return the best prompt so far, `count` times."""
     return [trajectory.best] * count
 
 
-def elite(trajectory: Trajectory, count: int, size: int, _chance: random.Random) -> list[Candidate]:
-    """Deal the slots out to the `size` best prompts in turn, the best one first."""
-    kept = _ranked(distinct(trajectory))[:size]
-    return [kept[place % len(kept)] for place in range(count)]
+def choose_elite(trajectory: Trajectory, count: int, size: int, _rng: random.Random) -> list[Candidate]:
+    """Return the `size` best prompts in turn, the best first."""
+    kept = _rank(distinct_complete(trajectory))[:size]
+    return [kept[index % len(kept)] for index in range(count)]
 
 
-def pareto(trajectory: Trajectory, count: int, size: int, chance: random.Random) -> list[Candidate]:
-    """Give the best prompt the first slot, and draw the others from the front by how many examples each leads on."""
-    front = pareto_front(distinct(trajectory))
-    kept = _ranked(list(front))[:size]
+def choose_pareto(trajectory: Trajectory, count: int, size: int, rng: random.Random) -> list[Candidate]:
+    """Return the best prompt first; draw the others from the Pareto front, weighted by the examples each leads on."""
+    front = find_pareto_front(distinct_complete(trajectory))
+    kept = _rank(list(front))[:size]
     if not kept:
-        return _best(trajectory, count, size, chance)
-    drawn = chance.choices(kept, weights=[front[one] for one in kept], k=max(0, count - 1))
+        return choose_best(trajectory, count, size, rng)
+    drawn = rng.choices(kept, weights=[front[candidate] for candidate in kept], k=max(0, count - 1))
+    # The best prompt may lead nowhere alone and so be missing from the front.
     return [trajectory.best, *drawn][:count]
 
 
-def pareto_front(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
-    """Return the prompts that no other one covers, with the number of dev examples that each leads on.
+def find_pareto_front(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+    """Return the prompts that no other prompt covers, with the number of dev examples that each leads on.
 
-    A prompt leads on an example where none scores higher and not all score the same. One prompt covers another if it
-    leads wherever that one does and in one more place, or in the same places with a higher mean, or came first. Only
-    counts of examples leave this function: no text of theirs was in it.
+    A prompt leads on an example if none scores higher and not all score the same. One prompt covers another if it leads
+    on a proper superset of the other's examples, or on the same examples with a higher mean, or with the same mean and
+    an earlier position. The result holds counts only: no dev text may reach the optimizer model.
     """
-    leads: dict[int, set[str]] = {place: set() for place in range(len(candidates))}
-    for example_id in dict.fromkeys(name for one in candidates for name in one.example_scores):
-        known = {place: one.example_scores[example_id] for place, one in enumerate(candidates)
-                 if example_id in one.example_scores}  # fmt: skip
-        top = max(known.values())
-        if min(known.values()) < top:
-            for place, score in known.items():
+    leads: dict[int, set[str]] = {index: set() for index in range(len(candidates))}
+    for example_id in dict.fromkeys(name for candidate in candidates for name in candidate.example_scores):
+        scores = {
+            index: candidate.example_scores[example_id]
+            for index, candidate in enumerate(candidates)
+            if example_id in candidate.example_scores
+        }
+        top = max(scores.values())
+        if min(scores.values()) < top:
+            for index, score in scores.items():
                 if score == top:
-                    leads[place].add(example_id)
+                    leads[index].add(example_id)
 
-    def covers(other: int, place: int) -> bool:
-        if leads[other] == leads[place]:
-            return (penalized_score(candidates[other]), -other) > (penalized_score(candidates[place]), -place)
-        return leads[other] > leads[place]
+    def covers(other: int, index: int) -> bool:
+        if leads[other] == leads[index]:
+            return (penalized_score(candidates[other]), -other) > (penalized_score(candidates[index]), -index)
+        return leads[other] > leads[index]
 
     return {
-        candidates[place]: len(mine)
-        for place, mine in leads.items()
-        if mine and not any(covers(other, place) for other in leads)
+        candidates[index]: len(examples)
+        for index, examples in leads.items()
+        if examples and not any(covers(other, index) for other in leads)
     }
 
 
-PARENTS: Mapping[str, Choose] = MappingProxyType(
-    {"latest": _latest, "best": _best, "elite": elite, "pareto": pareto}
+PARENTS: Mapping[str, ParentRule] = MappingProxyType(
+    {"latest": choose_latest, "best": choose_best, "elite": choose_elite, "pareto": choose_pareto}
 )  # fmt: skip
 
 
-def at_plateau(trajectory: Trajectory, plateau: int) -> bool:
-    """Whether the next step should restart: `plateau` steps without a better prompt, or a multiple of it; 0 never."""
-    idle = idle_steps(trajectory)
+def is_at_plateau(trajectory: Trajectory, plateau: int) -> bool:
+    """Return whether the steps without a better prompt are a positive multiple of `plateau`; never if that is 0."""
+    idle = count_idle_steps(trajectory)
     return bool(plateau and idle and idle % plateau == 0)
 
 
-def idle_steps(trajectory: Trajectory) -> int:
-    """Count the steps made since the best prompt was found."""
+def count_idle_steps(trajectory: Trajectory) -> int:
+    """Count the steps since the one that scored the best prompt."""
     return trajectory.next_step - 1 - trajectory.best.step
 
 
-def distinct(trajectory: Trajectory) -> list[Candidate]:
-    """Return each prompt that was scored on all of dev once, where it was so first; others' means don't compare."""
+def distinct_complete(trajectory: Trajectory) -> list[Candidate]:
+    """Return the first complete candidate of each prompt; means over a part of dev can't be compared."""
     first: dict[Prompt, Candidate] = {}
     for candidate in trajectory.complete:
         first.setdefault(candidate.prompt, candidate)
     return list(first.values())
 
 
-def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _rank(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=penalized_score, reverse=True)

@@ -1,7 +1,7 @@
 """Published prompt optimizers as settings of the one loop, and the controls.
 
-A preset says how far the loop expresses the published method; what it does not express stands in its comment. All use
-the same meta-prompt family and the same budget (8 candidates a step), so that differences are the methods' own.
+A preset expresses a published method as far as the loop can; a comment names what is missing. All use the same family
+of meta-prompts and the same budget (8 candidates per step), so that differences are due to the methods.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ INGREDIENTS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "racing": {},
     }
 )
-"""What the preset `askwell` adds to GPO, and the settings that take each away: `without = ["contrast", …]`.
+"""What the preset `askwell` adds to GPO, with the settings that switch each off: `without = ["contrast", …]`.
 
-Racing is no setting of the search but of the scoring: see `methods.Preset.racing`.
+Racing is a setting of the scoring, not of the optimizer: see `optimizers.presets.Preset.racing`.
 """
 
 PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
     {
         "askwell": _ASKWELL,
         "gpo": _GPO,
-        # APE also makes its first prompts from examples.
+        # Not expressed: APE also makes its first prompts from examples.
         "ape": replace(_GPO, direction="P", momentum="none", schedule="none", refinement="resampling", parent="best"),
         "opro": replace(_GPO, momentum="importance", pool="all", schedule="none", parent="best"),
         "pe2": replace(_GPO, direction="P+M+R", momentum="recency", schedule="fixed", refinement="editing"),
@@ -68,32 +68,32 @@ PRESETS: Mapping[str, GPOSettings] = MappingProxyType(
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
-        "askwell": "GPO and all that we found worth adding to it; each ingredient can be switched off",
-        "gpo": "past prompts by relevance, a word budget that decays by a cosine, generation (arXiv 2402.17564)",
-        "ape": "other wordings of the best prompt: no scores, no past (arXiv 2211.01910)",
-        "opro": "the best prompts of all that were scored, in ascending order of score (arXiv 2309.03409)",
+        "askwell": "GPO with all the ingredients that askwell adds; each can be switched off",
+        "gpo": "past prompts by relevance, a word budget with cosine decay, generation (arXiv 2402.17564)",
+        "ape": "other wordings of the best prompt, without scores or past prompts (arXiv 2211.01910)",
+        "opro": "the best of all scored prompts, in ascending order of score (arXiv 2309.03409)",
         "pe2": "reflection, past prompts by recency, a fixed number of words (arXiv 2311.05661)",
         "sgdm": "reflection, and a running summary as momentum (arXiv 2402.17564)",
-        "control-random": "`gpo` with any past prompts: what is retrieval worth?",
-        "control-shuffled": "`gpo` with past prompts that carry each other's scores: what is the direction worth?",
+        "control-random": "`gpo` with random past prompts: measures the value of retrieval",
+        "control-shuffled": "`gpo` with permuted scores of past prompts: measures the value of the direction",
     }
 )
-"""One line a preset, for lists."""
+"""One line per preset, for lists."""
 
 
-def preset(name: str, **changes: object) -> GPOSettings:
-    """Return a preset with some fields changed; `ConfigError` names the nearest match of an unknown name or field."""
+def preset_settings(name: str, **changes: object) -> GPOSettings:
+    """Return a preset's settings with some fields changed; `ConfigError` names the nearest match of an unknown name."""
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; {nearest(name, PRESETS)}")
-    known = {field.name for field in fields(GPOSettings)}
+    names = {field.name for field in fields(GPOSettings)}
     for field_name in changes:
-        if field_name not in known:
-            raise ConfigError(f"unknown GPO setting {field_name!r}; {nearest(field_name, known)}")
+        if field_name not in names:
+            raise ConfigError(f"unknown GPO setting {field_name!r}; {nearest(field_name, names)}")
     return replace(PRESETS[name], **changes)  # pyright: ignore[reportArgumentType]  the fields check their own values
 
 
-def switched_off(settings: GPOSettings, without: Iterable[str]) -> GPOSettings:
-    """Return settings with some ingredients taken away; `ConfigError` names the nearest match of an unknown one."""
+def switch_off(settings: GPOSettings, without: Iterable[str]) -> GPOSettings:
+    """Return settings without some ingredients; `ConfigError` names the nearest match of an unknown ingredient."""
     for name in without:
         if name not in INGREDIENTS:
             raise ConfigError(f"unknown ingredient {name!r}; {nearest(name, INGREDIENTS)}")

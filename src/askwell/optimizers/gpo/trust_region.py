@@ -1,6 +1,6 @@
-"""How many words a step may change: by a schedule (the paper), or by a trust region that the run's own steps move.
+"""The word budget of a step: by a schedule (the paper), or by a trust region that adapts to the steps made so far.
 
-To add a rule, write a function and give it a line in `STRIDES`.
+To add a rule, write a function and add it to `BUDGET_RULES`.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ from askwell.core.errors import ConfigError
 from askwell.core.text import words
 from askwell.core.trajectory import Trajectory, penalized_score
 from askwell.core.types import Candidate
-from askwell.optimizers.gpo.schedule import SCHEDULES, budget_words, warmup_steps
+from askwell.optimizers.gpo.schedule import SCHEDULES, compute_budget, count_warmup_steps
 
 RESTART = "restart"
-"""Origin of proposals that left the current prompts behind; the trust region begins anew after them."""
+"""Origin of proposals that do not start from the current prompts; the trust region is reset after them."""
 BUDGET_MODES = ("ask", "enforce")
-"""A budget stands in the meta-prompt and nowhere else (the paper), or is measured too: see `constraints.budget`."""
+"""State the budget in the meta-prompt only (the paper), or also measure it: see `constraints.check_budget`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRegion:
-    """Part of a prompt's words that a step may change: wider after a step that found a better prompt, else narrower."""
+    """Share of a prompt's words that a step may change: wider after a step with a better prompt, else narrower."""
 
     first: float = 2.0
-    """At the start; from 1 on, a whole new text fits."""
+    """Radius at the start; from 1 on, a whole new text fits."""
     least: float = 0.5
+    """Smallest radius."""
     most: float = 4.0
+    """Largest radius."""
     widen: float = 1.5
     """Factor after a step with a new best prompt."""
     shrink: float = 0.7
     """Factor after a step without one."""
     basis_words: int = 20
-    """Shorter prompts count as this long: no part of three words is a step."""
+    """Shorter prompts count as this long: a share of three words would leave no step to make."""
 
     def __post_init__(self) -> None:
         if not 0 < self.least <= self.first <= self.most or not self.shrink <= 1 <= self.widen or self.shrink <= 0:
@@ -49,7 +51,7 @@ class TrustRegion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSchedule:
-    """The numbers behind a step's size."""
+    """The settings that determine the word budget of a step."""
 
     total_steps: int
     first_words: int
@@ -58,45 +60,45 @@ class BudgetSchedule:
     trust: TrustRegion
 
 
-Stride = Callable[[Trajectory, Candidate, BudgetSchedule], int | None]
-"""(trajectory, parent, pace) -> words of the parent that the next step may change; None is no bound. Pure."""
+BudgetRule = Callable[[Trajectory, Candidate, BudgetSchedule], int | None]
+"""(trajectory, parent, schedule) -> words of the parent that the next step may change; None for no bound. Pure."""
 
 
-def radius(trajectory: Trajectory, trust: TrustRegion) -> float:
-    """Fold the steps made so far to the part of a prompt that the next one may change, `least` to `most`."""
-    found, best = trust.first, math.inf
+def compute_radius(trajectory: Trajectory, trust: TrustRegion) -> float:
+    """Fold the steps made so far into the radius of the next one, `least` to `most`."""
+    radius, best = trust.first, math.inf
     for number, step in enumerate(trajectory.steps):
-        # who lost a race early found nothing better; its mean is over a part of dev and does not compare
+        # A candidate that lost a race early is no improvement; its mean over a part of dev can't be compared.
         top = max((penalized_score(candidate) for candidate in step if not candidate.partial), default=-math.inf)
         if number == 0:
             best = top
         elif top > best:
-            found, best = min(trust.most, found * trust.widen), top
+            radius, best = min(trust.most, radius * trust.widen), top
         elif any(candidate.origin == RESTART for candidate in step):
-            found = trust.first
+            radius = trust.first
         else:
-            found = max(trust.least, found * trust.shrink)
-    return found
+            radius = max(trust.least, radius * trust.shrink)
+    return radius
 
 
-def _unbounded(_trajectory: Trajectory, _parent: Candidate, _pace: BudgetSchedule) -> None:
+def _no_budget(_trajectory: Trajectory, _parent: Candidate, _pace: BudgetSchedule) -> None:
     return None
 
 
-def _trusted(trajectory: Trajectory, parent: Candidate, pace: BudgetSchedule) -> int:
-    length = max(pace.trust.basis_words, len(words(parent.prompt.instruction)))
-    return max(1, round(radius(trajectory, pace.trust) * length))
+def _trust_budget(trajectory: Trajectory, parent: Candidate, schedule: BudgetSchedule) -> int:
+    length = max(schedule.trust.basis_words, len(words(parent.prompt.instruction)))
+    return max(1, round(compute_radius(trajectory, schedule.trust) * length))
 
 
-def _scheduled(kind: str) -> Stride:
-    def stride(trajectory: Trajectory, _parent: Candidate, pace: BudgetSchedule) -> int:
-        step = trajectory.next_step - 1  # 0-based: step 0 of the trajectory holds the initial prompt
-        warmup = warmup_steps(pace.warmup_share, pace.total_steps)
-        return budget_words(kind, step, pace.total_steps, pace.first_words, pace.final_words, warmup)
+def _schedule_budget(kind: str) -> BudgetRule:
+    def compute(trajectory: Trajectory, _parent: Candidate, schedule: BudgetSchedule) -> int:
+        step = trajectory.next_step - 1  # 0-based: step 0 of the trajectory is the initial prompt
+        warmup = count_warmup_steps(schedule.warmup_share, schedule.total_steps)
+        return compute_budget(kind, step, schedule.total_steps, schedule.first_words, schedule.final_words, warmup)
 
-    return stride
+    return compute
 
 
-STRIDES: Mapping[str, Stride] = MappingProxyType(
-    {"none": _unbounded, "trust": _trusted} | {kind: _scheduled(kind) for kind in SCHEDULES}
+BUDGET_RULES: Mapping[str, BudgetRule] = MappingProxyType(
+    {"none": _no_budget, "trust": _trust_budget} | {kind: _schedule_budget(kind) for kind in SCHEDULES}
 )

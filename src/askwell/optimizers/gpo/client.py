@@ -1,4 +1,4 @@
-"""Put questions to the optimizer model: which replies count, and which failures end a step."""
+"""Requests to the optimizer model: which replies are usable, and which failures end a step."""
 
 from __future__ import annotations
 
@@ -18,57 +18,58 @@ _UNUSABLE = frozenset({"failed", "refused", "unparsed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerQueries:
-    """The optimizer model, and how it is asked.
+class OptimizerClient:
+    """Send requests to the optimizer model.
 
-    Everything here raises `ModelError` with the provider's message for a fault that is final, and `RunFailed` if all
-    calls of a batch failed.
+    All methods raise `ModelError` with the provider's message for a final fault, and `RunFailed` if all calls of a
+    batch failed.
     """
 
     model: ChatModel
     temperature: float
-    """Of new prompts; notes (reflections, summaries) are asked for at 0."""
+    """Temperature for new prompts; notes (reflections, summaries) use 0."""
     max_tokens: int
 
-    async def note(self, question: str) -> str:
-        """Ask for a reflection or a summary. No seed and draw 0: equal questions are one request in the log."""
-        request = Request(messages=_user(question), max_tokens=self.max_tokens)
-        (completion,) = self._checked([await self.model.complete(request)])
+    async def request_note(self, text: str) -> str:
+        """Request a reflection or a summary. No seed and sample 0: identical notes are one request in the log."""
+        request = Request(messages=_user(text), max_tokens=self.max_tokens)
+        (completion,) = self._check([await self.model.complete(request)])
         if completion.outcome in _UNUSABLE:
             raise RunFailed(f"the optimizer model {self.model.name!r} refused a reflection or summary; choose another")
         return completion.text.strip()
 
-    async def prompts(self, questions: Sequence[str], draws: Sequence[int], seed: int) -> list[str]:
-        """Ask for one prompt a question, all at once; return them in order, "" where a reply held none."""
-        replies = await self.texts(questions, draws, seed)
-        found = [parse_prompt(reply) for reply in replies]
-        if unparsed := sum(bool(reply) and not prompt for reply, prompt in zip(replies, found, strict=True)):
+    async def request_prompts(self, texts: Sequence[str], samples: Sequence[int], seed: int) -> list[str]:
+        """Request one prompt per text, all at once; return them in order, "" if a reply held none."""
+        replies = await self.request_texts(texts, samples, seed)
+        prompts = [parse_prompt(reply) for reply in replies]
+        if unparsed := sum(bool(reply) and not prompt for reply, prompt in zip(replies, prompts, strict=True)):
             log.warning("%d of %d replies of %s held no prompt", unparsed, len(replies), self.model.name)
-        return found
+        return prompts
 
-    async def texts(self, questions: Sequence[str], draws: Sequence[int], seed: int) -> list[str]:
-        """Ask all questions at once; return the bare replies in order, "" for a failed or refused one.
+    async def request_texts(self, texts: Sequence[str], samples: Sequence[int], seed: int) -> list[str]:
+        """Send all texts at once; return the replies in order, "" for a failed or refused one.
 
-        Equal questions need different draws, or they get one answer; a model that can gives it in one request.
+        Identical texts need different sample indices, or they get the same reply. A model that supports several samples
+        per request answers them in one.
         """
         requests = [
             Request(
-                messages=_user(question),
+                messages=_user(text),
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
                 seed=_batch_seed(seed),
                 sample_index=sample_index,
             )
-            for question, sample_index in zip(questions, draws, strict=True)
+            for text, sample_index in zip(texts, samples, strict=True)
         ]
         completions = await asyncio.gather(*[self.model.complete(request) for request in requests])
         return [
             "" if completion.outcome in _UNUSABLE else completion.text.strip()
-            for completion in self._checked(completions)
+            for completion in self._check(completions)
         ]
 
-    def _checked(self, completions: Sequence[Completion]) -> Sequence[Completion]:
-        """Raise if a fault is final or if nothing but failures came back."""
+    def _check(self, completions: Sequence[Completion]) -> Sequence[Completion]:
+        """Return the completions; raise if a fault is final or if all calls failed."""
         failed = [completion for completion in completions if completion.outcome == "failed"]
         for completion in failed:
             if completion.fault in FINAL_FAULTS:
@@ -88,6 +89,6 @@ def _user(text: str) -> tuple[Message, ...]:
 
 
 def _batch_seed(seed: int) -> int:
-    """Return the seed that all draws of a batch share (they travel as one request), below 2³¹ for the servers."""
+    """Return the seed that all samples of a batch share, so that they fit in one request; servers need it below 2³¹."""
     digest = hashlib.blake2b(str(seed).encode(), digest_size=4).digest()
     return int.from_bytes(digest) >> 1
