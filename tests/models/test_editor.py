@@ -247,7 +247,7 @@ COMPARISON = Contrast(gained=[(NUMBERS, REPLY)] * 2, lost=[(NUMBERS, REPLY)])
 
 
 async def test_a_reflection_on_two_prompts_names_phrases_to_adopt_and_to_keep():
-    request = contrast_request("Sort the numbers. Be brief.", "Count the even numbers. Be brief.", COMPARISON)
+    request = format_contrast_request("Sort the numbers. Be brief.", "Count the even numbers. Be brief.", COMPARISON)
     (reply, *_) = await replies(request, draws=1)
     assert reply == "Take over: Count the even numbers.\nKeep: Sort the numbers."
     only_lost = Contrast(gained=[], lost=COMPARISON.lost)

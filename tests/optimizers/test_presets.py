@@ -107,7 +107,7 @@ def test_an_integer_is_accepted_for_a_float_setting() -> None:
 
 
 def test_defaults_of_the_run_apply_unless_the_section_sets_them() -> None:
-    found = configured_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
+    found = configure_optimizer(OptimizerConfig(name="opro", settings={"total_steps": 3}), steps=7, temperature=0.5)
     assert isinstance(found.settings, GPOSettings)
     assert (found.settings.momentum, found.settings.total_steps, found.settings.temperature) == ("importance", 3, 0.5)
     assert configure_optimizer(OptimizerConfig(), steps=7, temperature=None).settings.total_steps == 7

@@ -8,7 +8,7 @@ from typing import Any
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
 from askwell.optimizers.gpo.optimizer import GPO
-from askwell.optimizers.gpo.presets import preset
+from askwell.optimizers.gpo.presets import preset_settings
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
 
@@ -37,7 +37,9 @@ def numbered(request: Request) -> str:
 
 
 def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
-    return GPO(model=model, train=NUMBERS, render=q_end, settings=preset(name, **changes), run_prompt=run_prompt)
+    return GPO(
+        model=model, train=NUMBERS, render=q_end, settings=preset_settings(name, **changes), run_prompt=run_prompt
+    )
 
 
 def sent(model: ScriptedModel, place: int = -1) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from training.pocket.decode import is_right, parse_chat_response
+from training.pocket.decode import is_right, read_answer
 
 from askwell.core.errors import ConfigError
 from askwell.tasks import bundled
@@ -89,6 +89,6 @@ def test_a_split_does_not_depend_on_case_or_spaces() -> None:
 
 
 def test_answers_are_read_from_the_last_sentence() -> None:
-    assert parse_chat_response("3 odd 0, 4 even 1. The answer is 1.") == "1"
+    assert read_answer("3 odd 0, 4 even 1. The answer is 1.") == "1"
     assert is_right("True.", "True")
     assert not is_right("The answer is 12.", "2")
