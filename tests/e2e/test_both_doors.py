@@ -198,7 +198,7 @@ def test_a_training_begun_from_python_with_an_object_is_told(tmp_path: Path) -> 
     [
         ({"preset": "gpo"}, "preset= is called optimizer= now"),
         ({"optimizer": "openai:gpt-4.1"}, "give it as optimizer_model"),
-        ({"optimizer": lambda text: text}, "given as optimizer_model="),  # type: ignore[dict-item]
+        ({"optimizer": lambda text: text}, "as optimizer_model="),  # type: ignore[dict-item]
         ({"settings": {"temperature": 0.5}}, "optimizer_model.temperature"),
         ({"settings": {"candidats": 4}}, "did you mean 'candidates'"),
         ({"target": {"model": "openai:tiny", "draws": 3}}, r"'target.draws' is called 'target.repeats' now"),

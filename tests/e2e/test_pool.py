@@ -85,7 +85,7 @@ def test_numbers_that_do_not_match_are_told() -> None:
     run = invoke("evaluate", *flags, "--target", "openai:tiny", *keys, env={"KEY_A": "x", "KEY_B": "y"})
     assert (run.status, "a pool of 3 endpoints and 2 keys" in run.err) == (2, True)
     local = invoke("evaluate", *flags, "--target", "pocket")
-    assert (local.status, "no served model" in local.err) == (2, True)
+    assert (local.status, "is not served by a provider" in local.err) == (2, True)
 
 
 def without_settings(log: Path) -> list[Event]:

@@ -119,5 +119,5 @@ def test_demonstrations_chosen_for_each_question_are_shown_as_sent_and_not_expor
     listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--json").json
     assert {(one["request_is_exact"], len(one["request"]["messages"])) for one in listed} == {(True, 5)}
     refused = invoke("export", "r", "--runs", tmp_path, "--format", "promptfoo")
-    assert (refused.status, "chosen for each question" in refused.err) == (2, True)
+    assert (refused.status, "selected per question" in refused.err) == (2, True)
     assert invoke("export", "r", "--runs", tmp_path).status == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from askwell.core.types import Candidate, Completion, Example, Message, Prompt, Proposal, Request, Rollout, Score, Usage
 from askwell.runlog import codec
-from askwell.runlog.store import serialize_body
+from askwell.runlog.store import serialize_json
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30) | st.just("\ud800")
 unit = st.floats(0, 1)
@@ -40,7 +40,7 @@ scores = st.none() | st.builds(Score, value=unit, answer=texts, note=texts)
 
 
 def through_json(body: dict[str, object]) -> Any:
-    return json.loads(serialize_body(body))
+    return json.loads(serialize_json(body))
 
 
 @given(examples)

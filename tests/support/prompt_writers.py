@@ -72,7 +72,8 @@ class TableTrainer:
         del start, seed
         if not train:
             raise DataError("nothing to learn from")
-        assert not {row.query for row in train} & {row.query for row in dev}
+        if shared := {row.query for row in train} & {row.query for row in dev}:
+            raise DataError(f"queries in both train and dev: {sorted(shared)}")
         self.fits += 1
         return TableWriter(tuple((row.query, row.prompt, row.reward) for row in train))
 

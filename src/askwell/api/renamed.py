@@ -40,7 +40,7 @@ KEYS: Mapping[str, str] = MappingProxyType({
     "policy.collect": "policy.acquire",
     "policy.choice": "policy.acquisition",
     "policy.choosing": "policy.selector_first",
-    "policy.fallback": "policy.fallback",
+    "policy.guard": "policy.fallback",
     "policy.aim": "policy.target_quantile",
     "policy.hidden_share": "policy.condition_dropout",
 })  # fmt: skip

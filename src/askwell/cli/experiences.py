@@ -36,7 +36,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     worth, problem = _judge(outcomes, selected.seed)
     if as_json:
         headroom = None if worth is None else advice_json(worth)
-        tables.print_json({**summary_json(summary), "headroom": headroom, "problem": problem})
+        tables.print_json({**outcome_summary_json(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
     for label, value in _rows(summary):
@@ -46,7 +46,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     out.print(Text(worth.verdict if worth is not None else problem))
 
 
-def summary_json(summary: OutcomeSummary) -> dict[str, object]:
+def outcome_summary_json(summary: OutcomeSummary) -> dict[str, object]:
     """Return the summary for `--json`."""
     keys = {"pairs": "cells", "samples": "draws"}  # the keys of `--json` are stable; the fields have clearer names
     return {keys.get(name, name): value for name, value in asdict(summary).items()}

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from askwell.core.errors import ConfigError, DataError
-from askwell.runlog.store import serialize_body
+from askwell.runlog.store import serialize_json
 
 _ROW_GROUP = 16_384
 
@@ -58,7 +58,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, object]]:
 def _cell(value: object) -> object:
     """Encode a body as JSON; a lone surrogate, which UTF-8 can't hold, becomes a question mark in plain texts."""
     if isinstance(value, Mapping):
-        return serialize_body(cast("Mapping[str, object]", value))
+        return serialize_json(cast("Mapping[str, object]", value))
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

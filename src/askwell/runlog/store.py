@@ -289,7 +289,7 @@ class SqliteStore:
             position = event.position
             if position == UNORDERED:
                 position, unordered = unordered, unordered + 1
-            yield (position, event.kind, event.key, event.at or now, event.seconds, serialize_body(event.body))
+            yield (position, event.kind, event.key, event.at or now, event.seconds, serialize_json(event.body))
 
     def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
         for row in rows:
@@ -308,7 +308,7 @@ class SqliteStore:
             self._lock_file = None
 
 
-def serialize_body(body: Mapping[str, object]) -> str:
+def serialize_json(body: Mapping[str, object]) -> str:
     """Write a body as JSON text that any UTF-8 file can hold (a lone surrogate is escaped, not lost)."""
     text = _encode(body)
     try:

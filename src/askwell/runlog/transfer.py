@@ -21,7 +21,7 @@ from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
 from askwell.runlog.fold import read_examples, read_prompts
 from askwell.runlog.folders import LOG, LOOPS, POLICY
-from askwell.runlog.store import RunStore, SqliteStore, serialize_body
+from askwell.runlog.store import RunStore, SqliteStore, serialize_json
 from askwell.runlog.upgrade import upgrade_events
 
 FORMATS = ("parquet", "jsonl")
@@ -166,7 +166,7 @@ def _write_lines(path: Path, rows: Iterable[Row]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            file.write(serialize_body(row) + "\n")
+            file.write(serialize_json(row) + "\n")
             count += 1
     return count
 

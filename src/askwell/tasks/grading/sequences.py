@@ -23,7 +23,7 @@ _CLOSERS = {"]": "[", ")": "(", "}": "{", ">": "<"}
 # Brackets with nothing but spaces, quotes, "and" or "then" between them
 _RUN = re.compile(r"[\[\](){}<>](?:[ \t,`'\"*]*(?:(?:and|then)[ \t`'\"*]+){0,2}[\[\](){}<>])*")
 # Parentheses that contain text are prose, not part of the sequence
-_ASIDE = re.compile(r"\([^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\)|\[[^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\]")
+_PROSE = re.compile(r"\([^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\)|\[[^()\[\]{}<>\n]*[A-Za-z0-9][^()\[\]{}<>\n]*\]")
 _TAG = re.compile(r"</?[A-Za-z][\w-]{0,20}>")
 _ARROW = re.compile(r"(?<![-=])[-=]{1,8}>|<[-=]{1,8}(?![-=])")
 _BOXED = re.compile(
@@ -168,7 +168,7 @@ def _bare(text: str) -> str:
 
 
 def _runs(line: str) -> list[str]:
-    spaced = _ASIDE.sub(" ", line)
+    spaced = _PROSE.sub(" ", line)
     return [match[0] for match in _RUN.finditer(spaced)]
 
 

@@ -60,7 +60,7 @@ _NOT = re.compile(
 )
 # "whether it is valid" is no verdict
 _WHETHER = re.compile(r"\b(?:whether|if|assume|assuming|suppose|determine)\b[^.,;:!?\n]{0,60}$", re.IGNORECASE)
-_ASIDE = re.compile(r"\b(?:then|so|is that)\b", re.IGNORECASE)
+_AFTERTHOUGHT = re.compile(r"\b(?:then|so|is that)\b", re.IGNORECASE)
 # "no" is a verdict only between such neighbours, not in "there is no reason"
 _NO_ENDS = re.compile(
     r"[\"')\]*]*[ ]*(?:$|[.,;:!?\n()—–]|-[ ]|(?:because|since|as|it|that|this|he|she|they|you|we|i|there|the|in|"
@@ -193,7 +193,7 @@ def _verdicts(text: str) -> Iterator[tuple[str, bool, int]]:
         if word == "no" and not (_NO_STARTS.search(before) and _NO_ENDS.match(after)):
             continue
         hypothetical = _WHETHER.search(before)
-        if hypothetical and not _ASIDE.search(hypothetical[0]):
+        if hypothetical and not _AFTERTHOUGHT.search(hypothetical[0]):
             continue
         family, positive = _MEANING[word]
         negations = match["negations"].strip().casefold()
