@@ -29,7 +29,7 @@ from askwell.tasks.task import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
-    """When to stop, how to score a step, and the seed."""
+    """When to stop, and the seed."""
 
     steps: int = 18
     """Most optimization steps; the paper's three epochs of six."""
