@@ -1,6 +1,6 @@
 """A step of GPO: its requests, its proposals, and its errors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,44 +9,12 @@ import pytest
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.core.text import edit_distance
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Candidate, Completion, Example, Prompt, Request, Rollout, Score, Split
+from askwell.core.types import Candidate, Completion, Prompt, Request
 from askwell.optimizers.gpo.optimizer import GPO
 from askwell.optimizers.gpo.presets import preset_settings
 from askwell.testing.fakes import ScriptedModel
 from tests.support.gpo_simulation import NUMBERS, q_end
-
-START = "Let's think step by step."
-REFLECTING: dict[str, Any] = {
-    "direction": "P+M+R",
-    "momentum": "none",
-    "schedule": "none",
-    "refinement": "editing",
-    "parent": "best",
-}
-
-
-def history(*scored: tuple[str, float]) -> Trajectory:
-    """One winner per step, the first at step 0."""
-    return Trajectory(
-        candidates=tuple(
-            Candidate(step=step, prompt=Prompt(instruction=text), score=score, n=48)
-            for step, (text, score) in enumerate(scored)
-        )
-    )
-
-
-def numbered(request: Request) -> str:
-    return f"<START>Prompt number {request.sample_index}.<END>"
-
-
-def gpo(model: ScriptedModel, *, name: str = "gpo", run_prompt: Any = None, **changes: object) -> GPO:
-    return GPO(
-        model=model, train=NUMBERS, render=q_end, settings=preset_settings(name, **changes), run_prompt=run_prompt
-    )
-
-
-def sent(model: ScriptedModel, place: int = -1) -> str:
-    return model.requests[place].messages[0].content
+from tests.support.gpo_steps import REFLECTING, START, JudgeByTable, gpo, history, numbered, sent
 
 
 async def proposed(reply: Callable[[Request], str | Completion], **changes: Any) -> list[str]:
@@ -169,35 +137,6 @@ async def test_enforce_stops_after_its_rounds():
 async def test_ask_rejects_nothing():
     found = await proposed(lambda r: f"<START>{'word ' * 80}{r.sample_index}<END>", schedule="fixed", first_words=5)
     assert len(found) == 8
-
-
-class JudgeByTable:
-    """A target that gets some training examples wrong; records its runs."""
-
-    def __init__(self, wrong: Sequence[str], failed: Sequence[str] = ()) -> None:
-        self.wrong, self.failed = wrong, failed
-        self.batches: list[list[str]] = []
-
-    async def __call__(
-        self,
-        prompt: Prompt,
-        examples: Sequence[Example],
-        *,
-        step: int,
-        split: Split = "train",
-        temperature: float | None = None,
-        sample_index: int = 0,
-    ) -> list[Rollout]:
-        self.batches.append([example.id for example in examples])
-        return [
-            Rollout(
-                step=step, split=split, prompt=prompt, example_id=example.id, query=example.input,
-                sample_index=sample_index,
-                completion=Completion(text=f"reply to {example.id}"),
-                score=None if example.id in self.failed else Score(value=float(example.id not in self.wrong)),
-            )
-            for example in examples
-        ]  # fmt: skip
 
 
 async def test_a_reflection_on_wrong_examples_is_requested_at_temperature_0_and_shown():
