@@ -19,8 +19,8 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
-from askwell.runlog.fold import read_examples, read_prompts
-from askwell.runlog.folders import LOG, LOOPS, POLICY
+from askwell.runlog.fold import read_examples, read_header, read_prompts
+from askwell.runlog.folders import LOG, LOOPS, POLICY, read_target_name
 from askwell.runlog.store import RunStore, SqliteStore, serialize_json
 from askwell.runlog.upgrade import upgrade_events
 
@@ -125,7 +125,7 @@ def _clear(draft: Path) -> None:
 
 def rollout_rows(store: RunStore) -> Iterator[Row]:
     """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
-    prompts = read_prompts(store)
+    prompts, model = read_prompts(store), read_target_name(read_header(store))
     by_split = read_examples(store)
     examples = {example.id: example for members in by_split.values() for example in members}
     for event in store.events(kinds=["rollout"]):
@@ -139,9 +139,11 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "split": body["split"],
             "prompt_id": body["prompt"],
             "prompt": prompt.instruction,
+            "demos": len(prompt.demos),
             "example_id": example.id,
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
+            "target_model": model,
             "sample_index": body.get("sample_index", 0),
             **flatten_outcome(completion, score),
             "seconds": event.seconds,
