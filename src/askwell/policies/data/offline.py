@@ -34,7 +34,8 @@ def read_offline(
     """Read and merge sources: names (or folders) of runs, and files of records.
 
     The test split of an optimization or a training is never read; an evaluation holds nothing out. `target` keeps the
-    outcomes of one target model; rows that name no model count as this model's. Raises `ConfigError` for a source given twice, an unknown run, or several targets if `target` is None.
+    outcomes of one target model; rows that name no model count as this model's. Raises
+    `ConfigError` for a source given twice, an unknown run, or several targets if `target` is None.
     """
     rows = (row for path in _resolve(sources, folder) for row in _read_rows(path, columns))
     if target is not None:
