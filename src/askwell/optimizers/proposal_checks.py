@@ -28,7 +28,10 @@ _NOUN = (
     r"message|task|puzzle|frage|pregunta|вопрос|问题|質問|题目)"
     r"(?:[ _-]+(?:text|goes|here|below|itself))*"
 )
-_VERB = r"(?:insert(?:ed)?|enter|paste|put|place|add|fill(?: in)?|provide|type|write|einfügen|insérer|insertar|插入|вставьте)"
+_VERB = (
+    r"(?:insert(?:ed)?|enter|paste|put|place|add|fill(?: in)?|provide|type|write|"
+    r"einfügen|insérer|insertar|插入|вставьте)"
+)
 _FILLER = r"(?:the|your|a|an|here|actual|die|la|le|el|hier|在此)"
 _SLOT = re.compile(
     rf"[\[<{{«]+\s*(?:(?:{_VERB}|{_FILLER})\s*)*{_NOUN}\s*(?:{_VERB})?\s*[\]>}}»]+"

@@ -47,7 +47,7 @@ def fill_field_names(prompt: str, names: FieldNames) -> str:
         if is_named(found, names.others):
             raise ConfigError(
                 f"the prompt holds {found.text!r}, which names a field of the data that is not the whole question; "
-                f"write {INPUT} for the question, make the field a part of the question (--field 'input={{{found.name}}} …', "
+                f"write {INPUT} for the question, make the field a part of it (--field 'input={{{found.name}}} …', "
                 'fields={"input": "…"} in Python), or write the word without braces'
             )
     return replace_placeholders(prompt, names.question, INPUT)
