@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from askwell.api.serving import ServeOptions, Service, build_service, read_client_key
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
+from askwell.cli.service import ServeOptions, Service, build_service, read_client_key
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model

@@ -15,7 +15,7 @@ from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
 from askwell.api.logged import read_named_settings
-from askwell.api.train import has_log, load_policy
+from askwell.api.policies import has_log, load_policy
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key
