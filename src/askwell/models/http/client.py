@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from askwell.core.errors import ConfigError
 from askwell.core.types import Completion, Fault
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.secrets import SecretMask
 from askwell.models.per_loop import PerLoop
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 10.0
 _KEEP_ALIVE_S = 30.0  # how long an idle connection stays open
-_SECRET_CHARS = 4  # a shorter "key" is a local server's placeholder, and removing it would garble every message
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
@@ -59,8 +59,7 @@ class HttpClient:
         self._timeout_s, self._connect_s = timeout_s, min(_CONNECT_S, timeout_s)
         self._proxy = endpoint.proxy() if use_proxy else None
         proxy_password = urlsplit(self._proxy).password if self._proxy else None
-        secrets = (key or "", *endpoint.secrets(), proxy_password or "")
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
+        self._mask = SecretMask.for_messages((key or "", *endpoint.secrets(), proxy_password or ""))
         self._sessions = PerLoop(self._open_session)
 
     async def post(self, url: str, data: bytes) -> HttpResponse | Completion:
@@ -73,9 +72,7 @@ class HttpClient:
 
     def without_secrets(self, text: str) -> str:
         """Return the text with this client's keys and passwords replaced by stars."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self._mask.mask_text(text)
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later request opens new ones."""
