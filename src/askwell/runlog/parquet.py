@@ -23,7 +23,7 @@ ROLLOUTS: Mapping[str, str] = MappingProxyType({
     "demos": "int32", "example_id": "string", "input": "string", "target": "string", "target_model": "string",
     "sample_index": "int32", "response": "string", "outcome": "string", "fault": "string", "error": "string",
     "score": "double", "answer": "string", "note": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
-    "cost_usd": "double", "seconds": "double", "cached": "bool", "at": "double",
+    "reasoning_tokens": "int64", "cost_usd": "double", "seconds": "double", "cached": "bool", "at": "double",
 })  # fmt: skip
 """Column -> Arrow type. A body is JSON text."""
 
