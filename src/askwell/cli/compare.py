@@ -20,7 +20,7 @@ from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.compare import SCORERS, compare_policies
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
-from askwell.policies.train_job import read_figures
+from askwell.policies.training_figures import read_figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
