@@ -42,6 +42,7 @@ STATUS = {
 }  # fmt: skip
 """Type of an error -> its HTTP status, for gateways that wrap errors in a 200."""
 _USUAL = ("end_turn", "stop_sequence", None)
+_THINKING = ("thinking", "redacted_thinking")
 _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 
 
@@ -88,13 +89,16 @@ def parse_message(answer: HttpResponse, _samples: int = 1) -> ParsedResponse:
     if len(texts) < sum(block.get("type") == "text" for block in blocks):
         return malformed_response(answer, "has a block without text")
     usage = as_object(body.get("usage"))
+    generated = as_count(usage.get("output_tokens"))
     read, written = as_count(usage.get("cache_read_input_tokens")), as_count(usage.get("cache_creation_input_tokens"))
     return combine_replies(
         [_build_reply(body, replace_surrogates("".join(texts)))],
         headers=answer.headers,
         prompt_tokens=as_count(usage.get("input_tokens")) + read + written,  # input_tokens excludes cached ones
-        completion_tokens=as_count(usage.get("output_tokens")),
+        completion_tokens=generated,
         cached_tokens=read,
+        # The API counts thinking among the output tokens only: its share is known where nothing else was generated.
+        reasoning_tokens=generated if blocks and all(block.get("type") in _THINKING for block in blocks) else 0,
     )
 
 

@@ -95,12 +95,14 @@ def parse_candidates(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
     if replies == [None]:
         return malformed_response(answer, "has a candidate without text")
     usage = as_object(body.get("usageMetadata"))
+    thoughts = as_count(usage.get("thoughtsTokenCount"))
     return combine_replies(
         replies,
         headers=answer.headers,
         prompt_tokens=as_count(usage.get("promptTokenCount")),
-        completion_tokens=as_count(usage.get("candidatesTokenCount")) + as_count(usage.get("thoughtsTokenCount")),
+        completion_tokens=as_count(usage.get("candidatesTokenCount")) + thoughts,
         cached_tokens=as_count(usage.get("cachedContentTokenCount")),
+        reasoning_tokens=thoughts,
     )
 
 

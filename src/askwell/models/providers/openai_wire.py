@@ -6,7 +6,7 @@ Azure's format differs in the header of the key and the path of a deployment.
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -87,7 +87,18 @@ def parse_chat_completion(answer: HttpResponse, data: object, samples: int) -> P
         prompt_tokens=as_count(usage.get("prompt_tokens")),
         completion_tokens=as_count(usage.get("completion_tokens")),
         cached_tokens=as_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=_count_reasoning(usage, choices),
     )
+
+
+def _count_reasoning(usage: Mapping[str, object], choices: Sequence[Mapping[str, object]]) -> int:
+    """Return the tokens of reasoning; all completion tokens if the server counts none and every text is empty."""
+    counted = as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    messages = [as_object(choice.get("message")) for choice in choices]
+    # vLLM, llama.cpp and Ollama send the reasoning in a field of its own, and no count of it.
+    if counted or not all(message.get("reasoning_content") or message.get("reasoning") for message in messages):
+        return counted
+    return 0 if any(message.get("content") for message in messages) else as_count(usage.get("completion_tokens"))
 
 
 def parse_model_list(data: object) -> tuple[str, ...]:

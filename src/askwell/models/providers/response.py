@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import cast
 
 from askwell.core.types import Completion, Usage
@@ -52,6 +53,7 @@ def combine_replies(
     prompt_tokens: int,
     completion_tokens: int,
     cached_tokens: int,
+    reasoning_tokens: int = 0,
 ) -> ParsedResponse:
     """Combine a request's replies (at least one), failed ones last; None is a reply without text."""
     ordered = [reply or _WITHOUT_TEXT for reply in replies]
@@ -59,26 +61,42 @@ def combine_replies(
     quota = parse_quota(headers, tokens=prompt_tokens + completion_tokens)
     if len(ordered) == 1:
         # Nearly every answer has one reply: copy the value once, not twice (a copy takes 3 µs).
-        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+        usage = Usage(
+            prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, reasoning_tokens=reasoning_tokens
+        )
         completion = replace(ordered[0], usage=usage, quota=quota)
         return ParsedResponse(completion=completion, error_text=completion.error, cached_tokens=cached_tokens)
-    first, *others = split_usage(ordered, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+    first, *others = split_usage(
+        ordered,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
     completion = replace(first, other_samples=tuple(others), quota=quota) if others or quota else first
     return ParsedResponse(completion=completion, error_text=first.error, cached_tokens=cached_tokens)
 
 
-def split_usage(replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int) -> list[Completion]:
+def split_usage(
+    replies: Sequence[Completion], *, prompt_tokens: int, completion_tokens: int, reasoning_tokens: int = 0
+) -> list[Completion]:
     """Split a call's usage: the prompt's goes to the first reply, the completion's is split by length of text."""
-    total = sum(len(reply.text) + 1 for reply in replies)
-    shares: list[Completion] = []
-    characters = assigned = 0
-    for reply in replies:
-        characters += len(reply.text) + 1
-        upto = completion_tokens * characters // total  # cumulative, so that the rounded shares add up to the whole
-        usage = Usage(prompt_tokens=0 if shares else prompt_tokens, completion_tokens=upto - assigned)
-        shares.append(replace(reply, usage=usage))
-        assigned = upto
-    return shares
+    lengths = [len(reply.text) + 1 for reply in replies]
+    shares = zip(replies, _split(completion_tokens, lengths), _split(reasoning_tokens, lengths), strict=True)
+    return [
+        replace(
+            reply,
+            usage=Usage(
+                prompt_tokens=0 if index else prompt_tokens, completion_tokens=completion, reasoning_tokens=reasoning
+            ),
+        )
+        for index, (reply, completion, reasoning) in enumerate(shares)
+    ]
+
+
+def _split(total: int, weights: Sequence[int]) -> list[int]:
+    """Split a count in proportion to the weights; the rounded shares add up to the whole."""
+    bounds = [total * upto // sum(weights) for upto in accumulate(weights)]
+    return [bound - before for before, bound in pairwise([0, *bounds])]
 
 
 def parse_error(
