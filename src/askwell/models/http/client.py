@@ -18,6 +18,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.types import Completion, Fault
 from askwell.models.http.certificates import TRUST_HINT, find_bundle, trusting_context
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.secrets import SecretMask
 from askwell.models.per_loop import PerLoop
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _CONNECT_S = 10.0
 _MAX_BYTES = 64 * 2**20  # of a decompressed body: a server could send without end, or a compressed bomb
 _KEEP_ALIVE_S = 30.0  # how long an idle connection stays open
-_SECRET_CHARS = 4  # a shorter "key" is a local server's placeholder, and removing it would garble every message
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
@@ -64,9 +64,7 @@ class HttpClient:
         self._timeout_s, self._connect_s = timeout_s, min(_CONNECT_S, timeout_s)
         self._proxy = endpoint.proxy() if use_proxy else None
         proxy_password = urlsplit(self._proxy).password if self._proxy else None
-        known = {key or "", *secrets, *endpoint.secrets(), proxy_password or ""}
-        # The longest first: a part of a secret may be one, too.
-        self._secrets = sorted((secret for secret in known if len(secret) >= _SECRET_CHARS), key=len, reverse=True)
+        self._mask = SecretMask.for_messages((key or "", *secrets, *endpoint.secrets(), proxy_password or ""))
         self._bundle = find_bundle() if endpoint.base.startswith("https:") else ""
         self._sessions = PerLoop(self._open_session)
 
@@ -80,9 +78,7 @@ class HttpClient:
 
     def without_secrets(self, text: str) -> str:
         """Return the text with this client's keys and passwords replaced by stars."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self._mask.mask_text(text)
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later request opens new ones."""
