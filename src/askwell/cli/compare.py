@@ -22,7 +22,9 @@ from askwell.policies.offline_eval.compare import SCORERS, compare_policies
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
 from askwell.policies.train_job import read_figures
 from askwell.runlog import folders
+from askwell.runlog.bodies import TRAINING_SETTINGS
 from askwell.runlog.fold import read_header
+from askwell.runlog.reading import check_body, located
 from askwell.runlog.store import SqliteStore
 
 
@@ -79,6 +81,8 @@ def _training(source: str, folder: Path) -> ComparedTraining | None:
         header = read_header(store)
         if not folders.is_training(header):
             return None
+        with located(store, 0):
+            check_body(header["config"], TRAINING_SETTINGS)
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
         return ComparedTraining(
             name=Path(source).name,

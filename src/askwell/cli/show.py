@@ -20,6 +20,7 @@ from askwell.core.errors import ConfigError
 from askwell.report import run_report
 from askwell.runlog.codec import encode_request, flatten_outcome
 from askwell.runlog.folders import find_run, is_training
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import SqliteStore
 
 _SHOWN = 20
@@ -57,7 +58,7 @@ def show(
 def read_report(folder: Path, name: str) -> run_report.Report:
     """Return a run's report. Raises `ConfigError` for a training, and for a run without a scored prompt."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
+        header = next(read_events(store, kinds=["run"]), None)
         scored = run_report.build_report(store)
     if header is not None and is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")

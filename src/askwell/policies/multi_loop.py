@@ -32,7 +32,7 @@ from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fallback_policy import FallbackPolicy, GeneratedPrompt
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import PairLabeller, Show
-from askwell.policies.loop_records import ChosenPairs, LoopResult, decode_chosen, encode_loop
+from askwell.policies.loop_records import ChosenPairs, LoopResult, encode_loop, read_chosen
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits
 from askwell.policies.rewards import reward_experiences
@@ -92,7 +92,7 @@ class MultiLoop:
             evaluator=self.evaluator,
             baseline=self.baseline,
             examples={example.id: example for example in examples},
-            chosen=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            chosen=read_chosen(self.evaluator.journal.store),
             show=self.show,
         )
 

@@ -20,15 +20,17 @@ from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.fallback_policy import load_policy, save_policy
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import Show
-from askwell.policies.loop_records import LoopResult, decode_chosen, decode_interval, decode_loops, encode_interval
+from askwell.policies.loop_records import LoopResult, decode_interval, encode_interval, read_chosen, read_loops
 from askwell.policies.multi_loop import LoopsResult, MultiLoop, Tested
 from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits, SplitShares, split_queries
 from askwell.policies.settings import LoopsSettings
+from askwell.runlog.bodies import HEADROOM, TRAINING_RESULT
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 from askwell.runlog.fold import read_result
 from askwell.runlog.folders import LOOPS, POLICY
+from askwell.runlog.reading import check_body, located, read_events
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal
 
@@ -165,7 +167,7 @@ class TrainJob:
     def _training_queries(self, store: RunStore, splits: QuerySplits) -> list[str]:
         """Return all logged queries and all queries of the loops, without those of the test."""
         queries = {example.id: example.input for example in (*splits.dev_examples, *splits.collection)}
-        chosen = decode_chosen(store.events(kinds=["prompt", "pairs"])).values()
+        chosen = read_chosen(store).values()
         labelled = [queries[example_id] for pairs in chosen if pairs.purpose != "test" for example_id, _ in pairs.pairs]
         return [*self.outcomes.queries, *labelled]
 
@@ -198,15 +200,17 @@ def read_trained(store: RunStore, folder: Path, *, read_writer: Callable[[Path],
 
 def read_figures(store: RunStore) -> Figures | None:
     """Read a training's measurements so far; None before its headroom is measured."""
-    note = next(store.events(kinds=["note"]), None)
+    note = next(read_events(store, kinds=["note"]), None)
     if note is None:
         return None
-    result = read_result(store)
+    with located(store, note.position):
+        check_body(note.body, HEADROOM)
+    result = read_result(store, TRAINING_RESULT)
     figures = Figures(
         verdict=cast("str", note.body["verdict"]),
         is_worthwhile=cast("bool", note.body["worth_it"]),
         baseline=decode_prompt(cast("Body", note.body["static"])),
-        loops=tuple(decode_loops(store.events(kinds=["loop"]))),
+        loops=tuple(read_loops(store)),
     )
     if result is None:
         return figures
