@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.compare_tables import ComparedTraining, comparison_json, comparison_notes, comparison_table
+from askwell.cli.console import Console
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
@@ -20,7 +20,7 @@ from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.compare import SCORERS, compare_policies
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
-from askwell.policies.train_job import read_figures
+from askwell.policies.training_figures import read_figures
 from askwell.runlog import folders
 from askwell.runlog.bodies import TRAINING_SETTINGS
 from askwell.runlog.fold import read_header

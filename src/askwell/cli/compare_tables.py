@@ -14,7 +14,7 @@ from askwell.cli.tables import format_points
 from askwell.cli.training_tables import tested_json
 from askwell.core.stats import Interval, format_interval
 from askwell.policies.offline_eval.compare import ORACLE, PolicyComparison, PolicyRow
-from askwell.policies.train_job import Figures
+from askwell.policies.training_figures import Figures
 from askwell.report.run_report import describe_significance, interval_json
 
 

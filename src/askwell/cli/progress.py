@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from askwell.cli.console import Console
 from askwell.engine.progress import Progress
 from askwell.models.totals import Totals
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 from aiohttp import web
-from rich.console import Console
 
 from askwell.api.build_models import build_model, build_upstream, is_openai_compatible
 from askwell.api.build_task import build_render
 from askwell.api.config_file import read_config
-from askwell.api.train import has_log, load_policy, read_source_settings
+from askwell.api.logged import read_source_settings
+from askwell.api.policies import has_log, load_policy
+from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import Policy

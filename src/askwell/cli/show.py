@@ -8,13 +8,14 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from askwell.api import call_view as cells
 from askwell.api.call_view import RolloutView
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
 from askwell.report import run_report

@@ -144,7 +144,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _cell(interval: Interval | None) -> str:
-    return "" if interval is None else format_interval(interval).replace("[", "\\[")
+    return "" if interval is None else format_interval(interval)
 
 
 def format_points(interval: Interval) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from askwell.core.stats import Interval, IntervalMethod
 from askwell.core.types import Prompt
-from askwell.policies.selection.fallback import FallbackThreshold, decode_fallback, encode_fallback
+from askwell.policies.fallback_threshold import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 from askwell.runlog.reading import ById, located, read_events
 from askwell.runlog.store import RunStore
@@ -51,6 +51,17 @@ class LoopResult:
     """Paid in this run up to here."""
     reward: str = ""
     """Description of a pair's reward, if that is not its score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """Result of the final test: baseline prompt and deployed policy on the same test examples."""
+
+    baseline: Interval
+    policy: Interval
+    gain: Interval
+    switch_rate: float
+    """Share of the test queries on which the policy sends another prompt than the baseline prompt."""
 
 
 def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:

@@ -10,7 +10,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
 from askwell.core.types import ModelRole
 from askwell.policies.loop_records import LoopResult, read_chosen
-from askwell.policies.train_job import Figures, read_figures
+from askwell.policies.training_figures import Figures, read_figures
 from askwell.report.pages.blocks import (
     example_changes,
     figure,
