@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.text import Text
 
 from askwell.cli import tables
 from askwell.cli.compare_tables import ComparedTraining, comparison_json, comparison_notes, comparison_table
-from askwell.cli.console import Console
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources

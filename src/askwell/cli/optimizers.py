@@ -6,10 +6,9 @@ from dataclasses import asdict
 
 import click
 from rich.table import Table
-from rich.text import Text
 
 from askwell.cli import tables
-from askwell.cli.console import Console
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, reports_errors
 from askwell.optimizers.presets import PRESETS
 

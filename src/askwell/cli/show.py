@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,13 +9,13 @@ from pathlib import Path
 import click
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from askwell.api import call_view as cells
 from askwell.api.call_view import RolloutView
 from askwell.cli import tables
-from askwell.cli.console import Console
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
+from askwell.cli.streams import write_exact
 from askwell.core.errors import ConfigError
 from askwell.report import run_report
 from askwell.runlog.codec import encode_request, flatten_outcome
@@ -71,7 +70,7 @@ def read_report(folder: Path, name: str) -> run_report.Report:
 def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     scored = read_report(folder, name)
     if prompt_only:
-        sys.stdout.write(run_report.format_prompt(scored.best.prompt))
+        write_exact(run_report.format_prompt(scored.best.prompt))
     elif as_json:
         tables.print_json(run_report.report_json(scored))
     else:

@@ -89,10 +89,12 @@ def unwrapped(stream: Any) -> Any:
 def write_exact(text: str) -> None:
     """Write a text to standard output as it is, for a file or another program; at a terminal it is `visible`."""
     stream = unwrapped(sys.stdout)
+    data = getattr(stream, "buffer", None)
     if stream.isatty():
         stream.write(visible(text))
-        return
-    try:
+    elif data is None:  # a stream in memory
         stream.write(text)
-    except UnicodeEncodeError:  # half a surrogate pair
-        stream.buffer.write(text.encode("utf-8", "surrogatepass"))
+    else:
+        stream.flush()
+        data.write(text.encode("utf-8", "surrogatepass"))
+        data.flush()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from askwell.cli.console import Text
 from askwell.cli.tables import format_points
 from askwell.core.stats import format_interval
 from askwell.policies.fallback_threshold import FallbackThreshold
