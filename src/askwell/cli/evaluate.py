@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 
 from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
-from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, read_prompt, reports_errors
+from askwell.cli.console import Console
+from askwell.cli.flags import (
+    DATA_FLAGS,
+    JSON_FLAG,
+    RUNS_FLAG,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    read_prompt,
+    reports_errors,
+)
 from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError
 from askwell.models.wrappers.meter import Metered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -178,7 +179,8 @@ def reports_errors(command: _Command) -> _Command:
             return command(*args, **kwargs)
         except AskwellError as error:
             if debug:
-                raise
+                traceback.print_exc()
+                sys.exit(error.exit_status)
             click.echo(f"askwell: {error}", err=True)
             sys.exit(error.exit_status)
 
