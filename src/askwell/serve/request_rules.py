@@ -18,7 +18,8 @@ ROUTING_FIELDS = frozenset({
 """Fields by which a client could choose another model, address or key at a router behind this server."""
 
 _LENGTH = ("max_tokens", "max_completion_tokens")
-_OWN_SAMPLING = ("temperature", "top_p", "top_k", "min_p")
+_OWN_SAMPLING: Mapping[str, object] = {"temperature": None, "top_p": 1, "top_k": None, "min_p": None}
+"""Fields that replace the run's temperature, and the value that leaves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class RequestRules:
         if not given.isdisjoint(_LENGTH):
             kept |= set(_LENGTH)
         wants_equal_replies = self.defaults.get("temperature") == 0 and body.get("n") not in (None, 1)
-        if not given.isdisjoint(_OWN_SAMPLING) or wants_equal_replies:
+        samples_itself = any(name in given and body[name] != neutral for name, neutral in _OWN_SAMPLING.items())
+        if samples_itself or wants_equal_replies:
             kept.add("temperature")
         return {**body, **{name: value for name, value in self.defaults.items() if name not in kept}}
 
