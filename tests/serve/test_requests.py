@@ -226,6 +226,19 @@ async def test_no_client_exceeds_a_cap(given: dict[str, Any], status: int, sent:
         assert {name: value for name, value in backend.bodies[0].items() if name not in ("messages", "model")} == sent
 
 
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        ({"max_tokens": 512}, {"max_tokens": 100}),
+        ({"max_tokens": 64}, {"max_tokens": 64}),
+        ({"max_completion_tokens": 512}, {"max_completion_tokens": 100}),
+        ({}, {"max_tokens": 100}),
+    ],
+)
+def test_the_runs_own_length_is_cut_to_the_cap(own: dict[str, object], sent: dict[str, object]) -> None:
+    assert RequestRules(defaults=own, caps={"max_tokens": 100}).apply({}) == sent
+
+
 RUN = {"temperature": 0.0, "max_tokens": 300, "seed": 7}
 
 
