@@ -46,13 +46,15 @@ def run_server(app: web.Application, sockets: Sequence[socket.socket], announce:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncGenerator[None]:
+async def serving(
+    app: web.Application, sockets: Sequence[socket.socket], *, idle_s: float = _IDLE_S
+) -> AsyncGenerator[None]:
     """Serve an application on listening sockets."""
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves must not keep the upstream busy
         shutdown_timeout=_DRAIN_S,
-        keepalive_timeout=_IDLE_S,
+        keepalive_timeout=idle_s,
         auto_decompress=False,  # a small compressed body can hold gigabytes
     )
     await runner.setup()
