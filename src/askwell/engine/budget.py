@@ -17,7 +17,6 @@ from askwell.core.types import Completion, Request
 from askwell.core.validation import check_positive
 from askwell.runlog.fold import Spend
 
-
 _UNITS = {"calls": "max_calls", "tokens": "max_tokens", "dollars": "max_usd", "minutes": "max_minutes"}
 
 
@@ -48,7 +47,7 @@ def is_raised(reason: str, caps: Caps) -> bool:
     if reached is None:
         return False
     cap = getattr(caps, _UNITS[reached[2]])
-    return cap is None or f"{cap:g}" != reached[1] and cap > float(reached[1])
+    return cap is None or (f"{cap:g}" != reached[1] and cap > float(reached[1]))
 
 
 class BudgetTracker:
