@@ -22,7 +22,7 @@ from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
 from askwell.engine.rollout_queue import Backpressure, RolloutQueue, RolloutSlot, closed_queue
 from askwell.models.request_key import request_key
-from askwell.runlog.codec import encode_completion, encode_rollout
+from askwell.runlog.codec import encode_completion, encode_request, encode_rollout
 from askwell.runlog.store import UNORDERED
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
@@ -245,7 +245,7 @@ class Evaluator:
             try:
                 rollout = self._score(slot, completion)
             except MetricFailed:
-                await self._keep_reply(completion, key)
+                await self._keep_reply(request, completion, key)
                 raise
             if completion.outcome != "failed":
                 durable = self._write(slot, rollout, key=key, cached=False)
@@ -281,9 +281,14 @@ class Evaluator:
             sample_index=slot.sample_index,
         )
 
-    async def _keep_reply(self, completion: Completion, key: str) -> None:
+    async def _keep_reply(self, request: Request, completion: Completion, key: str) -> None:
         """Log a reply without a score, for the resumed run to grade."""
-        body = {"role": "target", "model": self.target.name, "completion": encode_completion(completion)}
+        body: dict[str, object] = {
+            "role": "target",
+            "model": self.target.name,
+            "request": encode_request(request),
+            "completion": encode_completion(completion),
+        }
         await self.journal.write(Event(position=UNORDERED, kind="call", body=body, key=key, seconds=completion.seconds))
 
     def _write(self, slot: RolloutSlot, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
