@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -11,8 +11,11 @@ from typing import Any, cast
 from askwell.api.config import Config, ModelConfig
 from askwell.api.config_file import parse_config
 from askwell.core.errors import ConfigError
+from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.runlog import folders
 from askwell.runlog.codec import Body
+from askwell.runlog.fold import read_header
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import SqliteStore
 
 _PARTS = ("data", "metric", "target", "optimizer_model", "trainer")
@@ -81,7 +84,7 @@ def _may_change(key: str) -> bool:
 
 def _header(folder: Path, name: str) -> Body:
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
+        header = next(read_events(store, kinds=["run"]), None)
     if header is None:
         raise ConfigError(f"the run {name!r} was stopped before its first event; start it again as before")
     return header.body
@@ -90,3 +93,19 @@ def _header(folder: Path, name: str) -> Body:
 def _parse(tree: Mapping[str, Any], folder: Path, name: str) -> Config:
     config = parse_config(tree, source=f"the log of run {name!r}")
     return replace(config, run=replace(config.run, name=name, folder=str(folder)))
+
+
+def read_source_settings(
+    sources: Sequence[str], folder: Path, *, parts: Collection[str] = ("data", "metric", "target")
+) -> dict[str, Any]:
+    """Return the settings of the first run among the sources: a training labels prompts with its task and target.
+
+    Empty if all sources are files. Raises `ConfigError` for a run in which one of `parts` has no name.
+    """
+    named = [source for source in sources if not is_record_file(source)]
+    if not named:
+        return {}
+    with SqliteStore(find_run_log(named[0], folder), read_only=True) as store:
+        header = read_header(store)
+    advice = "call askwell.train from Python, or name them with --config or with --data, --metric and --target"
+    return read_named_settings(header, named[0], parts=parts, advice=advice)

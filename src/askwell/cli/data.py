@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from askwell.api.build_prompts import prepare_prompt
 from askwell.api.build_task import BENCH, BUNDLED, build_task
 from askwell.api.config_file import read_config
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, SPLIT_FLAGS, flags, overrides, reports_errors
 from askwell.core.types import Prompt
 from askwell.tasks import bundled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from askwell.api import renamed
+from askwell.core.decoding import read_text_file
 from askwell.core.errors import AskwellError, ConfigError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -87,6 +89,7 @@ TARGET_FLAGS = [
 ]
 OPTIMIZER_MODEL_FLAGS = [
     click.option("--prompt", help="The initial prompt."),
+    click.option("--prompt-file", type=click.Path(path_type=Path), help="A file with the initial prompt."),
     click.option(
         "--optimizer-model",
         metavar="MODEL",
@@ -176,7 +179,8 @@ def reports_errors(command: _Command) -> _Command:
             return command(*args, **kwargs)
         except AskwellError as error:
             if debug:
-                raise
+                traceback.print_exc()
+                sys.exit(error.exit_status)
             click.echo(f"askwell: {error}", err=True)
             sys.exit(error.exit_status)
 
@@ -235,6 +239,11 @@ _KEYS = {
 
 def overrides(values: dict[str, Any], keys: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the flags' values by config key; `keys` are the command's own. Raises `ConfigError` for a bad --field."""
+    file: Path | None = values.pop("prompt_file", None)
+    if file is not None:
+        if values.get("prompt") is not None:
+            raise ConfigError("--prompt and --prompt-file are both given; give one initial prompt")
+        values["prompt"] = read_prompt(file)
     pairs: tuple[str, ...] = values.pop("fields", ())
     fields: dict[str, str] = {}
     for pair in pairs:
@@ -244,6 +253,14 @@ def overrides(values: dict[str, Any], keys: Mapping[str, str] | None = None) -> 
         fields[name] = field
     key_of = {**_KEYS, **(keys or {})}
     return {key_of[flag]: _collapse(value) for flag, value in {**values, "fields": fields or None}.items()}
+
+
+def read_prompt(path: Path) -> str:
+    """Read a file that contains a prompt. Raises `ConfigError` if it can't be read or is not UTF-8."""
+    try:
+        return read_text_file(path).strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error
 
 
 def _collapse(value: object) -> object:

@@ -14,7 +14,7 @@ from functools import partial
 
 from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
-from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
+from askwell.core.types import Completion, Event, Prompt, Request, Rollout, Split
 from askwell.core.validation import check_at_least
 from askwell.engine.budget import BudgetTracker, Caps, is_raised
 from askwell.engine.grading import MetricFailed, grade_reply
@@ -53,9 +53,9 @@ class Interrupted(Exception):
 class Evaluator:
     """Run slots on the target model, `concurrency` calls in flight; the repeats of one pair are sent together.
 
-    Failed calls are never scores: `engine.missing` states the rule. A final fault (authentication, bad request) raises
-    `ModelError` at once with the provider's message. If the budget refuses a call, the calls in flight are finished and
-    logged, and `BudgetExhausted` is raised; likewise `MetricFailed` if the metric raises on a reply.
+    Failed calls are never scores: `engine.missing` states the rule. An authentication fault raises `ModelError` at once
+    with the provider's message. If the budget refuses a call, the calls in flight are finished and logged, and
+    `BudgetExhausted` is raised; likewise `MetricFailed` if the metric raises on a reply.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class Evaluator:
         durable: asyncio.Future[None] | None = None
         try:
             completion = await self.target.complete(request)
-            if completion.fault in FINAL_FAULTS:
+            if completion.fault == "auth":
                 raise ModelError(f"{self.target.name}: {completion.error}")
             try:
                 rollout = self._score(slot, completion)

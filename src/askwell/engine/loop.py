@@ -30,6 +30,7 @@ from askwell.runlog.codec import (
     prompt_id,
 )
 from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
@@ -237,7 +238,7 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
 
     Raises `StoreError` if the log was begun with other settings or other data.
     """
-    begun = next(journal.store.events(kinds=["run"]), None)
+    begun = next(read_events(journal.store, kinds=["run"]), None)
     if begun is not None:
         _refuse_other_settings(begun.body, header)
     examples: list[tuple[Split, Example]] = [
