@@ -18,6 +18,7 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_he
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
+from askwell.models.parts import parts_of
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.tasks.demos import JOINT, Demos
@@ -46,7 +47,12 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         identity["optimizer_model"]["model"] = optimizer_model.name
     identity |= {"prompt": prompt, "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
-        header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
+        header=encode_header(
+            identity,
+            seed=config.run.seed,
+            settings=resumable_settings(config),
+            target_code=parts_of(target_setup.model).code,
+        ),
         initial=[demos.initial_prompt(prompt, train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
@@ -56,6 +62,7 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         ),
         racing=racing,
         caps=config.budget,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
@@ -65,9 +72,12 @@ def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     texts = prepare_prompts(config, target_setup.task, prompts)
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}
     return EvaluateJob(
-        header=encode_header(identity, seed=config.run.seed, settings=None),
+        header=encode_header(
+            identity, seed=config.run.seed, settings=None, target_code=parts_of(target_setup.model).code
+        ),
         prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
