@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from askwell.api.build_prompts import prepare_prompt
 from askwell.api.build_task import BENCH, BUNDLED, build_task
 from askwell.api.config_file import read_config
 from askwell.cli import tables
@@ -87,6 +88,7 @@ def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
     """Load, split, grade and render a data set as a run would; no model is called."""
     config = read_config(path, overrides(values))
     task = build_task(config)
+    prompt = prepare_prompt(config, task)
     facts = _facts(task)
     if as_json:
         tables.print_json(facts)
@@ -96,7 +98,7 @@ def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
         out.print(Text(f"{label:18} {value}"))
     shown = task.splits["dev"][0]
     out.print(Text(f"\nWhat is sent for {shown.id!r} (target {shown.target!r}):\n"))
-    out.print(Text(render_text(task.render, Prompt(instruction=config.prompt.strip()), shown)))
+    out.print(Text(render_text(task.render, Prompt(instruction=prompt), shown)))
 
 
 def _facts(task: Task) -> dict[str, object]:

@@ -29,7 +29,7 @@ from askwell.runlog.codec import (
 )
 from askwell.runlog.reading import ById, check_body, located, read_events
 from askwell.runlog.rows import RolloutRow, UsageRow
-from askwell.runlog.store import RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, RunStore
 
 _NO_SCORES: Mapping[str, float] = MappingProxyType({})
 _END = 1 << 62
@@ -109,6 +109,8 @@ class ResumePoint:
 
     position: int
     proposals: tuple[Proposal, ...] = ()
+    ended: str = ""
+    """Why the run ended, if nothing was logged after its result; empty for an unfinished run."""
 
 
 def fold(store: RunStore) -> RunFold:
@@ -237,12 +239,21 @@ def read_race_savings(store: RunStore) -> RaceSavings | None:
 
 
 def find_resume_point(store: RunStore) -> ResumePoint:
-    """Find the end of the last committed step, or of the last logged proposals if those are later."""
+    """Find the end of the last committed step, or of the last logged proposals or result if those are later.
+
+    The proposals of a step that a cap cut off are still to be scored after the result.
+    """
     prompts = ById[Prompt]("prompt")
     point = ResumePoint(position=0)
-    for event in read_events(store, kinds=["run", "example", "prompt", "proposals", "step"]):
+    for event in read_events(store, kinds=["run", "example", "prompt", "proposals", "step", "result"]):
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
+            continue
+        if event.position > BEFORE_UNORDERED:  # a result that a retry corrected
+            break
+        if event.kind == "result":
+            reason = cast("str", event.body["reason"])
+            point = ResumePoint(position=event.position + 1, proposals=point.proposals, ended=reason)
             continue
         bodies = cast("list[Body]", event.body["proposals"]) if event.kind == "proposals" else []
         with located(store, event.position):

@@ -26,14 +26,25 @@ def remember(journal: Journal, model: ChatModel) -> None:
         _remember(journal, base, logged)
 
 
+def recall(store: RunStore, model: ChatModel) -> None:
+    """Give a model the logged quirks of its server, without logging any."""
+    logged = _logged_quirks(store)
+    for base in parts_of(model).negotiating:
+        _restore(base, logged)
+
+
 def _remember(journal: Journal, base: Negotiating, logged: Sequence[Body]) -> None:
-    base.negotiation.restore([str(body["quirk"]) for body in logged if body["model"] == base.name])
+    _restore(base, logged)
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
         journal.put(Event(position=UNORDERED, kind="quirk", body=body)).add_done_callback(_ignore_failure)
 
     base.negotiation.on_quirk = write
+
+
+def _restore(base: Negotiating, logged: Sequence[Body]) -> None:
+    base.negotiation.restore([str(body["quirk"]) for body in logged if body["model"] == base.name])
 
 
 def describe_quirks(store: RunStore) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 from askwell.core.errors import ConfigError, DataError, StoreError, nearest
 from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
-from askwell.runlog.fold import examples_by_id, read_examples, read_prompts
-from askwell.runlog.folders import LOG, LOOPS, POLICY
+from askwell.runlog.fold import examples_by_id, read_examples, read_header, read_prompts
+from askwell.runlog.folders import LOG, LOOPS, POLICY, read_target_name
 from askwell.runlog.reading import check_event, located, read_events
 from askwell.runlog.store import RunStore, SqliteStore, serialize_json
 from askwell.runlog.upgrade import upgrade_events
@@ -142,6 +142,7 @@ def _clear(draft: Path) -> None:
 def rollout_rows(store: RunStore) -> Iterator[Row]:
     """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
     prompts, examples = read_prompts(store), examples_by_id(read_examples(store))
+    model = read_target_name(read_header(store))
     for event in read_events(store, kinds=["rollout"]):
         body = event.body
         completion, score = decode_completion(cast("Body", body["completion"])), decode_score(body["score"])
@@ -154,9 +155,11 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "split": body["split"],
             "prompt_id": body["prompt"],
             "prompt": prompt.instruction,
+            "demos": len(prompt.demos),
             "example_id": example.id,
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
+            "target_model": model,
             "sample_index": body.get("sample_index", 0),
             **flatten_outcome(completion, score),
             "seconds": event.seconds,
