@@ -43,7 +43,7 @@ def read_resumed_config(
     for key, value in given.items():
         section, _, field = key.partition(".")
         tree.setdefault(section, {})[field] = value
-    return _check_addresses(_parse(tree, folder, name), given, name, called)
+    return check_addresses(_parse(tree, folder, name), given, name, called)
 
 
 def read_resumed_training(name: str, folder: Path, overrides: Mapping[str, Any]) -> Config:
@@ -60,7 +60,7 @@ def read_resumed_training(name: str, folder: Path, overrides: Mapping[str, Any])
     for key, value in given.items():
         section, _, field = key.partition(".")
         tree.setdefault(section, {})[field] = value
-    return _check_addresses(_parse(tree, folder, name), given, name, ("target",))
+    return check_addresses(_parse(tree, folder, name), given, name, ("target",))
 
 
 def read_named_settings(
@@ -70,7 +70,7 @@ def read_named_settings(
 
     Raises `ConfigError` with `advice` if one of these parts was given from Python as an object.
     """
-    if header["settings"] is None:
+    if header.get("settings") is None:
         raise ConfigError(f"the run {name!r} is an evaluation: give the same command or call again, with the same run")
     tree = cast("dict[str, Any]", json.loads(json.dumps(header["settings"])))
     unnamed = {part: label for part, label in tree.pop("unnamed", {}).items() if part in parts}
@@ -88,8 +88,12 @@ def _may_change(key: str) -> bool:
     return is_volatile or section == "budget" or key in {"run.trace", "policy.processes"}
 
 
-def _check_addresses(config: Config, given: Collection[str], name: str, called: Collection[str]) -> Config:
-    """Return the config if its addresses and keys may be used. `given` are the keys that the user gave now."""
+def check_addresses(config: Config, given: Collection[str], name: str, called: Collection[str] = ("target",)) -> Config:
+    """Return a run's config if the addresses and keys of the models that are `called` may be used.
+
+    `given` are the keys that the user gave now. Raises `ConfigError` for an address or a key variable from the log
+    that was never named on this machine.
+    """
     for section in called:
         named = {field for field in FIELDS if f"{section}.{field}" in given}
         check_logged_address(section, getattr(config, section), named=named, run=name)
@@ -133,5 +137,5 @@ def read_source_settings(
         given = {key: value for key, value in (given or {}).items() if value is not None}
         own = {key.removeprefix("target."): value for key, value in given.items() if key.startswith("target.")}
         config = parse_config({"target": {**tree.get("target", {}), **own}}, source=f"the log of run {named[0]!r}")
-        _check_addresses(config, given, named[0], ("target",))
+        check_addresses(config, given, named[0], ("target",))
     return tree
