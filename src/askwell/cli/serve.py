@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
 from askwell.cli.service import ServeOptions, Service, build_service, read_client_key
 from askwell.models.bundled import MAX_REPLY_TOKENS

@@ -10,11 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_model, find_address, is_openai_compatible
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
-from askwell.api.logged import read_named_settings
+from askwell.api.logged import check_addresses, read_named_settings
 from askwell.api.policies import has_log, load_policy
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Policy
@@ -77,6 +78,9 @@ def build_service(
     is_logged = policy is None and has_log(name, folder)
     config = read_config(None, changes, base=_read_settings(name, folder, changes) if is_logged else {})
     target = config.target
+    if is_logged:
+        check_addresses(config, changes, name)
+    remember_addresses(config)
     if not target.model:
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
@@ -106,7 +110,7 @@ def _read_settings(name: str, folder: Path, changes: Mapping[str, Any]) -> dict[
     has_target = "target.model" in changes
     with SqliteStore(find_run_log(name, folder), read_only=True) as store:
         header = read_header(store)
-    if has_target and header["settings"] is None:  # an evaluation has no settings; a given target needs none
+    if has_target and header.get("settings") is None:  # an evaluation has no settings; a given target needs none
         return {}
     parts = () if has_target else ("target",)
     tree = read_named_settings(header, name, parts=parts, advice="give --target (and --base-url)")
