@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
-from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.reading import read_reply
 
 # A target that is a letter: "B", "(b)", "Option B."
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)
@@ -120,10 +121,8 @@ def parse_options(question: str) -> dict[str, str]:
 
 def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
     """Return the letter that a reply chooses ("" for none) and a note; `options` maps letters to normalized texts."""
-    seen = visible_text(reply)
-    cut = first_turn(seen)
-    letter, note = _find(cut, options)
-    return _find(seen, options) if not letter and cut != seen else (letter, note)
+    readings = [_find(text, options) for text in read_reply(reply).texts]
+    return next(((letter, note) for letter, note in readings if letter), readings[-1])
 
 
 def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
