@@ -9,9 +9,10 @@ from typing import Literal, get_args
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Score
-from askwell.tasks.grading import choices, free_text, numbers, sequences, yes_no
+from askwell.tasks.grading import free_text, numbers, sequences, yes_no
 from askwell.tasks.grading.context import NO_CONTEXT, GradingContext
 from askwell.tasks.grading.normalize import visible_text
+from askwell.tasks.grading.options import choices
 
 AnswerType = Literal[
     "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l"
