@@ -13,6 +13,7 @@ from typing import cast
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score
+from askwell.tasks.grading.context import GradingContext
 from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, score_reply
 
 __all__ = ["ANSWER_TYPES", "AnswerType", "Metric", "extract", "from_callable", "grade", "metric"]
@@ -28,7 +29,7 @@ def metric(name: str) -> Metric:
         raise ConfigError(f"unknown metric {name!r}; {nearest(name, ANSWER_TYPES)}")
 
     def by_type(reply: str, example: Example) -> Score:
-        return score_reply(name, reply, example.target, question=example.input)
+        return score_reply(name, reply, example.target, GradingContext(question=example.input))
 
     by_type.__name__ = by_type.__qualname__ = name
     return by_type
