@@ -9,10 +9,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from askwell.tasks.grading.hidden_text import remove_hidden
 from askwell.tasks.grading.normalize import unify_characters
-from askwell.tasks.grading.structured import find_structured
-from askwell.tasks.grading.turns import first_turn
+from askwell.tasks.grading.reply.hidden_text import remove_hidden
+from askwell.tasks.grading.reply.structured import find_structured
+from askwell.tasks.grading.reply.turns import first_turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
-from askwell.tasks.grading.numerals import Number, find_number_words, find_numerals
+from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
 from askwell.tasks.grading.reading import read_reply
 
 _SHORT = 100
 """Replies up to this many characters are cached, because a run repeats the same few short replies."""
 _VULGAR = str.maketrans(
-    {"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅛": " 1/8", "⁄": "/"}
-)
+    {
+        "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅕": " 1/5", "⅖": " 2/5", "⅗": " 3/5",
+        "⅘": " 4/5", "⅙": " 1/6", "⅚": " 5/6", "⅛": " 1/8", "⅜": " 3/8", "⅝": " 5/8", "⅞": " 7/8", "⅐": " 1/7",
+        "⅑": " 1/9", "⅒": " 1/10", "⁄": "/",
+    }
+)  # fmt: skip
 # An en dash before a number is a minus sign, unless it is between two numbers (a range)
 _EN_DASH_SIGN = re.compile(r"(?<![\w)\]%])(?<!\d )–(?=[$£€]?[\d.])")
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotations: "<<3*4=12>>12"
@@ -106,34 +109,6 @@ def target_number(target: str) -> Number:
     if number is None:
         raise DataError(f"target {target!r} contains no number; the answer type 'number' needs one in every target")
     return number
-
-
-def same_number(answer: Number, target: Number) -> bool:
-    """Compare exactly: 12.4 is not 12, and -12 is not 12.
-
-    Three exceptions: one of the two may be a percentage (50% equals .5 and 50); a periodic fraction may be rounded to
-    two or more decimals (1/3 equals .33); so may a target with five or more decimals.
-    """
-    a, b = answer.value, target.value
-    pairs = [(a, b)]
-    if answer.percent and not target.percent:
-        pairs.append((a / 100, b))
-    elif target.percent and not answer.percent:
-        pairs.append((a, b / 100))
-    return any(x == y or _rounds(x, y, answer, target) for x, y in pairs)
-
-
-def _rounds(x: Fraction, y: Fraction, answer: Number, target: Number) -> bool:
-    if max(answer.decimals or 0, target.decimals or 0) > 9 and abs(x - y) <= abs(y) * Fraction(1, 10**12):
-        return True  # floating-point error: 0.30000000000000004
-    if target.decimals is None or target.decimals >= 5:
-        return (answer.decimals or 0) >= 2 and _half_up(y, answer.decimals or 0) == x
-    return answer.decimals is None and target.decimals >= 2 and _half_up(x, target.decimals) == y
-
-
-def _half_up(value: Fraction, decimals: int) -> Fraction:
-    scaled = abs(value) * 10**decimals + Fraction(1, 2)
-    return Fraction(scaled.numerator // scaled.denominator, 10**decimals) * (1 if value >= 0 else -1)
 
 
 def _find(seen: str) -> tuple[Number | None, str]:
