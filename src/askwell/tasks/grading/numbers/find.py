@@ -8,7 +8,10 @@ from functools import lru_cache
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
+from askwell.tasks.grading.numbers.remarks import without_refusals, without_remarks
+from askwell.tasks.grading.numbers.sentence import choose_number, concludes, numbers_offered
 from askwell.tasks.grading.reading import read_reply
 
 _SHORT = 100
@@ -34,7 +37,7 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 
 # "42 is the answer"
 _INVERSE = re.compile(
-    r"(?:^|(?<=[\s(*]))([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)[ ](?:is|are)[ ](?:the|my|our|your)[ ]"
+    r"(?:^|(?<=[\s(*]))([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ](?:out[ ])?of[ ]\d{1,20})?(?:[ ][A-Za-z]{1,20})?)[ ](?:is|are)[ ](?:the|my|our|your)[ ]"
     r"(?:(?:final|correct|right)[ ])?answer\b",
     re.IGNORECASE,
 )
@@ -57,33 +60,15 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"[^\w]*(?:not|n't|never|neither|no longer)\b", re.IGNORECASE)
-_DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
 # "between 3 and 5" is no single answer
 _OPEN_RANGE = re.compile(r"\b(?:between|from|either)[ ]+\W*$", re.IGNORECASE)
-_BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 _OTHER = re.compile(r"[ ]*(?:or|and|to|[-–])[ ]*$", re.IGNORECASE)
 # A number before an operator is an operand, not the result
 _ARITHMETIC = re.compile(r"[ )\]]*(?:\w+[ ]+){0,2}[-+*/×÷=≈^](?![ ]*$)|[ ]*[x][ ]\d")
-# The numbers after one of these words take precedence over those before it
-_CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|"
-    r"which (?:is|means|gives|makes|leaves|equals)|for a total of)\b",
-    re.IGNORECASE,
-)
-# A number after one of these words is a result: "she has 5 left", "= 5"
-_RESULT = re.compile(
-    r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|"
-    r"gets?|got|needs?|"
-    r"left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|used|"
-    r"uses|produces?|leading to|yields|sells?|sold|"
-    r"remain|remains|total of|sum of|gain|gains|receives?|received|saves?|saved|weighs?|becomes?))"
-    r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
-    re.IGNORECASE,
-)
-_EQUALS = re.compile(r"[=≈→][ ]*$")
-_TOTAL_AFTER = re.compile(
-    r"[ ]*(?:\w+[ ]){0,3}?(?:in total|altogether|in all|remain(?:ing|s)?|left(?! with| of| side))\b", re.IGNORECASE
-)
+
+
+# "x = 3, y = 4"
+_SEVERAL_EQUATIONS = re.compile(r"=[^=\n]*(?:[,;]|\band\b)[^=\n]*=", re.IGNORECASE)
 
 
 def find_number(reply: str) -> tuple[Number | None, str]:
@@ -104,17 +89,34 @@ _find_short = lru_cache(maxsize=4096)(_find_number)
 
 @lru_cache(maxsize=4096)
 def target_number(target: str) -> Number:
-    """Read a target such as "18", "1,000", "-3" or "#### 18"; raise `DataError` if it has no number."""
-    number, _ = _find(visible_text(target).translate(_VULGAR))
+    """Read a target such as "18", "1,000", "-3" or "#### 18"; raise `DataError` if it does not have one number."""
+    seen = visible_text(target).translate(_VULGAR)
+    number, _ = _find(seen)
     if number is None:
-        raise DataError(f"target {target!r} contains no number; the answer type 'number' needs one in every target")
+        raise DataError(
+            f"target {target!r} contains no number; the answer type 'number' needs one number in every target"
+        )
+    others = [other for other in numbers_offered(seen) if not same_number(other, number)]
+    if others and not _states_result(seen):
+        shown = ", ".join(repr(each.shown) for each in (number, *others[:3]))
+        raise DataError(
+            f"target {target!r} contains several numbers ({shown}); the answer type 'number' needs one number in every "
+            "target: keep only the right one, or write '#### ' before it"
+        )
     return number
 
 
+def _states_result(target: str) -> bool:
+    """Return whether a target marks its result: "#### 18", "The answer is 18", "5 + 7 = 12" (not "x = 3, y = 4")."""
+    if next(find_spans(target), None):
+        return True
+    return "=" in target and _SEVERAL_EQUATIONS.search(target) is None
+
+
 def _find(seen: str) -> tuple[Number | None, str]:
-    text = _without_marks(strip_markup(seen))
-    refusals = list(_NO.finditer(text))
-    for region in [*(text[refusal.end() :] for refusal in refusals[-1:]), *answer_regions(text)]:
+    text = without_refusals(_without_marks(strip_markup(seen)))
+    corrections = list(_NO.finditer(text))
+    for region in [*(text[correction.end() :] for correction in corrections[-1:]), *answer_regions(text)]:
         for span in find_spans(region, "number"):
             if _NEGATED.match(span.line):
                 continue
@@ -123,8 +125,9 @@ def _find(seen: str) -> tuple[Number | None, str]:
                 return number, note
         if number := _named(region[-MAX_TAIL:]) or (_opening(text) if region is text else None):
             return number, ""
-        if number := _last(region[-MAX_TAIL:], seen[-MAX_TAIL:]):
-            return number, "last number of the reply"
+        number, note = _last(region[-MAX_TAIL:], seen[-MAX_TAIL:])
+        if number is not None or note:
+            return number, note
     return None, "no number found"
 
 
@@ -143,8 +146,8 @@ def _stated(span: Span) -> tuple[Number | None, str]:
     if not candidates:
         return None, ""
     head, tail = first[: candidates[0].start], first[candidates[0].end :]
-    if head.strip(" \t$(*:") and any(any(find_numerals(tail[match.end() :])) for match in _CONCLUSION.finditer(tail)):
-        return _choose(first), ""  # "There are 5 apples and 3 pears, so 8 in total"
+    if head.strip(" \t$(*:") and concludes(tail):
+        return choose_number(first)  # "There are 5 apples and 3 pears, so 8 in total"
     if _OPEN_RANGE.search(head) and len(candidates) > 1:
         return None, "a range of numbers, not one"
     if _FILLER.fullmatch(head) and not _ARITHMETIC.match(tail):
@@ -157,14 +160,14 @@ def _stated(span: Span) -> tuple[Number | None, str]:
         return candidates[0], ""
     if span.loose and len(parts) > 1 and not _FILLER.fullmatch(head):
         return None, ""  # "Answer: Janet has 16 eggs. She eats 3. …": reasoning, not an answer
-    return _choose(first), ""
+    return choose_number(first)
 
 
 def _named(text: str) -> Number | None:
     """Return the number of "42 is the answer"."""
     for match in reversed(list(_INVERSE.finditer(text))):
         if candidates := list(find_numerals(match[1])):
-            return candidates[-1]
+            return candidates[0]
     return None
 
 
@@ -175,51 +178,28 @@ def _opening(text: str) -> Number | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _last(text: str, seen: str) -> Number | None:
+def _last(text: str, seen: str) -> tuple[Number | None, str]:
+    """Return the number of the last sentence that has one and is no remark."""
     bold = [strip_markup(match[1]).strip() for match in _BOLD.finditer(seen) if not match[1].rstrip().endswith(":")]
-    kept = _STEPS_TAKEN.sub(" ", _LABELLED.sub(" ", text))
+    kept = _STEPS_TAKEN.sub(" ", _LABELLED.sub(" ", without_remarks(text)))
     for source in (kept, text):
-        parts = split_sentences(source)
-        for position, part in enumerate(reversed(parts)):
+        for position, part in enumerate(reversed(split_sentences(source))):
             if any(find_numerals(part)):
-                marked = next(
-                    (mark for mark in reversed(bold[-50:]) if mark in part and any(find_numerals(mark))), None
-                )
-                if number := _choose(marked or part):
-                    return number
-            if position == 0 and (
-                words := [n for n in find_number_words(part) if n.shown.lower() != "one" or len(part) < 8]
-            ):
-                return words[-1]
+                number, note = choose_number(_bold_part(part, bold) or part)
+                if number or note:
+                    return number, note or "last number of the reply"
+            if position == 0 and (words := _word_numbers(part)):
+                return words[-1], "last number of the reply"
     words = list(find_number_words(text))
-    return next(
-        (n for n in reversed(words) if n.shown.lower() != "one"), words[-1] if words and len(text) < 30 else None
-    )
+    last = next((n for n in reversed(words) if n.shown.lower() != "one"), None)
+    last = last or (words[-1] if words and len(text) < 30 else None)
+    return last, "last number of the reply" if last else ""
 
 
-def _choose(sentence: str) -> Number | None:
-    candidates = list(find_numerals(sentence)) or list(find_number_words(sentence))
-    for bounds in _BETWEEN.finditer(sentence):
-        candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]
-    candidates = [
-        number for number in candidates if not _DENIED.search(sentence[max(0, number.start - 12) : number.start])
-    ]
-    candidates = [
-        n for n in candidates if not n.ordinal or _EQUALS.search(sentence[max(0, n.start - 4) : n.start])
-    ] or candidates
-    for conclusion in reversed(list(_CONCLUSION.finditer(sentence))[-20:]):
-        later = [number for number in candidates if number.start >= conclusion.end()]
-        if later:
-            candidates = later
-            break
-    looked = [
-        (number, sentence[max(0, number.start - 40) : number.start], sentence[number.end : number.end + 60])
-        for number in reversed(candidates[-200:])
-    ]
-    if not any(_EQUALS.search(before) for _, before, _ in looked):
-        for number, _, after in looked:
-            if _TOTAL_AFTER.match(after):
-                return number
-    return next(
-        (number for number, before, _ in looked if _RESULT.search(before)), candidates[-1] if candidates else None
-    )
+def _bold_part(sentence: str, bold: list[str]) -> str | None:
+    return next((mark for mark in reversed(bold[-50:]) if mark in sentence and any(find_numerals(mark))), None)
+
+
+def _word_numbers(sentence: str) -> list[Number]:
+    """Return the numbers in words, without "one" in a longer sentence, where it is a pronoun."""
+    return [number for number in find_number_words(sentence) if number.shown.lower() != "one" or len(sentence) < 8]
