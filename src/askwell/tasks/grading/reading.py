@@ -50,4 +50,4 @@ def read_reply(reply: str) -> Reading:
     if found is None:
         return Reading(text=first_turn(whole), whole=whole)
     answers = tuple(unify_characters(answer) for answer in found.answers)
-    return Reading(text=", ".join(answers), whole=whole, answers=answers)
+    return Reading(text=first_turn(", ".join(answers)), whole=whole, answers=answers)

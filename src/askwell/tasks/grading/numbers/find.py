@@ -11,7 +11,7 @@ from askwell.tasks.grading.normalize import split_sentences, strip_markup, visib
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
 from askwell.tasks.grading.numbers.remarks import without_refusals, without_remarks
-from askwell.tasks.grading.numbers.sentence import choose_number, concludes, numbers_offered
+from askwell.tasks.grading.numbers.sentence import choose_number, concludes, numbers_offered, without_asides
 from askwell.tasks.grading.reading import read_reply
 
 _SHORT = 100
@@ -29,7 +29,8 @@ _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotatio
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
 # Numbers that label a step or figure are no answers: "Step 3:"
 _LABELLED = re.compile(
-    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?",
+    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?|"
+    r"\bconfidence(?:[ ](?:level|score))?[ ]*[:=(]?[ ]*\d[\d.]*[ ]?%?",
     re.IGNORECASE,
 )
 _STEPS_TAKEN = re.compile(r"\b(?:used|in)[ ]\d+[ ](?:\w+[ ])?steps?\b", re.IGNORECASE)
@@ -182,7 +183,7 @@ def _last(text: str, seen: str) -> tuple[Number | None, str]:
     """Return the number of the last sentence that has one and is no remark."""
     bold = [strip_markup(match[1]).strip() for match in _BOLD.finditer(seen) if not match[1].rstrip().endswith(":")]
     kept = _STEPS_TAKEN.sub(" ", _LABELLED.sub(" ", without_remarks(text)))
-    for source in (kept, text):
+    for source in (without_asides(kept), kept, text):
         for position, part in enumerate(reversed(split_sentences(source))):
             if any(find_numerals(part)):
                 number, note = choose_number(_bold_part(part, bold) or part)

@@ -97,6 +97,11 @@ def concludes(text: str) -> bool:
     return any(any(find_numerals(text[match.end() :])) for match in _CONCLUSION.finditer(text))
 
 
+def without_asides(text: str) -> str:
+    """Replace asides by spaces, so that positions stay."""
+    return _ASIDE.sub(lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or "") else " " * len(aside[0]), text)
+
+
 def numbers_offered(sentence: str) -> list[Number]:
     """Return the numbers of a sentence that may be its result; those of asides only if there are no others."""
     everything = list(find_numerals(sentence))[-_MAX_NUMBERS:]
