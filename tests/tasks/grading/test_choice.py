@@ -113,7 +113,8 @@ def test_a_review_of_the_options_is_read(reply: str) -> None:
 
 LETTERED = "Which?\n(A) Rome\n(B) New York\n(C) Oslo"
 FORMS = [
-    LETTERED, "Which?\nA. Rome\nB. New York\nC. Oslo", "Which?\nA) Rome\nB) New York\nC) Oslo", "Which? A. Rome B. New York C. Oslo",
+    LETTERED, "Which?\nA. Rome\nB. New York\nC. Oslo", "Which?\nA) Rome\nB) New York\nC) Oslo",
+    "Which? A. Rome B. New York C. Oslo",
     "Which? (A) Rome (B) New York (C) Oslo", "Which? A) Rome, B) New York, C) Oslo",
     "哪个？\nA．Rome\nB．New York\nC．Oslo",
     "Which?\n\n- A: Rome\n- B: New York\n- C: Oslo", "Which?\na) Rome\nb) New York\nc) Oslo",

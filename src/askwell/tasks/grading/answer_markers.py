@@ -99,6 +99,11 @@ def answer_regions(text: str) -> Iterator[str]:
     yield text
 
 
+def corrects(text: str) -> bool:
+    """Return whether `text`, which follows an answer, starts a correction of it ("Wait, …")."""
+    return _REVISION.search(text) is not None
+
+
 def find_spans(text: str, label: str = "") -> Iterator[Span]:
     """Yield the stated answers of `text`, most reliable first: the answer cues, last first, then the weaker cues."""
     cues = [

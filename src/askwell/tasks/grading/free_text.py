@@ -7,19 +7,21 @@ import re
 import string
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import Span, answer_regions, find_spans, unbox
+from askwell.tasks.grading.hidden_text import remove_hidden
 from askwell.tasks.grading.normalize import (
-    first_turn,
     normalize_answer,
     split_sentences,
     strip_markup,
     strip_outer,
     visible_text,
 )
+from askwell.tasks.grading.reading import read_reply
 
 # The start of a reason after an answer: "Paris, because …"
 _REASON = re.compile(
@@ -56,9 +58,11 @@ def exact_answers(reply: str) -> Iterator[str]:
 
     A stated answer ends at the end of its line, at the end of its sentence, or before a reason ("Paris, because …").
     """
-    text = first_turn(visible_text(reply))
-    bare = strip_markup(text)
-    yield text
+    reading = read_reply(reply)
+    bare = strip_markup(reading.text)
+    if reading.is_structured:
+        yield reading.whole  # a target may itself be an object
+    yield reading.text
     for region in answer_regions(bare):
         if stated := next(find_spans(region), None):
             yield from _readings(stated)
@@ -114,10 +118,11 @@ def search(reply: str, pattern: str) -> str | None:
     backtrack exponentially runs in a process that can be stopped, which costs about 20 ms.
     """
     try:
+        pattern = unicodedata.normalize("NFC", pattern)
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"target {pattern!r} is not a regular expression: {error}") from error
-    text = strip_thinking(reply)
+    text = remove_hidden(unicodedata.normalize("NFC", reply))
     repeats = len(_UNBOUNDED.findall(pattern))
     if _NESTED.search(pattern) or (repeats > 1 and len(text) > 2_000) or (repeats and len(text) > 20_000):
         return _search_in_process(pattern, text)
@@ -125,14 +130,9 @@ def search(reply: str, pattern: str) -> str | None:
     return match[0] if match else None
 
 
-def strip_thinking(reply: str) -> str:
-    """Remove thinking blocks and outer whitespace only."""
-    return re.sub(r"\A.*</think>|<think>.*\Z", "", reply, flags=re.DOTALL).strip()
-
-
 def token_f1(reply: str, target: str) -> float:
     """Return the SQuAD F1: token overlap, lower-case, without punctuation and articles."""
-    predicted, wanted = _squad_tokens(reply), _squad_tokens(target)
+    predicted, wanted = _squad_tokens(read_reply(reply).message), _squad_tokens(target)
     common = sum((Counter(predicted) & Counter(wanted)).values())
     if not common:
         return float(bool(wanted) and predicted == wanted)
@@ -146,10 +146,11 @@ def rouge_l(reply: str, target: str) -> float:
     A target without such tokens (another script) is compared by its Unicode words.
     """
     token = _ROUGE_TOKEN if _ROUGE_TOKEN.search(target.lower()) else _ANY_TOKEN
-    predicted, wanted = token.findall(visible_text(reply).lower()), token.findall(visible_text(target).lower())
+    said = read_reply(reply).message
+    predicted, wanted = token.findall(said.lower()), token.findall(visible_text(target).lower())
     common = longest_common_subsequence(wanted, predicted)
     if not common:
-        return float(bool(target.strip()) and normalize_answer(reply) == normalize_answer(target))
+        return float(bool(target.strip()) and normalize_answer(said) == normalize_answer(visible_text(target)))
     precision, recall = common / len(predicted), common / len(wanted)
     return 2 * precision * recall / (precision + recall)
 

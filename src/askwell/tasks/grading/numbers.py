@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
-from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.numerals import Number, find_number_words, find_numerals
+from askwell.tasks.grading.reading import read_reply
 
 _SHORT = 100
 """Replies up to this many characters are cached, because a run repeats the same few short replies."""
@@ -88,10 +89,11 @@ def find_number(reply: str) -> tuple[Number | None, str]:
 
 
 def _find_number(reply: str) -> tuple[Number | None, str]:
-    seen = visible_text(reply).translate(_VULGAR)
-    cut = first_turn(seen)
-    number, note = _find(cut)
-    return _find(seen) if number is None and cut != seen else (number, note)
+    reading = read_reply(reply)
+    if len(reading.answers) > 1:
+        return None, f"several answers given: {reading.text}"
+    readings = [_find(text.translate(_VULGAR)) for text in reading.texts]
+    return next(((number, note) for number, note in readings if number), readings[-1])
 
 
 _find_short = lru_cache(maxsize=4096)(_find_number)

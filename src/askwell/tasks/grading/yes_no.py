@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, answer_regions, find_spans, unbox
-from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, strip_outer, visible_text
+from askwell.tasks.grading.normalize import split_sentences, strip_markup, strip_outer, visible_text
+from askwell.tasks.grading.reading import read_reply
 
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "true": (("true",), ("false", "untrue")),
@@ -111,8 +112,7 @@ def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
     Words of `family` (the target's) decide if the reply has any. Otherwise the other families are read, so that "Yes"
     answers a true/false question and "plausible" a yes/no question. An empty `family` stands for any.
     """
-    seen = visible_text(reply)
-    text = _without_options(strip_markup(first_turn(seen)))
+    text = _without_options(strip_markup(read_reply(reply).text))
     whole = strip_outer(unbox(text)).casefold()
     if letter := _LETTERS.get(whole):
         return letter, ""

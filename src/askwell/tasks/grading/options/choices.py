@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_labelled, find_spans, unbox
 from askwell.tasks.grading.boundaries import whole_word
-from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.foreign_letters import is_romance, separate_scripts
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
 from askwell.tasks.grading.options.reviews import Review, chosen_option, is_verdict, read_review
+from askwell.tasks.grading.reading import read_reply
 
 # A target that is a letter: "B", "(b)", "Option B."
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)
@@ -23,7 +24,8 @@ _OPTION_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(?:\([A-Z]\)|[A-Z][.):])[ \
 _LETTER_ALONE = re.compile(r"^[ \t(\[]*([A-Za-z])[)\].]*[ \t]*$", re.MULTILINE)
 # A second letter next to the first ("A or B"): the reply does not choose
 _SECOND = re.compile(
-    r"[)\]}\"'*.]*(?:(?<=[)\]}])[ ]?(?=[(\[])|[ ]*(?:,|\b(?:and|or|y|e|et|und|o|u|ou|oder|или|и|veya|ya da)\b|或者?|和|与|または|또는|หรือ|أو|&|/|\+))"
+    r"[)\]}\"'*.]*(?:(?<=[)\]}])[ ]?(?=[(\[])|[ ]*(?:,|\b(?:and|or|y|e|et|und|o|u|ou|oder|или|и|veya|ya da)\b|或者?|"
+    r"和|与|または|또는|หรือ|أو|&|/|\+))"
     r"(?:[ ]*(?:and|or|also|possibly|maybe|"
     r"perhaps)\b)?[ ]*(?:options?[ ]+|choice[ ]+)?"
     r"[(\[\"']*([A-Z])[)\]\"']*(?=[ ]*(?:$|[.;,!?\n]|and\b|or\b|are\b|both\b|could\b))"
@@ -72,18 +74,16 @@ def target_letter(target: str, options: Mapping[str, str]) -> str:
         return list(options)[int(wanted)]
     if options:
         raise DataError(
-            f"target {target!r} is neither the letter nor the text of an option ({', '.join(options)}) of its question, "
-            "nor an index from 0 (0 = A); give the letter as the target"
+            f"target {target!r} is neither the letter nor the text of an option ({', '.join(options)}) of its "
+            "question, nor an index from 0 (0 = A); give the letter as the target"
         )
     return ""
 
 
 def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
     """Return the letter that a reply chooses ("" for none) and a note; `options` maps letters to normalized texts."""
-    seen = visible_text(reply)
-    cut = first_turn(seen)
-    letter, note = _find(cut, options)
-    return _find(seen, options) if not letter and cut != seen else (letter, note)
+    readings = [_find(text, options) for text in read_reply(reply).texts]
+    return next(((letter, note) for letter, note in readings if letter), readings[-1])
 
 
 def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:

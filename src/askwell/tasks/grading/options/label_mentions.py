@@ -13,23 +13,29 @@ from askwell.tasks.grading.normalize import normalize_answer, visible_text
 _SEPARATORS = re.compile(r"(?<=\w)[\s_/&-]+(?=\w)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not(?![ ](?:only|just)\b)|never|neither|nor|no|rather than|instead of|unlike|than|without|except|excluding|"
-    r"hardly|ruled? out|rules out|isn't|aren't|wasn't|cannot be|can't be|couldn't be|doesn't|don't|no es|no son|no|n'est pas|pas|"
+    r"(?:\b(?:not(?![ ](?:only|just)\b)|never|neither|nor|no|rather than|instead of|unlike|than|without|except|"
+    r"excluding|"
+    r"hardly|ruled? out|rules out|isn't|aren't|wasn't|cannot be|can't be|couldn't be|doesn't|don't|no es|no son|no|"
+    r"n'est pas|pas|"
     r"nicht|kein\w*|non|não|не|niet|geen|nie|değil|bukan|tidak|không)[ ]+"
-    r"(?:(?:a|an|the|about|really|very|at all|necessarily|related to|in|of|from|be|labell?ed|classified|as|quite|so|of the|"
+    r"(?:(?:a|an|the|about|really|very|at all|necessarily|related to|in|of|from|be|labell?ed|classified|as|quite|so|"
+    r"of the|"
     r"un|une|una|de|es|é|é|è|ist|mainly|primarily|strictly|to|belong|fall|under|related|talk|talking)[ ]+){0,4}|"
     r"\bnon-|n't[ ]+|(?:不是|并不|并非|不|非|没有|无|未)(?:属于|太|很|是|算)?)[\"'(\[]*$",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
-    r"[\"')\]]*(?:[ ]+(?:is|are|was|were|would be|seems|can|could|does|do|did)(?:n't|[ ](?:definitely |clearly |probably )?"
+    r"[\"')\]]*(?:[ ]+(?:is|are|was|were|would be|seems|can|could|does|do|did)(?:n't|[ ](?:definitely |clearly |"
+    r"probably )?"
     r"(?:not|wrong|incorrect|unlikely|ruled out|out|excluded|impossible|false))\b|[ ]+cannot\b|[ ]+can't\b|"
-    r"[ ]?(?:不是|不对|不正确|ではな|じゃな|이 아니|가 아니|은 아니|는 아니|ist falsch|ist nicht|no es|n'est pas|es incorrect|"
+    r"[ ]?(?:不是|不对|不正确|ではな|じゃな|이 아니|가 아니|은 아니|는 아니|ist falsch|ist nicht|no es|n'est pas|"
+    r"es incorrect|"
     r"не подходит)|[ ]?(?:[-–—:(|→=]|[ ])[ ]?[✗✘❌❎✕✖])",
     re.IGNORECASE,
 )
 _JOINS = re.compile(
-    r"[\"')\]]*[ ]*(?:,|;|/|\||&|\+|(?:,[ ]*)?(?:or|and|nor|o|y|u|ou|et|oder|und|или|и)(?=[ ])|或者?|和|与|または|또는)[ ]*"
+    r"[\"')\]]*[ ]*(?:,|;|/|\||&|\+|(?:,[ ]*)?(?:or|and|nor|o|y|u|ou|et|oder|und|или|и)(?=[ ])|或者?|和|与|または|"
+    r"또는)[ ]*"
     r"(?:(?:a|an|the|or|and)[ ]+)?[\"'(\[]*",
     re.IGNORECASE,
 )

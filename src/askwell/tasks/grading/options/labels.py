@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from askwell.core.errors import ConfigError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_labelled, find_spans, unbox
 from askwell.tasks.grading.context import GradingContext
-from askwell.tasks.grading.normalize import first_turn, normalize_answer, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.choices import find_choice
 from askwell.tasks.grading.options.label_mentions import (
     LabelMention,
@@ -19,24 +19,29 @@ from askwell.tasks.grading.options.label_mentions import (
 )
 from askwell.tasks.grading.options.questions import Option, listed_options
 from askwell.tasks.grading.options.reviews import chosen_option, is_verdict, read_review
+from askwell.tasks.grading.reading import read_reply
 
 _HEAD = 4_000
 """How much of the start of a very long reply is read, beside its end, in characters."""
 _ITEM = re.compile(r"^[ \t]*(?:[-*•+–][ \t]*|\(?(?:\d{1,2}|[A-Za-z])[.):][ \t]+)?", re.MULTILINE)
 _BEFORE_LEAD = re.compile(
-    r"[\s\"'(\[]*(?:(?:definitely|clearly|probably|likely|most|the|a|an|about|it|it's|is|that|of|in|topic|category|label|"
+    r"[\s\"'(\[]*(?:(?:definitely|clearly|probably|likely|most|the|a|an|about|it|it's|is|that|of|in|topic|category|"
+    r"label|"
     r"class|option|choice|sentiment|emotion|section|subject)[ :]+){0,5}[\"'(\[]*",
     re.IGNORECASE,
 )
 _AFTER_LEAD = re.compile(r"[\"')\]]*[ ]*(?:$|[.:,;!\n)(–—]|-[ ]|(?:because|since|as|due|given|based)\b)")
 _LINK_BEFORE = re.compile(
-    r"(?:\b(?:is|are|as|about|into|under|choose|chose|select|pick|be|to|category|label|class|sentiment|emotion|topic|say|"
-    r"of|it's|es|est|ist|è|é|som)|[:=→]|是|为|属于|は|คือ)[ ]*(?:(?:the|a|an|clearly|definitely|mostly|primarily|mainly)[ ]+){0,2}"
+    r"(?:\b(?:is|are|as|about|into|under|choose|chose|select|pick|be|to|category|label|class|sentiment|emotion|topic|"
+    r"say|"
+    r"of|it's|es|est|ist|è|é|som)|[:=→]|是|为|属于|は|คือ)[ ]*(?:(?:the|a|an|clearly|definitely|mostly|primarily|"
+    r"mainly)[ ]+){0,2}"
     r"[\"'(\[]*$",
     re.IGNORECASE,
 )
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|in conclusion|overall|ultimately|consequently|in summary|finally|por lo tanto|donc|daher)\b|所以|因此|综上|したがって|따라서",
+    r"\b(?:so|therefore|thus|hence|in conclusion|overall|ultimately|consequently|in summary|finally|por lo tanto|"
+    r"donc|daher)\b|所以|因此|综上|したがって|따라서",
     re.IGNORECASE,
 )
 
@@ -69,7 +74,7 @@ def normalize_mark(target: str) -> str:
 
 def find_label(reply: str, options: Sequence[Option]) -> tuple[str, str]:
     """Return the label that a reply gives ("" for none) and a note."""
-    text = strip_markup(first_turn(visible_text(reply)))
+    text = strip_markup(read_reply(reply).text)
     if len(text) > _HEAD + MAX_TAIL:
         text = f"{text[:_HEAD]}\n{text[-MAX_TAIL:]}"
     note = ""

@@ -12,7 +12,8 @@ from askwell.tasks.grading.options import foreign_letters
 # Every way to mention a letter. A bare capital is the weakest one: it may be an initial, an article or a pronoun.
 _MENTION = re.compile(
     r"(?<![\w(\[])(?P<paren>[(\[{][ ]?([A-Za-z])[ ]?[)\]}])(?![\w(])"
-    rf"|(?:\b(?:option|choice|letter)s?|{foreign_letters.OPTION_WORDS})[ ]?[:#]?[ ]?[\"'(]?(?P<named>[A-Za-z])(?![\w'+#])"
+    rf"|(?:\b(?:option|choice|letter)s?|"
+    rf"{foreign_letters.OPTION_WORDS})[ ]?[:#]?[ ]?[\"'(]?(?P<named>[A-Za-z])(?![\w'+#])"
     r"|^[ \t]*(?P<line>[A-Za-z])[ ]?[).:](?=\s|$)"
     r"|(?<![\w'.\\/+-])(?P<bare>[A-Z])(?![\w'’+#]|-\w|\.\w)",
     re.MULTILINE | re.IGNORECASE,
@@ -21,7 +22,8 @@ _MENTION = re.compile(
 _LEAD = re.compile(
     r"(?:[^\w(\[{]|[(\[{](?![ ]?[A-Za-z][ ]?[)\]}])|\b(?:the|my|is|are|be|option|choice|answer|letter|statement|"
     r"sentence|"
-    r"definitely|clearly|probably|likely|most|therefore|thus|so|it|it's|that|that's|indeed|simply|just|either|both|final|"
+    r"definitely|clearly|probably|likely|most|therefore|thus|so|it|it's|that|that's|indeed|simply|just|either|both|"
+    r"final|"
     r"correct|best|i|think|believe|would|say|choose|pick|select|go|with|i'd|i'll|"
     rf"{foreign_letters.FILLERS})\b(?=[ :*])|{foreign_letters.OPTION_WORDS}(?=[ :*]))*?"
     r"(?:[(\[{][ ]?([A-Za-z])[ ]?[)\]}]|([A-Za-z])(?![\w'’+#]|\.\w|-\w))",
@@ -107,6 +109,7 @@ def leading_letter(text: str) -> tuple[str, int]:
 
 
 def is_letter(letter: str, after: str) -> bool:
+    """Return whether a bare "A" or "I" is an option by what follows it; every other letter is."""
     if letter == "I":
         return _AFTER_I.match(after) is not None
     return letter != "A" or _AFTER_WORD.match(after) is not None

@@ -28,8 +28,10 @@ _ITEM = re.compile(
     r"[-*•·–][ \t]+)(\S[^\n]*)$"
 )
 _HEADER = re.compile(
-    r"^[ \t]*(?:[\w'’]+[ ]){0,4}?(?:options?|choices|labels?|categories|classes|candidates|answers|choose (?:from|one of)|"
-    r"one of|opciones|etiquetas|categorías|optionen|kategorien|étiquettes|catégories|opções|opzioni|варианты|категории|"
+    r"^[ \t]*(?:[\w'’]+[ ]){0,4}?(?:options?|choices|labels?|categories|classes|candidates|answers|choose (?:from|"
+    r"one of)|"
+    r"one of|opciones|etiquetas|categorías|optionen|kategorien|étiquettes|catégories|opções|opzioni|варианты|"
+    r"категории|"
     r"选项|選項|类别|標籤|标签|選択肢|カテゴリ|보기|선택지|ตัวเลือก)(?:[ ][^\n:]{0,40})?[ ]*:[ \t]*([^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from askwell.tasks.grading.normalize import normalize_answer
 
 _RIGHT_WORDS = (
-    r"true|yes|right|correct|valid|accurate|正确|正確|对|對|是|正しい|正解|맞음|맞다|참|verdader[oa]|correct[oa]|cierto|"
-    r"sí|vrai|oui|richtig|korrekt|wahr|ja|верно|правильно|да|corret[oa]|certo|sim|vero|corretto|doğru|đúng|benar|ถูก(?:ต้อง)?"
+    r"true|yes|right|correct|valid|accurate|正确|正確|对|對|是|正しい|正解|맞음|맞다|참|verdader[oa]|correct[oa]|"
+    r"cierto|"
+    r"sí|vrai|oui|richtig|korrekt|wahr|ja|верно|правильно|да|corret[oa]|certo|sim|vero|corretto|doğru|đúng|benar|"
+    r"ถูก(?:ต้อง)?"
 )
 _WRONG_WORDS = (
-    r"false|no|wrong|incorrect|invalid|inaccurate|untrue|错误|错|錯|不对|不是|否|不正确|間違い|誤り|不正解|틀림|틀리다|거짓|"
+    r"false|no|wrong|incorrect|invalid|inaccurate|untrue|错误|错|錯|不对|不是|否|不正确|間違い|誤り|不正解|틀림|"
+    r"틀리다|거짓|"
     r"fals[oa]|incorrect[oa]|faux|non|falsch|nein|неверно|неправильно|нет|incorret[oa]|errad[oa]|não|sbagliat[oa]|"
     r"yanlış|sai|salah|ผิด"
 )
@@ -22,7 +25,8 @@ _SIGN = rf"[{_RIGHT_SIGNS}{_WRONG_SIGNS}]"
 _VERDICT = re.compile(
     rf"(?P<sign>{_SIGN})|"
     rf"(?:^|[-–—:|(\[→=,.;>]|\b(?:is|are|this|it's|that's|es|est|ist|è|é))[ \t]*(?P<negation>not[ ]|n't[ ])?"
-    rf"(?:(?P<right>{_RIGHT_WORDS})|(?P<wrong>{_WRONG_WORDS}))(?=[ \t]*(?:$|[.,;:|)\]!\n–—]|-[ ]|{_SIGN})|[ ](?:because|since|as|\())",
+    rf"(?:(?P<right>{_RIGHT_WORDS})|(?P<wrong>{_WRONG_WORDS}))(?=[ \t]*(?:$|[.,;:|)\]!\n–—]|-[ ]|{_SIGN})|"
+    rf"[ ](?:because|since|as|\())",
     re.IGNORECASE,
 )
 _ITEM = rf"^[ \t|>]*(?:[-*•+][ \t]+|\d{{1,2}}[.)][ \t]+)?(?P<check>{_SIGN}️?|\[[ xX✓✔✗]\])?[ \t|]*"
