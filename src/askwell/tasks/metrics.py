@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from askwell.core.errors import ConfigError, DataError, nearest
@@ -23,13 +23,18 @@ _TARGET_NAMES = frozenset(
 )
 
 
-def metric(name: str) -> Metric:
-    """Return the metric of an answer type; raise `ConfigError` with the nearest match for an unknown name."""
+def metric(name: str, *, labels: Sequence[str] = ()) -> Metric:
+    """Return the metric of an answer type; raise `ConfigError` with the nearest match for an unknown name.
+
+    `labels` are all answers that the task allows, for "label"; a task that is built from data gives its targets.
+    """
     if name not in ANSWER_TYPES:
         raise ConfigError(f"unknown metric {name!r}; {nearest(name, ANSWER_TYPES)}")
 
+    known = tuple(labels)
+
     def by_type(reply: str, example: Example) -> Score:
-        return score_reply(name, reply, example.target, GradingContext(question=example.input))
+        return score_reply(name, reply, example.target, GradingContext(question=example.input, labels=known))
 
     by_type.__name__ = by_type.__qualname__ = name
     return by_type

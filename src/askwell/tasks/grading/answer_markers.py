@@ -29,6 +29,7 @@ class Span:
     start: int
     loose: bool = False
     """Introduced by punctuation ("Answer: …"), after which some models continue to reason."""
+    boxed: bool = False
 
 
 MAX_TAIL = 20_000
@@ -116,8 +117,13 @@ def find_spans(text: str, label: str = "") -> Iterator[Span]:
     candidates += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
     yield from (span for span in sorted(candidates, key=lambda span: -span.start) if _worth_reading(span))
     if label:
-        ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
-        yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
+        yield from find_labelled(text, label)
+
+
+def find_labelled(text: str, label: str) -> Iterator[Span]:
+    """Yield the answers behind the weaker cues of `LABELS[label]`, last first."""
+    ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
+    yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
 
 
 def unbox(text: str) -> str:
@@ -159,7 +165,7 @@ def _box(text: str, start: int) -> Span:
     if text[start - 1] != "{":  # \boxed 5
         content = re.match(r"-?[\w.,/]+", text[start : start + 80])
         inner = content[0] if content else ""
-        return Span(line=inner, block=inner, start=start)
+        return Span(line=inner, block=inner, start=start, boxed=True)
     end = start
     for end in range(start, min(len(text), start + MAX_SPAN)):
         escaped = text[end - 1] == "\\"
@@ -169,4 +175,4 @@ def _box(text: str, start: int) -> Span:
     else:
         end = min(len(text), start + MAX_SPAN)
     inner = text[start:end]
-    return Span(line=" ".join(inner.split()), block=inner, start=start)
+    return Span(line=" ".join(inner.split()), block=inner, start=start, boxed=True)

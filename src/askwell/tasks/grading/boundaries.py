@@ -57,7 +57,12 @@ def whole_word(text: str) -> str:
     parts = text.split()
     if not parts:
         return r"(?!)"
-    return _start(text.strip()) + r"\s+".join(re.escape(part) for part in parts) + _end(text.strip()[-1])
+    return bounded(text.strip(), r"\s+".join(re.escape(part) for part in parts))
+
+
+def bounded(text: str, pattern: str) -> str:
+    """Return `pattern`, which matches spellings of `text`, with the word boundaries that `text` needs."""
+    return _start(text) + pattern + _end(text[-1])
 
 
 def _start(text: str) -> str:

@@ -14,10 +14,11 @@ from askwell.tasks.grading.context import NO_CONTEXT, GradingContext
 from askwell.tasks.grading.normalize import visible_text
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.find import find_number, target_number
-from askwell.tasks.grading.options import choices
+from askwell.tasks.grading.options import choices, labels
+from askwell.tasks.grading.options.questions import numbered_target
 
 AnswerType = Literal[
-    "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l"
+    "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l", "label"
 ]
 ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 
@@ -125,26 +126,30 @@ def _extract_number(reply: str, *_: object) -> str | None:
 
 def _score_choice(reply: str, target: str, context: GradingContext) -> Score:
     options = choices.parse_options(context.question)
-    letter = choices.option_letter(target)
-    if not letter:
-        return _score_option_text(reply, target, options)
-    if letter not in options and (text := choices.option_text(target)):
+    if not options and (label := numbered_target(target, context.question)):
+        return _score_label(reply, label, context)
+    letter = choices.target_letter(target, options)
+    by_text = not letter or options.get(letter) == free_text.normalize_answer(target)
+    if by_text and (same := free_text.same_text(reply, target)) is not None:
+        return _match_score(True, same.strip(), target, "")
+    if letter and letter not in options and (text := choices.option_text(target)):
         options = {**options, letter: free_text.normalize_answer(text)}
     answer, note = choices.find_choice(reply, options)
-    return _match_score(answer == letter, answer, letter, note)
-
-
-def _score_option_text(reply: str, target: str, options: dict[str, str]) -> Score:
-    if (same := free_text.same_text(reply, target)) is not None:
-        return _match_score(True, same.strip(), target, "")
-    answer, note = choices.find_choice(reply, options)
-    return _match_score(
-        bool(answer) and options.get(answer) == free_text.normalize_answer(target), answer, target, note
-    )
+    return _match_score(bool(answer) and answer == letter, answer, letter or target, note)
 
 
 def _extract_choice(reply: str, target: str, context: GradingContext) -> str | None:
     return choices.find_choice(reply, choices.parse_options(context.question))[0] or None
+
+
+def _score_label(reply: str, target: str, context: GradingContext) -> Score:
+    options, wanted = labels.labels_for(target, context)
+    answer, note = labels.find_label(reply, options)
+    return _match_score(labels.label_key(answer) == labels.label_key(wanted), answer, wanted, note)
+
+
+def _extract_label(reply: str, target: str, context: GradingContext) -> str | None:
+    return labels.find_label(reply, labels.labels_for(target, context)[0])[0] or None
 
 
 def _score_boolean(reply: str, target: str, _: GradingContext) -> Score:
@@ -232,4 +237,5 @@ _GRADERS: dict[str, _Grader] = {
     ),
     "f1": _Grader(score=_score_f1, extract=_extract_all, combine=_best),
     "rouge-l": _Grader(score=_score_rouge_l, extract=_extract_all, combine=_mean),
+    "label": _Grader(score=_score_label, extract=_extract_label, combine=_best),
 }
