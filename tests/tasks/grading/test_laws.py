@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 
 import pytest
@@ -55,4 +56,4 @@ def test_the_normal_form_never_changes_a_grade(form: str, case: Case) -> None:
     answer_type, reply, target, mark = case
     reply = unicodedata.normalize(form, reply)  # pyright: ignore[reportArgumentType] - one of the four forms
     targets = tuple(unicodedata.normalize(form, each) for each in ([target] if isinstance(target, str) else target))  # pyright: ignore[reportArgumentType]
-    assert grade(answer_type, reply, targets) == pytest.approx(mark)
+    assert math.isclose(grade(answer_type, reply, targets), mark)

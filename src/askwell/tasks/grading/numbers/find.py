@@ -38,7 +38,9 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 
 # "42 is the answer"
 _INVERSE = re.compile(
-    r"(?:^|(?<=[\s(*]))([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ](?:out[ ])?of[ ]\d{1,20})?(?:[ ][A-Za-z]{1,20})?)[ ](?:is|are)[ ](?:the|my|our|your)[ ]"
+    r"(?:^|"
+    r"(?<=[\s(*]))([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ](?:out[ ])?of[ ]\d{1,20})?(?:[ ][A-Za-z]{1,20})?)[ ](?:is|"
+    r"are)[ ](?:the|my|our|your)[ ]"
     r"(?:(?:final|correct|right)[ ])?answer\b",
     re.IGNORECASE,
 )

@@ -21,12 +21,15 @@ _CONCLUSION = re.compile(
 )
 # The same amount in another unit: "3 dozen eggs, i.e. 36 eggs"
 _RESTATED = re.compile(
-    r"\b(?:i\.?e\b\.?|that is(?=,)|namely|in other words|equivalently|or equivalently|equivalent to|es decir|o sea|ou seja|cioè|"
-    r"c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|换句话说|つまり|すなわち|즉",
+    r"\b(?:i\.?e\b\.?|that is(?=,)|namely|in other words|equivalently|or equivalently|equivalent to|es decir|o sea|"
+    r"ou seja|cioè|"
+    r"c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|换句话说|つまり|"
+    r"すなわち|즉",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(
-    r"[ ]?(?P<unit>[^\W\d]*)(?:[ ][a-z]+)?(?P<comma>,?)[ ](?:or|oder|ou|или)[ ](?P<doubt>(?:maybe|perhaps|possibly|even)[ ])?"
+    r"[ ]?(?P<unit>[^\W\d]*)(?:[ ][a-z]+)?(?P<comma>,?)[ ](?:or|oder|ou|или)[ ](?P<doubt>(?:maybe|perhaps|possibly|"
+    r"even)[ ])?"
     r"(?:about[ ]|approximately[ ]|exactly[ ]|roughly[ ])?[(]?"
     r"|[ ]?(?P<han>[^\W\d]?)(?:或者?|または|또는)[ ]?",
     re.IGNORECASE,
@@ -36,7 +39,8 @@ _EACH = re.compile(r"[ ]?(?:\w+[ ])?(?:each|apiece|per|a piece|/)(?!\w)", re.IGN
 # A number after one of these words is a result: "she has 5 left", "= 5"
 _RESULT = re.compile(
     r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|"
-    r"gets?|got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
+    r"gets?|got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|"
+    r"need|"
     r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
     r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
@@ -48,7 +52,8 @@ _TOTAL_AFTER = re.compile(
 )
 # "(20% off)", "(for a 7-day week)", "[1]": an aside after the number that it comments on
 _ASIDE = re.compile(
-    r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|[ ]?-[ ]?\d)"
+    r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
+    r"[ ]?-[ ]?\d)"
     r"|(?<=[^\s=])[ ]?\[\d{1,3}(?:[,–-][ ]?\d{1,3})*\]"
 )
 _NO_ASIDE = re.compile(
@@ -57,13 +62,15 @@ _NO_ASIDE = re.compile(
 _CERTAINTY = re.compile(r"[ ](?:sure|certain|confident|confidence|certainty)\b", re.IGNORECASE)
 # "12 out of 20" gives 12
 _OF = re.compile(
-    r"[ ]?(?:[^\W\d]+[ ]){0,2}?(?:out of|of|von|de|sur|из)[ ](?:(?:the|a|an|total|of|all|her|his|its|their|our|my|those|these|every|original|los|las|les|den)[ ])*"
+    r"[ ]?(?:[^\W\d]+[ ]){0,2}?(?:out of|of|von|de|sur|из)[ ](?:(?:the|a|an|total|of|all|her|his|its|their|our|my|"
+    r"those|these|every|original|los|las|les|den)[ ])*"
     r"|[ ]in[ ]",
     re.IGNORECASE,
 )
 _TIME = r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?)"
 _ADJUNCT_BEFORE = re.compile(
-    r"\b(?:in|over|within|during|for|per|every|after|across|throughout)[ ](?:(?:the|a|an|about|only|just|all|another|those|these|"
+    r"\b(?:in|over|within|during|for|per|every|after|across|throughout)[ ](?:(?:the|a|an|about|only|just|all|another|"
+    r"those|these|"
     r"first|last|next|past|full|whole|period of)[ ])*$",
     re.IGNORECASE,
 )
@@ -185,8 +192,8 @@ def _result(sentence: str, candidates: list[Number]) -> Number | None:
 def _without_adjuncts(sentence: str, candidates: list[Number]) -> list[Number]:
     """Drop durations, changes and standards of comparison: "in 3 days", "20% less", "than 15".
 
-    One stays if the clauses before it ("Since 1.76 is less than 2, it takes 2 days") or only given numbers ("he finishes
-    the 300 pages in 10 days") are all there is beside it.
+    One stays if it is in a later clause than the others ("Since 1.76 is less than 2, it takes 2 days"), and if the
+    others are given ("he finishes the 300 pages in 10 days").
     """
     main = [number for number in candidates if not _is_adjunct(sentence, number)]
     if all(_GIVEN_BEFORE.search(sentence[max(0, number.start - 30) : number.start]) for number in main):
