@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import Span, answer_regions, find_spans, unbox
-from askwell.tasks.grading.hidden_text import remove_hidden
 from askwell.tasks.grading.normalize import (
     normalize_answer,
     split_sentences,
@@ -22,6 +21,7 @@ from askwell.tasks.grading.normalize import (
     visible_text,
 )
 from askwell.tasks.grading.reading import read_reply
+from askwell.tasks.grading.reply.hidden_text import remove_hidden
 
 # The start of a reason after an answer: "Paris, because …"
 _REASON = re.compile(

@@ -9,9 +9,11 @@ from typing import Literal, get_args
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Score
-from askwell.tasks.grading import free_text, numbers, sequences, yes_no
+from askwell.tasks.grading import free_text, sequences, yes_no
 from askwell.tasks.grading.context import NO_CONTEXT, GradingContext
 from askwell.tasks.grading.normalize import visible_text
+from askwell.tasks.grading.numbers.equality import same_number
+from askwell.tasks.grading.numbers.find import find_number, target_number
 from askwell.tasks.grading.options import choices, labels
 from askwell.tasks.grading.options.questions import numbered_target
 
@@ -110,15 +112,15 @@ def _match_score(right: bool, answer: str, target: str, note: str) -> Score:
 
 
 def _score_number(reply: str, target: str, _: GradingContext) -> Score:
-    wanted = numbers.target_number(target)
-    number, note = numbers.find_number(reply)
+    wanted = target_number(target)
+    number, note = find_number(reply)
     return _match_score(
-        number is not None and numbers.same_number(number, wanted), number.shown if number else "", target, note
+        number is not None and same_number(number, wanted), number.shown if number else "", target, note
     )
 
 
 def _extract_number(reply: str, *_: object) -> str | None:
-    number, _note = numbers.find_number(reply)
+    number, _note = find_number(reply)
     return number.shown if number else None
 
 

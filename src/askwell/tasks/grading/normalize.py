@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 from askwell.core.text import UNSPACED
-from askwell.tasks.grading.hidden_text import remove_hidden
+from askwell.tasks.grading.reply.hidden_text import remove_hidden
 
 _CHARACTERS = str.maketrans(
     {

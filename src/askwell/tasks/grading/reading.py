@@ -9,10 +9,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from askwell.tasks.grading.hidden_text import remove_hidden
 from askwell.tasks.grading.normalize import unify_characters
-from askwell.tasks.grading.structured import find_structured
-from askwell.tasks.grading.turns import first_turn
+from askwell.tasks.grading.reply.hidden_text import remove_hidden
+from askwell.tasks.grading.reply.structured import find_structured
+from askwell.tasks.grading.reply.turns import first_turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,4 +50,4 @@ def read_reply(reply: str) -> Reading:
     if found is None:
         return Reading(text=first_turn(whole), whole=whole)
     answers = tuple(unify_characters(answer) for answer in found.answers)
-    return Reading(text=", ".join(answers), whole=whole, answers=answers)
+    return Reading(text=first_turn(", ".join(answers)), whole=whole, answers=answers)

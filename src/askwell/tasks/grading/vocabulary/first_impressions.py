@@ -11,6 +11,7 @@ _IMPRESSION = re.compile(
     rf"|\bfirst impressions?\b|\b(?:might|may|could|would|will|often|first|initially)(?:[ ]\w+){{0,2}}?[ ]{_SAYS}\b"
     rf"|\b(?:obvious|intuitive|na[iï]ve|tempting|first|initial|quick|common|knee-jerk|wrong|trap)"
     rf"(?:[ ](?:but[ ])?(?:wrong|incorrect))?[ ]{_NOUN}\b|\btempt(?:ing|ed)[ ]to[ ]{_SAYS}\b"
+    r"|\bcommon (?:mistake|error|misconception)\b"
     r"|乍一看|乍看|起初|最初|一开始|一見|한눈에|처음에는|\ba primera vista|\bal principio|\bà première vue|"
     r"\bauf den ersten blick|\bна первый взгляд|\ba prima vista|\bà primeira vista",
     re.IGNORECASE,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from askwell.tasks.grading.answer_markers import corrects, find_spans
-from askwell.tasks.grading.lenient_json import Value, parse_value
+from askwell.tasks.grading.reply.lenient_json import Value, parse_value
 
 _MAX_OBJECTS = 50
 """Number of places in a reply where an object is looked for, from the last backwards; it bounds the time."""

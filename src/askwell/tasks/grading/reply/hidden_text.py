@@ -6,7 +6,8 @@ import re
 
 # Names of thinking blocks: <think>, <seed:think>, <thinking>, <chain_of_thought>, …
 _NAMES = (
-    r"(?:\w{1,12}:)?(?:(?:\w{1,12}_)?think(?:ing)?|(?:chain[_-]of[_-])?thoughts?|reason(?:ing)?|scratch_?pad|reflection|"
+    r"(?:\w{1,12}:)?(?:(?:\w{1,12}_)?think(?:ing)?|(?:chain[_-]of[_-])?thoughts?|reason(?:ing)?|scratch_?pad|"
+    r"reflection|"
     r"analysis|rationale|cot|(?:inner[_-])?monologue|deliberation)"
 )
 _THOUGHT_MARK = re.compile(
@@ -14,8 +15,10 @@ _THOUGHT_MARK = re.compile(
     r"|\[(?P<square>/?)THINK(?:ING)?\]"  # Magistral
     r"|◁(?P<triangle>/?)think▷"  # Kimi
     r"|<[|｜](?:"  # Sky-T1, Command A, Apertus, Solar, Gemma
-    r"(?P<opening>(?i:begin_of_|start_of_|start_)(?i:thought|thinking|reasoning)|(?i:think(?:ing)?(?:_start)?)|inner_prefix)"
-    r"|(?P<closing>(?i:end_of_|end_)(?i:thought|thinking|reasoning)|/(?i:think(?:ing)?)|(?i:think(?:ing)?_end)|inner_suffix"
+    r"(?P<opening>(?i:begin_of_|start_of_|start_)(?i:thought|thinking|reasoning)|(?i:think(?:ing)?(?:_start)?)|"
+    r"inner_prefix)"
+    r"|(?P<closing>(?i:end_of_|end_)(?i:thought|thinking|reasoning)|/(?i:think(?:ing)?)|(?i:think(?:ing)?_end)|"
+    r"inner_suffix"
     r"|content))[|｜]>"
     r"|(?P<unused><unused94>|<\|channel>)thought\b|(?:<unused95>|<channel\|>)(?P<used>)"
 )
@@ -41,7 +44,8 @@ _LEADING_TOKENS = re.compile(rf"(?:\s*(?:{_TEMPLATE_MARK})(?:[ ]*{_ROLE}(?=\s*\n
 # A token in the middle of a reply ends it, except those that mark an answer
 _END_TOKEN = re.compile(rf"(?!<s>)(?:{_TEMPLATE_MARK})", re.IGNORECASE)
 _ANSWER_TOKEN = re.compile(
-    r"<[|｜](?:(?P<box>(?P<open>begin)_of_box|end_of_box)|(?:begin_of_|start_of_|start_)(?:solution|response|answer))[|｜]>",
+    r"<[|｜](?:(?P<box>(?P<open>begin)_of_box|end_of_box)|(?:begin_of_|start_of_|start_)(?:solution|response|"
+    r"answer))[|｜]>",
     re.IGNORECASE,
 )
 # The next turn, decoded without its special tokens: "Paris.assistant\n\n", "Paris\nuser\nAnd Spain?"
