@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from askwell.tasks.grading.first_impressions import after_first_impression
-from askwell.tasks.grading.foreign_cues import FOREIGN_CUE
+from askwell.tasks.grading.vocabulary.first_impressions import after_first_impression
+from askwell.tasks.grading.vocabulary.foreign_cues import FOREIGN_CUE
 
 MAX_SPAN = 4_000
 """Longest text that is read as one stated answer, in characters."""

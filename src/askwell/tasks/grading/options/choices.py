@@ -9,11 +9,11 @@ from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_labelled, find_spans, unbox
 from askwell.tasks.grading.boundaries import whole_word
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
-from askwell.tasks.grading.options.foreign_letters import is_romance, separate_scripts
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
 from askwell.tasks.grading.options.reviews import Review, chosen_option, is_verdict, read_review
 from askwell.tasks.grading.reading import read_reply
+from askwell.tasks.grading.vocabulary.foreign_letters import is_romance, separate_scripts
 
 # A target that is a letter: "B", "(b)", "Option B."
 _LABEL = re.compile(r"[\s\"'*`]*(?:option |choice )?[(\[]?([A-Za-z])[)\]]?[.:)]?[\s\"'*`]*", re.IGNORECASE)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from askwell.tasks.grading.boundaries import JOINING
-from askwell.tasks.grading.options import foreign_letters
+from askwell.tasks.grading.vocabulary import foreign_letters
 
 # Every way to mention a letter. A bare capital is the weakest one: it may be an initial, an article or a pronoun.
 _MENTION = re.compile(
