@@ -12,6 +12,7 @@ from collections.abc import Iterator
 _START = r"[\s>*_#(\[•–—-]*"
 _NOTE = re.compile(
     rf"{_START}(?:(?:(?:please|kindly)[ ])?note\b|n\.?b\b|p\.?s\b|tips?\b[ ]*:|hint\b[ ]*:|remark\b|caveat|"
+    rf"(?:key )?(?:facts|points|details|breakdown|working|work|explanation|reasoning|rationale)[ ]*:|"
     rf"disclaimer|assum(?:ptions?|ing)\b|"
     r"observaci[oó]n|nota\b|observação|remarque|hinweis|anmerkung|примечание|注意?[ ]*:|备注|備註|说明|補足|참고|주의)",
     re.IGNORECASE,
@@ -21,8 +22,12 @@ _CHECK = re.compile(
     r"validation|验证|驗證|检验|检查|验算|検算|確認|검산|확인|comprobación|verificación|vérification|probe|"
     r"überprüfung|kontrolle|"
     r"verifica|verificação|проверка)[ ]*(?::|[.!]?$)|"
-    r"to (?:verify|check|double-check|confirm)\b|(?:we|you|i) can (?:also )?(?:verify|check|confirm|double-check)\b|"
-    r"let(?:'s| us) (?:verify|double-check|confirm)\b)",
+    r"to (?:verify|check|double[ -]check|confirm)\b|(?:we|you|i) can (?:also )?(?:verify|check|confirm|double-check)\b|"
+    r"let(?:'s| us) (?:verify|double[ -]check|confirm)\b)",
+    re.IGNORECASE,
+)
+_SATISFIES = re.compile(
+    rf"{_START}(?:substituting|plugging) (?:it |this |that )?back\b|{_START}this (?:satisfies|matches|checks)\b",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(
@@ -37,7 +42,8 @@ _OFFER = re.compile(
     r"if you(?:'d| would) like|if you have (?:any|more|other|further)|"
     r"if you (?:need|want) (?:any|more|further|help|another|me|to (?:see|know|go))\b|"
     r"i (?:can|could) (?:also )?(?:show|help|explain|provide|walk|break|give|solve)\b|i(?:'m| am) (?:happy|glad)|"
-    r"i hope|hope (?:this|that)|happy to|is there anything|any (?:other )?questions|希望|如果[您你]|需要我|还有其他|"
+    r"i hope|hope (?:this|that)|happy to|is there anything|next, you (?:could|can|might)|you (?:could|can|may|"
+    r"might) also|any (?:other )?questions|希望|如果[您你]|需要我|还有其他|"
     r"ご質問|질문이|"
     r"¿?(?:quieres|te gustaría|necesitas)|möchten sie|soll ich|voulez-vous|souhaitez-vous|хотите)",
     re.IGNORECASE,
@@ -54,6 +60,8 @@ _CONCLUDES = re.compile(
     rf"por lo tanto|donc|also)\b",
     re.IGNORECASE,
 )
+# A note that calculates may hold the answer: "Explanation: 9 * 2 = 18"
+_RESULTS = re.compile(r"=|\b(?:so|therefore|thus|hence)\b[^\n]*\d", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^\n]+?(?:(?<=[.!?])[)\"']{0,2}(?=[ \t]+\S)|(?=\n)|\Z)")
 _DIGIT = re.compile(r"\d")
 
@@ -68,7 +76,9 @@ _REFUSAL = re.compile(
     r"|\b(?:can(?:not|'t)|can not|could not|couldn't)[ ]be[ ](?:\w+ly[ ])?(?:determined|answered|solved|calculated|"
     r"computed|known|found|inferred)\b"
     r"|\bimpossible[ ]to[ ](?:determine|answer|solve|calculate|compute|tell|know|say|find)\b"
-    r"|\b(?:not[ ]enough|insufficient|too[ ]little|lack(?:s|ing)?[ ](?:of[ ])?(?:sufficient|"
+    r"|\bno[ ]way[ ]to[ ](?:know|tell|determine|say|calculate)\b"
+    r"|\b(?:not[ ]enough|(?:not|n't)[ ](?:\w+[ ]){1,2}enough|insufficient|too[ ]little|lack(?:s|"
+    r"ing)?[ ](?:of[ ])?(?:sufficient|"
     r"enough))[ ](?:information|data|details?|context|facts)\b"
     r"|无法(?:确定|回答|判断|计算|得出|解答)|不知道|信息不足|條件不足|条件不足|わかりません|分かりません|"
     r"判断できません|答えられません|알 수 없|모르겠"
@@ -143,8 +153,8 @@ def _scope(sentence: str) -> str:
     """Return how far the remark that starts with `sentence` extends; "" if it is no remark."""
     if _SOURCE.match(sentence):
         return "text"
-    if _CHECK.match(sentence):
+    if _CHECK.match(sentence) or _SATISFIES.match(sentence):
         return "paragraph"
     if _NOTE.match(sentence):
-        return "" if "=" in sentence else ("paragraph" if sentence.rstrip().endswith(":") else "line")
+        return "" if _RESULTS.search(sentence) else ("paragraph" if sentence.rstrip().endswith(":") else "line")
     return "sentence" if _OFFER.match(sentence) or _CONFIDENCE.match(sentence) else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from askwell.tasks.grading.numbers.equality import same_number
+from askwell.tasks.grading.numbers.han_numerals import find_han_numbers
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
 
 _MAX_NUMBERS = 200
@@ -16,7 +18,8 @@ _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:an
 # The numbers after one of these words take precedence over those before it
 _CONCLUSION = re.compile(
     r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|"
-    r"which (?:is|means|gives|makes|leaves|equals)|for a total of)\b|所以|因此|一共|总共|總共|合計|よって|따라서",
+    r"which (?:is(?![ ](?:less|more|greater|smaller|larger|fewer|higher|lower)\b)|means|gives|makes|leaves|equals)|"
+    r"for a total of)\b|所以|因此|一共|总共|總共|合計|よって|따라서",
     re.IGNORECASE,
 )
 # The same amount in another unit: "3 dozen eggs, i.e. 36 eggs"
@@ -56,7 +59,17 @@ _REASON = re.compile(r"\b(?:because|since|given that|due to)\b|,[ ]as[ ]", re.IG
 _ASIDE = re.compile(
     r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
     r"[ ]?-[ ]?\d)"
+    r"|(?<=\S)[ ]\((?:19|20)\d\d\)"
     r"|(?<=[^\s=\\])[ ]?\[(?:\d{1,3}(?:[,–-][ ]?\d{1,3})*|(?P<bracket>[^\[\]\n]{0,10}[A-Za-z][^\[\]\n]{0,80}))\]"
+)
+# "= 3 * 4" in parentheses repeats the calculation
+_CALCULATION = re.compile(r"[=≈]?[ ]?[$€£]?\d[\d.,]*(?:[ ]?[-+*/×÷][ ]?[$€£]?\d[\d.,]*)+")
+# ", which is 3 more than …", ", 4 of whom …": a clause about the number before it
+_CLAUSE = re.compile(
+    r",?[ ]which (?:is|are|was|were)[ ](?:[$€£]?\d[\d.,]*%?[ ](?:\w+[ ])?)?"
+    r"(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|times|half|double|twice)\b[^,.;\n]*"
+    r"|,?[ ](?:including|of (?:which|whom))[ ]\d[^,.;\n]*|,[ ]\d[\d.,]*[ ]of (?:which|whom)\b[^,.;\n]*",
+    re.IGNORECASE,
 )
 _NO_ASIDE = re.compile(
     r"[=→≈]|\b(?:or|i\.?e|that is,|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
@@ -69,9 +82,16 @@ _OF = re.compile(
     r"|[ ]in[ ]",
     re.IGNORECASE,
 )
-_TIME = r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?)"
+_TIME = (
+    r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?|segundos|"
+    r"minutos|"
+    r"horas|días|semanas|meses|años|secondes|heures|jours|semaines|mois|ans|sekunden|minuten|stunden|tagen?|wochen|"
+    r"monaten?|"
+    r"jahren?|ore|giorni|settimane|dias|минут|часов|дней|недель)"
+)
 _ADJUNCT_BEFORE = re.compile(
-    r"\b(?:in|over|within|during|for|per|every|after|across|throughout)[ ](?:(?:the|a|an|about|only|just|all|another|"
+    r"\b(?:in|over|within|during|for|per|every|after|across|throughout|en|durante|por|pendant|durant|während|für|"
+    r"über|za|за|в)[ ](?:(?:the|a|an|about|only|just|all|another|"
     r"those|these|"
     r"first|last|next|past|full|whole|period of)[ ])*$",
     re.IGNORECASE,
@@ -90,6 +110,7 @@ def choose_number(sentence: str) -> tuple[Number | None, str]:
     """Return the number that a sentence gives as its result, and a note if it offers two."""
     candidates = numbers_offered(sentence)
     offered = None
+    candidates = _without_breakdown(sentence, candidates)
     for first, second in pairwise(candidates):
         if (kind := _alternative(sentence, first, second)) == "same":
             candidates = [number for number in candidates if number is not first]
@@ -111,6 +132,11 @@ def restated_number(sentence: str) -> Number | None:
     return None
 
 
+def find_words(text: str) -> list[Number]:
+    """Return the numbers written in English words or Chinese characters."""
+    return list(find_number_words(text)) or list(find_han_numbers(text))
+
+
 def concludes(text: str) -> bool:
     """Return whether a number in digits follows a conclusion in `text`: "…, so 8 in total"."""
     return any(any(find_numerals(text[match.end() :])) for match in _CONCLUSION.finditer(text))
@@ -118,17 +144,20 @@ def concludes(text: str) -> bool:
 
 def without_asides(text: str) -> str:
     """Replace asides by spaces, so that positions stay."""
-    return _ASIDE.sub(
-        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
-        text,
-    )
+    return _CLAUSE.sub(lambda clause: " " * len(clause[0]), _ASIDE.sub(_blank_aside, text))
+
+
+def _blank_aside(aside: re.Match[str]) -> str:
+    content = aside["content"] or aside["bracket"] or ""
+    keeps = _NO_ASIDE.search(content) and not _CALCULATION.fullmatch(content)
+    return aside[0] if keeps else " " * len(aside[0])
 
 
 def numbers_offered(sentence: str) -> list[Number]:
     """Return the numbers of a sentence that may be its result; those of asides only if there are no others."""
     everything = list(find_numerals(sentence))[-_MAX_NUMBERS:]
     if not everything:
-        return list(find_number_words(sentence))
+        return find_words(sentence)
     blank = _ASIDE.sub(
         lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
         sentence,
@@ -169,6 +198,14 @@ def _without_wholes(sentence: str, candidates: list[Number]) -> list[Number]:
     return [number for number in candidates if not any(number is whole for whole in wholes)]
 
 
+def _without_breakdown(sentence: str, candidates: list[Number]) -> list[Number]:
+    """Drop the parts of "12 kids: 4 boys and 8 girls"."""
+    if len(candidates) < 3 or "=" in sentence or ":" not in sentence[candidates[0].end : candidates[1].start]:
+        return candidates
+    parts = candidates[1:]
+    return candidates[:1] if sum(number.value for number in parts) == candidates[0].value else candidates
+
+
 def _later(sentence: str, candidates: list[Number]) -> list[Number]:
     """Return the numbers after the last conclusion ("so 8") or restatement ("i.e. 36 eggs"), and before a reason."""
     for conclusion in reversed(list(_CONCLUSION.finditer(sentence))[-20:]):
@@ -188,7 +225,7 @@ def _later(sentence: str, candidates: list[Number]) -> list[Number]:
 def _alternative(sentence: str, first: Number, second: Number) -> str:
     """Return "other" for "5 or 6", "same" for one amount in two units ("2 hours, or 120 minutes"), else ""."""
     link = _ALTERNATIVE.fullmatch(sentence, first.end, second.start)
-    if link is None or first.value == second.value or _EACH.match(sentence, second.end):
+    if link is None or same_number(first, second) or _EACH.match(sentence, second.end):
         return ""
     before, after = link["unit"] or link["han"] or "", _UNIT.match(sentence, second.end)
     unit = after[1] if after else ""
