@@ -174,6 +174,10 @@ FIRST_IMPRESSIONS: list[Row] = [
 ]  # fmt: skip
 
 REFUSALS: list[Row] = [
+    ("With only 3 facts, I cannot determine the answer.", "3", 0),
+    ("The total is 12 dollars, though I cannot tell the tax.", "12", 1), ("x = 3.5 and I cannot say more.", "3", 0),
+    ("There are only 3 facts, so I can't answer.", "3", 0),
+    ("It weighs 3.5 kg. I cannot determine the volume from 2 facts.", "3.5", 1),
     ("I cannot determine the answer from the 3 facts given.", "3", 0),
     ("I can't answer this; only 3 facts are given.", "3", 0),
     ("There is not enough information: 3 facts are missing.", "3", 0),
@@ -323,5 +327,6 @@ ONE_NUMBER = [
 ]  # fmt: skip
 
 CASES = [
-    *SCRIPTS, *STRUCTURED, *HIDDEN, *REMARKS, *RESTATED, *AMOUNTS, *FIRST_IMPRESSIONS, *REFUSALS, *CONTROLS, *MIXED, *NOTATIONS,
+    *SCRIPTS, *STRUCTURED, *HIDDEN, *REMARKS, *RESTATED, *AMOUNTS, *FIRST_IMPRESSIONS, *REFUSALS, *CONTROLS, *MIXED,
+    *NOTATIONS,
 ]  # fmt: skip

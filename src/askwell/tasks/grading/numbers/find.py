@@ -8,17 +8,18 @@ from functools import lru_cache
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.numbers.asides import without_asides
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.han_numerals import spell_fractions
 from askwell.tasks.grading.numbers.numerals import Number, find_numerals
-from askwell.tasks.grading.numbers.remarks import without_refusals, without_remarks
+from askwell.tasks.grading.numbers.refusals import without_refusals
+from askwell.tasks.grading.numbers.remarks import without_remarks
 from askwell.tasks.grading.numbers.sentence import (
     choose_number,
     concludes,
     find_words,
     numbers_offered,
     restated_number,
-    without_asides,
 )
 from askwell.tasks.grading.reading import read_reply
 
@@ -37,8 +38,8 @@ _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotatio
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
 # Numbers that label a step or figure are no answers: "Step 3:"
 _LABELLED = re.compile(
-    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?|"
-    r"\bconfidence(?:[ ](?:level|score))?[ ]*[:=(]?[ ]*\d[\d.]*[ ]?%?",
+    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|"
+    r"eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?|\bconfidence(?:[ ](?:level|score))?[ ]*[:=(]?[ ]*\d[\d.]*[ ]?%?",
     re.IGNORECASE,
 )
 _STEPS_TAKEN = re.compile(r"\b(?:used|in)[ ]\d+[ ](?:\w+[ ])?steps?\b", re.IGNORECASE)
@@ -57,17 +58,15 @@ _NO = re.compile(r"[.,;…–—-][ ]?no[,.:]+[ ](?=[^\n]{0,30}\d)", re.IGNORECA
 # A reply that starts with the number and then explains it
 _OPENING = re.compile(
     r"([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)(?:[.!]?[ ]*\n[ \t]*\n|"
-    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|"
-    r"[.,!]?[ ]+(?:because|since)\b)",
+    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|[.,!]?[ ]+(?:because|since)\b)",
     re.IGNORECASE,
 )
 # Words between an answer cue and its number: "is approximately $ 42"
 _FILLER = re.compile(
-    r"(?:[^\w\n-]|-(?=[ $\d.])|\b(?:about|approximately|approx|around|roughly|nearly|exactly|only|just|simply|"
-    r"still|now|"
-    r"a|an|the|total|sum|of|equal|equals|to|that|there|is|are|was|were|will|would|be|so|thus|therefore|indeed|also|"
-    r"number|amount|usd|us|eur|gbp|rs|inr|negative|minus|positive|plus|[a-z](?=[ ]*=)|they|it|he|she|we|you|have|has|"
-    r"likely|probably|in|currently|then|left|with|calculated|as|given|by|found|simplified|rounded|the)\b)*",
+    r"(?:[^\w\n-]|-(?=[ $\d.])|\b(?:about|approximately|approx|around|roughly|nearly|exactly|only|just|simply|still|"
+    r"now|a|an|the|total|sum|of|equal|equals|to|that|there|is|are|was|were|will|would|be|so|thus|therefore|indeed|"
+    r"also|number|amount|usd|us|eur|gbp|rs|inr|negative|minus|positive|plus|[a-z](?=[ ]*=)|they|it|he|she|we|you|"
+    r"have|has|likely|probably|in|currently|then|left|with|calculated|as|given|by|found|simplified|rounded|the)\b)*",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"[^\w]*(?:not|n't|never|neither|no longer)\b", re.IGNORECASE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from askwell.tasks.grading.numbers.asides import without_asides
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.han_numerals import find_han_numbers
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
@@ -17,17 +18,16 @@ _DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 # The numbers after one of these words take precedence over those before it
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|"
-    r"which (?:is(?![ ](?:less|more|greater|smaller|larger|fewer|higher|lower)\b)|means|gives|makes|leaves|equals)|"
-    r"for a total of)\b|所以|因此|一共|总共|總共|合計|よって|따라서",
+    r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|which (?:is(?![ ](?:less|more|greater|smaller|"
+    r"larger|fewer|higher|lower)\b)|means|gives|makes|leaves|equals)|for a total of)\b|所以|因此|一共|总共|總共|合計|"
+    r"よって|따라서",
     re.IGNORECASE,
 )
 # The same amount in another unit: "3 dozen eggs, i.e. 36 eggs"
 _RESTATED = re.compile(
     r"\b(?:i\.?e\b\.?|that is(?=,)|namely|in other words|equivalently|or equivalently|equivalent to|es decir|o sea|"
-    r"ou seja|cioè|"
-    r"c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|换句话说|つまり|"
-    r"すなわち|즉",
+    r"ou seja|cioè|c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|"
+    r"换句话说|つまり|すなわち|즉",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(
@@ -41,9 +41,8 @@ _UNIT = re.compile(r"[ -]?([^\W\d]+)", re.IGNORECASE)
 _EACH = re.compile(r"[ ]?(?:\w+[ ])?(?:each|apiece|per|a piece|/)(?!\w)", re.IGNORECASE)
 # A number after one of these words is a result: "she has 5 left", "= 5"
 _RESULT = re.compile(
-    r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|"
-    r"gets?|got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|"
-    r"need|"
+    r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|gets?|"
+    r"got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
     r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
     r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
@@ -55,25 +54,6 @@ _TOTAL_AFTER = re.compile(
 )
 # "18, since 9 eggs cost 2 each"
 _REASON = re.compile(r"\b(?:because|since|given that|due to)\b|,[ ]as[ ]", re.IGNORECASE)
-# "(20% off)", "(for a 7-day week)", "[1]": an aside after the number that it comments on
-_ASIDE = re.compile(
-    r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
-    r"[ ]?-[ ]?\d)"
-    r"|(?<=\S)[ ]\((?:19|20)\d\d\)"
-    r"|(?<=[^\s=\\])[ ]?\[(?:\d{1,3}(?:[,–-][ ]?\d{1,3})*|(?P<bracket>[^\[\]\n]{0,10}[A-Za-z][^\[\]\n]{0,80}))\]"
-)
-# "= 3 * 4" in parentheses repeats the calculation
-_CALCULATION = re.compile(r"[=≈]?[ ]?[$€£]?\d[\d.,]*(?:[ ]?[-+*/×÷][ ]?[$€£]?\d[\d.,]*)+")
-# ", which is 3 more than …", ", 4 of whom …": a clause about the number before it
-_CLAUSE = re.compile(
-    r",?[ ]which (?:is|are|was|were)[ ](?:[$€£]?\d[\d.,]*%?[ ](?:\w+[ ])?)?"
-    r"(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|times|half|double|twice)\b[^,.;\n]*"
-    r"|,?[ ](?:including|of (?:which|whom))[ ]\d[^,.;\n]*|,[ ]\d[\d.,]*[ ]of (?:which|whom)\b[^,.;\n]*",
-    re.IGNORECASE,
-)
-_NO_ASIDE = re.compile(
-    r"[=→≈]|\b(?:or|i\.?e|that is,|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
-)
 _CERTAINTY = re.compile(r"[ ](?:sure|certain|confident|confidence|certainty)\b", re.IGNORECASE)
 # "12 out of 20" gives 12
 _OF = re.compile(
@@ -84,16 +64,13 @@ _OF = re.compile(
 )
 _TIME = (
     r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?|segundos|"
-    r"minutos|"
-    r"horas|días|semanas|meses|años|secondes|heures|jours|semaines|mois|ans|sekunden|minuten|stunden|tagen?|wochen|"
-    r"monaten?|"
-    r"jahren?|ore|giorni|settimane|dias|минут|часов|дней|недель)"
+    r"minutos|horas|días|semanas|meses|años|secondes|heures|jours|semaines|mois|ans|sekunden|minuten|stunden|tagen?|"
+    r"wochen|monaten?|jahren?|ore|giorni|settimane|dias|минут|часов|дней|недель)"
 )
 _ADJUNCT_BEFORE = re.compile(
     r"\b(?:in|over|within|during|for|per|every|after|across|throughout|en|durante|por|pendant|durant|während|für|"
-    r"über|za|за|в)[ ](?:(?:the|a|an|about|only|just|all|another|"
-    r"those|these|"
-    r"first|last|next|past|full|whole|period of)[ ])*$",
+    r"über|za|за|в)[ ](?:(?:the|a|an|about|only|just|all|another|those|these|first|last|next|past|full|whole|"
+    r"period of)[ ])*$",
     re.IGNORECASE,
 )
 _TIME_AFTER = re.compile(rf"[ -]?(?:more[ ]|additional[ ])?{_TIME}\b", re.IGNORECASE)
@@ -108,9 +85,8 @@ _GIVEN_BEFORE = re.compile(r"\b(?:the|these|those|all|his|her|their|its|this)[ ]
 
 def choose_number(sentence: str) -> tuple[Number | None, str]:
     """Return the number that a sentence gives as its result, and a note if it offers two."""
-    candidates = numbers_offered(sentence)
+    candidates = _without_breakdown(sentence, numbers_offered(sentence))
     offered = None
-    candidates = _without_breakdown(sentence, candidates)
     for first, second in pairwise(candidates):
         if (kind := _alternative(sentence, first, second)) == "same":
             candidates = [number for number in candidates if number is not first]
@@ -142,27 +118,13 @@ def concludes(text: str) -> bool:
     return any(any(find_numerals(text[match.end() :])) for match in _CONCLUSION.finditer(text))
 
 
-def without_asides(text: str) -> str:
-    """Replace asides by spaces, so that positions stay."""
-    return _CLAUSE.sub(lambda clause: " " * len(clause[0]), _ASIDE.sub(_blank_aside, text))
-
-
-def _blank_aside(aside: re.Match[str]) -> str:
-    content = aside["content"] or aside["bracket"] or ""
-    keeps = _NO_ASIDE.search(content) and not _CALCULATION.fullmatch(content)
-    return aside[0] if keeps else " " * len(aside[0])
-
-
 def numbers_offered(sentence: str) -> list[Number]:
     """Return the numbers of a sentence that may be its result; those of asides only if there are no others."""
     everything = list(find_numerals(sentence))[-_MAX_NUMBERS:]
     if not everything:
         return find_words(sentence)
-    blank = _ASIDE.sub(
-        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
-        sentence,
-    )
-    candidates = [number for number in everything if blank[number.start : number.end].strip()] or everything
+    bare = without_asides(sentence)
+    candidates = [number for number in everything if bare[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
         candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]
     candidates = [

@@ -7,8 +7,7 @@ import re
 # Names of thinking blocks: <think>, <seed:think>, <thinking>, <chain_of_thought>, …
 _NAMES = (
     r"(?:\w{1,12}:)?(?:(?:\w{1,12}_)?think(?:ing)?|(?:chain[_-]of[_-])?thoughts?|reason(?:ing)?|scratch_?pad|"
-    r"reflection|"
-    r"analysis|rationale|cot|(?:inner[_-])?monologue|deliberation)"
+    r"reflection|analysis|rationale|cot|(?:inner[_-])?monologue|deliberation)"
 )
 _THOUGHT_MARK = re.compile(
     rf"<[ ]?(?P<tag>/?)[ ]?(?i:{_NAMES})(?:[ ][^<>\n]{{0,200}})?[ ]?>"  # most open models
@@ -50,7 +49,7 @@ _ANSWER_TOKEN = re.compile(
 )
 # The next turn, decoded without its special tokens: "Paris.assistant\n\n", "Paris\nuser\nAnd Spain?"
 _BARE_TURN = re.compile(r"(?<=[^\sA-Z-])assistant(?=\n\n)|\n[ \t]*(?:user|assistant|human)[ \t]*\n")
-_GRANITE = re.compile(r"\s*Here is my thought process:.*?Here is my response:", re.DOTALL)
+_GRANITE = re.compile(r"\A\s*Here is my thought process:.*?Here is my response:", re.DOTALL)
 
 
 def remove_hidden(reply: str) -> str:

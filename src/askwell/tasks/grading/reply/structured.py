@@ -42,9 +42,9 @@ _WEAK_KEYS = [
 ]
 # Fields beside an answer; if one other field remains, it is the answer: {"capital": "Paris", "confidence": 0.9}
 _BESIDE = re.compile(
-    r"(?:\w+\s)*(?:reason(?:ing|s)?|explanations?|rationale|justification|thoughts?|thinking|thought process|analysis|"
-    r"steps?|work|working|chain of thought|cot|confidence|certainty|probability|likelihood|score|units?|currency|"
-    r"notes?|comments?|sources?|references?|citations?|evidence|question|query|input|problem|context|id|"
+    r"(?:\w+\s)*(?:reason(?:ing|s)?|explanations?|rationale|justification|thoughts?|thinking|thought process|"
+    r"analysis|steps?|work|working|chain of thought|cot|confidence|certainty|probability|likelihood|score|units?|"
+    r"currency|notes?|comments?|sources?|references?|citations?|evidence|question|query|input|problem|context|id|"
     r"rejected|eliminated|alternatives?|others?|choices|options|candidates|language|type|format|status|metadata|meta|"
     r"details?|description|summary|logic|calculations?|equations?|formula|assumptions?|warnings?|tokens?|version)"
 )

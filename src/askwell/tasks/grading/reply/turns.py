@@ -13,8 +13,7 @@ _NEXT_EXAMPLE = re.compile(
     r"\n[ \t]*(?:#{1,6}[ \t]*|\*\*)?(?:(?:next|new|another|second)[ ])?"
     r"(?:problem|examples?|exercise|question|instruction|input|task|prompt|query|passage|context|q|user|human|"
     r"pregunta|problema|ejemplo|frage|aufgabe|beispiel|exemple|problème|exercice|domanda|esempio|pergunta|вопрос|"
-    r"задача|пример|"
-    r"问题|題目|题目|问|例题?|例子|質問|問題|問|질문|문제|예제)"
+    r"задача|пример|问题|題目|题目|问|例题?|例子|質問|問題|問|질문|문제|예제)"
     r"(?:[ \t]*#?\d{1,3}\b|(?=[ \t]*(?::|\*\*|\n)))[ \t]*(?:\*\*)?[ \t]*[:.\n]",
     re.IGNORECASE,
 )
