@@ -208,6 +208,47 @@ CONTROLS: list[Row] = [
     ("The answer is 5 m.", "5", 1), ("He walked 5 m", "5", 1), ("It's $12 — 20% less than $15.", "12", 1),
 ]  # fmt: skip
 
+MIXED: list[Row] = [
+    ("因此，小红一共花了45元。", "45", 1), ("答案是 3/4。", "0.75", 1), ("总共有１，２００人", "1200", 1),
+    ("他跑了5公里,用了30分钟,所以速度是10公里/小时", "10", 1), ("合計は1,500円です（税込み）。", "1500", 1),
+    ("したがって、太郎は15個のりんごを持っています。", "15", 1), ("그래서 총 15개의 사과가 남았습니다.", "15", 1),
+    ("정답은 3.5입니다", "3.5", 1), ("ดังนั้นคำตอบคือ 25 บาท", "25", 1), ("เขามีเงินเหลือ25บาท", "25", 1),
+    ("المجموع هو ٣٥ تفاحة", "35", 1), ("الإجابة النهائية: ١٢٣٫٤", "123.4", 1),
+    ("پاسخ نهایی ۱٬۲۵۰ تومان است", "1250", 1), ("अतः उत्तर ४५ है", "45", 1),
+    ("इसलिए राम के पास 45 रुपये बचे।", "45", 1), ("সুতরাং উত্তর হল ৪৫।", "45", 1),
+    ("Le total est de 1 234,56 €.", "1234.56", 1), ("Es sind 1.234 Äpfel.", "1234", 0),
+    ("Итого: 1 250 рублей", "1250", 1), ("答案:12 (单位:米)", "12", 1), ("小明5岁时有3本书，现在有12本书。", "12", 1),
+    ("共计12人/天", "12", 1), ("答案为√16=4", "4", 1), ("大约12到13个", "12", 0), ("12ヶ月", "12", 1),
+    ("第1步：3+4=7；第2步：7×2=14。答案：14", "14", 1), ("結論：3時間20分、つまり200分です。", "200", 1),
+    ("10個のうち7個", "7", 1), ("每人5元，3人共15元", "15", 1),
+    ("My initial thought was 15. But after recalculating, I get 18.", "18", 1),
+    ("It might seem that the answer is 30, but really it's 25.", "25", 1),
+    ("You'd think it's 100. It's actually 99.", "99", 1), ("#### 9\n\nExample:\nQ: ...\n#### 4", "9", 1),
+    ("So the total is 9.\n\n### Instruction:\nCompute 2+2\n\n### Response:\n4", "9", 1),
+    ("9\n\nQuestion 2: What is 2+2?\nAnswer: 4", "9", 1), ("Answer: 9\n\nProblem: John has 3.\nAnswer: 3", "9", 1),
+    ("The total cost is $42.\n\nPlease note that this excludes 8% sales tax.", "42", 1),
+    ("She needs 15 apples. (That is 3 per person for 5 people.)", "15", 1),
+    ("He has 42 marbles remaining out of 100.", "42", 1), ("42 marbles (rounded to 2 decimal places)", "42", 1),
+    ("It takes 90 minutes (1.5 hours).", "90", 1), ("He saved $20, a 25% discount.", "20", 1),
+    ("The profit is $1.5M.", "1500000", 1), ("Revenue was €3.2bn", "3200000000", 1), ("About 16.7%", "1/6", 1),
+    ("0.17", "1/6", 1), ("83.3%", "5/6", 1), ("Sorry, I need more information; 2 values are missing.", "2", 0),
+    ("We can't determine the number without the 4th side.", "4", 0), ("15 of the 20 students (75%)", "15", 1),
+    ("3 weeks (21 days)", "3", 1), ("There are 24 students in 3 classes.", "24", 1),
+    ("That's 72 inches, or 6 feet.", "6", 1), ("The train travels 240 miles in 4 hours.", "240", 1),
+    ("She earned $120 for 8 hours of work.", "120", 1), ("Total: 18\n\nSource: problem statement, line 3", "18", 1),
+    ("Total = 18 🎉 (2 steps)", "18", 1),
+    ("18\n\nExplanation:\n16 - 3 - 4 = 9\n9 * 2 = 18 dollars. She sells at 2 each", "18", 1),
+    ("The answer: eighteen (18) dollars per day for 7 days", "18", 1),
+    ("The remaining amount is $18 after spending $32.", "18", 1), ("18 remain, 14 having been eaten.", "18", 1),
+    ("She pays 18 dollars instead of 20.", "18", 1), ("18 (not 20)", "18", 1), ("18 rather than 20", "18", 1),
+    ("18, up from 12", "18", 1), ("It rose by 6 to 18.", "18", 1), ("18 vs 20", "18", 0),
+    ("18 dollars, as 9 × 2", "18", 1), ("It costs 18 dollars, since 9 eggs at 2 dollars each.", "18", 1),
+    ("There were 18. Is there anything else, maybe 2 more problems?", "18", 1), ("18 ± 2", "18", 1),
+    ("I'd estimate 18 (95% CI: 16-20)", "18", 1), ("18\n\n(Word count: 25)", "18", 1),
+    ("18 apples\n\nSteps used: 3", "18", 1), ("18 [source: p. 12]", "18", 1), ("18¹", "18", 1),
+    ("The final result is 18 (see equation 3).", "18", 1), ("Time: 18 minutes. Distance: 5 km.", "5", 1),
+]  # fmt: skip
+
 TWO_NUMBERS = [
     "about 7 or 8", "5 apples and 3 pears", "between 3 and 5", "7, 8", "3 and 4", "7-8", "3 to 4", "x = 3, y = 4",
     "7 8", "1) 5 2) 6", "$5 and $6", "12 km in 3 hours",
@@ -222,5 +263,5 @@ ONE_NUMBER = [
 ]  # fmt: skip
 
 CASES = [
-    *SCRIPTS, *STRUCTURED, *HIDDEN, *REMARKS, *RESTATED, *AMOUNTS, *FIRST_IMPRESSIONS, *REFUSALS, *CONTROLS,
+    *SCRIPTS, *STRUCTURED, *HIDDEN, *REMARKS, *RESTATED, *AMOUNTS, *FIRST_IMPRESSIONS, *REFUSALS, *CONTROLS, *MIXED,
 ]  # fmt: skip

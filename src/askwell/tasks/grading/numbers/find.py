@@ -11,7 +11,13 @@ from askwell.tasks.grading.normalize import split_sentences, strip_markup, visib
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
 from askwell.tasks.grading.numbers.remarks import without_refusals, without_remarks
-from askwell.tasks.grading.numbers.sentence import choose_number, concludes, numbers_offered, without_asides
+from askwell.tasks.grading.numbers.sentence import (
+    choose_number,
+    concludes,
+    numbers_offered,
+    restated_number,
+    without_asides,
+)
 from askwell.tasks.grading.reading import read_reply
 
 _SHORT = 100
@@ -151,6 +157,8 @@ def _stated(span: Span) -> tuple[Number | None, str]:
     head, tail = first[: candidates[0].start], first[candidates[0].end :]
     if head.strip(" \t$(*:") and concludes(tail):
         return choose_number(first)  # "There are 5 apples and 3 pears, so 8 in total"
+    if restated := restated_number(first):
+        return restated, ""
     if _OPEN_RANGE.search(head) and len(candidates) > 1:
         return None, "a range of numbers, not one"
     if _FILLER.fullmatch(head) and not _ARITHMETIC.match(tail):
@@ -184,8 +192,7 @@ def _opening(text: str) -> Number | None:
 def _last(text: str, seen: str) -> tuple[Number | None, str]:
     """Return the number of the last sentence that has one and is no remark."""
     bold = [strip_markup(match[1]).strip() for match in _BOLD.finditer(seen) if not match[1].rstrip().endswith(":")]
-    kept = _STEPS_TAKEN.sub(" ", _LABELLED.sub(" ", without_remarks(text)))
-    for source in (without_asides(kept), kept, text):
+    for source in (_without_labels(without_asides(text)), _without_labels(text), text):
         for position, part in enumerate(reversed(split_sentences(source))):
             if any(find_numerals(part)):
                 number, note = choose_number(_bold_part(part, bold) or part)
@@ -197,6 +204,11 @@ def _last(text: str, seen: str) -> tuple[Number | None, str]:
     last = next((n for n in reversed(words) if n.shown.lower() != "one"), None)
     last = last or (words[-1] if words and len(text) < 30 else None)
     return last, "last number of the reply" if last else ""
+
+
+def _without_labels(text: str) -> str:
+    """Remove remarks, and numbers that label a step or a table."""
+    return _STEPS_TAKEN.sub(" ", _LABELLED.sub(" ", without_remarks(text)))
 
 
 def _bold_part(sentence: str, bold: list[str]) -> str | None:

@@ -64,6 +64,7 @@ _REFUSAL = re.compile(
     r"calculate|compute|tell|say|"
     r"provide|help|assist|find|give|know|conclude|infer|work[ ]out|figure)\b"
     r"|\bi[ ](?:do[ ]not|don't|really[ ]don't)[ ]know\b|\bi(?:'m| am)[ ]unable[ ]to\b|\bi have no idea\b"
+    r"|\b(?:need|require)[ ]more[ ](?:information|context|details|data|facts)\b"
     r"|\b(?:can(?:not|'t)|can not|could not|couldn't)[ ]be[ ](?:\w+ly[ ])?(?:determined|answered|solved|calculated|"
     r"computed|known|found|inferred)\b"
     r"|\bimpossible[ ]to[ ](?:determine|answer|solve|calculate|compute|tell|know|say|find)\b"

@@ -50,14 +50,16 @@ _EQUALS = re.compile(r"[=≈→][ ]*$")
 _TOTAL_AFTER = re.compile(
     r"[ ]*(?:\w+[ ]){0,3}?(?:in total|altogether|in all|remain(?:ing|s)?|left(?! with| of| side))\b", re.IGNORECASE
 )
+# "18, since 9 eggs cost 2 each"
+_REASON = re.compile(r"\b(?:because|since|given that|due to)\b|,[ ]as[ ]", re.IGNORECASE)
 # "(20% off)", "(for a 7-day week)", "[1]": an aside after the number that it comments on
 _ASIDE = re.compile(
     r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
     r"[ ]?-[ ]?\d)"
-    r"|(?<=[^\s=])[ ]?\[\d{1,3}(?:[,–-][ ]?\d{1,3})*\]"
+    r"|(?<=[^\s=\\])[ ]?\[(?:\d{1,3}(?:[,–-][ ]?\d{1,3})*|(?P<bracket>[^\[\]\n]{0,10}[A-Za-z][^\[\]\n]{0,80}))\]"
 )
 _NO_ASIDE = re.compile(
-    r"[=→≈]|\b(?:or|i\.?e|that is|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
+    r"[=→≈]|\b(?:or|i\.?e|that is,|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
 )
 _CERTAINTY = re.compile(r"[ ](?:sure|certain|confident|confidence|certainty)\b", re.IGNORECASE)
 # "12 out of 20" gives 12
@@ -99,6 +101,16 @@ def choose_number(sentence: str) -> tuple[Number | None, str]:
     return chosen, ""
 
 
+def restated_number(sentence: str) -> Number | None:
+    """Return the one number that restates a quantity in two units: "3 hours 20 minutes, i.e. 200 minutes"."""
+    candidates = numbers_offered(sentence)
+    for restated in _RESTATED.finditer(sentence):
+        before = [number for number in candidates if number.end <= restated.start()]
+        if len(before) == len(candidates) - 1 > 1:
+            return candidates[-1]
+    return None
+
+
 def concludes(text: str) -> bool:
     """Return whether a number in digits follows a conclusion in `text`: "…, so 8 in total"."""
     return any(any(find_numerals(text[match.end() :])) for match in _CONCLUSION.finditer(text))
@@ -106,7 +118,10 @@ def concludes(text: str) -> bool:
 
 def without_asides(text: str) -> str:
     """Replace asides by spaces, so that positions stay."""
-    return _ASIDE.sub(lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or "") else " " * len(aside[0]), text)
+    return _ASIDE.sub(
+        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
+        text,
+    )
 
 
 def numbers_offered(sentence: str) -> list[Number]:
@@ -115,7 +130,8 @@ def numbers_offered(sentence: str) -> list[Number]:
     if not everything:
         return list(find_number_words(sentence))
     blank = _ASIDE.sub(
-        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or "") else " " * len(aside[0]), sentence
+        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
+        sentence,
     )
     candidates = [number for number in everything if blank[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
@@ -123,7 +139,7 @@ def numbers_offered(sentence: str) -> list[Number]:
     candidates = [
         number for number in candidates if not _DENIED.search(sentence[max(0, number.start - 12) : number.start])
     ]
-    for keep in (_is_no_ordinal, _is_no_certainty):
+    for keep in (_is_no_ordinal, _is_no_certainty, _is_no_tolerance):
         candidates = [number for number in candidates if keep(sentence, number)] or candidates
     return _without_wholes(sentence, candidates)
 
@@ -134,6 +150,10 @@ def _is_no_ordinal(sentence: str, number: Number) -> bool:
 
 def _is_no_certainty(sentence: str, number: Number) -> bool:
     return not (number.percent and _CERTAINTY.match(sentence, number.end))
+
+
+def _is_no_tolerance(sentence: str, number: Number) -> bool:
+    return not sentence[: number.start].rstrip().endswith("±")
 
 
 def _without_wholes(sentence: str, candidates: list[Number]) -> list[Number]:
@@ -150,11 +170,14 @@ def _without_wholes(sentence: str, candidates: list[Number]) -> list[Number]:
 
 
 def _later(sentence: str, candidates: list[Number]) -> list[Number]:
-    """Return the numbers after the last conclusion ("so 8") or restatement ("i.e. 36 eggs"), if there are any."""
+    """Return the numbers after the last conclusion ("so 8") or restatement ("i.e. 36 eggs"), and before a reason."""
     for conclusion in reversed(list(_CONCLUSION.finditer(sentence))[-20:]):
         if later := [number for number in candidates if number.start >= conclusion.end()]:
             candidates = later
             break
+    else:
+        if reason := _REASON.search(sentence, candidates[0].end if candidates else 0):
+            candidates = [number for number in candidates if number.start < reason.start()]
     for restated in reversed(list(_RESTATED.finditer(sentence))[-20:]):
         later = [number for number in candidates if number.start >= restated.end()]
         if len(later) == 1:  # "2.5 hours, i.e. 2 hours and 30 minutes" restates in two numbers
@@ -202,7 +225,7 @@ def _without_adjuncts(sentence: str, candidates: list[Number]) -> list[Number]:
     return [
         number
         for number in candidates
-        if number in main or (number.start > last.end and _CLAUSE_END.search(sentence, last.end, number.start))
+        if number in main or (_is_duration(sentence, number) and _CLAUSE_END.search(sentence, last.end, number.start))
     ]
 
 
@@ -210,8 +233,10 @@ def _is_adjunct(sentence: str, number: Number) -> bool:
     before = sentence[max(0, number.start - 40) : number.start]
     if _EQUALS.search(before):
         return False
-    if _ADJUNCT_BEFORE.search(before) and _TIME_AFTER.match(sentence, number.end):
-        return True
-    if number.percent and _CHANGE_AFTER.match(sentence, number.end):
-        return True
-    return _COMPARED_BEFORE.search(before) is not None
+    is_change = number.percent and _CHANGE_AFTER.match(sentence, number.end) is not None
+    return is_change or _is_duration(sentence, number) or _COMPARED_BEFORE.search(before) is not None
+
+
+def _is_duration(sentence: str, number: Number) -> bool:
+    before = sentence[max(0, number.start - 40) : number.start]
+    return bool(_ADJUNCT_BEFORE.search(before) and _TIME_AFTER.match(sentence, number.end))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 _NOUN = r"(?:answers?|choice|option|guess|verdict|solution|reading|intuition|instinct|impression)"
-_SAYS = r"(?:think|say|guess|pick|choose|assume|expect|believe|conclude|answer|select|claim|be tempted|go with|suppose)"
+_SAYS = (
+    r"(?:think|say|guess|pick|choose|assume|expect|believe|conclude|answer|select|claim|be tempted|go with|suppose|"
+    r"seem|appear|look)"
+)
 _IMPRESSION = re.compile(
     rf"\b(?:at first|initially|on (?:a )?first)\b[^.!?\n]{{0,60}}?\b(?:{_NOUN}|{_SAYS}|thought|seems?|looks?)\b"
     rf"|\bfirst impressions?\b|\b(?:might|may|could|would|will|often|first|initially)(?:[ ]\w+){{0,2}}?[ ]{_SAYS}\b"
