@@ -10,7 +10,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Score
-from askwell.tasks.grading.free_text import longest_common_subsequence
+from askwell.tasks.grading.overlap import longest_common_subsequence
 from askwell.tasks.metrics import ANSWER_TYPES, extract, from_callable, grade, metric
 from tests.tasks.grading_cases import CASES
 

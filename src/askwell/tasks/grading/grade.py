@@ -9,9 +9,9 @@ from typing import Literal, get_args
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Score
-from askwell.tasks.grading import free_text, sequences, yes_no
+from askwell.tasks.grading import exact, free_text, overlap, sequences, yes_no
 from askwell.tasks.grading.context import NO_CONTEXT, GradingContext
-from askwell.tasks.grading.normalize import visible_text
+from askwell.tasks.grading.normalize import normalize_answer, visible_text
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.find import find_number, target_number
 from askwell.tasks.grading.options import choices, labels
@@ -129,11 +129,11 @@ def _score_choice(reply: str, target: str, context: GradingContext) -> Score:
     if not options and (label := numbered_target(target, context.question)):
         return _score_label(reply, label, context)
     letter = choices.target_letter(target, options)
-    by_text = not letter or options.get(letter) == free_text.normalize_answer(target)
-    if by_text and (same := free_text.same_text(reply, target)) is not None:
+    by_text = not letter or options.get(letter) == normalize_answer(target)
+    if by_text and (same := exact.same_text(reply, target)) is not None:
         return _match_score(True, same.strip(), target, "")
     if letter and letter not in options and (text := choices.option_text(target)):
-        options = {**options, letter: free_text.normalize_answer(text)}
+        options = {**options, letter: normalize_answer(text)}
     answer, note = choices.find_choice(reply, options)
     return _match_score(bool(answer) and answer == letter, answer, letter or target, note)
 
@@ -187,13 +187,13 @@ def _extract_brackets(reply: str, _: str, context: GradingContext) -> str | None
 
 
 def _score_exact(reply: str, target: str, _: GradingContext) -> Score:
-    same = free_text.same_text(reply, target)
-    answer = same if same is not None else next(free_text.exact_answers(reply), "")
+    same = exact.same_text(reply, target)
+    answer = same if same is not None else next(exact.exact_answers(reply), "")
     return _match_score(same is not None, answer.strip(), target, "")
 
 
 def _extract_exact(reply: str, *_: object) -> str | None:
-    stated = list(free_text.exact_answers(reply))
+    stated = list(exact.exact_answers(reply))
     return (stated[1] if len(stated) > 1 else stated[0]).strip() or None
 
 
@@ -208,11 +208,11 @@ def _score_regex(reply: str, target: str, _: GradingContext) -> Score:
 
 
 def _score_f1(reply: str, target: str, _: GradingContext) -> Score:
-    return Score(value=free_text.token_f1(reply, target), answer=visible_text(reply))
+    return Score(value=overlap.token_f1(reply, target), answer=visible_text(reply))
 
 
 def _score_rouge_l(reply: str, target: str, _: GradingContext) -> Score:
-    return Score(value=free_text.rouge_l(reply, target), answer=visible_text(reply))
+    return Score(value=overlap.rouge_l(reply, target), answer=visible_text(reply))
 
 
 def _extract_all(reply: str, *_: object) -> str | None:

@@ -18,7 +18,8 @@ _LINKS = (
 )
 _SINGLE = r"[(\[\"'*]{0,3}(?:[A-Za-z](?![\w'’])|[-+]?\d)"
 _AFTER_NOUN = (
-    rf"(?:[^.\n:?!;=]{{0,60}}?(?:(?::|={{1,2}}>?|-+>|→|[ ][-–—])[ \t]*|"
+    rf"(?:(?:(?![ ](?:no|não|non|nicht|pas|n'est|не|nie|niet|inte|ikke|değil)[ ])[^.\n:?!;=]){{0,60}}?(?:(?::|"
+    rf"={{1,2}}>?|-+>|→|[ ][-–—])[ \t]*|"
     rf"[ ](?:{_LINKS}){ENDS_WORD}(?:[ \t]*:)?)|[ \t]+(?={_SINGLE}))"
 )
 _SPACED = rf"{STARTS_WORD}(?:{_SPACED_NOUNS}){ENDS_WORD}{_AFTER_NOUN}"

@@ -54,7 +54,7 @@ _WITHIN = re.compile(
 
 
 def foreign_lead(text: str) -> bool | None:
-    """Return the verdict at the start of a text ("Sí, …", "是的。"), before a sign or the end; None if there is none."""
+    """Return the verdict at the start of a text ("Sí, …", "是的。"), before a sign or the end, or None."""
     match = _LEAD.match(text[:200])
     return None if match is None else match["yes"] is not None
 
