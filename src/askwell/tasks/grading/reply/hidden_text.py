@@ -111,11 +111,13 @@ def _until_end(text: str) -> str:
         text = _ANSWER_TOKEN.sub(_answer_tag, text)
     if leading := _LEADING_TOKENS.match(text):
         text = text[leading.end() :]
+    strike = text.find("<s>")
     for end in _END_TOKEN.finditer(text):
-        struck_through = end[0] == "</s>" and "<s>" in text[: end.start()]
-        if not struck_through:
+        if not (end[0] == "</s>" and 0 <= strike < end.start()):
             text = text[: end.start()]
             break
+    if text.rstrip().endswith("###"):  # a common stop sequence
+        text = text.rstrip().rstrip("#")
     turn = _BARE_TURN.search(text)
     return text[: turn.start()] if turn and text[: turn.start()].strip() else text
 
