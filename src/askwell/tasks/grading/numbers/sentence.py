@@ -53,7 +53,7 @@ _TOTAL_AFTER = re.compile(
     r"[ ]*(?:\w+[ ]){0,3}?(?:in total|altogether|in all|remain(?:ing|s)?|left(?! with| of| side))\b", re.IGNORECASE
 )
 # "18, since 9 eggs cost 2 each"
-_REASON = re.compile(r"\b(?:because|since|given that|due to)\b|,[ ]as[ ]", re.IGNORECASE)
+_REASON = re.compile(r"(?<!and )\b(?:because|since|given that|due to)\b(?![^,]*,.*\d)|,[ ]as[ ]", re.IGNORECASE)
 _CERTAINTY = re.compile(r"[ ](?:sure|certain|confident|confidence|certainty)\b", re.IGNORECASE)
 # "12 out of 20" gives 12
 _OF = re.compile(
@@ -175,13 +175,27 @@ def _later(sentence: str, candidates: list[Number]) -> list[Number]:
             candidates = later
             break
     else:
-        if reason := _REASON.search(sentence, candidates[0].end if candidates else 0):
-            candidates = [number for number in candidates if number.start < reason.start()]
+        candidates = _without_reason(sentence, candidates)
     for restated in reversed(list(_RESTATED.finditer(sentence))[-20:]):
         later = [number for number in candidates if number.start >= restated.end()]
         if len(later) == 1:  # "2.5 hours, i.e. 2 hours and 30 minutes" restates in two numbers
             return later
     return candidates
+
+
+def _without_reason(sentence: str, candidates: list[Number]) -> list[Number]:
+    """Drop the numbers of a reason at the end, if one number stands before it or if its result repeats one."""
+    reason = _REASON.search(sentence, candidates[0].end) if candidates else None
+    if reason is None:
+        return candidates
+    before = [number for number in candidates if number.start < reason.start()]
+    results = {
+        number.value
+        for number in candidates
+        if number.start > reason.start() and _EQUALS.search(sentence[max(0, number.start - 4) : number.start])
+    }
+    repeated = [number for number in before if number.value in results]
+    return repeated[-1:] or (before if len(before) == 1 else candidates)
 
 
 def _alternative(sentence: str, first: Number, second: Number) -> str:
