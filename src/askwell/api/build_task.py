@@ -146,8 +146,19 @@ def _task(config: Config, splits: Splits) -> Task:
         name=task.name or Path((task.data or task.dev).rpartition(":")[2]).stem or "task",
         splits=splits,
         render=build_render(task),
-        metric=config.objects.metric or (metric(grading) if grading else _grade_by_task(splits)),
+        metric=config.objects.metric or (_named_metric(grading, splits) if grading else _grade_by_task(splits)),
     )
+
+
+def _named_metric(name: str, splits: Splits) -> Metric:
+    """Return the metric of an answer type; the labels are the targets that occur in the data."""
+    examples = [example for members in splits.values() for example in members]
+    targets = {
+        target
+        for example in examples
+        for target in (example.target if isinstance(example.target, tuple) else (example.target,))
+    }
+    return metric(name, labels=sorted(targets))
 
 
 def _grade_by_task(splits: Splits) -> Metric:
