@@ -11,7 +11,7 @@ from askwell.tasks.grading.boundaries import whole_word
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
-from askwell.tasks.grading.options.reviews import Review, chosen_option, is_verdict, read_review
+from askwell.tasks.grading.options.reviews import OptionReview, chosen_option, is_verdict, read_review
 from askwell.tasks.grading.reading import read_reply
 from askwell.tasks.grading.vocabulary.foreign_letters import is_romance, separate_scripts
 
@@ -119,7 +119,7 @@ def _read(region: str, options: Mapping[str, str]) -> tuple[str, str]:
     return _unstated(region, options)
 
 
-def _concluded(region: str, review: Review, options: Mapping[str, str]) -> tuple[str, str]:
+def _concluded(region: str, review: OptionReview, options: Mapping[str, str]) -> tuple[str, str]:
     """Read the conclusion below a review of options, else the review itself."""
     letter, note = chosen_option(review)
     below = region[review.end :]

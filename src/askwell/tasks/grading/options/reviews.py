@@ -54,7 +54,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class OptionReview:
     """The options that a reply marks as right and as wrong."""
 
     right: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Review:
         return len(self.right) + len(self.wrong)
 
 
-def read_review(text: str, names: Mapping[str, str]) -> Review:
+def read_review(text: str, names: Mapping[str, str]) -> OptionReview:
     """Return the review in `text`; `names` maps the normalized text of an option to its letter or label.
 
     A review marks at least two options. Letters count as names if an option has one or `names` is empty.
@@ -79,7 +79,7 @@ def read_review(text: str, names: Mapping[str, str]) -> Review:
     review = _collect(_rows(text, names, letters=letters))
     if review.verdicts < 2 and letters:
         review = _collect(_clauses(text))
-    return review if review.verdicts > 1 else Review()
+    return review if review.verdicts > 1 else OptionReview()
 
 
 def is_verdict(text: str) -> bool:
@@ -87,7 +87,7 @@ def is_verdict(text: str) -> bool:
     return _ONLY_VERDICT.fullmatch(text) is not None
 
 
-def chosen_option(review: Review) -> tuple[str, str]:
+def chosen_option(review: OptionReview) -> tuple[str, str]:
     """Return the only option that is marked as right, else the only one that is not marked as wrong, and a note."""
     if len(review.right) == 1:
         return review.right[0], "the option that the reply marks as right"
@@ -98,12 +98,12 @@ def chosen_option(review: Review) -> tuple[str, str]:
     return "", ""
 
 
-def _collect(found: Iterable[_Row]) -> Review:
+def _collect(found: Iterable[_Row]) -> OptionReview:
     rows: dict[str, _Row] = {}
     for row in found:
         if row.key not in rows or rows[row.key].verdict is None:
             rows[row.key] = row
-    return Review(
+    return OptionReview(
         right=tuple(key for key, row in rows.items() if row.verdict is True),
         wrong=tuple(key for key, row in rows.items() if row.verdict is False),
         open=tuple(key for key, row in rows.items() if row.verdict is None),
