@@ -8,6 +8,7 @@ from pathlib import Path
 
 from askwell.api.arguments import MetricLike, ModelLike, build_config
 from askwell.api.build_jobs import build_evaluate_job
+from askwell.api.build_task import log_warnings
 from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
@@ -51,6 +52,7 @@ def evaluate(
         data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
     )
     job = build_evaluate_job(config, texts)
+    log_warnings(job.target_setup.task)
     store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 

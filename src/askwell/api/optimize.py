@@ -16,6 +16,7 @@ from typing import Any
 from askwell.api.arguments import MetricLike, ModelLike, build_config, refuse_optimizer_model
 from askwell.api.build_jobs import build_optimize_job
 from askwell.api.build_models import call_rate
+from askwell.api.build_task import log_warnings
 from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
 from askwell.api.plan import Plan, plan_job
 from askwell.api.renamed import refuses_old_arguments
@@ -125,6 +126,7 @@ def optimize(
         racing=racing, caps=caps,
     )  # fmt: skip
     job = build_optimize_job(config)
+    log_warnings(job.target_setup.task)
     folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)
     return execute_optimization(job, folder, watch)
 
@@ -158,7 +160,9 @@ def plan(
         placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
         racing=racing, caps=caps,
     )  # fmt: skip
-    return estimate_plan(config, build_optimize_job(config), latency_s=latency_s)
+    job = build_optimize_job(config)
+    log_warnings(job.target_setup.task)
+    return estimate_plan(config, job, latency_s=latency_s)
 
 
 def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:

@@ -31,6 +31,7 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.progress import format_seconds
+from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 
 CONFIRM_USD = 5.0
@@ -49,7 +50,9 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
     config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
-    estimate = estimate_plan(config, build_optimize_job(config), latency_s=latency)
+    job = build_optimize_job(config)
+    print_warnings(job.target_setup.task)
+    estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
         tables.print_json(plan_json(estimate))
         return

@@ -28,26 +28,8 @@ def load(
     limit: int | None = None,
     name: str | None = None,
 ) -> tuple[Example, ...]:
-    """Load examples, in the order of the source.
-
-    Args:
-        source: A file, a data set on the hub, records, or examples.
-        fields: Where an example's `input`, `target` and `id` come from: a field name, a dotted path, or a template
-            ("{passage} {question}"). In a template a list of options becomes lines "(A) …", and a target that is an
-            index of it the letter. A target "answers[]" is a text with a JSON list of answers, as in a CSV file. By
-            default, common field names are used; if several fit, `DataError` lists them. Unused fields become `meta`.
-            Without an id field (or with `id` mapped to "") ids are content digests.
-        records: The dotted path to the list of records inside a JSON file.
-        limit: The maximum number of examples.
-        name: The name of the source in error messages.
-
-    Raises:
-        DataError: The data are invalid.
-        ConfigError: An argument is invalid.
-
-    """
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit is {limit!r}; expected a whole number of at least 1, or None for all")
+    """Load examples from a file, a data set on the hub, records or examples (see `tasks.sources.load`)."""
+    check_limit(limit)
     source_name = name or _name_of(source)
     if isinstance(source, (str, Path)):
         examples = _from_records(_open(str(source), records), fields, source_name, limit)
@@ -56,6 +38,12 @@ def load(
     if not examples:
         raise DataError(f"{source_name}: contains no records; expected at least one example")
     return examples
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise `ConfigError` unless the limit is None or at least 1."""
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit is {limit!r}; expected a whole number of at least 1, or None for all")
 
 
 def _open(source: str, records: str | None) -> Iterator[Record]:

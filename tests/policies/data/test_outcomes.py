@@ -18,7 +18,7 @@ from askwell.policies.data.outcomes import (
     split_outcomes,
 )
 from askwell.policies.data.summary import summarize
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import normalize_question
 
 
 def row(query: str, prompt: str = "p", total: float = 1.0, **more: object) -> OutcomeRow:
