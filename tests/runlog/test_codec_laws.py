@@ -27,6 +27,7 @@ usages = st.builds(
     prompt_tokens=st.integers(0, 10**9),
     completion_tokens=st.integers(0, 10**9),
     cost_usd=st.none() | st.floats(0, 100),
+    reasoning_tokens=st.integers(0, 10**9),
 )
 completions = st.builds(
     Completion,

@@ -14,6 +14,7 @@ from askwell.core.types import Completion, Message, Request, Usage
 from askwell.models.bundled.editor import EditorModel
 from askwell.models.providers.openai import OpenAIModel
 from askwell.serve.chat import chat_app
+from askwell.serve.request_rules import RequestRules
 from askwell.testing.fakes import ScriptedModel
 
 
@@ -30,7 +31,11 @@ def reply(request: Request) -> Completion:
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    server = TestServer(chat_app({"echo": ScriptedModel(reply), "editor": EditorModel()}, temperature=0.5))
+    server = TestServer(
+        chat_app(
+            {"echo": ScriptedModel(reply), "editor": EditorModel()}, rules=RequestRules(defaults={"temperature": 0.5})
+        )
+    )
     await server.start_server()
     yield str(server.make_url("/v1"))
     await server.close()
@@ -92,7 +97,7 @@ async def test_parts_of_text_are_joined_and_developer_means_system(url: str) -> 
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
     ]
     _, body = await post(url, {"model": "echo", "messages": messages})
-    assert body["choices"][0]["message"]["content"].startswith("ab/")
+    assert body["choices"][0]["message"]["content"].startswith("a\nb/")
 
 
 @pytest.mark.parametrize(
@@ -115,5 +120,8 @@ async def test_what_cannot_be_answered_is_an_error_in_openais_form(
 
 async def test_a_body_that_is_no_json_is_refused(url: str) -> None:
     address = f"{url}/chat/completions"
-    async with aiohttp.ClientSession() as session, session.post(address, data=b"{not json") as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(address, data=b"{not json", headers={"Content-Type": "application/json"}) as response,
+    ):
         assert response.status == 400

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, max_in_flight
+from askwell.api.build_prompts import prepare_prompt, prepare_prompts
 from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
 from askwell.api.config import Config, OptimizerConfig, TargetConfig
 from askwell.api.endpoints import redact_urls
@@ -29,6 +30,7 @@ def build_optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for."""
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
+    prompt = prepare_prompt(config, task)
     train = task.splits.get("train", ())
     optimizer = configure_optimizer(
         config.optimizer, steps=config.run.steps, temperature=config.optimizer_model.temperature, demos=demos
@@ -42,10 +44,10 @@ def build_optimize_job(config: Config) -> OptimizeJob:
     identity = run_identity(config, target_setup, ("task", "split", "target", "optimizer_model", "demos", "run"))
     if config.objects.optimizer_model is not None:
         identity["optimizer_model"]["model"] = optimizer_model.name
-    identity |= {"prompt": config.prompt.strip(), "optimizer": optimizer.identity(), "racing": asdict(racing)}
+    identity |= {"prompt": prompt, "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
         header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
-        initial=[demos.initial_prompt(config.prompt.strip(), train)],
+        initial=[demos.initial_prompt(prompt, train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
         make_optimizer=optimizer.factory(task),
@@ -60,10 +62,11 @@ def build_optimize_job(config: Config) -> OptimizeJob:
 def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     """Build an evaluation of some prompts on a whole data set."""
     target_setup = build_target_setup(config, build_evaluation_task(config))
-    identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": prompts}
+    texts = prepare_prompts(config, target_setup.task, prompts)
+    identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}
     return EvaluateJob(
         header=encode_header(identity, seed=config.run.seed, settings=None),
-        prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in prompts)],
+        prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
     )
 

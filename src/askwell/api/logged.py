@@ -15,6 +15,7 @@ from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.runlog import folders
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import read_header
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import SqliteStore
 
 _PARTS = ("data", "metric", "target", "optimizer_model", "trainer")
@@ -83,7 +84,7 @@ def _may_change(key: str) -> bool:
 
 def _header(folder: Path, name: str) -> Body:
     with SqliteStore(folders.find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
+        header = next(read_events(store, kinds=["run"]), None)
     if header is None:
         raise ConfigError(f"the run {name!r} was stopped before its first event; start it again as before")
     return header.body

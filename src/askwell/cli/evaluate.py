@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 
 from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,

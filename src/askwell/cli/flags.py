@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -181,7 +182,8 @@ def reports_errors(command: _Command) -> _Command:
             return command(*args, **kwargs)
         except AskwellError as error:
             if debug:
-                raise
+                traceback.print_exc()
+                sys.exit(error.exit_status)
             click.echo(f"askwell: {error}", err=True)
             sys.exit(error.exit_status)
 
@@ -191,8 +193,9 @@ def reports_errors(command: _Command) -> _Command:
 def _configure_logging(level: str, *, all_libraries: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if all_libraries else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
-    # This logger explains what Ctrl-C does, which a user has to see at any level.
-    logging.getLogger("askwell.core.event_loop").setLevel(logging.WARNING)
+    # What Ctrl-C does, and a placeholder that is sent as it stands: a user has to see these at any level.
+    for name in ("core.event_loop", "api.build_prompts"):
+        logging.getLogger(f"askwell.{name}").setLevel(logging.WARNING)
 
 
 _KEYS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
@@ -18,6 +18,7 @@ from askwell.api.logged import read_resumed_config
 from askwell.api.optimize import estimate_plan
 from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,

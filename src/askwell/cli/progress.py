@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.text import Text
 
+from askwell.cli.console import Console, Text
 from askwell.engine.progress import Progress
 from askwell.models.totals import Totals
 
@@ -26,12 +25,12 @@ class LiveProgress:
         self._console = console
         self._totals = totals
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[spent]}"),
+            TextColumn("{task.fields[spent]}", markup=False),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             auto_refresh=False,
         )

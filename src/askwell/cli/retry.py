@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 
 from askwell.api.build_jobs import build_optimize_job
 from askwell.api.logged import read_resumed_config
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     CONNECTION_FLAGS,

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from askwell.api.config import Config
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.progress import LiveProgress
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered, Totals

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.api.build_training import build_train_job
 from askwell.api.config import Config
@@ -17,6 +15,7 @@ from askwell.api.config_file import read_config, read_toml
 from askwell.api.logged import read_resumed_training, read_source_settings
 from askwell.api.train import execute_training, train_selection
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,

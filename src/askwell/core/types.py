@@ -77,6 +77,8 @@ class Usage:
     completion_tokens: int = 0
     cost_usd: float | None = None
     """None if no price is known, which differs from 0.0 (free)."""
+    reasoning_tokens: int = 0
+    """Tokens of hidden reasoning, as reported by the server; most servers count them among the completion tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from functools import partial
 
 from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
-from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
+from askwell.core.types import Completion, Event, Prompt, Request, Rollout, Split
 from askwell.core.validation import check_at_least
-from askwell.engine.budget import BudgetTracker
+from askwell.engine.budget import BudgetTracker, Caps, is_raised
 from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
 from askwell.engine.rollout_queue import Backpressure, RolloutQueue, RolloutSlot, closed_queue
@@ -51,8 +51,8 @@ class Interrupted(Exception):
 class Evaluator:
     """Run slots on the target model, `concurrency` calls in flight; the repeats of one pair are sent together.
 
-    Failed calls are never scores: `engine.missing` states the rule. A final fault (authentication, bad request) raises
-    `ModelError` at once with the provider's message. If the budget refuses a call, the calls in flight are finished and
+    Failed calls are never scores: `engine.missing` states the rule. An authentication fault raises `ModelError` at once
+    with the provider's message. If the budget refuses a call, the calls in flight are finished and
     logged, and `BudgetExhausted` is raised.
     """
 
@@ -107,6 +107,10 @@ class Evaluator:
     def refused(self) -> str:
         """The cap for which the budget refused a call of either model; empty if none was refused."""
         return "" if self._budget is None else self._budget.reason
+
+    def is_extended(self, ended: str) -> bool:
+        """Return whether a run that ended for this reason may go on: it reached a cap that is higher now."""
+        return is_raised(ended, Caps() if self._budget is None else self._budget.caps)
 
     def release_reserve(self) -> None:
         """Let the final test use the calls that the budget reserved for it."""
@@ -226,7 +230,7 @@ class Evaluator:
         durable: asyncio.Future[None] | None = None
         try:
             completion = await self.target.complete(request)
-            if completion.fault in FINAL_FAULTS:
+            if completion.fault == "auth":
                 raise ModelError(f"{self.target.name}: {completion.error}")
             rollout = self._score(slot, completion)
             if completion.outcome != "failed":

@@ -23,6 +23,8 @@ from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean, scores_by_prompt
 from askwell.runlog.codec import encode_candidate, encode_example, encode_proposal, encode_rejection, prompt_id
 from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
+from askwell.runlog.reading import read_events
+from askwell.runlog.store import UNORDERED
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -55,13 +57,13 @@ async def run(
     """Run (or resume) the loop over the evaluator's log, test the winner, and return the history.
 
     `racing` says how a step's candidates are scored on dev; None scores each of them on the whole split. The initial
-    prompts are always scored on the whole split.
+    prompts are always scored on the whole split. A run that was ended by a cap goes on if that cap is higher now.
     """
     store = evaluator.journal.store
     history = fold(store).trajectory
-    if read_result(store) is not None:
-        return history
     resume = find_resume_point(store)
+    if resume.ended and not evaluator.is_extended(resume.ended):
+        return history
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, racing=racing, watch=watch)
@@ -179,8 +181,11 @@ class _Driver:
             await scores_by_prompt(self._with_progress(rollouts, len(slots), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # the reserve was estimated at average cost, and the test cost more
             reason = f"{exhausted}, and the final test was cut short"
-        body = encode_result(reason, first, best, fold(self.evaluator.journal.store))
+        store = self.evaluator.journal.store
+        body = encode_result(reason, first, best, fold(store))
         await self._write("result", body)
+        if read_result(store) != body:  # a retry corrected the result before the run went on: its event is later
+            await self.evaluator.journal.write(Event(position=UNORDERED, kind="result", body=body))
         self._show(history, "done")
 
     def stop_reason(self, history: Trajectory) -> str:
@@ -226,7 +231,7 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
 
     Raises `StoreError` if the log was begun with other settings or other data.
     """
-    begun = next(journal.store.events(kinds=["run"]), None)
+    begun = next(read_events(journal.store, kinds=["run"]), None)
     if begun is not None:
         _refuse_other_settings(begun.body, header)
     examples: list[tuple[Split, Example]] = [

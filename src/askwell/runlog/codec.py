@@ -99,6 +99,8 @@ def encode_completion(completion: Completion) -> dict[str, object]:
     body: dict[str, object] = {"text": completion.text, "tokens": [usage.prompt_tokens, usage.completion_tokens]}
     if usage.cost_usd is not None:
         body["cost_usd"] = usage.cost_usd
+    if usage.reasoning_tokens:
+        body["reasoning_tokens"] = usage.reasoning_tokens
     if completion.outcome != "ok":
         body["outcome"] = completion.outcome
     if completion.error:
@@ -117,6 +119,7 @@ def decode_completion(body: Body) -> Completion:
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             cost_usd=cast("float | None", body.get("cost_usd")),
+            reasoning_tokens=cast("int", body.get("reasoning_tokens", 0)),
         ),
         error=cast("str", body.get("error", "")),
         fault=cast("Fault", body.get("fault", "")),
@@ -240,5 +243,6 @@ def flatten_outcome(completion: Completion, score: Score | None) -> dict[str, ob
         "note": None if score is None else score.note,
         "prompt_tokens": completion.usage.prompt_tokens,
         "completion_tokens": completion.usage.completion_tokens,
+        "reasoning_tokens": completion.usage.reasoning_tokens,
         "cost_usd": completion.usage.cost_usd,
     }

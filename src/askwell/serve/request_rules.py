@@ -1,0 +1,69 @@
+"""What clients may set in a request, and what is sent where they set nothing: the sampling of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from askwell.serve.errors import RequestRefused
+
+ROUTING_FIELDS = frozenset({
+    "models", "provider", "route", "transforms", "plugins", "preset",  # OpenRouter
+    "api_base", "api_key", "api_version", "base_url", "custom_llm_provider", "deployment_id", "extra_headers",
+    "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "headers", "model_list", "user_config",
+    "litellm_params", "litellm_credential_name",  # LiteLLM
+    "providerOptions",  # Vercel
+})  # fmt: skip
+"""Fields by which a client could choose another model, address or key at a router behind this server."""
+
+_LENGTH = ("max_tokens", "max_completion_tokens")
+_OWN_SAMPLING = ("temperature", "top_p", "top_k", "min_p")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRules:
+    """The rules for the fields of a request, apart from its messages and model."""
+
+    defaults: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Sent where the client sets nothing."""
+    refused: frozenset[str] = ROUTING_FIELDS
+    """Fields that a client may not set."""
+    caps: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Largest values that a client may ask for; that of `max_tokens` also holds for its other names."""
+
+    def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the body with the defaults. Raises `RequestRefused` for a field or a value that is not allowed."""
+        for name in body:
+            if name in self.refused:
+                raise RequestRefused(
+                    f"the field {name!r} is not allowed: it could choose another model or address. The owner of this "
+                    "server can allow it with --allow-field",
+                    param=name,
+                )
+        filled = self._fill(body)
+        for name, cap in self.caps.items():
+            _check_cap(filled, name, cap)
+        return filled
+
+    def _fill(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name for name, value in body.items() if value is not None}
+        kept = set(given)
+        if not given.isdisjoint(_LENGTH):
+            kept |= set(_LENGTH)
+        wants_equal_replies = self.defaults.get("temperature") == 0 and body.get("n") not in (None, 1)
+        if not given.isdisjoint(_OWN_SAMPLING) or wants_equal_replies:
+            kept.add("temperature")
+        return {**body, **{name: value for name, value in self.defaults.items() if name not in kept}}
+
+
+def _check_cap(body: dict[str, Any], name: str, cap: float) -> None:
+    """Refuse a larger value; without a length, the longest allowed one is asked for."""
+    names = _LENGTH if name in _LENGTH else (name,)
+    given = [one for one in names if body.get(one) is not None]
+    if not given and name in _LENGTH:
+        body[name] = cap
+    for one in given:
+        value: object = body[one]
+        if isinstance(value, bool) or not isinstance(value, int | float) or value > cap:
+            raise RequestRefused(f"{one} is {value!r}; this server allows at most {cap:g}", param=one)
