@@ -15,7 +15,6 @@ from askwell.api.config_file import read_config
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, PROMPT_FLAGS, SPLIT_FLAGS, flags, overrides, reports_errors
-from askwell.cli.session import print_warnings
 from askwell.core.types import Prompt
 from askwell.tasks import bundled
 from askwell.tasks.catalog import BENCHMARKS, find_benchmark
@@ -97,9 +96,8 @@ def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
     if as_json:
         tables.print_json({**facts, "warnings": list(task.warnings)})
         return
-    print_warnings(task)
     out = Console()
-    for label, value in facts.items():
+    for label, value in [*facts.items(), *(("warning", warning) for warning in task.warnings)]:
         out.print(Text(f"{label:18} {value}"))
     shown = task.splits["dev"][0]
     out.print(Text(f"\nWhat is sent for {shown.id!r} (target {shown.target!r}):\n"))

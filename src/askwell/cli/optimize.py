@@ -31,7 +31,7 @@ from askwell.cli.flags import (
 )
 from askwell.cli.plan import announce_plan
 from askwell.cli.progress import LiveProgress
-from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending, print_warnings
+from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError, ModelError, RunFailed
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
@@ -70,7 +70,6 @@ def resume_command(folder: Path, name: str) -> str:
 def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: bool = True) -> None:
     folder, name = Path(config.run.folder), config.run.name
     job = build_optimize_job(config)
-    print_warnings(job.target_setup.task)
     if announce:
         announce_plan(config, job, yes=yes)
     models = [cast("Metered", job.target_setup.model), cast("Metered", job.optimizer_model)]
