@@ -14,11 +14,11 @@ from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
 from askwell.tasks import data_warnings
 from askwell.tasks.catalog import find_benchmark, read_benchmark
-from askwell.tasks.load import ExampleSource
+from askwell.tasks.examples import ExampleSource
+from askwell.tasks.load import BENCH, BUNDLED, draw_bundled, load
 from askwell.tasks.metrics import metric
 from askwell.tasks.questions import count_rows
 from askwell.tasks.render import ChatRender
-from askwell.tasks.sources import BENCH, BUNDLED, draw_bundled, load
 from askwell.tasks.splits import SPLITS, Size, join_splits, split
 from askwell.tasks.task import Task
 
@@ -41,7 +41,7 @@ def build_task(config: Config) -> Task:
         return _build_separate(config, cast("Mapping[Split, ExampleSource]", separate))
     if data is None and not task.data:
         raise ConfigError(_NO_DATA)
-    splits, examples = _draw(config, task.data if data is None else cast("ExampleSource", data))
+    splits, examples = _draw(config, task.data if data is None else data)
     return _finish(config, splits, examples)
 
 
@@ -58,7 +58,7 @@ def build_evaluation_task(config: Config) -> Task:
     if data is None and task.data.startswith((BENCH, BUNDLED)):
         splits, _ = _draw(config, task.data)
         return _finish(config, {"test": splits["test"][: task.limit]}, None, is_evaluation=True)
-    examples = _examples(task, task.data if data is None else cast("ExampleSource", data))
+    examples = _examples(task, task.data if data is None else data)
     return _finish(config, {"test": examples}, examples, is_evaluation=True)
 
 

@@ -20,7 +20,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings
 from askwell.policies.protocols import Trainer
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import ExampleSource
+from askwell.tasks.examples import ExampleSource
 from askwell.tasks.splits import check_size
 
 _NONE: frozenset[str] = frozenset()

@@ -18,9 +18,9 @@ from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, PROMPT_FLAGS, SPLIT_FLAGS, 
 from askwell.core.types import Prompt
 from askwell.tasks import bundled
 from askwell.tasks.catalog import BENCHMARKS, find_benchmark
+from askwell.tasks.load import BENCH, BUNDLED
 from askwell.tasks.questions import RowCounts
 from askwell.tasks.render import render_text
-from askwell.tasks.sources import BENCH, BUNDLED
 from askwell.tasks.splits import SPLITS
 from askwell.tasks.task import Task
 

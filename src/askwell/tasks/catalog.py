@@ -9,8 +9,8 @@ from pathlib import Path
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Split
 from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, BenchmarkSource, Sizes
+from askwell.tasks.examples import load_examples
 from askwell.tasks.hub import read_hub
-from askwell.tasks.load import load
 from askwell.tasks.readers import Record
 from askwell.tasks.splits import split
 
@@ -46,7 +46,7 @@ def read_benchmark(name: str, folder: Path | str | None = None) -> tuple[Example
     """Read all examples of a benchmark from `folder` or, without one, from the hub."""
     entry = find_benchmark(name)
     records = _from_folder(entry, Path(folder)) if folder is not None else _from_hub(entry)
-    return load(records, name=name)
+    return load_examples(records, name=name)
 
 
 def _from_hub(entry: Benchmark) -> list[dict[str, object]]:

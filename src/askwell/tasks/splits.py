@@ -95,10 +95,12 @@ def _draw(questions: Sequence[Sequence[Example]], sizes: Mapping[Split, int]) ->
     """Fill the splits one after another with whole questions, in their order."""
     drawn: dict[Split, list[Example]] = {}
     for name in SPLITS:
-        drawn[name], later = [], []
+        drawn[name], later = [], list[Sequence[Example]]()
         for rows in questions:
-            fits = len(drawn[name]) + len(rows) <= sizes[name]
-            (drawn[name] if fits else later).extend(rows if fits else [rows])
+            if len(drawn[name]) + len(rows) <= sizes[name]:
+                drawn[name].extend(rows)
+            else:
+                later.append(rows)
         questions = later
     spare = itertools.chain.from_iterable(questions)
     # Only where whole questions can't give the sizes are the rows of one in two splits.
