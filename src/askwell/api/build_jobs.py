@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, max_in_flight
 from askwell.api.build_prompts import prepare_prompt, prepare_prompts
 from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
@@ -18,6 +19,7 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_he
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
+from askwell.models.parts import parts_of
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.tasks.demos import JOINT, Demos
@@ -28,6 +30,7 @@ _BATCH_LOOKAHEAD = 1000
 
 def build_optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for."""
+    remember_addresses(config)
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
     prompt = prepare_prompt(config, task)
@@ -46,7 +49,12 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         identity["optimizer_model"]["model"] = optimizer_model.name
     identity |= {"prompt": prompt, "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
-        header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
+        header=encode_header(
+            identity,
+            seed=config.run.seed,
+            settings=resumable_settings(config),
+            target_code=parts_of(target_setup.model).code,
+        ),
         initial=[demos.initial_prompt(prompt, train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
@@ -56,18 +64,23 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         ),
         racing=racing,
         caps=config.budget,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
 def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     """Build an evaluation of some prompts on a whole data set."""
+    remember_addresses(config)
     target_setup = build_target_setup(config, build_evaluation_task(config))
     texts = prepare_prompts(config, target_setup.task, prompts)
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}
     return EvaluateJob(
-        header=encode_header(identity, seed=config.run.seed, settings=None),
+        header=encode_header(
+            identity, seed=config.run.seed, settings=None, target_code=parts_of(target_setup.model).code
+        ),
         prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
+        has_own_metric=config.objects.metric is not None,
     )
 
 

@@ -31,7 +31,7 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.progress import format_seconds
+from askwell.cli.progress_line import format_seconds
 from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 
