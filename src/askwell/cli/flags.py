@@ -87,9 +87,12 @@ TARGET_FLAGS = [
     click.option("--max-tokens", type=int, help="Maximum length of a target reply in tokens (default 512)."),
     click.option("--temperature", type=float, help="Sampling temperature of the target (default 0)."),
 ]
-OPTIMIZER_MODEL_FLAGS = [
+PROMPT_FLAGS = [
     click.option("--prompt", help="The initial prompt."),
     click.option("--prompt-file", type=click.Path(path_type=Path), help="A file with the initial prompt."),
+]
+OPTIMIZER_MODEL_FLAGS = [
+    *PROMPT_FLAGS,
     click.option(
         "--optimizer-model",
         metavar="MODEL",
