@@ -203,6 +203,14 @@ def find_address(config: ModelConfig, *, flag: str) -> ModelAddress | None:
     return None if find_provider(config.model) is None else _resolve_address(config, flag)
 
 
+def describe_addresses(config: ModelConfig, *, flag: str) -> str:
+    """Return a model with the addresses that its calls go to, for people; empty for a model of this process."""
+    if find_provider(config.model) is None:
+        return ""
+    members = [_resolve_address(member, flag).describe() for member in pool_members(config)]
+    return f"{config.model} at {', '.join(dict.fromkeys(members))}"
+
+
 def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
     url, key_env = require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
     return resolve_address(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))

@@ -150,7 +150,7 @@ _TOKEN_NAMES = re.compile(r"max_(completion_|new_|output_)?tokens|maxoutputtoken
 _NUMBER = r"[`'\"]?(\d[\d,]*)"
 _LIMIT = re.compile(
     rf"(?:at most|no more than|up to|less than or equal to|<=|upper (?:limit|bound) (?:of|is)|cannot exceed|"
-    rf"can't exceed|must not exceed|maximum (?:value )?(?:of|is|allowed is)|limit (?:of|is)|between 1 and) {_NUMBER}"
+    rf"can't exceed|must not exceed|maximum(?: value)?(?: (?:of|for) [`'\"]?\w*tokens[`'\"]?)? (?:of|is|allowed is)|limit (?:of|is)|between 1 and) {_NUMBER}"
     rf"|\d > ?{_NUMBER}"  # Anthropic: "max_tokens: 64000 > 8192, which is the maximum allowed number"
     rf"|[\[(] ?\d+ ?, ?{_NUMBER} ?\]"  # DeepSeek, DashScope: "the valid range of max_tokens is [1, 8192]"
     rf"|to (\d+) \(exclusive\)"  # Gemini
