@@ -28,6 +28,7 @@ def _completions_path(_endpoint: Endpoint, _model: str) -> str:
 
 COMPLETIONS = replace(
     OPENAI,
+    provider=replace(OPENAI.provider, name="openai-completions"),  # other answers than the chat route's: another name
     chat_path=_completions_path,
     body=encode_completion_request,
     quirks=COMPLETIONS_QUIRKS,

@@ -148,12 +148,13 @@ GEMINI_QUIRKS: tuple[Quirk, ...] = (
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens", "maxOutputTokens")
 _TOKEN_NAMES = re.compile(r"max_(completion_|new_|output_)?tokens|maxoutputtokens|max output tokens")
 _NUMBER = r"[`'\"]?(\d[\d,]*)"
+_OF_TOKENS = r"(?: value)?(?: (?:of|for) [`'\"]?\w*tokens[`'\"]?)?"
 _LIMIT = re.compile(
     rf"(?:at most|no more than|up to|less than or equal to|<=|upper (?:limit|bound) (?:of|is)|cannot exceed|"
-    rf"can't exceed|must not exceed|maximum(?: value)?(?: (?:of|for) [`'\"]?\w*tokens[`'\"]?)? (?:of|is|allowed is)|limit (?:of|is)|between 1 and) {_NUMBER}"
+    rf"can't exceed|must not exceed|maximum{_OF_TOKENS} (?:of|is|allowed is)|limit (?:of|is)|between 1 and) {_NUMBER}"
     rf"|\d > ?{_NUMBER}"  # Anthropic: "max_tokens: 64000 > 8192, which is the maximum allowed number"
     rf"|[\[(] ?\d+ ?, ?{_NUMBER} ?\]"  # DeepSeek, DashScope: "the valid range of max_tokens is [1, 8192]"
-    rf"|to (\d+) \(exclusive\)"  # Gemini
+    r"|to (\d+) \(exclusive\)"  # Gemini
 )
 _LIMIT_NAME = "reply_tokens_at_most_"
 
