@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from askwell.api.build_models import build_model, find_address, is_openai_compatible
 from askwell.api.config import ModelConfig
 from askwell.api.config_file import parse_config
-from askwell.api.serving import ServeOptions, build_service
+from askwell.cli.service import ServeOptions, build_service
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Prompt

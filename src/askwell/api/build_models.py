@@ -11,6 +11,7 @@ from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.batched import Batched
 from askwell.models.http.headers import fill_headers
+from askwell.models.providers.factory import RequestSettings, build_hosted_model
 from askwell.models.providers.http_model import HttpModel
 from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
 from askwell.models.providers.wire_format import ReplyOptions
@@ -172,12 +173,20 @@ def _build_bare(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
 
 
 def _build_served(config: ModelConfig, flag: str) -> ChatModel:
-    from askwell.models.providers.factory import build_hosted_model
-
     return build_hosted_model(
         _resolve_address(config, flag),
         timeout_s=config.timeout_s,
         prices={f"{name}_per_mtok": price for name, price in config.prices.items()} or None,
+        settings=read_request_settings(config),
+    )
+
+
+def read_request_settings(config: ModelConfig) -> RequestSettings:
+    """Return what is sent with a model's requests; the environment fills in headers.
+
+    Raises `ConfigError` for a header that is invalid, or whose variable is not set.
+    """
+    return RequestSettings(
         extra_body=config.extra_body,
         headers=fill_headers(config.headers),
         options=ReplyOptions(

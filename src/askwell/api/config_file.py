@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from askwell.api.config import Config, Objects, OptimizerConfig, OptimizerModelConfig, PolicyConfig
 from askwell.api.renamed import refuse_key, refuse_value
+from askwell.core.decoding import read_text_file
 from askwell.core.errors import ConfigError, nearest
 from askwell.engine.race import RaceSettings
 from askwell.policies.settings import LoopsSettings, ModelSettings, TrainSettings
@@ -194,10 +195,10 @@ def _subtable(tree: dict[str, Any], section: str, path: Path | None) -> dict[str
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a config file as a tree of plain values. Raises `ConfigError` if it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text_file(path))
     except FileNotFoundError as error:
         raise ConfigError(f"no config file {str(path)!r}; give the path of a TOML file, or flags alone") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error

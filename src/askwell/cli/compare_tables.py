@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from askwell.cli.console import Text
 from askwell.cli.headroom_tables import headroom_json
 from askwell.cli.tables import format_points
 from askwell.cli.training_tables import tested_json

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from askwell.api.policies import load_policy, read_training_digests
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import SEED_FLAG, SOURCE_FLAGS, outcome_sources
 

@@ -6,10 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
 from askwell.core.errors import AskwellError

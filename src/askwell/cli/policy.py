@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.api.policies import has_log, load_policy
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
+from askwell.cli.streams import write_exact
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import find_run_log
@@ -47,7 +46,7 @@ def print_prompts(run: str, queries: tuple[str, ...], *, folder: Path, as_json: 
         ])  # fmt: skip
         return
     for prompt in prompts:
-        sys.stdout.write(prompt.instruction + "\n")
+        write_exact(prompt.instruction + "\n")
 
 
 @policy.command("show")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from askwell.api.evaluate import Evaluation
-from askwell.cli.progress import format_seconds, spent_line
+from askwell.cli.console import Text
+from askwell.cli.progress_line import format_seconds, spent_line
+from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
 from askwell.report.run_list import RunSummary
@@ -133,7 +133,7 @@ def format_pool_members(pool: Sequence[MemberTotals]) -> Text:
 
 def print_json(value: object) -> None:
     """Write a value for machines to standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_exact(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -144,7 +144,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _cell(interval: Interval | None) -> str:
-    return "" if interval is None else format_interval(interval).replace("[", "\\[")
+    return "" if interval is None else format_interval(interval)
 
 
 def format_points(interval: Interval) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from askwell.cli.console import Text
 from askwell.cli.tables import format_points
 from askwell.core.stats import format_interval
 from askwell.policies.fallback_threshold import FallbackThreshold
@@ -59,8 +59,8 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
             str(loop.loop),
             f"{loop.acquired:,}",
             f"{100 * loop.baseline.estimate:.1f}",
-            format_points(loop.without_fallback).replace("[", "\\["),
-            format_points(loop.with_fallback).replace("[", "\\["),
+            format_points(loop.without_fallback),
+            format_points(loop.with_fallback),
             _switched(loop.fallback),
             f"{loop.target_calls:,}",
         )

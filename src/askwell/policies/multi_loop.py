@@ -33,7 +33,7 @@ from askwell.policies.fallback_policy import FallbackPolicy, GeneratedPrompt
 from askwell.policies.fallback_threshold import ALWAYS_SWITCH, FallbackThreshold, never_switch
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import PairLabeller, Show
-from askwell.policies.loop_records import ChosenPairs, LoopResult, Tested, decode_chosen, encode_loop
+from askwell.policies.loop_records import ChosenPairs, LoopResult, Tested, encode_loop, read_chosen
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits
 from askwell.policies.rewards import reward_experiences
@@ -76,7 +76,7 @@ class MultiLoop:
             evaluator=self.evaluator,
             baseline=self.baseline,
             examples={example.id: example for example in examples},
-            chosen=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            chosen=read_chosen(self.evaluator.journal.store),
             show=self.show,
         )
 

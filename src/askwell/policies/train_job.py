@@ -19,7 +19,7 @@ from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import Show
 from askwell.policies.loop_records import (
-    decode_chosen,
+    read_chosen,
 )
 from askwell.policies.multi_loop import LoopsResult, MultiLoop
 from askwell.policies.offline_eval.train_or_not import advise_training
@@ -145,7 +145,7 @@ class TrainJob:
     def _training_queries(self, store: RunStore, splits: QuerySplits) -> list[str]:
         """Return all logged queries and all queries of the loops, without those of the test."""
         queries = {example.id: example.input for example in (*splits.dev_examples, *splits.collection)}
-        chosen = decode_chosen(store.events(kinds=["prompt", "pairs"])).values()
+        chosen = read_chosen(store).values()
         labelled = [queries[example_id] for pairs in chosen if pairs.purpose != "test" for example_id, _ in pairs.pairs]
         return [*self.outcomes.queries, *labelled]
 

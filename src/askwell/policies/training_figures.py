@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from askwell.core.types import Prompt
-from askwell.policies.loop_records import LoopResult, Tested, decode_interval, decode_loops, encode_interval
+from askwell.policies.loop_records import LoopResult, Tested, decode_interval, encode_interval, read_loops
+from askwell.runlog.bodies import HEADROOM, TRAINING_RESULT
 from askwell.runlog.codec import Body, decode_prompt
 from askwell.runlog.fold import read_result
+from askwell.runlog.reading import check_body, located, read_events
 from askwell.runlog.store import RunStore
 
 
@@ -36,15 +38,17 @@ class Figures:
 
 def read_figures(store: RunStore) -> Figures | None:
     """Read a training's measurements so far; None before its headroom is measured."""
-    note = next(store.events(kinds=["note"]), None)
+    note = next(read_events(store, kinds=["note"]), None)
     if note is None:
         return None
-    result = read_result(store)
+    with located(store, note.position):
+        check_body(note.body, HEADROOM)
+    result = read_result(store, TRAINING_RESULT)
     figures = Figures(
         verdict=cast("str", note.body["verdict"]),
         is_worthwhile=cast("bool", note.body["worth_it"]),
         baseline=decode_prompt(cast("Body", note.body["static"])),
-        loops=tuple(decode_loops(store.events(kinds=["loop"]))),
+        loops=tuple(read_loops(store)),
     )
     if result is None:
         return figures

@@ -11,6 +11,7 @@ from askwell.models.parts import parts_of
 from askwell.models.providers.negotiation import Negotiating
 from askwell.models.providers.quirks import Quirk
 from askwell.runlog.codec import Body
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
@@ -52,7 +53,7 @@ def describe_quirks(store: RunStore) -> tuple[str, ...]:
 
 
 def _logged_quirks(store: RunStore) -> list[Body]:
-    return [event.body for event in store.events(after=BEFORE_UNORDERED, kinds=["quirk"])]
+    return [event.body for event in read_events(store, after=BEFORE_UNORDERED, kinds=["quirk"])]
 
 
 def _ignore_failure(written: asyncio.Future[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
@@ -15,26 +16,37 @@ from askwell.models.providers.wire_format import ReplyOptions
 _HTTP = {"openai": OpenAIModel, "azure": AzureModel, "anthropic": AnthropicModel, "gemini": GeminiModel}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RequestSettings:
+    """What a user has set for the requests of a model; see the arguments of `HttpModel`."""
+
+    extra_body: Mapping[str, object] = field(default_factory=dict[str, object])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: ReplyOptions = field(default_factory=ReplyOptions)
+    completions: bool = False
+    """Whether the completions route is used, without a chat template."""
+
+
+_USUAL = RequestSettings()
+
+
 def build_hosted_model(
     address: ModelAddress,
     *,
     timeout_s: float,
     prices: Mapping[str, float] | None,
-    extra_body: Mapping[str, object],
-    headers: Mapping[str, str],
-    options: ReplyOptions,
-    completions: bool,
+    settings: RequestSettings = _USUAL,
 ) -> ChatModel:
     """Return the model at an address, without limits and retries. Raises `ConfigError` if it has no completions."""
-    return _find_class(address.provider, completions=completions)(
+    return _find_class(address.provider, completions=settings.completions)(
         address.name,
         base_url=address.base_url,
         api_key=address.api_key,
         timeout_s=timeout_s,
         prices=prices,
-        extra_body=extra_body,
-        headers=headers,
-        options=options,
+        extra_body=settings.extra_body,
+        headers=settings.headers,
+        options=settings.options,
     )
 
 

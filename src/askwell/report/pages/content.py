@@ -16,6 +16,7 @@ from askwell.report.run_report import Report
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import RunStore
 
 _TRAINING = {"target": ("target", "model"), "method": ("policy", "method"), "base": ("policy", "model", "base")}
@@ -179,7 +180,7 @@ def _events_at(store: RunStore, positions: Sequence[int]) -> Iterator[Event]:
     events: Iterator[Event] = iter(())
     for position in positions:
         if position - last > _LARGE_GAP:
-            events = store.events(after=position - 1, kinds=["rollout"])
+            events = read_events(store, after=position - 1, kinds=["rollout"])
         yield next(event for event in events if event.position == position)
         last = position
 
