@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
 import askwell
 from askwell.api.build_models import build_model
 from askwell.api.config_file import parse_config
+from askwell.cli.service import ServeOptions, Service, build_service
 from askwell.core.errors import ConfigError
+from askwell.core.types import Prompt
+from askwell.policies.fixed import FixedPolicy
 from tests.support.harness import invoke
 from tests.support.requests import ask
 from tests.support.servers import completion, error, running
@@ -295,3 +299,41 @@ def test_completions_by_flag(server: Recorded, data: Path, tmp_path: Path) -> No
     assert ended.status == 0, ended.err
     assert {path for path, _, _ in server.requests} == {"/v1/completions"}
     assert "target.completions: True then, None now" in evaluate(server, data, *run).err
+
+
+async def asked_by_a_client(service: Service, **body: Any) -> dict[str, Any]:
+    async with TestServer(service.app) as served, ClientSession() as session:
+        message = {"model": "r", "messages": [{"role": "user", "content": "Is 4 a number?"}], **body}
+        async with session.post(served.make_url("/v1/chat/completions"), json=message) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+
+def serving(server: Recorded, folder: Path, **settings: Any) -> Service:
+    target = {"target.model": "openai:m", "target.base_url": f"{server.address}/v1"}
+    given = {**target, **{f"target.{name}": value for name, value in settings.items()}}
+    policy = FixedPolicy(prompt=Prompt(instruction="Say it."))
+    return build_service("r", folder, overrides=given, options=ServeOptions(), policy=policy)
+
+
+async def test_a_served_run_sends_its_settings(
+    server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY", SECRET)
+    settings = {**ALL, "headers": {"X-Key": "$GATEWAY"}}
+    await asked_by_a_client(serving(server, tmp_path, **settings))
+    path, headers, body = server.requests[-1]
+    assert (path, headers["X-Key"]) == ("/v1/chat/completions", SECRET)
+    assert (body["top_p"], body["stop"], body["reasoning_effort"], body["extra"]) == (
+        0.5, ["\n\n", "Q:"], "low", {"deep": 1},
+    )  # fmt: skip
+    await asked_by_a_client(serving(server, tmp_path, **settings), stop=["own"])
+    assert server.bodies[-1]["stop"] == ["own"]
+
+
+async def test_a_served_base_model_gets_one_text(server: Recorded, tmp_path: Path) -> None:
+    got = await asked_by_a_client(serving(server, tmp_path, completions=True, stop="Q:"))
+    assert got["choices"][0]["message"]["content"] == " Yes"
+    path, _, body = server.requests[-1]
+    assert (path, body["stop"]) == ("/v1/completions", ["Q:"])
+    assert body["prompt"] == "Is 4 a number?\nSay it."
