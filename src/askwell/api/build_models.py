@@ -178,11 +178,6 @@ def find_address(config: ModelConfig, *, flag: str) -> ModelAddress | None:
     return None if find_provider(config.model) is None else _resolve_address(config, flag)
 
 
-def build_unlimited(config: ModelConfig, *, flag: str) -> ChatModel:
-    """Build a provider's model without limits, retries and totals: whoever calls it decides about them."""
-    return _build_served(config, flag)
-
-
 def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:
     url, key_env = require_single(config.base_url, "base_url"), require_single(config.api_key_env, "api_key_env")
     return resolve_address(config.model, base_url=url, api_key_env=key_env, url_flag=_url_flag(flag))

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from askwell.api.addresses import remember_addresses
-from askwell.api.build_models import build_model, build_unlimited, find_address, is_openai_compatible
+from askwell.api.build_models import build_model, find_address, is_openai_compatible
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
@@ -22,6 +22,7 @@ from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.parts import parts_of
+from askwell.models.providers.factory import build_hosted_model
 from askwell.models.providers.registry import ModelAddress
 from askwell.policies.data.offline import find_run_log
 from askwell.runlog.fold import read_header
@@ -125,7 +126,7 @@ def _build_model(target: TargetConfig, address: ModelAddress | None) -> ChatMode
     """
     if address is None:
         return build_model(target, flag="--target")
-    return build_unlimited(replace(target, timeout_s=_TIMEOUT_S), flag="--target")
+    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None)
 
 
 def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
