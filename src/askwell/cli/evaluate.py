@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from askwell.api.build_jobs import build_evaluate_job
+from askwell.api.build_models import describe_addresses
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
@@ -61,6 +62,8 @@ def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
     log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     store: RunStore = MemoryStore() if log is None else SqliteStore(log)
     model = cast("Metered", job.target_setup.model)
+    if where := describe_addresses(config.target, flag="--target"):
+        click.echo(f"Target: {where}.", err=True)
     begun = time.monotonic()
     advice = "" if log is None else "run it again with the same --run: answered calls are kept"
     with exported_spans(config), exits_on_interrupt(advice, log), live_progress([model]) as live:

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
+from askwell.api.build_models import describe_addresses
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.logged import read_resumed_config
@@ -63,11 +64,23 @@ def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Print one line on what the run will cost; ask a person at a terminal if that is much."""
     estimate = estimate_plan(config, job)
     Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    for line in address_lines(config):
+        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
     cost = estimate.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
             return
         sys.exit(_INTERRUPTED)
+
+
+def address_lines(config: Config) -> list[str]:
+    """Return a line for each model of a provider: where its calls go."""
+    roles = (
+        ("Target", config.target, "--target", config.objects.target),
+        ("Optimizer model", config.optimizer_model, "--optimizer-model", config.objects.optimizer_model),
+    )
+    described = [(role, describe_addresses(model, flag=flag)) for role, model, flag, given in roles if given is None]
+    return [f"{role}: {where}." for role, where in described if where]
 
 
 def plan_line(estimate: Plan) -> str:
@@ -117,6 +130,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         table.add_row(model.role, "expected", *_columns(model.expected))
         table.add_row("", "at most", *_columns(model.worst))
     yield table
+    yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = "" if estimate.worst_seconds is None else f"; {format_seconds(estimate.worst_seconds)} {slow}"
     if config.target.batch:
