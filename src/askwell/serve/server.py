@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import new_event_loop
@@ -18,6 +20,18 @@ _DRAIN_S = 10.0  # aiohttp waits twice as long; container managers kill a proces
 _IDLE_S = 60.0  # for a connection without a request, or with a part of its head
 _MOST_FILES, _LAST_PORT = 65_536, 65_535
 _BACKLOG = 1024  # connections that arrive at once; a full queue costs its clients a second each
+
+
+class _WithoutClientFaults(logging.Filter):
+    """Drops the tracebacks of requests that are not HTTP: the client is told, and anybody could fill the terminal."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(_WithoutClientFaults())
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -59,6 +73,7 @@ async def serving(
         handler_cancellation=True,  # a client that leaves must not keep the upstream busy
         shutdown_timeout=drain_s,
         keepalive_timeout=idle_s,
+        logger=_LOG,
         auto_decompress=False,  # a small compressed body can hold gigabytes
     )
     await runner.setup()
