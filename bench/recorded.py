@@ -20,8 +20,8 @@ import numpy as np
 
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, drop_queries, keep_queries, merge
 from askwell.policies.data.table import OutcomeTable, build_table
-from askwell.tasks.readers import read_records
 from askwell.tasks.questions import normalize_question
+from askwell.tasks.readers import read_records
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared/data/recorded/math_prompts_llama2_7b_chat.parquet"
 RESAMPLES = 5_000

@@ -15,7 +15,7 @@ NAMES = ("numbers-max-with-a-long-name-1", "numbers-max-with-a-long-name-2")
 
 
 def add(prompt: str) -> str:
-    return str(int(prompt.split()[0]) + 1) if "Add" in prompt else "?"
+    return str(int(prompt.split(maxsplit=1)[0]) + 1) if "Add" in prompt else "?"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from askwell.api.config import Config
 from askwell.api.plan import Plan, plan_job
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import run_blocking
+from askwell.core.files import write_whole
 from askwell.core.stats import Interval
 from askwell.core.types import Example
 from askwell.engine.jobs import OptimizeJob
@@ -65,7 +66,7 @@ class Result:
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
             text = reports.format_prompt(self.report.best.prompt)
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode("utf-8", "surrogatepass"))
         return file
 
     def _page(self) -> str:
