@@ -201,6 +201,8 @@ REFUSALS = [
     case("Vertex", refusal(None, "The prompt violates Google's Responsible AI practices"), REFUSED, status=400),
     case("a moderation endpoint", refusal("moderation_blocked", "rejected by our safety system"), REFUSED, status=400),
     case("a gateway's 500", refusal("sensitive_words_detected", "no"), REFUSED, status=500),
+    case("a safety system", refusal(None, "Your request was rejected as a result of our safety system."), REFUSED,
+         status=400),
     case("a 422", refusal(None, "Your request was flagged by our moderation system"), REFUSED, status=422),
 ]  # fmt: skip
 NO_REFUSALS = [
