@@ -31,7 +31,7 @@ _LIMIT_AND_REQUESTED = re.compile(r"limit:? ?([\d,]+)\b.{0,40}?\brequested:? ?([
 _REFUSAL_CODE = re.compile(
     r"\binvalid_prompt\b|content_?(filter|policy|moderation)|moderation|data_?inspection_?failed|flagged"
     r"|responsible_?ai|sensitive_?(content|words?)|sensitivecontent|safety_?(error|violation|block|filter|check)"
-    r"|censor|guardrail|(usage|safety)_?policy",
+    r"|censor|guardrail|(usage|safety)_?policy|content_?(blocked|violation)|\bunsafe\b|jailbreak",
     re.IGNORECASE,
 )
 _CONTENT = (
@@ -43,6 +43,8 @@ _REFUSAL_TEXT = re.compile(
     r"|(blocked|rejected|filtered|stopped) (by|due to|because of|as a result of) (\w+('s)? ){0,3}?"
     r"(content|safety|moderation|guardrails?|responsible|prohibited|sensitive)"
     r"|violat\w+ .{0,40}(usage|content|safety|acceptable.use|responsible|community) ?(polic|guideline|standard|ai\b)"
+    r"|\b(inappropriate|unsafe|harmful|prohibited|offensive|toxic|disallowed) (content|text|input|prompt|word)"
+    rf"|{_CONTENT}.{{0,30}}\bviolat\w+ .{{0,30}}(polic|guideline|terms|standard)|jailbreak|prompt injection|\bnsfw\b"
     r"|content exists risk|content.?policy.?violation|content (management|safety) (policy|system)"
     r"|content[ _-]?filter(ing|ed)?\b|responsible ai (policy|practice)"
     r"|(by|failed|blocked|pass|passed)\b.{0,30}\bmoderation|moderation (check |filter )?(failed|blocked|rejected)"

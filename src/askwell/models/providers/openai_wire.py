@@ -114,7 +114,7 @@ def parse_model_list(data: object) -> tuple[str, ...]:
 
 def _parse_choice(choice: Mapping[str, object]) -> Completion | None:
     """Return the reply of one choice, without its usage; None if it has no text and no reason for that."""
-    message = as_object(choice.get("message"))
+    message = as_object(choice.get("message") or choice.get("delta"))  # some gateways answer with a whole chunk
     content = message.get("content")
     is_plain = choice.get("finish_reason") == "stop" and "error" not in choice and not message.get("refusal")
     if is_plain and isinstance(content, str) and content:  # nearly every choice
