@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, max_in_flight
 from askwell.api.build_prompts import prepare_prompt, prepare_prompts
 from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
 from askwell.api.config import Config, OptimizerConfig, TargetConfig
-from askwell.api.endpoints import redact_urls
+from askwell.api.endpoints import redact_urls, remember_addresses
 from askwell.core.errors import ConfigError
 from askwell.core.types import Prompt
 from askwell.engine.evaluator import Sampling

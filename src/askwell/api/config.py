@@ -20,7 +20,8 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings
 from askwell.policies.protocols import Trainer
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import ExampleSource
+from askwell.tasks.examples import ExampleSource
+from askwell.tasks.splits import check_size
 
 _NONE: frozenset[str] = frozenset()
 DEFAULT_PROMPT = "Let's think step by step."
@@ -75,7 +76,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
-    """How `task.data` is split: counts (48) or shares (0.2)."""
+    """How `task.data` is split: numbers of examples (48) or, below 1, shares of them (0.2)."""
 
     train: float | None = None
     """Examples the optimizer may use. Default: the paper's ratio 1 : 1 : 3."""
@@ -88,7 +89,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         for name in ("train", "dev", "test"):
-            check_at_least(name, getattr(self, name) or 0, 0)
+            check_size(name, getattr(self, name) or 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from askwell.api.addresses import FIELDS, check_logged_address
 from askwell.api.config import Config, ModelConfig
 from askwell.api.config_file import parse_config
+from askwell.api.endpoints import FIELDS, check_logged_address
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.runlog import folders

@@ -25,7 +25,7 @@ from askwell.cli.flags import (
     read_prompt,
     reports_errors,
 )
-from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
+from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending, print_warnings
 from askwell.core.errors import ConfigError
 from askwell.models.wrappers.meter import Metered
 from askwell.runlog import folders
@@ -59,6 +59,7 @@ def evaluate(
 
 def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
     job = build_evaluate_job(config, prompts)
+    print_warnings(job.target_setup.task)
     log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     store: RunStore = MemoryStore() if log is None else SqliteStore(log)
     model = cast("Metered", job.target_setup.model)

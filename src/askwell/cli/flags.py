@@ -91,9 +91,12 @@ TARGET_FLAGS = [
     click.option("--max-missing", type=float, help="Share of target calls that may fail for good (default 0.02)."),
     *request_flags("", "the target"),
 ]
-OPTIMIZER_MODEL_FLAGS = [
+PROMPT_FLAGS = [
     click.option("--prompt", help="The initial prompt."),
     click.option("--prompt-file", type=click.Path(path_type=Path), help="A file with the initial prompt."),
+]
+OPTIMIZER_MODEL_FLAGS = [
+    *PROMPT_FLAGS,
     click.option(
         "--optimizer-model",
         metavar="MODEL",

@@ -33,6 +33,7 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.progress_line import format_seconds
+from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 
 CONFIRM_USD = 5.0
@@ -51,19 +52,22 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
     config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
-    estimate = estimate_plan(config, build_optimize_job(config), latency_s=latency)
+    job = build_optimize_job(config)
+    estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
-        tables.print_json(plan_json(estimate))
+        tables.print_json({**plan_json(estimate), "warnings": list(job.target_setup.task.warnings)})
         return
+    print_warnings(job.target_setup.task)
     out = Console()
     for part in _page(estimate, config):
         out.print(part, highlight=False, markup=False)
 
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
-    """Print one line on what the run will cost; ask a person at a terminal if that is much."""
+    """Print one line on what the run will cost, and warnings; ask a person at a terminal if that is much."""
     estimate = estimate_plan(config, job)
     Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    print_warnings(job.target_setup.task)
     for line in address_lines(config):
         Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
     cost = estimate.expected_usd or 0.0

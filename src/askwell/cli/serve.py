@@ -71,7 +71,6 @@ _CLIENT_FLAGS = [
 @click.option(
     "--port",
     default=8018,
-    type=click.IntRange(0, 65535),
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )

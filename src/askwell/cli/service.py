@@ -10,11 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_model, find_address, is_openai_compatible, read_request_settings
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
+from askwell.api.endpoints import remember_addresses
 from askwell.api.logged import check_addresses, read_named_settings
 from askwell.api.policies import has_log, load_policy
 from askwell.core.errors import ConfigError

@@ -17,6 +17,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast
 
 from askwell.core.errors import ConfigError, ModelError, nearest
@@ -34,6 +35,8 @@ _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SAMPLE_BYTES = 1 << 20
 _ONE_THREAD_PARAMETERS = 30_000_000
 _PIP = 'it needs PyTorch and transformers: pip install "askwell[local]"'
+_BROKEN = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, UnpicklingError)
+"""What loading raises for damaged files and for settings that do not fit together."""
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -176,10 +179,14 @@ class LocalModel:
         return tuple(self._tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
-def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
-    """Return (model, tokenizer), without progress bars. Raises the errors of `LocalModel`."""
+def load_checkpoint(source: str | Path, device: str | None, dtype: str, *, local_only: bool = False) -> tuple[Any, Any]:
+    """Return (model, tokenizer), without progress bars. Code in the checkpoint's folder is never run.
+
+    `local_only` downloads nothing. Raises the errors of `LocalModel`.
+    """
     try:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise ConfigError(f"can't run {str(source)!r}: {_PIP}") from error
@@ -187,11 +194,15 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         with hide_progress_bars():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+            # Without trust_remote_code=False transformers asks at the terminal whether to run the folder's code.
+            options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_only}
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **options)
         return cast("Any", model).to(device).eval(), tokenizer
-    except (OSError, ValueError) as error:
+    except (*_BROKEN, SafetensorError) as error:
         expected = "expected a folder made by save_pretrained, or the name of a causal language model on the hub"
+        if local_only and not Path(source).is_dir():
+            expected = "a saved policy downloads nothing: if you trust this model, load it once by its name, then retry"
         raise ModelError(f"can't load {str(source)!r}: {error}; {expected}") from error
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import hdrs, web
 
+from askwell.models.http.certificates import find_bundle, trusting_context
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.http.headers import header_secrets, merge_headers
 from askwell.models.http.secrets import MaskedStream, SecretMask
@@ -59,8 +60,11 @@ class Upstream:
         headers = {"User-Agent": "askwell", "Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
+        bundle = find_bundle() if self.endpoint.base.startswith("https:") else ""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trusting_context(bundle) if bundle else True
+            ),
             headers=merge_headers(headers, self.headers),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=self.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
