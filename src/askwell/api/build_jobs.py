@@ -18,6 +18,8 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_he
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
+from askwell.models.http.headers import redact_headers
+from askwell.models.parts import parts_of
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.tasks.demos import JOINT, Demos
@@ -47,7 +49,12 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         identity["optimizer_model"]["model"] = optimizer_model.name
     identity |= {"prompt": prompt, "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
-        header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
+        header=encode_header(
+            identity,
+            seed=config.run.seed,
+            settings=resumable_settings(config),
+            target_code=parts_of(target_setup.model).code,
+        ),
         initial=[demos.initial_prompt(prompt, train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
@@ -57,6 +64,7 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         ),
         racing=racing,
         caps=config.budget,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
@@ -67,9 +75,12 @@ def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     texts = prepare_prompts(config, target_setup.task, prompts)
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}
     return EvaluateJob(
-        header=encode_header(identity, seed=config.run.seed, settings=None),
+        header=encode_header(
+            identity, seed=config.run.seed, settings=None, target_code=parts_of(target_setup.model).code
+        ),
         prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
@@ -114,13 +125,14 @@ def run_identity(config: Config, target_setup: TargetSetup, sections: Iterable[s
 def resumable_settings(config: Config) -> dict[str, Any]:
     """Return the whole config for the log, so that the run can be rebuilt from the log.
 
-    It leaves out the run's folder, which may be moved, and secrets in a URL's query. `unnamed` describes the parts that
-    were given from Python as objects: only Python can provide them again.
+    It leaves out the run's folder, which may be moved, secrets in a URL's query, and the values of headers. `unnamed`
+    describes the parts that were given from Python as objects: only Python can provide them again.
     """
     tree = config.tree()
     del tree["run"]["name"], tree["run"]["folder"]
     for role, model in (("target", config.target), ("optimizer_model", config.optimizer_model)):
         tree[role]["base_url"] = redact_urls(model.base_url)
+        tree[role]["headers"] = redact_headers(model.headers)
     unnamed = config.objects.unnamed()
     return {**tree, "unnamed": unnamed} if unnamed else tree
 

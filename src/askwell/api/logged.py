@@ -85,7 +85,7 @@ def read_named_settings(
 def _may_change(key: str) -> bool:
     section, _, field = key.partition(".")
     is_volatile = section in {"target", "optimizer_model"} and field in ModelConfig.volatile
-    return is_volatile or section == "budget" or key in {"run.trace", "policy.processes"}
+    return is_volatile or section == "budget" or key in {"run.trace", "run.max_missing", "policy.processes"}
 
 
 def check_addresses(config: Config, given: Collection[str], name: str, called: Collection[str] = ("target",)) -> Config:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from askwell.api import call_view as cells
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.show import read_report
 from askwell.cli.streams import write_exact
+from askwell.report import call_view as cells
 from askwell.report.prompt_export import ExportedPrompt, export_prompt
 from askwell.runlog.folders import find_run
 from askwell.runlog.store import SqliteStore

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from askwell.api.build_models import build_model, find_address, is_openai_compatible
+from askwell.api.build_models import build_model, find_address, is_openai_compatible, read_request_settings
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
@@ -22,6 +22,8 @@ from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.parts import parts_of
+from askwell.models.providers.factory import build_hosted_model
+from askwell.models.providers.openai_wire import OPENAI
 from askwell.models.providers.registry import ModelAddress
 from askwell.policies.data.offline import find_run_log
 from askwell.runlog.fold import read_header
@@ -35,8 +37,8 @@ from askwell.serve.request_rules import ROUTING_FIELDS, RequestRules
 from askwell.serve.upstream import Upstream
 
 _SAMPLING = ("temperature", "max_tokens", "seed")
-_UNLIMITED = 100_000
-"""Requests in flight: a server that is busy says so itself, and a silent queue would look like a slow model."""
+_TIMEOUT_S = 600.0
+"""The usual timeout of OpenAI's clients, for an upstream's whole answer or for the next bytes of a stream."""
 _SYSTEM_PROBE = ({"role": "system", "content": "s"}, {"role": "user", "content": "u"})
 
 
@@ -85,13 +87,16 @@ def build_service(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
         )
     address = find_address(target, flag="--target")
-    model = build_model(replace(target, concurrency=_UNLIMITED) if address else target, flag="--target")
+    model = _build_model(target, address)
     if is_logged:
         with SqliteStore(find_run_log(name, folder), read_only=True) as store:
             recall(store, model)
     inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
-    app = _build_app(name, model, address, inserter, _build_rules(target, options), options)
-    return Service(app=app, upstream=_describe(target.model, address))
+    # The proxy passes chat requests on; a base model behind the completions route gets one text instead.
+    proxied = None if address is None or target.completions else _find_upstream(target, address)
+    rules = _build_rules(target, options, is_proxied=proxied is not None)
+    app = _build_app(name, model, proxied, inserter, rules, options)
+    return Service(app=app, upstream=f"{target.model!r} {_describe(address)}")
 
 
 def read_client_key(variable: str) -> str:
@@ -118,12 +123,38 @@ def _read_settings(name: str, folder: Path, changes: Mapping[str, Any]) -> dict[
     return {"task": tree.get("task", {}), "target": kept}
 
 
-def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
+def _build_model(target: TargetConfig, address: ModelAddress | None) -> ChatModel:
+    """Build the target; a provider's model without limits and retries, which are its clients' own decisions.
+
+    A busy provider says so itself: a silent queue would look like a slow model.
+    """
+    if address is None:
+        return build_model(target, flag="--target")
+    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None, settings=read_request_settings(target))
+
+
+def _find_upstream(target: TargetConfig, address: ModelAddress) -> Upstream | None:
+    """Return the server to which requests are passed on; None if it does not speak OpenAI's format."""
+    if not is_openai_compatible(target.model):
+        return None
+    return Upstream(
+        endpoint=Endpoint.parse(address.base_url),
+        model=address.name,
+        api_key=address.api_key,
+        headers=read_request_settings(target).headers,
+        timeout_s=_TIMEOUT_S,
+    )
+
+
+def _build_rules(target: TargetConfig, options: ServeOptions, *, is_proxied: bool) -> RequestRules:
     sampling = {name: getattr(target, name) for name in _SAMPLING}
+    chosen = {key: value for key, value in sampling.items() if value is not None}
+    extra: Mapping[str, object] = {}
+    if is_proxied:  # a model of askwell's own adds them itself
+        chosen |= OPENAI.options(target.model, read_request_settings(target).options)
+        extra = target.extra_body
     return RequestRules(
-        defaults={}
-        if options.client_sampling
-        else {key: value for key, value in sampling.items() if value is not None},
+        defaults={**({} if options.client_sampling else chosen), **extra},
         refused=(ROUTING_FIELDS - options.allowed_fields) | options.denied_fields,
         caps=options.caps,
     )
@@ -132,15 +163,14 @@ def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
 def _build_app(
     name: str,
     model: ChatModel,
-    address: ModelAddress | None,
+    upstream: Upstream | None,
     inserter: PromptInserter,
     rules: RequestRules,
     options: ServeOptions,
 ) -> web.Application:
     access, shows_prompt = options.access, options.shows_prompt
-    if address is None or not is_openai_compatible(f"{address.provider.name}:"):
+    if upstream is None:
         return chat_app({name: model}, inserter=inserter, access=access, rules=rules, shows_prompt=shows_prompt)
-    upstream = Upstream(endpoint=Endpoint.parse(address.base_url), model=address.name, api_key=address.api_key)
     adapted = _adapt(model, {**rules.defaults, "messages": list(_SYSTEM_PROBE)})
     folds_system = adapted.pop("messages") != list(_SYSTEM_PROBE)
     return proxy_app(
@@ -160,12 +190,12 @@ def _adapt(model: ChatModel, body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base.negotiation.adapt(body))
 
 
-def _describe(model: str, address: ModelAddress | None) -> str:
+def _describe(address: ModelAddress | None) -> str:
     if address is None:
-        return f"{model!r}, in this process"
+        return "in this process"
     where = Endpoint.parse(address.base_url).shown if address.base_url else "the address of its provider"
     if address.api_key is not None:
         key = f"key from the variable {address.key_env!r}"
     else:
         key = f"no key (the variable {address.key_env!r} is not set)" if address.key_env else "no key"
-    return f"{model!r} at {where!r}, {key}"
+    return f"at {where!r}, {key}"

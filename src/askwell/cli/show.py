@@ -10,14 +10,14 @@ import click
 from rich.console import RenderableType
 from rich.table import Table
 
-from askwell.api import call_view as cells
-from askwell.api.call_view import RolloutView
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.cli.streams import write_exact
 from askwell.core.errors import ConfigError
+from askwell.report import call_view as cells
 from askwell.report import run_report
+from askwell.report.call_view import RolloutView
 from askwell.runlog.codec import encode_request, flatten_outcome
 from askwell.runlog.folders import find_run, is_training
 from askwell.runlog.reading import read_events

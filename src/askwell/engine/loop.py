@@ -21,10 +21,17 @@ from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean, scores_by_prompt
-from askwell.runlog.codec import encode_candidate, encode_example, encode_proposal, encode_rejection, prompt_id
+from askwell.runlog.codec import (
+    decode_example,
+    encode_candidate,
+    encode_example,
+    encode_proposal,
+    encode_rejection,
+    prompt_id,
+)
 from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
 from askwell.runlog.reading import read_events
-from askwell.runlog.store import UNORDERED
+from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -237,6 +244,8 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
     examples: list[tuple[Split, Example]] = [
         (split, example) for split, members in task.splits.items() for example in members
     ]
+    if begun is not None:
+        _refuse_other_examples(journal.store, examples)
     first = journal.reserve(1 + len(examples))
     opening = [] if begun else [Event(position=first, kind="run", body=header)]
     await journal.write(
@@ -300,6 +309,35 @@ def _refuse_other_settings(begun: Mapping[str, object], given: Mapping[str, obje
     if changed:
         changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed)
         raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")
+
+
+def _refuse_other_examples(store: RunStore, given: Sequence[tuple[Split, Example]]) -> None:
+    """Raise `StoreError` with the first example that is not as it was logged."""
+    logged = [
+        (cast("Split", event.body["split"]), decode_example(event.body)) for event in store.events(kinds=["example"])
+    ]
+    if not logged or logged == list(given):
+        return
+    advice = "give the data as it was, or name a new run"
+    for number, ((split_then, then), (split_now, now)) in enumerate(zip(logged, given, strict=False), 1):
+        if (split_then, then) != (split_now, now):
+            what = _describe_change(then, now) if split_then == split_now else f"{split_then} then, {split_now} now"
+            raise StoreError(
+                f"this run was begun with other data: example {number} of the run ({split_then}, id {then.id!r}) "
+                f"differs ({what}); {advice}"
+            )
+    if len(logged) < len(given) and next(store.events(kinds=["prompt"]), None) is None:
+        return  # killed while its examples were being written
+    raise StoreError(f"this run was begun with other data: {len(logged)} examples then, {len(given)} now; {advice}")
+
+
+def _describe_change(then: Example, now: Example) -> str:
+    """Name the first field in which an example differs."""
+    for name in ("input", "target", "meta", "id"):
+        before, after = getattr(then, name), getattr(now, name)
+        if before != after:
+            return f"{name}: {before!r} then, {after!r} now"
+    return "its fields are in another form"
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

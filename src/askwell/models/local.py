@@ -231,6 +231,7 @@ def hide_progress_bars() -> Generator[None]:
 def find_checkpoint_folder(path_or_name: str) -> Path | None:
     """Return the checkpoint folder, or None for a hub name. Raises `ConfigError` for a wrong path."""
     path = Path(path_or_name).expanduser()
+    _refuse_gguf(path)
     if path.is_dir():
         return path
     looks_like_path = path_or_name.startswith((".", "~")) or (os.sep in path_or_name and path.parent.is_dir())
@@ -239,6 +240,19 @@ def find_checkpoint_folder(path_or_name: str) -> Path | None:
             f"no checkpoint folder {path_or_name!r}; give a folder made by save_pretrained, or a hub name"
         )
     return None
+
+
+def _refuse_gguf(path: Path) -> None:
+    """Raise `ConfigError` for a GGUF file, or a folder whose only weights are GGUF: transformers reads neither."""
+    files = [path] if path.suffix.lower() == ".gguf" else sorted(path.glob("*.[gG][gG][uU][fF]"))
+    if not files or (path / "config.json").exists():
+        return
+    name = files[0].name
+    raise ConfigError(
+        f"{str(path)!r} holds GGUF weights ({name}); local: takes a folder made by save_pretrained. Serve the file "
+        f"(llama-server -m {name}) and give llama.cpp:NAME, with completions for a base model, or convert it to a "
+        "checkpoint folder"
+    )
 
 
 def _fingerprint(folder: Path) -> str:

@@ -12,6 +12,7 @@ import ipaddress
 import urllib.parse
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -53,9 +54,9 @@ class Access:
                 "--cors '*' lets every web page spend your key: name the origins, or give --serve-key-env"
             )
         # A web page that rebinds its DNS name has no key, so behind a key a server may have any name.
-        known = None if not is_loopback(host) else frozenset({host.lower(), *(name.lower() for name in names)})
+        hosts = None if not is_loopback(host) else frozenset({host.lower(), *(name.lower() for name in names)})
         return cls(
-            hosts=known,
+            hosts=hosts,
             origins=frozenset(_parse_origin(origin) for origin in origins),
             key_digest=None if key is None else _digest(key),
         )
@@ -80,6 +81,7 @@ class Access:
         return hmac.compare_digest(_digest(key.strip()), self.key_digest) and scheme.lower() == "bearer"
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Return whether a host's name or address is reachable from this machine only."""
     name = host.lower().strip("[]")

@@ -53,8 +53,8 @@ class Conversation:
 
 def parse_conversation(body: Mapping[str, Any]) -> Conversation:
     """Check the messages of a request. Raises `RequestRefused` with the place of a fault."""
-    found: object = body.get("messages")
-    entries = cast("list[object]", found) if isinstance(found, list) else []
+    value: object = body.get("messages")
+    entries = cast("list[object]", value) if isinstance(value, list) else []
     if not entries:
         raise RequestRefused(
             'the request has no list of messages: expected {"messages": [{"role": …, "content": …}]}', param="messages"
@@ -63,7 +63,7 @@ def parse_conversation(body: Mapping[str, Any]) -> Conversation:
     at = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=-1)
     if at < 0:
         raise RequestRefused(
-            "the request has no user message: the last one is the query that gets a prompt", param="messages"
+            "messages hold no user message: the last one is the query that gets a prompt", param="messages"
         )
     return Conversation(messages=messages, at=at)
 

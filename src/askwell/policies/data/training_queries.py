@@ -10,7 +10,7 @@ from typing import cast
 
 from askwell.core.errors import DataError
 from askwell.core.files import write_whole
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import identify_question
 
 FORMAT = 1
 FILE = "learnt.json"
@@ -42,5 +42,5 @@ def read_training_queries(folder: Path) -> frozenset[str] | None:
 
 
 def digest_query(query: str) -> str:
-    """Return the digest of a query; equal for wordings that are equal after `normalize_question`."""
-    return hashlib.blake2b(normalize_question(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    """Return the digest of a query; equal for queries that are equal after `identify_question`."""
+    return hashlib.blake2b(identify_question(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

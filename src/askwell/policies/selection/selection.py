@@ -30,7 +30,7 @@ from askwell.policies.selection.base import Scorer, ScorerState
 from askwell.policies.selection.fallback import predict_out_of_fold, select_above_margin, tune_on_table
 from askwell.policies.selection.multitask import cross_fit_multitask
 from askwell.policies.selection.registry import get_fit, restore_scorer
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import identify_question
 
 DEFAULT_SCORER = "multitask"
 """The best scorer by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
@@ -164,8 +164,8 @@ def _check_dev(train: OutcomeTable, dev: OutcomeTable) -> None:
         raise ConfigError(
             "the dev table has other prompts than the training table; build it with prompts=train.prompts"
         )
-    training = {normalize_question(query) for query in train.queries}
-    shared = [query for query in dev.queries if normalize_question(query) in training]
+    training = {identify_question(query) for query in train.queries}
+    shared = [query for query in dev.queries if identify_question(query) in training]
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training table too, such as {shared[0]!r}; leave them out"
