@@ -28,10 +28,10 @@ def metric(name: str, *, labels: Sequence[str] = ()) -> Metric:
     if name not in ANSWER_TYPES:
         raise ConfigError(f"unknown metric {name!r}; {nearest(name, ANSWER_TYPES)}")
 
-    known = tuple(labels)
+    all_labels = tuple(labels)
 
     def by_type(reply: str, example: Example) -> Score:
-        return score_reply(name, reply, example.target, GradingContext(question=example.input, labels=known))
+        return score_reply(name, reply, example.target, GradingContext(question=example.input, labels=all_labels))
 
     by_type.__name__ = by_type.__qualname__ = name
     return by_type

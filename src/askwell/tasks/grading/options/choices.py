@@ -11,7 +11,7 @@ from askwell.tasks.grading.boundaries import whole_word
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
-from askwell.tasks.grading.options.reviews import Review, chosen_option, is_verdict, read_review
+from askwell.tasks.grading.options.reviews import OptionReview, chosen_option, is_verdict, read_review
 from askwell.tasks.grading.reading import read_reply
 from askwell.tasks.grading.vocabulary.foreign_letters import is_romance, separate_scripts
 
@@ -102,13 +102,16 @@ def _after_refusal(text: str) -> list[str]:
 
 
 def _read(region: str, options: Mapping[str, str]) -> tuple[str, str]:
+    review = OptionReview()
+    if not any(is_verdict(text) for text in options.values()):
+        review = read_review(region, {text: letter for letter, text in options.items()})
     for span in find_spans(region):
+        if review.start <= span.start < review.end:
+            continue  # "A: wrong" is a line of the review
         letter, note = _stated(span, options)
         if letter or note:
             return letter, note
-    if (review := read_review(region, {text: letter for letter, text in options.items()})).verdicts and not any(
-        is_verdict(text) for text in options.values()
-    ):
+    if review.verdicts:
         return _concluded(region, review, options)
     for span in find_labelled(region, "choice"):
         if len(_OPTION_LINE.findall(span.block)) > 1:
@@ -119,7 +122,7 @@ def _read(region: str, options: Mapping[str, str]) -> tuple[str, str]:
     return _unstated(region, options)
 
 
-def _concluded(region: str, review: Review, options: Mapping[str, str]) -> tuple[str, str]:
+def _concluded(region: str, review: OptionReview, options: Mapping[str, str]) -> tuple[str, str]:
     """Read the conclusion below a review of options, else the review itself."""
     letter, note = chosen_option(review)
     below = region[review.end :]

@@ -62,32 +62,32 @@ def label_key(label: str) -> str:
 
 def find_labels(text: str, labels: Sequence[str]) -> list[LabelMention]:
     """Return the labels that `text` names, in order; where labels overlap, the longest counts."""
-    known = _known(tuple(labels))
-    found: list[LabelMention] = []
-    for match in known.pattern.finditer(text):
-        label = known.by_key.get(label_key(match[0]), "")
+    vocabulary = _vocabulary(tuple(labels))
+    named: list[LabelMention] = []
+    for match in vocabulary.pattern.finditer(text):
+        label = vocabulary.by_key.get(label_key(match[0]), "")
         if not label:
             continue
         before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() : match.end() + 40]
         denied = bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(after))
-        if found and found[-1].denied and _ALTERNATIVE.fullmatch(text[found[-1].end : match.start()]):
+        if named and named[-1].denied and _ALTERNATIVE.fullmatch(text[named[-1].end : match.start()]):
             denied = True  # "neither World nor Sports"
         exact = match[0] == label or not any(character.isupper() for character in label)
-        found.append(LabelMention(label=label, start=match.start(), end=match.end(), denied=denied, exact=exact))
-    return list(_without_enumerations(text, found, len(set(known.by_key.values()))))
+        named.append(LabelMention(label=label, start=match.start(), end=match.end(), denied=denied, exact=exact))
+    return list(_without_enumerations(text, named, len(set(vocabulary.by_key.values()))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class _Vocabulary:
     pattern: re.Pattern[str]
     by_key: dict[str, str]
 
 
 @lru_cache(maxsize=256)
-def _known(labels: tuple[str, ...]) -> _Known:
+def _vocabulary(labels: tuple[str, ...]) -> _Vocabulary:
     plain = [label for label in dict.fromkeys(labels) if visible_text(label)]
     spellings = [_spelling(visible_text(label)) for label in sorted(plain, key=len, reverse=True)]
-    return _Known(
+    return _Vocabulary(
         pattern=re.compile("|".join(spellings) or r"(?!)", re.IGNORECASE),
         by_key={label_key(label): label for label in reversed(plain)},
     )

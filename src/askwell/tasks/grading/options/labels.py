@@ -63,8 +63,8 @@ def labels_for(target: str, context: GradingContext) -> tuple[tuple[Option, ...]
         raise ConfigError(
             f"the labels beside {target!r} are not known; give labels=[…], or a question with a list of options"
         )
-    known = dict.fromkeys([*context.labels, target])
-    return tuple(Option(mark="", text=label) for label in known), target
+    texts = dict.fromkeys([*context.labels, target])
+    return tuple(Option(mark="", text=label) for label in texts), target
 
 
 def normalize_mark(target: str) -> str:

@@ -54,11 +54,11 @@ def listed_options(question: str) -> tuple[Option, ...]:
     for header in reversed(list(_HEADER.finditer(text))):
         if header[1].strip():
             parts = [part.strip(" .\"'[]") for part in _SEPARATOR.split(header[1])]
-            found = lettered_options(header[1]) or tuple(Option(mark="", text=part) for part in parts if part)
+            listed = lettered_options(header[1]) or tuple(Option(mark="", text=part) for part in parts if part)
         else:
-            found = tuple(_items(text[header.end() :]))
-        if len(found) > 1:
-            return found
+            listed = tuple(_items(text[header.end() :]))
+        if len(listed) > 1:
+            return listed
     return lettered_options(question) or numbered_options(question)
 
 

@@ -40,7 +40,7 @@ _ROW = re.compile(
 )
 _TEXT_ROW = re.compile(rf"{_ITEM}(?P<name>[^\n|:(→]{{1,200}}?)[ \t]*(?P<rest>(?:[-–—][ ]|[:|(→]|{_SIGN}|$)[^\n]*)$")
 # Where one option of a line ends: "A - false; B - true", "(A) ✗ (B) ✓"
-_CLAUSE_END = re.compile(r"[;,][ ]+|(?<=[.!])[ ]+|\n|[ ]+(?=[(\[][A-Z][)\]])")
+_CLAUSE_END = re.compile(r"[;,][ ]+|(?<=[.!])[ ]+|\n|[ ]+(?=[(\[][A-Z][)\]])|(?<=[✓✔✅☑✗✘❌❎✕✖])[ ]+(?=[A-Z]\b)")
 _ONLY_VERDICT = re.compile(rf"(?:{_RIGHT_WORDS}|{_WRONG_WORDS})", re.IGNORECASE)
 _CONTINUED = 2
 """Lines below an option that may hold its verdict."""
@@ -50,17 +50,20 @@ _CONTINUED = 2
 class _Row:
     key: str
     verdict: bool | None
+    start: int = 0
     end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class OptionReview:
     """The options that a reply marks as right and as wrong."""
 
     right: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     """Named in the list, without a verdict."""
+    start: int = 0
+    """Where the first marked option begins in the text."""
     end: int = 0
     """Where the last marked option ends in the text."""
 
@@ -70,7 +73,7 @@ class Review:
         return len(self.right) + len(self.wrong)
 
 
-def read_review(text: str, names: Mapping[str, str]) -> Review:
+def read_review(text: str, names: Mapping[str, str]) -> OptionReview:
     """Return the review in `text`; `names` maps the normalized text of an option to its letter or label.
 
     A review marks at least two options. Letters count as names if an option has one or `names` is empty.
@@ -79,7 +82,7 @@ def read_review(text: str, names: Mapping[str, str]) -> Review:
     review = _collect(_rows(text, names, letters=letters))
     if review.verdicts < 2 and letters:
         review = _collect(_clauses(text))
-    return review if review.verdicts > 1 else Review()
+    return review if review.verdicts > 1 else OptionReview()
 
 
 def is_verdict(text: str) -> bool:
@@ -87,7 +90,7 @@ def is_verdict(text: str) -> bool:
     return _ONLY_VERDICT.fullmatch(text) is not None
 
 
-def chosen_option(review: Review) -> tuple[str, str]:
+def chosen_option(review: OptionReview) -> tuple[str, str]:
     """Return the only option that is marked as right, else the only one that is not marked as wrong, and a note."""
     if len(review.right) == 1:
         return review.right[0], "the option that the reply marks as right"
@@ -98,15 +101,16 @@ def chosen_option(review: Review) -> tuple[str, str]:
     return "", ""
 
 
-def _collect(found: Iterable[_Row]) -> Review:
+def _collect(found: Iterable[_Row]) -> OptionReview:
     rows: dict[str, _Row] = {}
     for row in found:
         if row.key not in rows or rows[row.key].verdict is None:
             rows[row.key] = row
-    return Review(
+    return OptionReview(
         right=tuple(key for key, row in rows.items() if row.verdict is True),
         wrong=tuple(key for key, row in rows.items() if row.verdict is False),
         open=tuple(key for key, row in rows.items() if row.verdict is None),
+        start=min((row.start for row in rows.values() if row.verdict is not None), default=0),
         end=max((row.end for row in rows.values() if row.verdict is not None), default=0),
     )
 
@@ -114,21 +118,21 @@ def _collect(found: Iterable[_Row]) -> Review:
 def _rows(text: str, names: Mapping[str, str], *, letters: bool) -> Iterator[_Row]:
     key, waited, end = "", 0, 0
     for line in text.split("\n"):
-        end += len(line) + 1
+        start, end = end, end + len(line) + 1
         row = _row(line, names, letters=letters)
         if row:
             key, waited = row.key, 0
-            yield replace(row, end=end)
+            yield replace(row, start=start, end=end)
         elif key and line.strip() and waited < _CONTINUED:
             waited += 1
-            yield _Row(key=key, verdict=_verdict(line), end=end)
+            yield _Row(key=key, verdict=_verdict(line), start=start, end=end)
 
 
 def _clauses(text: str) -> Iterator[_Row]:
     start = 0
     for mark in [*_CLAUSE_END.finditer(text), None]:
         if row := _row(text[start : mark.start() if mark else len(text)], {}, letters=True):
-            yield replace(row, end=mark.end() if mark else len(text))
+            yield replace(row, start=start, end=mark.end() if mark else len(text))
         start = mark.end() if mark else len(text)
 
 
