@@ -53,6 +53,9 @@ _HEADING = re.compile(r"^[ \t]{0,3}(?:#{1,3}|#{5,6}|####(?![ \t]*[-+$\\]*\.?\d))
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]+(?=[A-Za-z*])", re.MULTILINE)
 
+_HTML = re.compile(r"</?(?:b|i|u|em|strong|mark|code|span|p|div|center|h[1-6])(?:[ ][^<>]{0,100})?>", re.IGNORECASE)
+_LINE_BREAK = re.compile(r"<br[ ]?/?>", re.IGNORECASE)
+
 _LATEX_WRAP = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathit|mathsf|mathtt|operatorname|mbox|emph|bm)\s*"
     r"\{((?:[^{}\\]|\\.)*)\}"
@@ -88,13 +91,15 @@ def unify_characters(text: str) -> str:
 
 
 def strip_markup(text: str) -> str:
-    """Remove Markdown marks (not their content) and simple LaTeX formatting."""
+    """Remove Markdown and HTML marks (not their content) and simple LaTeX formatting."""
     text = _FENCE.sub("", text)
     text = _QUOTE_MARK.sub("", text)
     text = _STRONG.sub("", text)
     text = _EMPHASIS.sub(r"\1", text)
     text = _ITALIC.sub(r"\1", text)
     text = _HEADING.sub("", text)
+    if "<" in text:
+        text = _HTML.sub("", _LINE_BREAK.sub("\n", text))
     return strip_latex(text) if "\\" in text else text
 
 

@@ -8,15 +8,18 @@ from functools import lru_cache
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.numbers.asides import without_asides
 from askwell.tasks.grading.numbers.equality import same_number
-from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
-from askwell.tasks.grading.numbers.remarks import without_refusals, without_remarks
+from askwell.tasks.grading.numbers.han_numerals import spell_fractions
+from askwell.tasks.grading.numbers.numerals import Number, find_numerals
+from askwell.tasks.grading.numbers.refusals import without_refusals
+from askwell.tasks.grading.numbers.remarks import without_remarks
 from askwell.tasks.grading.numbers.sentence import (
     choose_number,
     concludes,
+    find_words,
     numbers_offered,
     restated_number,
-    without_asides,
 )
 from askwell.tasks.grading.reading import read_reply
 
@@ -35,8 +38,8 @@ _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator annotatio
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
 # Numbers that label a step or figure are no answers: "Step 3:"
 _LABELLED = re.compile(
-    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?|"
-    r"\bconfidence(?:[ ](?:level|score))?[ ]*[:=(]?[ ]*\d[\d.]*[ ]?%?",
+    r"\b(?:steps?|figure|table|page|chapter|section|question|q|problem|case|part|equation|"
+    r"eq)[ ]*#?\d+(?!\d)[ ]*[.:)]?|\bconfidence(?:[ ](?:level|score))?[ ]*[:=(]?[ ]*\d[\d.]*[ ]?%?",
     re.IGNORECASE,
 )
 _STEPS_TAKEN = re.compile(r"\b(?:used|in)[ ]\d+[ ](?:\w+[ ])?steps?\b", re.IGNORECASE)
@@ -55,17 +58,15 @@ _NO = re.compile(r"[.,;…–—-][ ]?no[,.:]+[ ](?=[^\n]{0,30}\d)", re.IGNORECA
 # A reply that starts with the number and then explains it
 _OPENING = re.compile(
     r"([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)(?:[.!]?[ ]*\n[ \t]*\n|"
-    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|"
-    r"[.,!]?[ ]+(?:because|since)\b)",
+    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|[.,!]?[ ]+(?:because|since)\b)",
     re.IGNORECASE,
 )
 # Words between an answer cue and its number: "is approximately $ 42"
 _FILLER = re.compile(
-    r"(?:[^\w\n-]|-(?=[ $\d.])|\b(?:about|approximately|approx|around|roughly|nearly|exactly|only|just|simply|"
-    r"still|now|"
-    r"a|an|the|total|sum|of|equal|equals|to|that|there|is|are|was|were|will|would|be|so|thus|therefore|indeed|also|"
-    r"number|amount|usd|us|eur|gbp|rs|inr|negative|minus|positive|plus|[a-z](?=[ ]*=)|they|it|he|she|we|you|have|has|"
-    r"likely|probably|in|currently|then|left|with|calculated|as|given|by|found|simplified|rounded|the)\b)*",
+    r"(?:[^\w\n-]|-(?=[ $\d.])|\b(?:about|approximately|approx|around|roughly|nearly|exactly|only|just|simply|still|"
+    r"now|a|an|the|total|sum|of|equal|equals|to|that|there|is|are|was|were|will|would|be|so|thus|therefore|indeed|"
+    r"also|number|amount|usd|us|eur|gbp|rs|inr|negative|minus|positive|plus|[a-z](?=[ ]*=)|they|it|he|she|we|you|"
+    r"have|has|likely|probably|in|currently|then|left|with|calculated|as|given|by|found|simplified|rounded|the)\b)*",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"[^\w]*(?:not|n't|never|neither|no longer)\b", re.IGNORECASE)
@@ -89,8 +90,13 @@ def _find_number(reply: str) -> tuple[Number | None, str]:
     reading = read_reply(reply)
     if len(reading.answers) > 1:
         return None, f"several answers given: {reading.text}"
-    readings = [_find(text.translate(_VULGAR)) for text in reading.texts]
+    readings = [_find(_spelled(text)) for text in reading.texts]
     return next(((number, note) for number, note in readings if number), readings[-1])
+
+
+def _spelled(text: str) -> str:
+    """Write "½" as " 1/2" and 百分之25 as 25%."""
+    return spell_fractions(text.translate(_VULGAR))
 
 
 _find_short = lru_cache(maxsize=4096)(_find_number)
@@ -99,7 +105,7 @@ _find_short = lru_cache(maxsize=4096)(_find_number)
 @lru_cache(maxsize=4096)
 def target_number(target: str) -> Number:
     """Read a target such as "18", "1,000", "-3" or "#### 18"; raise `DataError` if it does not have one number."""
-    seen = visible_text(target).translate(_VULGAR)
+    seen = _spelled(visible_text(target))
     number, _ = _find(seen)
     if number is None:
         raise DataError(
@@ -151,7 +157,7 @@ def _stated(span: Span) -> tuple[Number | None, str]:
     if not parts:
         return None, ""
     first = parts[0]
-    candidates = list(find_numerals(first)) or list(find_number_words(first))
+    candidates = list(find_numerals(first)) or find_words(first)
     if not candidates:
         return None, ""
     head, tail = first[: candidates[0].start], first[candidates[0].end :]
@@ -200,7 +206,7 @@ def _last(text: str, seen: str) -> tuple[Number | None, str]:
                     return number, note or "last number of the reply"
             if position == 0 and (words := _word_numbers(part)):
                 return words[-1], "last number of the reply"
-    words = list(find_number_words(text))
+    words = find_words(text)
     last = next((n for n in reversed(words) if n.shown.lower() != "one"), None)
     last = last or (words[-1] if words and len(text) < 30 else None)
     return last, "last number of the reply" if last else ""
@@ -217,4 +223,4 @@ def _bold_part(sentence: str, bold: list[str]) -> str | None:
 
 def _word_numbers(sentence: str) -> list[Number]:
     """Return the numbers in words, without "one" in a longer sentence, where it is a pronoun."""
-    return [number for number in find_number_words(sentence) if number.shown.lower() != "one" or len(sentence) < 8]
+    return [number for number in find_words(sentence) if number.shown.lower() != "one" or len(sentence) < 8]

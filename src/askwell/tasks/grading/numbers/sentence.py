@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from askwell.tasks.grading.numbers.asides import without_asides
+from askwell.tasks.grading.numbers.equality import same_number
+from askwell.tasks.grading.numbers.han_numerals import find_han_numbers
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
 
 _MAX_NUMBERS = 200
@@ -15,16 +18,16 @@ _DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 # The numbers after one of these words take precedence over those before it
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|"
-    r"which (?:is|means|gives|makes|leaves|equals)|for a total of)\b|所以|因此|一共|总共|總共|合計|よって|따라서",
+    r"\b(?:so|therefore|thus|hence|altogether|overall|finally|meaning|which (?:is(?![ ](?:less|more|greater|smaller|"
+    r"larger|fewer|higher|lower)\b)|means|gives|makes|leaves|equals)|for a total of)\b|所以|因此|一共|总共|總共|合計|"
+    r"よって|따라서",
     re.IGNORECASE,
 )
 # The same amount in another unit: "3 dozen eggs, i.e. 36 eggs"
 _RESTATED = re.compile(
     r"\b(?:i\.?e\b\.?|that is(?=,)|namely|in other words|equivalently|or equivalently|equivalent to|es decir|o sea|"
-    r"ou seja|cioè|"
-    r"c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|换句话说|つまり|"
-    r"すなわち|즉",
+    r"ou seja|cioè|c'est-à-dire|soit(?= \d)|das heißt|d\.[ ]?h\.|то есть|т\.[ ]?е\.)|(?<![立当])即|也就是|也即|"
+    r"换句话说|つまり|すなわち|즉",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(
@@ -38,9 +41,8 @@ _UNIT = re.compile(r"[ -]?([^\W\d]+)", re.IGNORECASE)
 _EACH = re.compile(r"[ ]?(?:\w+[ ])?(?:each|apiece|per|a piece|/)(?!\w)", re.IGNORECASE)
 # A number after one of these words is a result: "she has 5 left", "= 5"
 _RESULT = re.compile(
-    r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|"
-    r"gets?|got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|"
-    r"need|"
+    r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|gets?|"
+    r"got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
     r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
     r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
@@ -51,16 +53,7 @@ _TOTAL_AFTER = re.compile(
     r"[ ]*(?:\w+[ ]){0,3}?(?:in total|altogether|in all|remain(?:ing|s)?|left(?! with| of| side))\b", re.IGNORECASE
 )
 # "18, since 9 eggs cost 2 each"
-_REASON = re.compile(r"\b(?:because|since|given that|due to)\b|,[ ]as[ ]", re.IGNORECASE)
-# "(20% off)", "(for a 7-day week)", "[1]": an aside after the number that it comments on
-_ASIDE = re.compile(
-    r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
-    r"[ ]?-[ ]?\d)"
-    r"|(?<=[^\s=\\])[ ]?\[(?:\d{1,3}(?:[,–-][ ]?\d{1,3})*|(?P<bracket>[^\[\]\n]{0,10}[A-Za-z][^\[\]\n]{0,80}))\]"
-)
-_NO_ASIDE = re.compile(
-    r"[=→≈]|\b(?:or|i\.?e|that is,|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
-)
+_REASON = re.compile(r"(?<!and )\b(?:because|since|given that|due to)\b(?![^,]*,.*\d)|,[ ]as[ ]", re.IGNORECASE)
 _CERTAINTY = re.compile(r"[ ](?:sure|certain|confident|confidence|certainty)\b", re.IGNORECASE)
 # "12 out of 20" gives 12
 _OF = re.compile(
@@ -69,11 +62,15 @@ _OF = re.compile(
     r"|[ ]in[ ]",
     re.IGNORECASE,
 )
-_TIME = r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?)"
+_TIME = (
+    r"(?:seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|nights?|trips?|rounds?|steps?|segundos|"
+    r"minutos|horas|días|semanas|meses|años|secondes|heures|jours|semaines|mois|ans|sekunden|minuten|stunden|tagen?|"
+    r"wochen|monaten?|jahren?|ore|giorni|settimane|dias|минут|часов|дней|недель)"
+)
 _ADJUNCT_BEFORE = re.compile(
-    r"\b(?:in|over|within|during|for|per|every|after|across|throughout)[ ](?:(?:the|a|an|about|only|just|all|another|"
-    r"those|these|"
-    r"first|last|next|past|full|whole|period of)[ ])*$",
+    r"\b(?:in|over|within|during|for|per|every|after|across|throughout|en|durante|por|pendant|durant|während|für|"
+    r"über|za|за|в)[ ](?:(?:the|a|an|about|only|just|all|another|those|these|first|last|next|past|full|whole|"
+    r"period of)[ ])*$",
     re.IGNORECASE,
 )
 _TIME_AFTER = re.compile(rf"[ -]?(?:more[ ]|additional[ ])?{_TIME}\b", re.IGNORECASE)
@@ -88,7 +85,7 @@ _GIVEN_BEFORE = re.compile(r"\b(?:the|these|those|all|his|her|their|its|this)[ ]
 
 def choose_number(sentence: str) -> tuple[Number | None, str]:
     """Return the number that a sentence gives as its result, and a note if it offers two."""
-    candidates = numbers_offered(sentence)
+    candidates = _without_breakdown(sentence, numbers_offered(sentence))
     offered = None
     for first, second in pairwise(candidates):
         if (kind := _alternative(sentence, first, second)) == "same":
@@ -111,29 +108,23 @@ def restated_number(sentence: str) -> Number | None:
     return None
 
 
+def find_words(text: str) -> list[Number]:
+    """Return the numbers written in English words or Chinese characters."""
+    return list(find_number_words(text)) or list(find_han_numbers(text))
+
+
 def concludes(text: str) -> bool:
     """Return whether a number in digits follows a conclusion in `text`: "…, so 8 in total"."""
     return any(any(find_numerals(text[match.end() :])) for match in _CONCLUSION.finditer(text))
-
-
-def without_asides(text: str) -> str:
-    """Replace asides by spaces, so that positions stay."""
-    return _ASIDE.sub(
-        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
-        text,
-    )
 
 
 def numbers_offered(sentence: str) -> list[Number]:
     """Return the numbers of a sentence that may be its result; those of asides only if there are no others."""
     everything = list(find_numerals(sentence))[-_MAX_NUMBERS:]
     if not everything:
-        return list(find_number_words(sentence))
-    blank = _ASIDE.sub(
-        lambda aside: aside[0] if _NO_ASIDE.search(aside["content"] or aside["bracket"] or "") else " " * len(aside[0]),
-        sentence,
-    )
-    candidates = [number for number in everything if blank[number.start : number.end].strip()] or everything
+        return find_words(sentence)
+    bare = without_asides(sentence)
+    candidates = [number for number in everything if bare[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
         candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]
     candidates = [
@@ -169,6 +160,14 @@ def _without_wholes(sentence: str, candidates: list[Number]) -> list[Number]:
     return [number for number in candidates if not any(number is whole for whole in wholes)]
 
 
+def _without_breakdown(sentence: str, candidates: list[Number]) -> list[Number]:
+    """Drop the parts of "12 kids: 4 boys and 8 girls"."""
+    if len(candidates) < 3 or "=" in sentence or ":" not in sentence[candidates[0].end : candidates[1].start]:
+        return candidates
+    parts = candidates[1:]
+    return candidates[:1] if sum(number.value for number in parts) == candidates[0].value else candidates
+
+
 def _later(sentence: str, candidates: list[Number]) -> list[Number]:
     """Return the numbers after the last conclusion ("so 8") or restatement ("i.e. 36 eggs"), and before a reason."""
     for conclusion in reversed(list(_CONCLUSION.finditer(sentence))[-20:]):
@@ -176,8 +175,7 @@ def _later(sentence: str, candidates: list[Number]) -> list[Number]:
             candidates = later
             break
     else:
-        if reason := _REASON.search(sentence, candidates[0].end if candidates else 0):
-            candidates = [number for number in candidates if number.start < reason.start()]
+        candidates = _without_reason(sentence, candidates)
     for restated in reversed(list(_RESTATED.finditer(sentence))[-20:]):
         later = [number for number in candidates if number.start >= restated.end()]
         if len(later) == 1:  # "2.5 hours, i.e. 2 hours and 30 minutes" restates in two numbers
@@ -185,10 +183,25 @@ def _later(sentence: str, candidates: list[Number]) -> list[Number]:
     return candidates
 
 
+def _without_reason(sentence: str, candidates: list[Number]) -> list[Number]:
+    """Drop the numbers of a reason at the end, if one number stands before it or if its result repeats one."""
+    reason = _REASON.search(sentence, candidates[0].end) if candidates else None
+    if reason is None:
+        return candidates
+    before = [number for number in candidates if number.start < reason.start()]
+    results = {
+        number.value
+        for number in candidates
+        if number.start > reason.start() and _EQUALS.search(sentence[max(0, number.start - 4) : number.start])
+    }
+    repeated = [number for number in before if number.value in results]
+    return repeated[-1:] or (before if len(before) == 1 else candidates)
+
+
 def _alternative(sentence: str, first: Number, second: Number) -> str:
     """Return "other" for "5 or 6", "same" for one amount in two units ("2 hours, or 120 minutes"), else ""."""
     link = _ALTERNATIVE.fullmatch(sentence, first.end, second.start)
-    if link is None or first.value == second.value or _EACH.match(sentence, second.end):
+    if link is None or same_number(first, second) or _EACH.match(sentence, second.end):
         return ""
     before, after = link["unit"] or link["han"] or "", _UNIT.match(sentence, second.end)
     unit = after[1] if after else ""

@@ -7,8 +7,7 @@ import re
 # Names of thinking blocks: <think>, <seed:think>, <thinking>, <chain_of_thought>, …
 _NAMES = (
     r"(?:\w{1,12}:)?(?:(?:\w{1,12}_)?think(?:ing)?|(?:chain[_-]of[_-])?thoughts?|reason(?:ing)?|scratch_?pad|"
-    r"reflection|"
-    r"analysis|rationale|cot|(?:inner[_-])?monologue|deliberation)"
+    r"reflection|analysis|rationale|cot|(?:inner[_-])?monologue|deliberation)"
 )
 _THOUGHT_MARK = re.compile(
     rf"<[ ]?(?P<tag>/?)[ ]?(?i:{_NAMES})(?:[ ][^<>\n]{{0,200}})?[ ]?>"  # most open models
@@ -50,7 +49,7 @@ _ANSWER_TOKEN = re.compile(
 )
 # The next turn, decoded without its special tokens: "Paris.assistant\n\n", "Paris\nuser\nAnd Spain?"
 _BARE_TURN = re.compile(r"(?<=[^\sA-Z-])assistant(?=\n\n)|\n[ \t]*(?:user|assistant|human)[ \t]*\n")
-_GRANITE = re.compile(r"\s*Here is my thought process:.*?Here is my response:", re.DOTALL)
+_GRANITE = re.compile(r"\A\s*Here is my thought process:.*?Here is my response:", re.DOTALL)
 
 
 def remove_hidden(reply: str) -> str:
@@ -112,11 +111,13 @@ def _until_end(text: str) -> str:
         text = _ANSWER_TOKEN.sub(_answer_tag, text)
     if leading := _LEADING_TOKENS.match(text):
         text = text[leading.end() :]
+    strike = text.find("<s>")
     for end in _END_TOKEN.finditer(text):
-        struck_through = end[0] == "</s>" and "<s>" in text[: end.start()]
-        if not struck_through:
+        if not (end[0] == "</s>" and 0 <= strike < end.start()):
             text = text[: end.start()]
             break
+    if text.rstrip().endswith("###"):  # a common stop sequence
+        text = text.rstrip().rstrip("#")
     turn = _BARE_TURN.search(text)
     return text[: turn.start()] if turn and text[: turn.start()].strip() else text
 

@@ -20,7 +20,7 @@ _MAX_OBJECTS = 50
 
 _BEFORE = (
     r"(?:(?:the|my|your|final|correct|right|best|predicted|model|selected|chosen|short|direct|overall|main|exact|"
-    r"numeric|numerical|extracted|computed|calculated|answer|class)\s)*"
+    r"numeric|numerical|extracted|computed|calculated|answer|class|최종|정확한)\s|最终|最終|最后|正确|正しい)*"
 )
 _AFTER = r"(?:\s(?:value|text|letter|label|choice|option|number|key|id|name|index|string|list|final))?"
 _STRONG_KEY = re.compile(
@@ -42,9 +42,9 @@ _WEAK_KEYS = [
 ]
 # Fields beside an answer; if one other field remains, it is the answer: {"capital": "Paris", "confidence": 0.9}
 _BESIDE = re.compile(
-    r"(?:\w+\s)*(?:reason(?:ing|s)?|explanations?|rationale|justification|thoughts?|thinking|thought process|analysis|"
-    r"steps?|work|working|chain of thought|cot|confidence|certainty|probability|likelihood|score|units?|currency|"
-    r"notes?|comments?|sources?|references?|citations?|evidence|question|query|input|problem|context|id|"
+    r"(?:\w+\s)*(?:reason(?:ing|s)?|explanations?|rationale|justification|thoughts?|thinking|thought process|"
+    r"analysis|steps?|work|working|chain of thought|cot|confidence|certainty|probability|likelihood|score|units?|"
+    r"currency|notes?|comments?|sources?|references?|citations?|evidence|question|query|input|problem|context|id|"
     r"rejected|eliminated|alternatives?|others?|choices|options|candidates|language|type|format|status|metadata|meta|"
     r"details?|description|summary|logic|calculations?|equations?|formula|assumptions?|warnings?|tokens?|version)"
 )
@@ -57,9 +57,10 @@ _QUOTED_ITEM = re.compile(r"\[\s*(?:[\"'{]|-?[\d.]+\s*[,\]])")
 _STRONG_TAGS = r"(?:final|the|my|correct)?[_ -]?answer"
 _WEAK_TAGS = (
     r"results?|output|label|choice|response|solution|prediction|option|category|class|verdict|value|letter|selection|"
-    r"final|conclusion"
+    r"classification|sentiment|emotion|intent|topic|final|conclusion"
 )
 _TAG = re.compile(rf"<(/?)(?:(?P<answer>{_STRONG_TAGS})|(?P<other>{_WEAK_TAGS}))(?:\s[^<>]{{0,100}})?>", re.IGNORECASE)
+_ELEMENT = re.compile(r"<([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,100})?>([^<>]*)</\1\s*>")
 _BLANK = {"", "...", "…"}
 
 
@@ -139,11 +140,17 @@ def _read_object_within(text: str) -> Iterator[tuple[Structured, str]]:
 def _read_tags(text: str) -> Iterator[tuple[Structured, str]]:
     """Yield the content of the last answer tag, or of the last tag such as <label>, and the text after it.
 
-    The last tag may lack its closing tag, which is often the stop sequence.
+    The last tag may lack its closing tag, which is often the stop sequence; the only tag may lack its opening one,
+    which may stand in the prompt. A reply that is one element of any name is its content.
     """
     tags = list(_TAG.finditer(text)) if "<" in text else []
+    if not tags and (element := _ELEMENT.fullmatch(text)) and element[2].strip() not in _BLANK:
+        yield Structured(answers=(element[2].strip(),), named=False), ""
     if tags and not tags[-1][1] and (tags[-1]["answer"] or tags[-1].start() == 0) and text[tags[-1].end() :].strip():
         yield _tagged(text[tags[-1].end() :].strip(), tags[-1]), ""
+        return
+    if len(tags) == 1 and tags[0][1] and tags[0]["answer"] and text[: tags[0].start()].strip():
+        yield _tagged(text[: tags[0].start()].strip(), tags[0]), text[tags[0].end() :]
         return
     for group in ("answer", "other"):
         for opening, closing in reversed(list(pairwise(tags))):

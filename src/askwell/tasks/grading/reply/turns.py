@@ -10,11 +10,11 @@ from askwell.tasks.grading.answer_markers import corrects, find_spans
 _NEXT_TURN = re.compile(r"\n[ \t]*(?:\*\*)?(?:Q|Question|User|Human)(?:\*\*)?[ \t]*\d{0,3}[ \t]*:", re.IGNORECASE)
 # "Problem 2: …" or "### Question" may also be a heading within the reply, so an answer must precede it
 _NEXT_EXAMPLE = re.compile(
-    r"\n[ \t]*(?:#{1,6}[ \t]*|\*\*)?(?:(?:next|new|another|second)[ ])?"
+    r"\n[ \t]*(?:\d{1,2}[.)][ \t]*)?(?:#{1,6}[ \t]*|\*\*)?"
+    r"(?:(?:here(?:'s| is)[ ])?(?:a[ ])?(?:next|new|another|second|similar)[ ])?"
     r"(?:problem|examples?|exercise|question|instruction|input|task|prompt|query|passage|context|q|user|human|"
     r"pregunta|problema|ejemplo|frage|aufgabe|beispiel|exemple|problème|exercice|domanda|esempio|pergunta|вопрос|"
-    r"задача|пример|"
-    r"问题|題目|题目|问|例题?|例子|質問|問題|問|질문|문제|예제)"
+    r"задача|пример|问题|題目|题目|问|例题?|例子|質問|問題|問|질문|문제|예제)"
     r"(?:[ \t]*#?\d{1,3}\b|(?=[ \t]*(?::|\*\*|\n)))[ \t]*(?:\*\*)?[ \t]*[:.\n]",
     re.IGNORECASE,
 )
