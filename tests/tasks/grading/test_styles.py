@@ -94,7 +94,8 @@ CASES = [
     ("choice", "A: ✗, B: ✗, C: ✓", "C", 1),
     (
         "choice",
-        "- **A. Rome**: Incorrect. Rome is in Italy.\n- **B. Paris**: Correct! Paris is in France.\n- **C. Oslo**: Incorrect.",
+        "- **A. Rome**: Incorrect. Rome is in Italy.\n- **B. Paris**: Correct! Paris is in France.\n"
+        "- **C. Oslo**: Incorrect.",
         "B",
         1,
     ),
