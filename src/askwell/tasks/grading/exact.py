@@ -29,7 +29,7 @@ _LINKING = re.compile(
 _REMARK = re.compile(
     r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|due to|weil|denn|da|porque|ya que|pues|car|parce que|perché|"
     r"poiché|omdat|потому что|так как)\b|,[ ]?(?:因为|因為|なぜなら|왜냐하면)|"
-    r";[ ]+(?=[^\W\d]\S*[ ]\S)|[ ]*\[(?=[^\[\]\n]{2,}\]$)|"
+    r";[ ]+(?=[^\W\d]\S*[ ]\S)|[ ]*\[(?=[^\[\]\n]{2,}\]$)|[ ]*[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]+[.!]?$|"
     r"[ ]+[-–—][ ]+(?=(?:(?:The|This|It|He|She|They|We|I|In|As|Because|Since|A|An)\b|[a-zà-öø-ÿа-я])\S*[ ]\S)|"
     r"[ ]*\((?=[^()\n]{2,}\)[.!]?[ ]*(?:\n|$))|:[ ]+(?=[^\W\d]\S*[ ]\S+[ ]\S)",
 )
@@ -80,7 +80,7 @@ def exact_answers(reply: str) -> Iterator[str]:
 
 def _without_remarks(lines: list[str]) -> Iterator[str]:
     """Yield the answer before a remark, and behind "KEY:" or "The … is" in the first or last line."""
-    for line in dict.fromkeys([*lines[:1], *lines[-1:]]):
+    for line in dict.fromkeys(_BULLET.sub("", line) for line in (*lines[:1], *lines[-1:])):
         sentences = split_sentences(line[:_LONGEST_STATEMENT])[:2]
         if sentences[0].endswith("?"):
             continue

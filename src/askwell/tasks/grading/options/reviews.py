@@ -80,8 +80,8 @@ def read_review(text: str, names: Mapping[str, str]) -> OptionReview:
     """
     letters = not names or any(len(key) == 1 for key in names.values())
     review = _collect(_rows(text, names, letters=letters))
-    if review.verdicts < 2 and letters:
-        review = _collect(_clauses(text))
+    if review.verdicts < 2:
+        review = _collect(_clauses(text, names, letters=letters))
     return review if review.verdicts > 1 else OptionReview()
 
 
@@ -128,10 +128,10 @@ def _rows(text: str, names: Mapping[str, str], *, letters: bool) -> Iterator[_Ro
             yield _Row(key=key, verdict=_verdict(line), start=start, end=end)
 
 
-def _clauses(text: str) -> Iterator[_Row]:
+def _clauses(text: str, names: Mapping[str, str], *, letters: bool) -> Iterator[_Row]:
     start = 0
     for mark in [*_CLAUSE_END.finditer(text), None]:
-        if row := _row(text[start : mark.start() if mark else len(text)], {}, letters=True):
+        if row := _row(text[start : mark.start() if mark else len(text)], names, letters=letters):
             yield replace(row, start=start, end=mark.end() if mark else len(text))
         start = mark.end() if mark else len(text)
 
