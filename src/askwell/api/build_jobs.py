@@ -12,6 +12,7 @@ from askwell.api.config import Config, OptimizerConfig, TargetConfig
 from askwell.api.endpoints import redact_urls
 from askwell.core.errors import ConfigError
 from askwell.core.types import Prompt
+from askwell.core.validation import check_at_least
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
@@ -54,17 +55,20 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         ),
         racing=racing,
         caps=config.budget,
+        force=config.run.force,
     )
 
 
-def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
-    """Build an evaluation of some prompts on a whole data set."""
+def build_evaluate_job(config: Config, prompts: list[str], *, ask_twice: int = 0) -> EvaluateJob:
+    """Build an evaluation of some prompts on a whole data set; `ask_twice` questions are asked a second time."""
+    check_at_least("ask_twice", ask_twice, 0)
     target_setup = build_target_setup(config, build_evaluation_task(config))
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": prompts}
     return EvaluateJob(
         header=encode_header(identity, seed=config.run.seed, settings=None),
         prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in prompts)],
         target_setup=target_setup,
+        ask_twice=ask_twice,
     )
 
 

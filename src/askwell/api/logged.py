@@ -76,7 +76,7 @@ def read_named_settings(
 def _may_change(key: str) -> bool:
     section, _, field = key.partition(".")
     is_volatile = section in {"target", "optimizer_model"} and field in ModelConfig.volatile
-    return is_volatile or section == "budget" or key == "run.trace"
+    return is_volatile or section == "budget" or key in {"run.trace", "run.force"}
 
 
 def _header(folder: Path, name: str) -> Body:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.loop import LoopSettings, Watch
 from askwell.engine.race import RaceSettings
+from askwell.engine.replies.first_look import Finding
 from askwell.optimizers.presets import DEFAULT_OPTIMIZER
 from askwell.report import run_report as reports
 from askwell.runlog import folders
@@ -53,6 +54,11 @@ class Result:
     """The run's folder; None for a run kept in memory."""
     demos: tuple[Example, ...] = ()
     """Demonstrations that `prompt` was scored with, in order: send them with the prompt."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was wrong with the initial prompt's replies on dev; empty if nothing was."""
+        return self.report.findings
 
     def diff(self) -> str:
         """Format the word-by-word difference to the initial prompt."""
@@ -101,6 +107,7 @@ def optimize(
     racing: RaceSettings | None = None,
     caps: Caps | None = None,
     run: str | Path | None = None,
+    force: bool = False,
     watch: Watch = lambda _: None,
 ) -> Result:
     """Find a better instruction for a task.
@@ -111,6 +118,9 @@ def optimize(
     `racing` how candidates are scored (default: the optimizer's own way), `caps` the most the run may spend. `run` is a
     folder for the log; by default a new one under `runs/`. If it holds an unfinished run with the same settings and
     data, that run is resumed, and no call is paid for twice.
+
+    After the initial prompt is scored, `UnusableReplies` stops the run if most replies cannot be scored (empty, cut
+    short, tokens of a chat template, or without an answer that the metric reads). `force` goes on all the same.
 
     A run whose parts all have names (a data file, model names, an answer type) can be resumed by
     `askwell optimize --resume`, and this function resumes a run that was started on the command line.
@@ -124,6 +134,7 @@ def optimize(
         placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
         racing=racing, caps=caps,
     )  # fmt: skip
+    config = replace(config, run=replace(config.run, force=force))
     job = build_optimize_job(config)
     folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)
     return execute_optimization(job, folder, watch)

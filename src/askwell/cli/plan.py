@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
+from askwell.api.build_task import resolve_answer_type
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.logged import read_resumed_config
@@ -32,6 +33,8 @@ from askwell.cli.flags import (
 )
 from askwell.cli.progress import format_seconds
 from askwell.engine.jobs import OptimizeJob
+from askwell.engine.replies.grading import describe_metric
+from askwell.tasks.task import Task
 
 CONFIRM_USD = 5.0
 """Above this expected cost a person at a terminal is asked to confirm."""
@@ -49,19 +52,22 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
     config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
-    estimate = estimate_plan(config, build_optimize_job(config), latency_s=latency)
+    job = build_optimize_job(config)
+    estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
         tables.print_json(plan_json(estimate))
         return
     out = Console()
-    for part in _page(estimate, config):
+    for part in (*_page(estimate, config), grading_line(config, job.target_setup.task)):
         out.print(part, highlight=False, markup=False)
 
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Print one line on what the run will cost; ask a person at a terminal if that is much."""
     estimate = estimate_plan(config, job)
-    Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    err = Console(stderr=True)
+    err.print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    err.print(grading_line(config, job.target_setup.task), highlight=False, markup=False)
     cost = estimate.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
@@ -75,6 +81,15 @@ def plan_line(estimate: Plan) -> str:
     text = f"about {_format_amounts(usual, estimate.expected_usd)}, {format_seconds(estimate.expected_seconds)}"
     cuts = [_cut_text(cut).replace("The", "the", 1) for cut in estimate.cuts if cut.expected > cut.limit]
     return "; ".join([text, f"at most {_format_amounts(most, estimate.worst_usd)}", *cuts])
+
+
+def grading_line(config: Config, task: Task) -> str:
+    """Describe how replies are graded, and against how many different targets."""
+    name = resolve_answer_type(config.task)
+    default = "" if config.task.metric or name != "exact" else " (the default; --metric names another)"
+    examples = [example for members in task.splits.values() for example in members]
+    different = len({example.target for example in examples})
+    return f"Graded by {describe_metric(name)}{default}: {different:,} different targets in {len(examples):,} examples."
 
 
 def plan_json(estimate: Plan) -> dict[str, object]:

@@ -63,7 +63,7 @@ def _summarize(folder: Path, name: str) -> RunSummary:
     try:
         with SqliteStore(log_path(folder, name), read_only=True) as store:
             header = read_header(store)
-            scored = run_report.build_report(store)
+            scored = run_report.build_report(store, with_replies=False)
             training = _summarize_training(name, store) if is_training(header) else None
     except StoreError as error:
         return RunSummary(name=name, problem=str(error))
