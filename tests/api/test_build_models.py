@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from askwell.api.build_models import build_model, build_upstream, is_openai_compatible
+from askwell.api.build_models import build_model, find_address, is_openai_compatible
 from askwell.api.config import ModelConfig
 from askwell.api.config_file import parse_config
-from askwell.cli.serve import build_app
+from askwell.cli.service import ServeOptions, build_service
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
 from askwell.core.types import Prompt
@@ -137,8 +137,10 @@ def test_roles_that_use_one_model_with_one_key_take_turns(monkeypatch: pytest.Mo
 
 def test_a_proxy_goes_to_those_who_speak_openai(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROQ_API_KEY", KEY)
-    upstream = build_upstream(ModelConfig(model="groq:m"))
-    assert (upstream.endpoint.base, upstream.model, upstream.api_key) == ("https://api.groq.com/openai/v1", "m", KEY)
+    address = find_address(ModelConfig(model="groq:m"), flag="--target")
+    assert address is not None
+    assert (address.base_url, address.name, address.api_key) == ("https://api.groq.com/openai/v1", "m", KEY)
+    assert find_address(ModelConfig(model="pocket"), flag="--target") is None
     speaking = {name for name in (*PROVIDERS, "local", "pocket") if is_openai_compatible(f"{name}:m")}
     assert speaking.isdisjoint({"anthropic", "gemini", "azure", "litellm", "local", "pocket"})
     assert {"openai", "ollama", "openrouter"} <= speaking
@@ -149,7 +151,11 @@ async def test_serving_in_front_of_claude(monkeypatch: pytest.MonkeyPatch, tmp_p
     policy = FixedPolicy(prompt=Prompt(instruction="Be brief."))
     with anthropic_server() as upstream:
         given = {"target.model": "anthropic:tiny", "target.base_url": upstream.base_url}
-        async with TestServer(build_app("brief", tmp_path, overrides=given, policy=policy)) as server:
+        service = build_service("brief", tmp_path, overrides=given, policy=policy, options=ServeOptions())
+        assert (
+            service.upstream == f"'anthropic:tiny' at {upstream.base_url!r}, key from the variable 'ANTHROPIC_API_KEY'"
+        )
+        async with TestServer(service.app) as server:
             model = OpenAIModel("brief", base_url=str(server.make_url("/v1")))
             got = await model.complete(ask("hello there"))
             await model.aclose()

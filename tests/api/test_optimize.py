@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import askwell
 from askwell.core.types import Completion, Request
+from askwell.runlog.fold import read_spend
+from askwell.runlog.store import SqliteStore
 from askwell.testing.fakes import ScriptedModel
+from tests.support.harness import events
 from tests.support.optimizations import DATA, optimize, optimizer, target
 
 
@@ -32,24 +36,127 @@ def test_a_result_is_saved_as_text_or_json(tmp_path: Path) -> None:
 
 
 def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
-    first = optimize(tmp_path / "run")
-
-    def never(_: str) -> str:
-        raise AssertionError("asked again")
-
-    never.__qualname__ = target.__qualname__
-    again = askwell.optimize(
-        prompt="Think.",
-        data=DATA,
-        target=never,
-        optimizer_model=optimizer,
-        metric="number",
-        run=tmp_path / "run",
-        optimizer="gpo",
-        settings={"embedder": "lexical"},
-        loop=askwell.LoopSettings(steps=2, seed=0),
-    )
+    first, log = optimize(tmp_path / "run"), tmp_path / "run" / "log.db"
+    before = len(events(log))
+    again = optimize(tmp_path / "run")
     assert (again.prompt, again.report) == (first.prompt, first.report)
+    assert len(events(log)) == before
+
+
+def judge(accepts: Callable[[str, str], bool]) -> Callable[[str, str], float]:
+    """Make a metric that always has the same name, as an edited cell of a notebook has."""
+
+    def scored(reply: str, target: str) -> float:
+        return float(accepts(reply, target))
+
+    return scored
+
+
+def answering(text: str) -> Callable[[str], str]:
+    """Make a target that always has the same name."""
+
+    def reply(_: str) -> str:
+        return text
+
+    return reply
+
+
+def run_again(run: Path, *, target: Callable[[str], str], metric: Callable[[str, str], float]) -> askwell.Result:
+    return askwell.optimize(
+        prompt="Think.", data=DATA, target=target, optimizer_model=optimizer, metric=metric, run=run, optimizer="gpo",
+        settings={"embedder": "lexical"}, loop=askwell.LoopSettings(steps=1, seed=0),
+    )  # fmt: skip
+
+
+def equal(reply: str, target: str) -> bool:
+    return reply == target
+
+
+def unequal(reply: str, target: str) -> bool:
+    return reply != target
+
+
+def test_a_finished_run_is_not_the_result_of_another_function_of_the_same_name(tmp_path: Path) -> None:
+    first = run_again(tmp_path / "run", target=answering("4"), metric=judge(equal))
+    assert run_again(tmp_path / "run", target=answering("4"), metric=judge(equal)).report == first.report
+    with pytest.raises(askwell.StoreError, match=r"the reply '4' to the example .* scored [01] then and [01] now"):
+        run_again(tmp_path / "run", target=answering("4"), metric=judge(unequal))
+    with pytest.raises(askwell.StoreError, match="its target was another function of the same name"):
+        run_again(tmp_path / "run", target=answering("5"), metric=judge(equal))
+
+
+def test_an_evaluation_is_not_that_of_another_function_of_the_same_name(tmp_path: Path) -> None:
+    def run(text: str, accepts: Callable[[str, str], bool]) -> float:
+        [found] = askwell.evaluate(
+            "Think.", data=DATA, target=answering(text), metric=judge(accepts), run=tmp_path / "run"
+        )
+        return found.score.estimate
+
+    assert run("4", equal) == run("4", equal)
+    with pytest.raises(askwell.StoreError, match="the metric is not the one"):
+        run("4", unequal)
+    with pytest.raises(askwell.StoreError, match="another function of the same name"):
+        run("5", equal)
+
+
+@pytest.mark.parametrize("error", [KeyError("label"), ZeroDivisionError("division by zero"), askwell.DataError("bad")])
+def test_a_metric_that_raises_costs_no_reply(error: Exception, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def count(text: str) -> str:
+        asked.append(text)
+        return f"reply number {len(asked)}"
+
+    def broken(reply: str, example: askwell.Example) -> float:
+        if len(asked) > 2:
+            raise error
+        return 0.0
+
+    def mended(reply: str, example: askwell.Example) -> float:
+        return 0.0
+
+    broken.__qualname__ = mended.__qualname__ = "graded"
+    broken.__name__ = mended.__name__ = "graded"
+    with pytest.raises(askwell.DataError) as raised:
+        askwell.evaluate("Think.", data=DATA, target=count, metric=broken, run=tmp_path / "run")
+    assert str(error) in str(raised.value)
+    assert "reply number" in str(raised.value)
+    assert "to the example" in str(raised.value)
+    askwell.evaluate("Think.", data=DATA, target=count, metric=mended, run=tmp_path / "run")
+    assert len(asked) == len(set(asked)) == len(DATA)
+    with SqliteStore(tmp_path / "run" / "log.db", read_only=True) as store:
+        assert read_spend(store)["target"].calls == len(DATA)
+
+
+@pytest.mark.parametrize(
+    ("field", "new", "said"),
+    [
+        ("target", "5", r"target: '4' then, '5' now"),
+        ("input", "4 + 4", r"input: '.*' then, '4 \+ 4' now"),
+        ("kind", "sum", r"meta: {} then, {'kind': 'sum'} now"),
+    ],
+)
+def test_edited_data_is_told_by_its_example(field: str, new: str, said: str, tmp_path: Path) -> None:
+    data = [{"id": str(number), "input": f"{number} + {4 - number}", "target": "4"} for number in range(4)]
+
+    def run() -> None:
+        askwell.evaluate("Think.", data=data, target=answering("4"), metric="exact", run=tmp_path / "run")
+
+    run()
+    data[2][field] = new
+    with pytest.raises(askwell.StoreError, match=rf"example 3 of the run \(test, id '2'\) differs \({said}\)"):
+        run()
+
+
+def test_added_data_is_told_by_its_number(tmp_path: Path) -> None:
+    data = [{"id": str(number), "input": f"{number} + {4 - number}", "target": "4"} for number in range(4)]
+    for said in ("", "4 examples then, 5 now"):
+        if said:
+            data.append({"id": "9", "input": "2 + 2", "target": "4"})
+            with pytest.raises(askwell.StoreError, match=said):
+                askwell.evaluate("Think.", data=data, target=answering("4"), metric="exact", run=tmp_path / "run")
+        else:
+            askwell.evaluate("Think.", data=data, target=answering("4"), metric="exact", run=tmp_path / "run")
 
 
 def test_the_same_folder_with_other_settings_is_refused(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 import askwell
 from askwell.core.types import Prompt
-from askwell.policies.fallback_policy import save_policy
 from askwell.policies.fixed import FixedPolicy
+from askwell.policies.saved_policy import save_policy
 from tests.support.policy_worlds import PROMPTS
 from tests.support.prompt_writers import read_table
 from tests.support.trainings import SPLITS, logged, plain, suits, target, train

@@ -10,8 +10,8 @@ import pytest
 import askwell
 from askwell.core.types import Example, Prompt
 from askwell.policies.data.training_queries import digest_query, read_training_queries, write_training_queries
-from askwell.policies.fallback_policy import save_policy
 from askwell.policies.fixed import FixedPolicy
+from askwell.policies.saved_policy import save_policy
 from tests.support.command_line import call, flat
 from tests.support.outcome_sources import records, run
 from tests.support.policy_worlds import PROMPTS

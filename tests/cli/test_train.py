@@ -154,3 +154,16 @@ def test_the_second_act_of_the_demo_ends_with_a_real_gain(tmp_path: Path) -> Non
     found = json.loads(call("policy", "show", name, "--runs", tmp_path, "--json").output)
     assert len(found["loops"]) >= 2
     assert found["test"]["gain"]["low"] > 0
+
+
+def test_a_config_of_the_policy_alone_keeps_the_task_and_target_of_the_run(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    runs, config = tmp_path / "runs", tmp_path / "policy.toml"
+    config.write_text('[policy]\nbase = "pocket"\nloops = 1\n', encoding="utf-8")
+    given = ("--data", f"pocket:{BUNDLE}", "--target", "pocket", "--optimizer-model", "editor", "--runs", runs)
+    made = call("optimize", *given, "--run", "source", "--steps", 0, "--dev", 8, "--test", 8, "--train", 8)
+    assert made.exit_code == 0, made.output
+    refused = call("train", "source", "--config", config, "--runs", runs, "--budget-calls", 3)
+    assert "max_calls = 3 is too few" in flat(refused)  # a training of the run's task, not a selector
+    config.write_text('[policy]\nbase = "pocket"\n[target]\nmodel = "pocket:nothing"\n', encoding="utf-8")
+    assert "pocket:nothing" in flat(call("train", "source", "--config", config, "--runs", runs))

@@ -14,12 +14,12 @@ import askwell
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, PromptRunner
 from askwell.core.types import Completion, Message, Prompt, Request, Usage
-from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
+from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps, is_raised
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
 from askwell.report.run_report import build_report
-from askwell.runlog.fold import Spend, read_spend
+from askwell.runlog.fold import Spend, fold, read_result, read_spend
 from askwell.runlog.store import MemoryStore
 from askwell.testing.fakes import ScriptedModel
 from tests.support.loop_runs import TASK, WordSearch, answer, suggest
@@ -125,6 +125,72 @@ def test_a_cap_that_cannot_do_is_refused_before_anything_is_asked() -> None:
     ):
         capped_run(Caps(max_calls=FIRST + TEST - 1), concurrency=4, store=store)
     assert list(store.events()) == []
+
+
+@pytest.mark.parametrize("cap", [FIRST + TEST + 3, FIRST + TEST + 9, FIRST + TEST + 20])
+def test_a_run_that_its_cap_ended_goes_on_under_a_higher_cap(cap: int) -> None:
+    whole, store = capped_run(Caps(), concurrency=2), capped_run(Caps(max_calls=cap), concurrency=2)
+    capped_run(Caps(max_calls=cap + 1), concurrency=2, store=store)
+    assert spent(store)[0] <= cap + 1
+    capped_run(Caps(max_calls=2000), concurrency=2, store=store)
+    assert fold(store).trajectory.next_step == fold(whole).trajectory.next_step
+    result, report = read_result(store), build_report(store)
+    assert result is not None
+    assert report is not None
+    assert result["reason"] == "all 6 steps done"
+    assert report.best.test is not None
+    assert report.best.test.n == 12
+    assert fold(store).trajectory.best.score > 0
+    assert count_answered(store) == spent(store)[0]  # no call was paid for twice
+
+
+def count_answered(store: MemoryStore) -> int:
+    """Count distinct answered requests."""
+    return len({event.key for event in store.events(kinds=["rollout", "call"])})
+
+
+@pytest.mark.parametrize("caps", [Caps(max_calls=FIRST + TEST), Caps(max_calls=FIRST + TEST - 1, max_tokens=10**6)])
+def test_under_the_same_or_a_lower_cap_it_stays_ended(caps: Caps) -> None:
+    store = capped_run(Caps(max_calls=FIRST + TEST), concurrency=1)
+    before = list(store.events())
+    if caps.max_calls == FIRST + TEST:
+        capped_run(caps, concurrency=1, store=store)
+        assert list(store.events()) == before
+
+
+def test_a_run_that_went_on_and_was_cut_off_goes_on_under_any_cap() -> None:
+    store = capped_run(Caps(max_calls=FIRST + TEST), concurrency=1)
+    whole = capped_run(Caps(max_calls=2000), concurrency=1, store=copy_of(store))
+    [*_, last] = [event.position for event in whole.events(kinds=["step"])]
+    cut = MemoryStore()
+    cut.append(event for event in whole.events() if event.position <= last)
+    capped_run(Caps(max_calls=2000), concurrency=1, store=cut)
+    assert read_result(cut) == read_result(whole)
+
+
+def copy_of(store: MemoryStore) -> MemoryStore:
+    copy = MemoryStore()
+    copy.append(store.events())
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("reason", "caps", "raised"),
+    [
+        ("the cap of 30 calls is reached", Caps(max_calls=31), True),
+        ("the cap of 30 calls is reached", Caps(max_calls=30), False),
+        ("the cap of 30 calls is reached", Caps(max_calls=29), False),
+        ("the cap of 30 calls is reached", Caps(), True),
+        ("the cap of 30 calls is reached", Caps(max_calls=30, max_usd=5), False),
+        ("the cap of 1.23457e+06 tokens is reached", Caps(max_tokens=1234567), False),
+        ("the cap of 0.5 dollars is reached, and the final test was cut short", Caps(max_usd=0.6), True),
+        ("the cap of 1 minutes is reached", Caps(max_minutes=1), False),
+        ("all 6 steps done", Caps(max_calls=99), False),
+        ("perfect dev score", Caps(), False),
+    ],
+)
+def test_only_a_higher_cap_is_a_raised_one(reason: str, caps: Caps, raised: bool) -> None:
+    assert is_raised(reason, caps) == raised
 
 
 def test_minutes_are_counted_by_the_clock() -> None:

@@ -316,13 +316,45 @@ async def test_a_dead_endpoint_stops_the_run_before_every_cell_was_tried() -> No
     assert logged(store) == []
 
 
-@pytest.mark.parametrize("fault", ["auth", "bad_request"])
-async def test_a_final_fault_stops_at_once_with_the_providers_words(fault: str) -> None:
-    failed = Completion(outcome="failed", fault=fault, error="401: no such key")  # type: ignore[arg-type]
-    model = ScriptedModel(lambda _: failed)
+async def test_an_authentication_fault_stops_at_once_with_the_providers_words() -> None:
+    model = ScriptedModel(lambda _: Completion(outcome="failed", fault="auth", error="401: no such key"))
     with pytest.raises(ModelError, match="401: no such key"):
         await collect(model, MemoryStore(), n=100, max_missing=1.0, concurrency=3)
     assert len(model.requests) <= 3
+
+
+async def test_bad_requests_before_any_answer_stop_with_the_providers_words() -> None:
+    model = ScriptedModel(lambda _: Completion(outcome="failed", fault="bad_request", error="400: no such model"))
+    with pytest.raises(ModelError, match="400: no such model"):
+        await collect(model, MemoryStore(), n=100, max_missing=1.0, concurrency=3)
+    assert len(model.requests) <= 13
+    with pytest.raises(ModelError, match="400: no such model"):
+        await collect(model, MemoryStore(), n=2, max_missing=1.0)
+
+
+def rejects(*questions: str) -> ScriptedModel:
+    failed = Completion(outcome="failed", fault="bad_request", error="400: too long")
+    return ScriptedModel(
+        lambda request: failed if request.messages[0].content.split()[0] in questions else Completion(text="yes")
+    )
+
+
+@pytest.mark.parametrize("question", ["q0", "q3", "q5"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_rejected_row_is_missing_under_every_prompt(question: str, concurrency: int) -> None:
+    store = MemoryStore()
+    found = await collect(rejects(question), store, prompts=(PROMPT, OTHER), concurrency=concurrency)
+    assert [one.query for one in found if one.score is None] == [question] * 2
+    assert len(found) == 12
+    again = await collect(rejects(question), store, prompts=(PROMPT, OTHER), concurrency=concurrency)
+    assert len(again) == 12
+
+
+async def test_rejected_rows_above_the_share_stop_the_run_and_say_what_to_do() -> None:
+    with pytest.raises(RunFailed, match=r"2 of 6 .*400: too long.*run\.max_missing"):
+        await collect(rejects("q1", "q2"), MemoryStore(), max_missing=0.1)
+    found = await collect(rejects("q1", "q2"), MemoryStore(), max_missing=0.2)
+    assert sum(one.score is None for one in found) == 2
 
 
 @pytest.mark.parametrize("outcome", ["truncated", "refused", "ok"])

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -277,32 +278,103 @@ async def test_a_cancelled_exchange_frees_its_connection() -> None:
 
 async def test_an_untrusted_certificate_is_refused(certificate: ssl.SSLContext) -> None:
     async with raw_server(saying(FINE), tls=certificate) as server, opened() as client:
-        assert_failed(await client.post(server.url, b"{}"), "connection", "(?i)no connection.*certificate")
+        got = await client.post(server.url, b"{}")
+    assert_failed(got, "connection", "(?i)no connection.*certificate is not trusted.*set SSL_CERT_FILE")
     assert server.requests == []
 
 
+async def test_a_server_without_encryption_is_told() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with opened() as client:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        assert_failed(await client.post(url, b"{}"), "connection", "no connection to .*(?i:ssl).*check the base URL")
+    server.close()
+
+
+POST_THREE = """
+import asyncio, resource, sys
+from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.client import HttpClient
+async def main(url):
+    client = HttpClient(Endpoint.parse(url), timeout_s=20.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        got = await client.post(url, b'{}')
+        print(getattr(got, 'body', None) or got)
+    print('grown', (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, 'MiB')
+    await client.aclose()
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def posted_by_another_process(url: str, **environment: str) -> str:
+    """Post three times from a process with this environment; return what it printed."""
+    unset = {name: value for name, value in os.environ.items() if not name.endswith("CA_BUNDLE")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", POST_THREE, url, env={**unset, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return out.decode()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 async def test_a_certificate_of_the_users_own_authority_is_accepted(
-    authority: tuple[Path, Path], certificate: ssl.SSLContext
+    variable: str, authority: tuple[Path, Path], certificate: ssl.SSLContext
 ) -> None:
-    code = (
-        "import asyncio, sys\n"
-        "from askwell.models.http.endpoint import Endpoint\n"
-        "from askwell.models.http.client import HttpClient\n"
-        "async def main(url):\n"
-        "    client = HttpClient(Endpoint.parse(url), timeout_s=5.0)\n"
-        "    print([(await client.post(url, b'{}')).body for _ in range(3)])\n"
-        "    await client.aclose()\n"
-        "asyncio.run(main(sys.argv[1]))\n"
-    )
     # A process of its own: aiohttp reads SSL_CERT_FILE once, when it is imported.
     async with raw_server(saying(FINE), tls=certificate) as server:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, server.url, env={**os.environ, "SSL_CERT_FILE": str(authority[0])},
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
-        out, _ = await process.communicate()
-    assert out.decode().count("b'hello'") == 3
+        out = await posted_by_another_process(server.url, **{variable: str(authority[0])})
+    assert out.count("b'hello'") == 3, out
     assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "REQUESTS_CA_BUNDLE is .*does not exist"), ("hello", "cannot read the certificates")]
+)
+async def test_a_wrong_bundle_is_told(
+    content: str | None, words: str, tmp_path: Path, certificate: ssl.SSLContext
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content, encoding="utf-8")
+    async with raw_server(saying(FINE), tls=certificate) as server:
+        out = await posted_by_another_process(server.url, REQUESTS_CA_BUNDLE=str(bundle))
+    assert re.search(words, out), out
+
+
+async def endless(_server: RawServer, _request: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+        await writer.drain()
+
+
+def bomb(size_mib: int) -> Say:
+    packer = zlib.compressobj(wbits=31)
+    body = b"".join(packer.compress(bytes(2**20)) for _ in range(size_mib)) + packer.flush()
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return saying(head, body)
+
+
+@pytest.mark.parametrize("how", [endless, bomb(1024)], ids=["endless", "compressed bomb"])
+async def test_a_huge_body_is_a_failure_of_bounded_size(how: Say) -> None:
+    async with raw_server(how) as server:
+        out = await posted_by_another_process(server.url)
+    assert out.count("fault='malformed'") == out.count("larger than 67,108,864 bytes") == 3, out
+    assert int(out.split("grown ")[1].split()[0]) < 200, out
+
+
+async def test_a_large_body_is_read() -> None:
+    body = b" " * (20 * 2**20) + b"{}"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with raw_server(saying(head, body)) as server, opened() as client:
+        assert (await answer_to(client, server.url)).body == body
 
 
 def test_a_model_works_without_the_speed_extra() -> None:

@@ -12,12 +12,12 @@ from askwell.core.protocols import Policy
 from askwell.core.types import Example, Prompt
 from askwell.policies.data.outcomes import OutcomeRow, merge
 from askwell.policies.fallback_policy import FallbackPolicy
+from askwell.policies.fallback_threshold import never_switch
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.lm.launch import MultiProcessTrainer
 from askwell.policies.lm.train import LanguageModelTrainer
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.selection.base import FitScorer
-from askwell.policies.selection.fallback import never_switch
 from askwell.policies.selection.registry import FITS, restore_scorer
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selector_writer import fit_selector

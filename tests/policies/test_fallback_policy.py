@@ -13,17 +13,17 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Policy
 from askwell.core.types import Example, Experience, Prompt
 from askwell.policies.data.outcomes import merge
-from askwell.policies.fallback_policy import FallbackPolicy, load_policy, save_policy
-from askwell.policies.fixed import FixedPolicy
-from askwell.policies.selection.fallback import (
+from askwell.policies.fallback_policy import FallbackPolicy
+from askwell.policies.fallback_threshold import (
     ALWAYS_SWITCH,
     FallbackThreshold,
-    cross_fit_gains,
     decode_fallback,
     encode_fallback,
     never_switch,
-    tune_on_gains,
 )
+from askwell.policies.fixed import FixedPolicy
+from askwell.policies.saved_policy import load_policy, save_policy
+from askwell.policies.selection.fallback import cross_fit_gains, tune_on_gains
 from askwell.policies.selection.selection import SelectionPolicy, fit_selection
 from askwell.policies.selector_writer import SelectorWriter, fit_selector
 from tests.support.policy_worlds import PROMPTS, outcomes, phrased, table

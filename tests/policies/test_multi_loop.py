@@ -20,7 +20,7 @@ from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, convert_rol
 from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.fixed import FixedPolicy
-from askwell.policies.loop_records import decode_chosen, decode_loops
+from askwell.policies.loop_records import read_chosen, read_loops
 from askwell.policies.multi_loop import LoopsResult, MultiLoop
 from askwell.policies.protocols import Trainer
 from askwell.policies.query_splits import QuerySplits, split_queries
@@ -140,7 +140,7 @@ def test_the_policy_beats_the_baseline_prompt_and_each_loop_logs_its_results() -
     assert result.tested is not None
     assert result.tested.gain.low > 0
     assert result.tested.policy.estimate == pytest.approx(result.tested.baseline.estimate + result.tested.gain.estimate)
-    assert decode_loops(store.events()) == list(result.loops)
+    assert read_loops(store) == list(result.loops)
 
 
 def test_without_a_gain_the_baseline_prompt_is_kept_and_no_test_call_is_paid() -> None:
@@ -210,7 +210,7 @@ def test_loop_0_is_a_selector_and_a_writer_that_adds_nothing_is_not_deployed() -
     assert [loop.loop for loop in result.loops][:2] == [0, 1]
     assert result.loops[0].acquired == 0
     assert result.loops[0].with_fallback.low > 0
-    assert decode_loops(store.events()) == list(result.loops)
+    assert read_loops(store) == list(result.loops)
     assert result.best_loop == 0
     assert isinstance(result.policy, FallbackPolicy)
     assert isinstance(result.policy.writer, SelectorWriter)
@@ -320,6 +320,6 @@ def test_thinning_keeps_the_best_some_failures_and_the_baseline_prompt() -> None
 def test_chosen_pairs_are_decoded_from_the_log() -> None:
     store = MemoryStore()
     run(World(), store)
-    decoded = decode_chosen(store.events(kinds=["prompt", "pairs"]))
+    decoded = read_chosen(store)
     assert [purpose for _, purpose in decoded] == ["dev", "collect", "dev", "test"]
     assert all(len(chosen.advantages) == len(chosen.pairs) for key, chosen in decoded.items() if key[1] == "dev")

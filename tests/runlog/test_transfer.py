@@ -25,12 +25,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
+QUIRK = {"model": "openai:m", "quirk": "no temperature", "meaning": "🙂"}
 EVENTS = st.lists(
     st.builds(
         Event,
         position=st.integers(1, 1 << 41),
-        kind=st.sampled_from(["note", "call", "rollout", "step"]),
-        body=st.dictionaries(st.text(max_size=5), JSON, max_size=4),
+        kind=st.sampled_from(["note", "quirk"]),
+        body=st.dictionaries(st.text(max_size=4), JSON, max_size=4).map(lambda body: {**body, **QUIRK}),
         key=st.text("0123456789abcdef", max_size=4),
         at=st.floats(1, 2e9),
         seconds=st.floats(0, 100),
@@ -38,7 +39,7 @@ EVENTS = st.lists(
     max_size=30,
     unique_by=lambda event: event.position,
 )
-HEADER = Event(position=0, kind="run", body={"format": FORMAT, "odd": "\ud800 🙂"}, at=1.5)
+HEADER = Event(position=0, kind="run", body={"format": FORMAT, "config": {}, "odd": "\ud800 🙂"}, at=1.5)
 
 
 def exact(event: Event) -> tuple[object, ...]:
@@ -121,7 +122,7 @@ def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="as Parquet"):
         transfer.import_log(tmp_path / "f", tmp_path / "log.db")
     with pytest.raises(DataError, match="cannot read"):
-        list(transfer.read_events(tmp_path / "missing"))
+        list(transfer.read_log(tmp_path / "missing"))
 
 
 async def test_from_the_command_line(tmp_path: Path) -> None:

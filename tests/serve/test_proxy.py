@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -17,9 +16,13 @@ from aiohttp.test_utils import TestServer
 from askwell.core.types import Completion, Example, Prompt, Request, Usage
 from askwell.models.http.endpoint import Endpoint
 from askwell.policies.fixed import FixedPolicy
+from askwell.runlog.codec import prompt_id
 from askwell.serve.chat import chat_app
-from askwell.serve.prompting import PromptedModel, PromptInserter
-from askwell.serve.proxy import PROMPT_HEADER, Upstream, proxy_app
+from askwell.serve.headers import PROMPT_HEADER, PROMPT_ID_HEADER
+from askwell.serve.messages import parse_conversation
+from askwell.serve.prompting import PromptInserter
+from askwell.serve.proxy import proxy_app
+from askwell.serve.upstream import Upstream
 from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
 
@@ -141,7 +144,8 @@ async def test_a_stream_is_passed_on_as_it_comes(proxy: Proxy) -> None:
 async def test_each_query_gets_its_prompt_and_the_response_says_which(proxy: Proxy) -> None:
     _, body, response = await post(proxy.url, messages=user("a question of some length"))
     assert body["choices"][0]["message"]["content"].endswith("\nTake your time — überall.")
-    assert unquote(response.headers[PROMPT_HEADER]) == "Take your time — überall."
+    assert response.headers[PROMPT_ID_HEADER] == prompt_id(Prompt(instruction="Take your time — überall."))
+    assert PROMPT_HEADER not in response.headers
 
 
 async def test_queries_that_arrive_together_are_one_batch_for_the_policy(proxy: Proxy) -> None:
@@ -187,9 +191,9 @@ async def test_a_dead_upstream_is_a_bad_gateway_without_a_key_in_sight() -> None
     ("body", "words"),
     [
         ({"messages": []}, "no list of messages"),
-        ({"messages": ["hi"]}, "no list of messages"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "no user message"),
-        ([], "no list of messages"),
+        ({"messages": ["hi"]}, "messages[0] is a text"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages hold no user message"),
+        ([], "no JSON object"),
     ],
 )
 async def test_what_holds_no_query_is_refused(proxy: Proxy, body: object, words: str) -> None:
@@ -205,11 +209,11 @@ async def test_two_system_messages_become_one_and_demonstrations_are_turns() -> 
         FixedPolicy(prompt=Prompt(instruction="Add.", demos=(demo,))), ChatRender(placement="system")
     )
     messages: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2"}]
-    inserted, prompt = await inserter.insert(messages)
+    inserted, prompt = await inserter.insert(parse_conversation({"messages": messages}))
     assert [message["role"] for message in inserted] == ["system", "user", "assistant", "user"]
     assert inserted[0]["content"] == "Be kind.\n\nAdd."
     assert prompt.instruction == "Add."
-    alone, _ = await inserter.insert(messages[1:])
+    alone, _ = await inserter.insert(parse_conversation({"messages": messages[1:]}))
     assert [message["role"] for message in alone] == ["system", "user", "assistant", "user"]
     assert messages[0]["content"] == "Be kind."
     inserter.close()
@@ -219,8 +223,8 @@ async def test_a_model_of_this_process_is_served_the_same_way() -> None:
     def reply(request: Request) -> Completion:
         return Completion(text=request.messages[-1].content, usage=Usage(prompt_tokens=1, completion_tokens=1))
 
-    prompted = PromptedModel(ScriptedModel(reply), PromptInserter(ByLength(), ChatRender()), "mine")
-    async with TestServer(chat_app({"mine": prompted})) as front:
+    inserter = PromptInserter(ByLength(), ChatRender())
+    async with TestServer(chat_app({"mine": ScriptedModel(reply)}, inserter=inserter)) as front:
         status, body, _ = await post(str(front.make_url("/v1")), model="mine", messages=user("1+1?"))
         refused, _, _ = await post(
             str(front.make_url("/v1")), model="mine", messages=[{"role": "assistant", "content": "x"}]

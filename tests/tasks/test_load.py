@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from askwell.core.errors import AskwellError, ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import repair_surrogates, to_text
 from askwell.tasks.load import load
+from askwell.tasks.records.cells import repair_surrogates, to_text
 
 ROWS: list[dict[str, object]] = [
     {"input": "One and one?", "target": "2", "level": 1},

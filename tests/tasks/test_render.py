@@ -127,6 +127,18 @@ def test_a_template_is_the_whole_message_and_holds_the_question_once(
     assert all(message.role != "system" for message in messages)
 
 
+@pytest.mark.parametrize("spelled", ["{input}", "{{input}}", "{ input }", "{Input}", "{question}", "{{ question }}"])
+def test_every_spelling_of_the_question_is_filled(spelled: str) -> None:
+    assert ChatRender(labels=True)(Prompt(instruction=f"Q: {spelled}\nA:"), QUESTION) == (
+        user("Q: What is 2 + 2?\nA:"),
+    )
+
+
+@pytest.mark.parametrize("kept", ["\\boxed{input}", '{"input": 1}', "\\frac{1}{2}", "{answer}", "x_{input}"])
+def test_other_braces_are_sent_as_they_stand(kept: str) -> None:
+    assert ChatRender()(Prompt(instruction=kept), QUESTION) == (user(f"What is 2 + 2?\n{kept}"),)
+
+
 def test_a_question_that_looks_like_a_template_is_left_alone() -> None:
     asked = Example(id="q", input="What does {input} mean?", target="t")
     assert ChatRender()(Prompt(instruction="Read: {input}"), asked) == (user("Read: What does {input} mean?"),)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, max_in_flight
+from askwell.api.build_prompts import prepare_prompt, prepare_prompts
 from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
 from askwell.api.config import Config, OptimizerConfig, TargetConfig
 from askwell.api.endpoints import redact_urls
@@ -18,6 +20,7 @@ from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_he
 from askwell.engine.loop import LoopSettings
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
+from askwell.models.parts import parts_of
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
 from askwell.tasks.demos import JOINT, Demos
@@ -28,8 +31,10 @@ _BATCH_LOOKAHEAD = 1000
 
 def build_optimize_job(config: Config) -> OptimizeJob:
     """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for."""
+    remember_addresses(config)
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
+    prompt = prepare_prompt(config, task)
     train = task.splits.get("train", ())
     optimizer = configure_optimizer(
         config.optimizer, steps=config.run.steps, temperature=config.optimizer_model.temperature, demos=demos
@@ -43,10 +48,15 @@ def build_optimize_job(config: Config) -> OptimizeJob:
     identity = run_identity(config, target_setup, ("task", "split", "target", "optimizer_model", "demos", "run"))
     if config.objects.optimizer_model is not None:
         identity["optimizer_model"]["model"] = optimizer_model.name
-    identity |= {"prompt": config.prompt.strip(), "optimizer": optimizer.identity(), "racing": asdict(racing)}
+    identity |= {"prompt": prompt, "optimizer": optimizer.identity(), "racing": asdict(racing)}
     return OptimizeJob(
-        header=encode_header(identity, seed=config.run.seed, settings=resumable_settings(config)),
-        initial=[demos.initial_prompt(config.prompt.strip(), train)],
+        header=encode_header(
+            identity,
+            seed=config.run.seed,
+            settings=resumable_settings(config),
+            target_code=parts_of(target_setup.model).code,
+        ),
+        initial=[demos.initial_prompt(prompt, train)],
         target_setup=target_setup,
         optimizer_model=optimizer_model,
         make_optimizer=optimizer.factory(task),
@@ -56,19 +66,25 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         racing=racing,
         caps=config.budget,
         force=config.run.force,
+        has_own_metric=config.objects.metric is not None,
     )
 
 
 def build_evaluate_job(config: Config, prompts: list[str], *, ask_twice: int = 0) -> EvaluateJob:
     """Build an evaluation of some prompts on a whole data set; `ask_twice` questions are asked a second time."""
     check_at_least("ask_twice", ask_twice, 0)
+    remember_addresses(config)
     target_setup = build_target_setup(config, build_evaluation_task(config))
-    identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": prompts}
+    texts = prepare_prompts(config, target_setup.task, prompts)
+    identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}
     return EvaluateJob(
-        header=encode_header(identity, seed=config.run.seed, settings=None),
-        prompts=[Prompt(instruction=text) for text in dict.fromkeys(text.strip() for text in prompts)],
+        header=encode_header(
+            identity, seed=config.run.seed, settings=None, target_code=parts_of(target_setup.model).code
+        ),
+        prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
         ask_twice=ask_twice,
+        has_own_metric=config.objects.metric is not None,
     )
 
 

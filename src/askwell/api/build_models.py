@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from askwell.api.config import ModelConfig, Trace
 from askwell.api.endpoints import member_labels, pool_members, require_single
@@ -11,7 +10,6 @@ from askwell.api.plan import CallRate
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.batched import Batched
-from askwell.models.http.endpoint import Endpoint
 from askwell.models.providers.http_model import HttpModel
 from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
 from askwell.models.wrappers.limited import Limited
@@ -22,9 +20,6 @@ from askwell.models.wrappers.retry import Retrying
 from askwell.models.wrappers.sample_batching import SampleBatching
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.models.wrappers.traced import Traced
-
-if TYPE_CHECKING:
-    from askwell.serve.proxy import Upstream
 
 KINDS = (*PROVIDERS, "local", "pocket", "editor")
 _EXPECTED = "PROVIDER:NAME (openai:NAME, anthropic:NAME, gemini:NAME, …), local:PATH, pocket or editor"
@@ -175,12 +170,12 @@ def is_openai_compatible(model: str) -> bool:
     return provider is not None and provider.format == "openai"
 
 
-def build_upstream(config: ModelConfig) -> Upstream:
-    """Return the upstream of a proxy for an OpenAI-compatible model. Raises `ConfigError` for a missing key."""
-    from askwell.serve.proxy import Upstream
+def find_address(config: ModelConfig, *, flag: str) -> ModelAddress | None:
+    """Return the address of a provider's model; None for a model of this process.
 
-    address = _resolve_address(config, "--target")
-    return Upstream(endpoint=Endpoint.parse(address.base_url), model=address.name, api_key=address.api_key)
+    Raises `ConfigError` for a missing key or several addresses.
+    """
+    return None if find_provider(config.model) is None else _resolve_address(config, flag)
 
 
 def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_jobs import build_target_setup, resumable_settings, run_identity
 from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
+from askwell.api.policies import load_language_writer
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
 from askwell.policies.data.outcomes import PairOutcomes
@@ -48,6 +50,7 @@ def build_train_job(
 
     `read_writer` loads what the trainer of the config's objects saved.
     """
+    remember_addresses(config)
     if config.target.batch:
         raise ConfigError("a training calls its target directly; leave batch out")
     target_setup = build_target_setup(config, build_task(config))
@@ -173,13 +176,6 @@ def build_language_trainer(settings: PolicySettings) -> LanguageModelTrainer:
     from askwell.policies.lm.train import LanguageModelTrainer
 
     return LanguageModelTrainer(settings=settings.training, model=settings.model)
-
-
-def load_language_writer(folder: Path) -> PromptWriter:
-    """Load a trained language model. Raises `ConfigError` if PyTorch is missing."""
-    from askwell.policies.lm.writer import load_writer
-
-    return load_writer(folder)
 
 
 def digest_outcomes(cells: PairOutcomes) -> str:

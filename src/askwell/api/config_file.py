@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from askwell.api.config import Config, Objects, OptimizerConfig, OptimizerModelConfig, PolicyConfig
 from askwell.api.renamed import refuse_key, refuse_value
+from askwell.core.decoding import read_text_file
 from askwell.core.errors import ConfigError, nearest
 from askwell.engine.race import RaceSettings
 from askwell.policies.settings import LoopsSettings, ModelSettings, TrainSettings
@@ -30,10 +31,10 @@ _MODEL_KEYS = frozenset(field.name for field in fields(OptimizerModelConfig)) - 
 def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mapping[str, Any] | None = None) -> Config:
     """Read a TOML file (if any), overridden by flags. Raises `ConfigError` with the key, the expectation and the file.
 
-    `overrides` maps dotted keys ("target.concurrency") to values; None keeps the file's value. `base` is the tree to
-    start from if there is no file.
+    `overrides` maps dotted keys ("target.concurrency") to values; None keeps the file's value. `base` is a tree with
+    the values of keys that neither the file nor the flags give, such as those of another run.
     """
-    tree: dict[str, Any] = copy.deepcopy(dict(base or {})) if path is None else _read_toml(path)
+    tree = merge_trees(base or {}, {} if path is None else read_toml(path))
     for key, value in overrides.items():
         if value is None:
             continue
@@ -43,6 +44,18 @@ def read_config(path: Path | None, overrides: Mapping[str, Any], *, base: Mappin
             table = _subtable(table, section, path)
         table[last] = value
     return parse_config(tree, source="the flags" if path is None else str(path))
+
+
+def merge_trees(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tree of `base` with the keys of `changes`, section by section."""
+    merged = copy.deepcopy(dict(base))
+    for name, value in changes.items():
+        old = merged.get(name)
+        if isinstance(old, dict) and isinstance(value, Mapping):
+            merged[name] = {**cast("dict[str, Any]", old), **cast("Mapping[str, Any]", value)}
+        else:
+            merged[name] = value
+    return merged
 
 
 def parse_config(tree: Mapping[str, Any], *, source: str = "the config", objects: Objects | None = None) -> Config:
@@ -177,12 +190,13 @@ def _subtable(tree: dict[str, Any], section: str, path: Path | None) -> dict[str
     return cast("dict[str, Any]", table)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a config file as a tree of plain values. Raises `ConfigError` if it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text_file(path))
     except FileNotFoundError as error:
         raise ConfigError(f"no config file {str(path)!r}; give the path of a TOML file, or flags alone") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the config file {str(path)!r}: {error}") from error

@@ -6,34 +6,28 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from askwell.api.arguments import MetricLike, ModelLike, build_config
-from askwell.api.build_training import build_train_job, load_language_writer
+from askwell.api.build_training import build_train_job
 from askwell.api.config import DataLike
-from askwell.api.logged import read_named_settings
 from askwell.api.renamed import refuses_old_arguments
-from askwell.core.errors import ConfigError, DataError
+from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
-from askwell.core.protocols import Policy
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
-from askwell.policies import fallback_policy as policies
-from askwell.policies.data.offline import find_run_log, is_record_file, read_offline
+from askwell.policies.data.offline import read_offline
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table
-from askwell.policies.data.training_queries import digest_query, read_training_queries, write_training_queries
-from askwell.policies.fixed import FixedPolicy, NearestDemos
+from askwell.policies.data.training_queries import write_training_queries
 from askwell.policies.labelling import Show
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
 from askwell.policies.protocols import PromptWriter, Trainer
+from askwell.policies.saved_policy import save_policy
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.policies.train_job import Trained, TrainJob
-from askwell.report import run_report
 from askwell.runlog import folders
-from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
-from askwell.tasks.demos import NEAREST, decode_demos
 
 
 @refuses_old_arguments
@@ -105,74 +99,6 @@ def _check_single_process() -> None:
 def train_selection(cells: PairOutcomes, folder: Path, *, seed: int, scorer: str = "") -> SelectionPolicy:
     """Train a policy that selects among the logged prompts; the target is not called."""
     policy = fit_selection(drop_sparse_prompts(build_table(cells)), seed=seed, scorer=scorer or DEFAULT_SCORER)
-    policies.save_policy(policy, folder / folders.POLICY)
+    save_policy(policy, folder / folders.POLICY)
     write_training_queries(folder / folders.POLICY, cells.queries)
     return policy
-
-
-def load_policy(
-    run: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
-) -> Policy:
-    """Load a run's policy: a trained policy, or the best prompt of an optimization as a fixed policy.
-
-    `run` is a run's name or folder, or a policy's own folder. Raises `ConfigError` if there is neither, `StoreError` or
-    `DataError` if the run is not finished.
-    """
-    policy_folder = find_policy_folder(run, runs_folder)
-    if policy_folder is not None:
-        return policies.load_policy(policy_folder, read_writer=read_writer or load_language_writer)
-    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
-        header = read_header(store)
-        if folders.is_training(header):
-            raise DataError(f"the training {str(run)!r} is not finished; resume it by askwell train --resume")
-        report = run_report.build_report(store)
-        train = read_examples(store).get("train", ())
-    if report is None:
-        raise ConfigError(f"the run {str(run)!r} has not scored its first prompt yet; look again later, or resume it")
-    demos = decode_demos(cast("Mapping[str, object]", header["config"]))
-    if demos.choice == NEAREST:
-        return NearestDemos(prompt=report.best.prompt, train=train, demos=demos)
-    return FixedPolicy(prompt=report.best.prompt)
-
-
-def read_training_digests(run: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
-    """Return the digests (`policies.data.training_queries`) of a policy's training queries; None if not saved.
-
-    `run` as in `load_policy`. For an optimization, they are those of its train and dev examples.
-    """
-    policy_folder = find_policy_folder(run, runs_folder)
-    if policy_folder is not None:
-        return read_training_queries(policy_folder)
-    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
-        splits = read_examples(store)
-    return frozenset(
-        digest_query(example.input) for name, members in splits.items() if name != "test" for example in members
-    )
-
-
-def has_log(run: str | Path, runs_folder: str | Path = "runs") -> bool:
-    """Return whether a run has a log; a policy that only selects has none."""
-    policy_folder = find_policy_folder(run, runs_folder)
-    return policy_folder is None or any(
-        (folder / folders.LOG).is_file() for folder in (policy_folder, policy_folder.parent)
-    )
-
-
-def find_policy_folder(run: str | Path, runs_folder: str | Path) -> Path | None:
-    """Return the folder of a saved policy: `run` itself, or inside the run's folder; None if there is none."""
-    options = (Path(run), Path(run) / folders.POLICY, Path(runs_folder) / str(run) / folders.POLICY)
-    return next((folder for folder in options if (folder / policies.FILE).is_file()), None)
-
-
-def read_source_settings(sources: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Return the settings of the first run among the sources: a training labels prompts with its task and target.
-
-    Empty if all sources are files. Raises `ConfigError` for a run whose task or target has no name.
-    """
-    named = [source for source in sources if not is_record_file(source)]
-    if not named:
-        return {}
-    with SqliteStore(find_run_log(named[0], folder), read_only=True) as store:
-        header = read_header(store)
-    advice = "call askwell.train from Python, or name them with --config or with --data, --metric and --target"
-    return read_named_settings(header, named[0], parts=("data", "metric", "target"), advice=advice)

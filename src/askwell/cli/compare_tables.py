@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from askwell.cli.console import Text
 from askwell.cli.headroom_tables import headroom_json
 from askwell.cli.tables import format_points
 from askwell.cli.training_tables import tested_json
 from askwell.core.stats import Interval, format_interval
 from askwell.policies.offline_eval.compare import ORACLE, PolicyComparison, PolicyRow
-from askwell.policies.train_job import Figures
+from askwell.policies.training_figures import Figures
 from askwell.report.run_report import describe_significance, interval_json
 
 

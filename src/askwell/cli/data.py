@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from askwell.api.build_prompts import prepare_prompt
 from askwell.api.build_task import BENCH, BUNDLED, build_task
 from askwell.api.config_file import read_config
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, SPLIT_FLAGS, flags, overrides, reports_errors
 from askwell.core.types import Prompt
 from askwell.tasks import bundled
@@ -88,6 +88,7 @@ def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
     """Load, split, grade and render a data set as a run would; no model is called."""
     config = read_config(path, overrides(values))
     task = build_task(config)
+    prompt = prepare_prompt(config, task)
     facts = _facts(task)
     if as_json:
         tables.print_json(facts)
@@ -97,7 +98,7 @@ def check(path: Path | None, *, as_json: bool, **values: Any) -> None:
         out.print(Text(f"{label:18} {value}"))
     shown = task.splits["dev"][0]
     out.print(Text(f"\nWhat is sent for {shown.id!r} (target {shown.target!r}):\n"))
-    out.print(Text(render_text(task.render, Prompt(instruction=config.prompt.strip()), shown)))
+    out.print(Text(render_text(task.render, Prompt(instruction=prompt), shown)))
 
 
 def _facts(task: Task) -> dict[str, object]:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.api.config import Config
 from askwell.api.config_file import parse_config
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.headroom_tables import headroom_rows
 from askwell.cli.optimize import optimize_named

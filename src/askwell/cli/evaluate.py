@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 
 from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.build_task import resolve_answer_type
@@ -15,7 +14,17 @@ from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
-from askwell.cli.flags import DATA_FLAGS, JSON_FLAG, RUNS_FLAG, TARGET_FLAGS, flags, overrides, reports_errors
+from askwell.cli.console import Console
+from askwell.cli.flags import (
+    DATA_FLAGS,
+    JSON_FLAG,
+    RUNS_FLAG,
+    TARGET_FLAGS,
+    flags,
+    overrides,
+    read_prompt,
+    reports_errors,
+)
 from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import EvaluateJob
@@ -56,7 +65,7 @@ def evaluate(
     score of always giving the commonest target, and a warning with one reply where most replies cannot be scored.
     """
     settings = read_config(config, overrides(values))
-    texts = [*prompts, *(_read_prompt(path) for path in files)] or ([settings.prompt] if config else [])
+    texts = [*prompts, *(read_prompt(path) for path in files)] or ([settings.prompt] if config else [])
     if not texts:
         raise ConfigError('no prompts; give --prompt "…" (once or more) or --prompt-file FILE')
     if settings.target.batch and not settings.run.name:
@@ -89,10 +98,3 @@ def _evaluate(config: Config, job: EvaluateJob, *, as_json: bool) -> None:
     for note in tables.evaluation_notes(evaluations, metric=metric, temperature=config.target.temperature):
         out.print(note, highlight=False)
     print_spending(out, [model], seconds)
-
-
-def _read_prompt(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error

@@ -6,18 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
-from askwell.cli.headroom_tables import advice_json
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources
-from askwell.core.errors import DataError
+from askwell.core.errors import AskwellError
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.summary import OutcomeSummary, summarize
-from askwell.policies.data.table import build_table
-from askwell.policies.offline_eval.train_or_not import TrainingAdvice, advise_training
 
 
 @click.command()
@@ -33,9 +29,9 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
     selected = outcome_sources(sources, **values)
     outcomes = selected.read()
     summary = summarize(outcomes)
-    worth, problem = _judge(outcomes, selected.seed)
+    headroom, verdict = _measure_headroom(outcomes, selected.seed)
     if as_json:
-        headroom = None if worth is None else advice_json(worth)
+        problem = verdict if headroom is None else ""
         tables.print_json({**outcome_summary_json(summary), "headroom": headroom, "problem": problem})
         return
     out = Console()
@@ -43,7 +39,7 @@ def experiences(sources: tuple[str, ...], *, as_json: bool, **values: Any) -> No
         out.print(Text(f"{label:20} {value}"))
     for warning in summary.warnings:
         out.print(Text(f"Note: {warning}."))
-    out.print(Text(worth.verdict if worth is not None else problem))
+    out.print(Text(verdict))
 
 
 def outcome_summary_json(summary: OutcomeSummary) -> dict[str, object]:
@@ -52,11 +48,17 @@ def outcome_summary_json(summary: OutcomeSummary) -> dict[str, object]:
     return {keys.get(name, name): value for name, value in asdict(summary).items()}
 
 
-def _judge(outcomes: PairOutcomes, seed: int) -> tuple[TrainingAdvice | None, str]:
+def _measure_headroom(outcomes: PairOutcomes, seed: int) -> tuple[dict[str, object] | None, str]:
+    """Return headroom for `--json` and its verdict; None and the reason if it can't be measured."""
     try:
-        return advise_training(build_table(outcomes), seed=seed), ""
-    except DataError as error:
+        from askwell.cli.headroom_tables import advice_json
+        from askwell.policies.data.table import build_table
+        from askwell.policies.offline_eval.train_or_not import advise_training
+
+        advice = advise_training(build_table(outcomes), seed=seed)
+    except AskwellError as error:
         return None, f"Headroom can't be measured: {error}."
+    return advice_json(advice), advice.verdict
 
 
 def _rows(summary: OutcomeSummary) -> list[tuple[str, str]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from askwell.api import call_view as cells
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.cli.show import read_report
+from askwell.cli.streams import write_exact
+from askwell.report import call_view as cells
 from askwell.report.prompt_export import ExportedPrompt, export_prompt
 from askwell.runlog.folders import find_run
 from askwell.runlog.store import SqliteStore
@@ -33,8 +33,8 @@ def export(run: str, *, format_name: str, output: Path | None, folder: Path) -> 
     scored = read_report(folder, run)
     with SqliteStore(find_run(folder, run), read_only=True) as store:
         render = cells.read_render(store)
-    data = export_prompt(ExportedPrompt(report=scored, render=render), format_name).encode("utf-8", "surrogatepass")
+    text = export_prompt(ExportedPrompt(report=scored, render=render), format_name)
     if output is None:
-        sys.stdout.buffer.write(data)
+        write_exact(text)
     else:
-        write_file(output, data)
+        write_file(output, text.encode("utf-8", "surrogatepass"))

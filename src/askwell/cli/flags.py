@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from askwell.api import renamed
+from askwell.core.decoding import read_text_file
 from askwell.core.errors import AskwellError, ConfigError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -87,6 +89,7 @@ TARGET_FLAGS = [
 ]
 OPTIMIZER_MODEL_FLAGS = [
     click.option("--prompt", help="The initial prompt."),
+    click.option("--prompt-file", type=click.Path(path_type=Path), help="A file with the initial prompt."),
     click.option(
         "--optimizer-model",
         metavar="MODEL",
@@ -97,6 +100,12 @@ OPTIMIZER_MODEL_FLAGS = [
         multiple=True,
         metavar="URL",
         help="Endpoint of the optimizer model; repeat it for a pool.",
+    ),
+    click.option(
+        "--optimizer-model-api-key-env",
+        multiple=True,
+        metavar="VAR",
+        help="Environment variable with the optimizer model's key (default: the provider's own).",
     ),
 ]
 SPLIT_FLAGS = [
@@ -176,7 +185,8 @@ def reports_errors(command: _Command) -> _Command:
             return command(*args, **kwargs)
         except AskwellError as error:
             if debug:
-                raise
+                traceback.print_exc()
+                sys.exit(error.exit_status)
             click.echo(f"askwell: {error}", err=True)
             sys.exit(error.exit_status)
 
@@ -186,14 +196,16 @@ def reports_errors(command: _Command) -> _Command:
 def _configure_logging(level: str, *, all_libraries: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if all_libraries else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
-    # This logger explains what Ctrl-C does, which a user has to see at any level.
-    logging.getLogger("askwell.core.event_loop").setLevel(logging.WARNING)
+    # What Ctrl-C does, and a placeholder that is sent as it stands: a user has to see these at any level.
+    for name in ("core.event_loop", "api.build_prompts"):
+        logging.getLogger(f"askwell.{name}").setLevel(logging.WARNING)
 
 
 _KEYS = {
     "prompt": "prompt",
     "optimizer_model": "optimizer_model.model",
     "optimizer_model_base_url": "optimizer_model.base_url",
+    "optimizer_model_api_key_env": "optimizer_model.api_key_env",
     "data": "task.data",
     "records": "task.records",
     "fields": "task.fields",
@@ -234,6 +246,11 @@ _KEYS = {
 
 def overrides(values: dict[str, Any], keys: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the flags' values by config key; `keys` are the command's own. Raises `ConfigError` for a bad --field."""
+    file: Path | None = values.pop("prompt_file", None)
+    if file is not None:
+        if values.get("prompt") is not None:
+            raise ConfigError("--prompt and --prompt-file are both given; give one initial prompt")
+        values["prompt"] = read_prompt(file)
     pairs: tuple[str, ...] = values.pop("fields", ())
     fields: dict[str, str] = {}
     for pair in pairs:
@@ -243,6 +260,14 @@ def overrides(values: dict[str, Any], keys: Mapping[str, str] | None = None) -> 
         fields[name] = field
     key_of = {**_KEYS, **(keys or {})}
     return {key_of[flag]: _collapse(value) for flag, value in {**values, "fields": fields or None}.items()}
+
+
+def read_prompt(path: Path) -> str:
+    """Read a file that contains a prompt. Raises `ConfigError` if it can't be read or is not UTF-8."""
+    try:
+        return read_text_file(path).strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the prompt file {str(path)!r}: {error}") from error
 
 
 def _collapse(value: object) -> object:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
 from askwell.cli.headroom_tables import advice_json, headroom_rows
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, outcome_sources

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from askwell.api import renamed
+from askwell.cli.streams import visible_streams
 from askwell.core.errors import AskwellError
 
 
@@ -22,6 +23,11 @@ class LazyGroup(click.Group):
         self.package = package
         self.sections = sections
         self.summaries = {name: summary for commands in sections.values() for name, summary in commands.items()}
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; what it writes for people holds no control characters."""
+        with visible_streams():
+            return super().main(*args, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.summaries)

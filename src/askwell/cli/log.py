@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, reports_errors, runs_flag
 from askwell.core.errors import ConfigError
 from askwell.report.mlflow import record_run

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
 
 from askwell.api.build_jobs import build_optimize_job
 from askwell.api.config import Config
@@ -16,6 +15,7 @@ from askwell.api.config_file import read_config
 from askwell.api.logged import read_resumed_config
 from askwell.api.optimize import Result, execute_optimization
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, reports_errors
 from askwell.optimizers.presets import PRESETS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
@@ -19,6 +19,7 @@ from askwell.api.logged import read_resumed_config
 from askwell.api.optimize import estimate_plan
 from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,
@@ -31,7 +32,7 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.progress import format_seconds
+from askwell.cli.progress_line import format_seconds
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.replies.grading import describe_metric
 from askwell.tasks.task import Task

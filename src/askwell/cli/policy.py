@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from askwell.api.train import has_log, load_policy
+from askwell.api.policies import has_log, load_policy
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.estimate import estimate
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
+from askwell.cli.streams import write_exact
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import find_run_log
-from askwell.policies.selection.fallback import encode_fallback
-from askwell.policies.selection.selection import SelectionPolicy
-from askwell.policies.train_job import read_figures
+from askwell.policies.fallback_threshold import encode_fallback
+from askwell.policies.training_figures import read_figures
 from askwell.runlog import folders
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import SqliteStore
@@ -48,7 +46,7 @@ def print_prompts(run: str, queries: tuple[str, ...], *, folder: Path, as_json: 
         ])  # fmt: skip
         return
     for prompt in prompts:
-        sys.stdout.write(prompt.instruction + "\n")
+        write_exact(prompt.instruction + "\n")
 
 
 @policy.command("show")
@@ -75,6 +73,8 @@ def show_training(run: str, *, folder: Path, as_json: bool) -> None:
 
 
 def _show_selection(name: str, folder: Path, *, as_json: bool) -> None:
+    from askwell.policies.selection.selection import SelectionPolicy  # it imports numpy
+
     selector = load_policy(name, runs_folder=folder)
     if not isinstance(selector, SelectionPolicy):
         raise ConfigError(f"{name!r} is a policy without a log: nothing was measured of it")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
+from askwell.cli.console import Console, Text
 from askwell.cli.files import write_file
 from askwell.cli.flags import FOLDER_FLAG, reports_errors
 from askwell.report.pages import render_page

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
 from askwell.report.run_list import summarize_runs
 

@@ -7,10 +7,9 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from rich.console import Console
-
 from askwell.api.config import Config
 from askwell.cli import tables
+from askwell.cli.console import Console
 from askwell.cli.progress import LiveProgress
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered, Totals

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from askwell.api import call_view as cells
-from askwell.api.call_view import RolloutView
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
+from askwell.cli.streams import write_exact
 from askwell.core.errors import ConfigError
+from askwell.report import call_view as cells
 from askwell.report import run_report
+from askwell.report.call_view import RolloutView
 from askwell.runlog.codec import encode_request, flatten_outcome
 from askwell.runlog.folders import find_run, is_training
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import SqliteStore
 
 _SHOWN = 20
@@ -57,7 +58,7 @@ def show(
 def read_report(folder: Path, name: str) -> run_report.Report:
     """Return a run's report. Raises `ConfigError` for a training, and for a run without a scored prompt."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        header = next(store.events(kinds=["run"]), None)
+        header = next(read_events(store, kinds=["run"]), None)
         scored = run_report.build_report(store)
     if header is not None and is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
@@ -69,7 +70,7 @@ def read_report(folder: Path, name: str) -> run_report.Report:
 def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
     scored = read_report(folder, name)
     if prompt_only:
-        sys.stdout.write(run_report.format_prompt(scored.best.prompt))
+        write_exact(run_report.format_prompt(scored.best.prompt))
     elif as_json:
         tables.print_json(run_report.report_json(scored))
     else:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from askwell.api.evaluate import Evaluation
-from askwell.cli.progress import format_seconds, spent_line
+from askwell.cli.console import Text
+from askwell.cli.progress_line import format_seconds, spent_line
+from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
 from askwell.engine.replies.commonest import describe_commonest
 from askwell.engine.replies.first_look import finding_json, format_finding
@@ -161,7 +161,7 @@ def format_pool_members(pool: Sequence[MemberTotals]) -> Text:
 
 def print_json(value: object) -> None:
     """Write a value for machines to standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_exact(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -172,7 +172,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _cell(interval: Interval | None) -> str:
-    return "" if interval is None else format_interval(interval).replace("[", "\\[")
+    return "" if interval is None else format_interval(interval)
 
 
 def format_points(interval: Interval) -> str:

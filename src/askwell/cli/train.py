@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from askwell.api.build_training import build_train_job
 from askwell.api.config import Config
-from askwell.api.config_file import read_config
-from askwell.api.logged import read_resumed_training
-from askwell.api.train import execute_training, read_source_settings, train_selection
+from askwell.api.config_file import read_config, read_toml
+from askwell.api.logged import read_resumed_training, read_source_settings
+from askwell.api.train import execute_training, train_selection
 from askwell.cli import tables
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,
@@ -34,8 +33,8 @@ from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, out
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
 from askwell.policies.data.table import build_table
+from askwell.policies.fallback_threshold import encode_fallback
 from askwell.policies.offline_eval.train_or_not import advise_training
-from askwell.policies.selection.fallback import encode_fallback
 from askwell.policies.train_job import Trained
 from askwell.runlog import folders
 
@@ -124,7 +123,7 @@ def train_policy(
 ) -> None:
     """Train a policy on logged outcomes, or resume a training, and print its figures."""
     config = (
-        read_resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        read_resumed_training(resume, outcomes.folder, overrides)
         if resume
         else _new_training(outcomes, path, overrides)
     )
@@ -181,13 +180,36 @@ def _select(outcomes: OutcomeSources, config: Config, *, as_json: bool) -> None:
         out.print(Text("Writing new prompts needs a target to test them on: give --data and --target, or name a run."))
 
 
+def _source_settings(outcomes: OutcomeSources, path: Path | None, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the first run named, without the sections that the config file gives for itself.
+
+    A file that names data describes the whole task, and one that names a model describes the whole target.
+    """
+    if overrides.get("policy.scorer"):
+        return {}
+    file = {} if path is None else read_toml(path)
+    own = {"task", "split", "prompt", "demos"} if {"data", "dev"} & set(file.get("task", {})) else set[str]()
+    own |= {"target"} if "model" in file.get("target", {}) else set()
+    if {"task", "target"} <= own:
+        return {}
+    sources = outcomes.sources or tuple(file.get("policy", {}).get("sources", ()))
+    given = {f"target.{name}": value for name, value in file.get("target", {}).items()} | {
+        name: value for name, value in overrides.items() if value is not None
+    }
+    settings = read_source_settings(sources, outcomes.folder, parts=_named_parts(own), given=given)
+    return {name: value for name, value in settings.items() if name in _OF_THE_SOURCE - own}
+
+
+def _named_parts(own: set[str]) -> tuple[str, ...]:
+    """Return the parts that must have names in the source's log, as the file does not give them."""
+    return (*(() if "task" in own else ("data", "metric")), *(() if "target" in own else ("target",)))
+
+
 def _new_training(outcomes: OutcomeSources, path: Path | None, overrides: dict[str, Any]) -> Config:
     if not outcomes.sources and path is None:
         raise ConfigError("nothing to train on: name runs or files with logged outcomes, or a --config with sources")
-    base = {} if path or overrides.get("policy.scorer") else read_source_settings(outcomes.sources, outcomes.folder)
-    tree = {key: value for key, value in base.items() if key in _OF_THE_SOURCE}
     changes = {**overrides, "policy.sources": list(outcomes.sources) or None, "run.folder": str(outcomes.folder)}
-    config = read_config(path, changes, base=tree)
+    config = read_config(path, changes, base=_source_settings(outcomes, path, overrides))
     if not config.policy.sources:
         raise ConfigError(f"no sources in {str(path)!r}; give policy.sources, or runs and files on the command line")
     name = config.run.name

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from askwell.cli.console import Text
 from askwell.cli.tables import format_points
 from askwell.core.stats import format_interval
-from askwell.policies.loop_records import LoopResult, encode_loop
-from askwell.policies.multi_loop import Tested
-from askwell.policies.selection.fallback import FallbackThreshold
-from askwell.policies.selection.selection import SelectionPolicy
-from askwell.policies.train_job import Figures
+from askwell.policies.fallback_threshold import FallbackThreshold
+from askwell.policies.loop_records import LoopResult, Tested, encode_loop
+from askwell.policies.training_figures import Figures
 from askwell.report.run_report import describe_significance, interval_json
+
+if TYPE_CHECKING:  # it imports numpy
+    from askwell.policies.selection.selection import SelectionPolicy
 
 
 def training_report(training: Figures) -> Iterator[RenderableType]:
@@ -57,8 +59,8 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
             str(loop.loop),
             f"{loop.acquired:,}",
             f"{100 * loop.baseline.estimate:.1f}",
-            format_points(loop.without_fallback).replace("[", "\\["),
-            format_points(loop.with_fallback).replace("[", "\\["),
+            format_points(loop.without_fallback),
+            format_points(loop.with_fallback),
             _switched(loop.fallback),
             f"{loop.target_calls:,}",
         )

@@ -38,7 +38,7 @@ def run_blocking(work: Callable[[Stopper], Coroutine[None, None, _T]]) -> _T:
     """
     stopper = Stopper()
     outcome: Future[_T] = Future()
-    loop = _new_loop()
+    loop = new_event_loop()
     task: asyncio.Task[_T] = loop.create_task(work(stopper))
     thread = threading.Thread(target=lambda: _run_loop(loop, task, outcome), name="askwell-engine", daemon=True)
     with _infrequent_gc():
@@ -84,7 +84,7 @@ def _wait_for(
                 loop.call_soon_threadsafe(request)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return uvloop's event loop if the `speed` extra is installed, else asyncio's own."""
     try:
         uvloop = importlib.import_module("uvloop")

@@ -7,6 +7,7 @@ that reaches a cap stops optimizing, tests its best prompt so far and ends norma
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Request
 from askwell.core.validation import check_positive
 from askwell.runlog.fold import Spend
+
+_UNITS = {"calls": "max_calls", "tokens": "max_tokens", "dollars": "max_usd", "minutes": "max_minutes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,20 @@ class Caps:
     """Minutes of this process: a resumed run starts at 0 again."""
 
     def __post_init__(self) -> None:
-        for name in ("max_calls", "max_tokens", "max_usd", "max_minutes"):
+        for name in _UNITS.values():
             check_positive(name, getattr(self, name))
+
+
+_REACHED = re.compile(rf"the cap of (\S+) ({'|'.join(_UNITS)}) is reached")
+
+
+def is_raised(reason: str, caps: Caps) -> bool:
+    """Return whether a run that ended for this reason was ended by a cap that is higher in `caps`, or not set."""
+    reached = _REACHED.match(reason)
+    if reached is None:
+        return False
+    cap = getattr(caps, _UNITS[reached[2]])
+    return cap is None or (f"{cap:g}" != reached[1] and cap > float(reached[1]))
 
 
 class BudgetTracker:

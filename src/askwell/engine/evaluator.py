@@ -14,14 +14,16 @@ from functools import partial
 
 from askwell.core.errors import BudgetExhausted, ModelError
 from askwell.core.protocols import ChatModel
-from askwell.core.types import FINAL_FAULTS, Completion, Event, Prompt, Request, Rollout, Split
+from askwell.core.types import Completion, Event, Prompt, Request, Rollout, Split
 from askwell.core.validation import check_at_least
-from askwell.engine.budget import BudgetTracker
+from askwell.engine.budget import BudgetTracker, Caps, is_raised
+from askwell.engine.grading import MetricFailed, grade_reply
 from askwell.engine.missing import MissingCalls
 from askwell.engine.prefix_order import order_for_prefix_cache
 from askwell.engine.rollout_queue import Backpressure, RolloutQueue, RolloutSlot, closed_queue
 from askwell.models.request_key import request_key
-from askwell.runlog.codec import encode_rollout
+from askwell.runlog.codec import encode_completion, encode_request, encode_rollout
+from askwell.runlog.store import UNORDERED
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -51,9 +53,9 @@ class Interrupted(Exception):
 class Evaluator:
     """Run slots on the target model, `concurrency` calls in flight; the repeats of one pair are sent together.
 
-    Failed calls are never scores: `engine.missing` states the rule. A final fault (authentication, bad request) raises
-    `ModelError` at once with the provider's message. If the budget refuses a call, the calls in flight are finished and
-    logged, and `BudgetExhausted` is raised.
+    Failed calls are never scores: `engine.missing` states the rule. An authentication fault raises `ModelError` at once
+    with the provider's message. If the budget refuses a call, the calls in flight are finished and logged, and
+    `BudgetExhausted` is raised; likewise `MetricFailed` if the metric raises on a reply.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Evaluator:
         """The cap that prevented a call, after which no more calls are started; empty if none did."""
         self.done = 0
         """Rollouts finished since the evaluator was made, including those answered from the log."""
+        self._metric_failed: MetricFailed | None = None
         self._in_flight: dict[str, asyncio.Event] = {}
 
     def slots(self, prompts: Sequence[Prompt], *, split: Split, step: int) -> list[RolloutSlot]:
@@ -107,6 +110,10 @@ class Evaluator:
     def refused(self) -> str:
         """The cap for which the budget refused a call of either model; empty if none was refused."""
         return "" if self._budget is None else self._budget.reason
+
+    def is_extended(self, ended: str) -> bool:
+        """Return whether a run that ended for this reason may go on: it reached a cap that is higher now."""
+        return is_raised(ended, Caps() if self._budget is None else self._budget.caps)
 
     def release_reserve(self) -> None:
         """Let the final test use the calls that the budget reserved for it."""
@@ -172,6 +179,8 @@ class Evaluator:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+        if self._metric_failed is not None:
+            raise self._metric_failed
         if self.stopping:
             raise Interrupted
         if self.exhausted:
@@ -182,11 +191,16 @@ class Evaluator:
         last_write: asyncio.Future[None] | None = None
         await unread.acquire()
         while repeats := await queue.take(self.sampling.repeats):
-            if self.stopping or self.exhausted:
+            if self.stopping or self.exhausted or self._metric_failed:
                 break
             for _ in repeats[1:]:
                 await unread.acquire()
-            for slot, (rollout, durable) in zip(repeats, await self._run_together(repeats), strict=True):
+            try:
+                results = await self._run_together(repeats)
+            except MetricFailed as failed:  # the other workers finish their calls, which are paid for
+                self._metric_failed = self._metric_failed or failed
+                break
+            for slot, (rollout, durable) in zip(repeats, results, strict=True):
                 if durable is not None:
                     last_write = durable
                     durable.add_done_callback(partial(_put_when_durable, arrived, (slot, rollout)))
@@ -226,9 +240,13 @@ class Evaluator:
         durable: asyncio.Future[None] | None = None
         try:
             completion = await self.target.complete(request)
-            if completion.fault in FINAL_FAULTS:
+            if completion.fault == "auth":
                 raise ModelError(f"{self.target.name}: {completion.error}")
-            rollout = self._score(slot, completion)
+            try:
+                rollout = self._score(slot, completion)
+            except MetricFailed:
+                await self._keep_reply(request, completion, key)
+                raise
             if completion.outcome != "failed":
                 durable = self._write(slot, rollout, key=key, cached=False)
         finally:
@@ -259,9 +277,19 @@ class Evaluator:
             example_id=slot.example.id,
             query=slot.example.input,
             completion=completion,
-            score=None if failed else self.task.metric(completion.text, slot.example),
+            score=None if failed else grade_reply(self.task.metric, completion.text, slot.example),
             sample_index=slot.sample_index,
         )
+
+    async def _keep_reply(self, request: Request, completion: Completion, key: str) -> None:
+        """Log a reply without a score, for the resumed run to grade."""
+        body: dict[str, object] = {
+            "role": "target",
+            "model": self.target.name,
+            "request": encode_request(request),
+            "completion": encode_completion(completion),
+        }
+        await self.journal.write(Event(position=UNORDERED, kind="call", body=body, key=key, seconds=completion.seconds))
 
     def _write(self, slot: RolloutSlot, rollout: Rollout, *, key: str, cached: bool) -> asyncio.Future[None]:
         body = encode_rollout(rollout, cached=cached)

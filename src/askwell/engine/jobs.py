@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from askwell.core.errors import ConfigError
+from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner
 from askwell.core.trajectory import Trajectory
@@ -15,6 +15,7 @@ from askwell.core.types import Example, Prompt, Rollout, Split
 from askwell.core.version import __version__
 from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Sampling
+from askwell.engine.grading import check_grades
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import RaceSettings
@@ -24,7 +25,7 @@ from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
 from askwell.runlog import batches
 from askwell.runlog.codec import FORMAT
-from askwell.runlog.fold import read_spend
+from askwell.runlog.fold import read_header, read_result, read_spend
 from askwell.runlog.server_quirks import remember
 from askwell.runlog.store import RunStore
 from askwell.runlog.writer import Journal, LoggedModel
@@ -121,6 +122,8 @@ class OptimizeJob:
     caps: Caps = field(default_factory=Caps)
     force: bool = False
     """Go on although most replies to the initial prompt cannot be scored."""
+    has_own_metric: bool = False
+    """Whether the metric is a function, which may have changed under the same name since the run was logged."""
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> Trajectory:
         """Run to the end over this store, new or partly filled. Raises `ConfigError` if a cap is too low."""
@@ -134,6 +137,10 @@ class OptimizeJob:
             caps=self.caps,
             reserve=self.target_setup.test_calls,
         ) as opened:
+            if self.has_own_metric:
+                check_grades(store, self.target_setup.task)
+            if read_result(store) is not None:
+                check_function(store, self.header)
             model = LoggedModel(BudgetLimited(self.optimizer_model, opened.budget), opened.journal, role="optimizer")
             return await run(
                 initial=self.initial,
@@ -164,11 +171,17 @@ class EvaluateJob:
     target_setup: TargetSetup
     ask_twice: int = 0
     """Questions that are asked a second time, as one more sample of each: whether the server repeats its replies."""
+    has_own_metric: bool = False
+    """As for `OptimizeJob`."""
 
     async def execute(self, store: RunStore, stopper: Stopper, watch: Watch) -> dict[Prompt, dict[str, float]]:
         """Return prompt -> example id -> score; calls that the store already holds cost nothing."""
         async with open_run(store, stopper, header=self.header, target_setup=self.target_setup) as opened:
             journal, evaluator = opened.journal, opened.evaluator
+            if self.has_own_metric:
+                check_grades(store, self.target_setup.task)
+            if self._is_complete(store):
+                check_function(store, self.header)
             await journal.write(*journal.prompt_events(self.prompts))
             slots = evaluator.slots(list(self.prompts), split="test", step=0)
             again = self._slots_again(journal, slots)
@@ -182,18 +195,42 @@ class EvaluateJob:
         sample_index = self.target_setup.sampling.repeats
         return [replace(slot, position=first + index, sample_index=sample_index) for index, slot in enumerate(chosen)]
 
+    def _is_complete(self, store: RunStore) -> bool:
+        setup = self.target_setup
+        calls = len(self.prompts) * len(setup.task.splits["test"]) * setup.sampling.repeats
+        return sum(row.score is not None for row in store.rollout_rows()) >= calls
+
 
 def encode_header(
-    config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None
+    config: Mapping[str, object], *, seed: int, settings: Mapping[str, object] | None, target_code: str = ""
 ) -> dict[str, object]:
-    """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name."""
+    """Encode a run's first event. `config` determines the results; `settings` (if any) can rebuild the job by name.
+
+    `target_code` is the digest of a target function's code.
+    """
     return {
+        **({"target_code": target_code} if target_code else {}),
         "format": FORMAT,
         "config": dict(config),
         "seed": seed,
         "settings": None if settings is None else dict(settings),
         "versions": {"askwell": __version__, "python": platform.python_version()},
     }
+
+
+def check_function(store: RunStore, header: Mapping[str, object]) -> None:
+    """Raise `StoreError` if a finished run's target is a function that has changed under the same name.
+
+    An unfinished run may go on with a repaired function.
+    """
+    before, now = (str(body.get("target_code", "")) for body in (read_header(store), header))
+    # The digests of two Python versions differ for the same function.
+    is_comparable = before.partition(":")[0] == now.partition(":")[0]
+    if is_comparable and before != now:
+        raise StoreError(
+            "the run is finished, and its target was another function of the same name: the stored replies are not "
+            "those of this function; name a new run, or give the function as it was"
+        )
 
 
 def _stoppable(evaluator: Evaluator, stopper: Stopper) -> Evaluator:

@@ -23,8 +23,17 @@ from askwell.engine.race import Race, RaceSettings, cut_blocks
 from askwell.engine.replies.first_look import Finding, format_finding, read_first_look
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean, scores_by_prompt
-from askwell.runlog.codec import encode_candidate, encode_example, encode_proposal, encode_rejection, prompt_id
+from askwell.runlog.codec import (
+    decode_example,
+    encode_candidate,
+    encode_example,
+    encode_proposal,
+    encode_rejection,
+    prompt_id,
+)
 from askwell.runlog.fold import RunFold, find_resume_point, fold, read_result
+from askwell.runlog.reading import read_events
+from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
 
@@ -60,16 +69,16 @@ async def run(
     """Run (or resume) the loop over the evaluator's log, test the winner, and return the history.
 
     `racing` says how a step's candidates are scored on dev; None scores each of them on the whole split. The initial
-    prompts are always scored on the whole split.
+    prompts are always scored on the whole split. A run that was ended by a cap goes on if that cap is higher now.
 
     Raises `UnusableReplies` before the first step if most replies to the initial prompt cannot be scored; `force` makes
     that a warning.
     """
     store = evaluator.journal.store
     history = fold(store).trajectory
-    if read_result(store) is not None:
-        return history
     resume = find_resume_point(store)
+    if resume.ended and not evaluator.is_extended(resume.ended):
+        return history
     evaluator.journal.next_position = resume.position
     pending = list(resume.proposals)
     driver = _Driver(evaluator=evaluator, settings=settings, racing=racing, watch=watch)
@@ -202,8 +211,11 @@ class _Driver:
             await scores_by_prompt(self._with_progress(rollouts, len(slots), history, "testing the winner"))
         except BudgetExhausted as exhausted:  # the reserve was estimated at average cost, and the test cost more
             reason = f"{exhausted}, and the final test was cut short"
-        body = encode_result(reason, first, best, fold(self.evaluator.journal.store))
+        store = self.evaluator.journal.store
+        body = encode_result(reason, first, best, fold(store))
         await self._write("result", body)
+        if read_result(store) != body:  # a retry corrected the result before the run went on: its event is later
+            await self.evaluator.journal.write(Event(position=UNORDERED, kind="result", body=body))
         self._show(history, "done")
 
     def stop_reason(self, history: Trajectory) -> str:
@@ -252,12 +264,14 @@ async def begin(journal: Journal, *, header: Mapping[str, object], task: Task) -
 
     Raises `StoreError` if the log was begun with other settings or other data.
     """
-    begun = next(journal.store.events(kinds=["run"]), None)
+    begun = next(read_events(journal.store, kinds=["run"]), None)
     if begun is not None:
         _refuse_other_settings(begun.body, header)
     examples: list[tuple[Split, Example]] = [
         (split, example) for split, members in task.splits.items() for example in members
     ]
+    if begun is not None:
+        _refuse_other_examples(journal.store, examples)
     first = journal.reserve(1 + len(examples))
     opening = [] if begun else [Event(position=first, kind="run", body=header)]
     await journal.write(
@@ -321,6 +335,35 @@ def _refuse_other_settings(begun: Mapping[str, object], given: Mapping[str, obje
     if changed:
         changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed)
         raise StoreError(f"this run was begun with other settings ({changes}): resume it as it was, or name a new run")
+
+
+def _refuse_other_examples(store: RunStore, given: Sequence[tuple[Split, Example]]) -> None:
+    """Raise `StoreError` with the first example that is not as it was logged."""
+    logged = [
+        (cast("Split", event.body["split"]), decode_example(event.body)) for event in store.events(kinds=["example"])
+    ]
+    if not logged or logged == list(given):
+        return
+    advice = "give the data as it was, or name a new run"
+    for number, ((split_then, then), (split_now, now)) in enumerate(zip(logged, given, strict=False), 1):
+        if (split_then, then) != (split_now, now):
+            what = _describe_change(then, now) if split_then == split_now else f"{split_then} then, {split_now} now"
+            raise StoreError(
+                f"this run was begun with other data: example {number} of the run ({split_then}, id {then.id!r}) "
+                f"differs ({what}); {advice}"
+            )
+    if len(logged) < len(given) and next(store.events(kinds=["prompt"]), None) is None:
+        return  # killed while its examples were being written
+    raise StoreError(f"this run was begun with other data: {len(logged)} examples then, {len(given)} now; {advice}")
+
+
+def _describe_change(then: Example, now: Example) -> str:
+    """Name the first field in which an example differs."""
+    for name in ("input", "target", "meta", "id"):
+        before, after = getattr(then, name), getattr(now, name)
+        if before != after:
+            return f"{name}: {before!r} then, {after!r} now"
+    return "its fields are in another form"
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -21,6 +21,7 @@ from askwell.engine.loop import encode_result
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean
+from askwell.runlog.bodies import OPTIMIZATION_RESULT
 from askwell.runlog.codec import Body, prompt_id
 from askwell.runlog.fold import RunFold, SlotKey, fold, missing_slots, read_result
 from askwell.runlog.store import UNORDERED, RunStore
@@ -51,7 +52,7 @@ async def retry_missing(job: OptimizeJob, store: RunStore, stopper: Stopper, wat
             raise StoreError("the run has not scored its first prompt yet: there is nothing to fill, resume it instead")
         retry = _Retry(evaluator=evaluator, store=store, watch=watch, steps=job.settings.steps)
         dev = await retry.fill(logged.trajectory.candidates, "dev")
-        final = read_result(store)
+        final = read_result(store, OPTIMIZATION_RESULT)
         if final is None:
             return dev
         initial, best = _choose_best(fold(store))
@@ -135,4 +136,4 @@ def _choose_best(logged: RunFold) -> tuple[Candidate, Candidate]:
 
 
 def _outcome(body: Body) -> Mapping[str, object]:
-    return {name: body[name] for name in ("initial", "best", "dev", "test")}
+    return {name: body.get(name) for name in ("initial", "best", "dev", "test")}

@@ -13,6 +13,7 @@ from typing import cast
 from askwell.core.errors import ConfigError, ModelError
 from askwell.core.types import Completion, Fault, Request
 from askwell.models.conversation import format_conversation, replace_surrogates
+from askwell.models.function_code import digest_function
 
 _DISK_ERRORS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -46,6 +47,11 @@ class FunctionModel:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def code(self) -> str:
+        """Return a digest of the function's code, behind the version of Python that compiled it."""
+        return digest_function(self._function)
 
     async def complete(self, request: Request) -> Completion:
         started = time.perf_counter()

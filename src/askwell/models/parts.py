@@ -51,6 +51,16 @@ class ModelParts:
     """The price of a call as the model usually sends it."""
     direct_price: PriceFunction = unknown_price
     """The price of a direct call: above `price` if the model usually sends batches."""
+    code: str = ""
+    """Digest of the code of a function that answers; it changes with the function."""
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A model that is a user's function; `code` is a digest of it, empty if its code can't be read."""
+
+    @property
+    def code(self) -> str: ...
 
 
 @runtime_checkable
@@ -67,4 +77,5 @@ def parts_of(model: ChatModel) -> ModelParts:
         return model.parts
     price = model.price if isinstance(model, Priced) else unknown_price
     negotiating = (model,) if isinstance(model, Negotiating) else ()
-    return ModelParts(negotiating=negotiating, price=price, direct_price=price)
+    code = model.code if isinstance(model, Coded) else ""
+    return ModelParts(negotiating=negotiating, price=price, direct_price=price, code=code)

@@ -1,40 +1,21 @@
-"""Policies that generate a prompt for each query and fall back to the baseline prompt; saving and loading of policies.
+"""Policies that generate a prompt for each query and fall back to the baseline prompt.
 
     fallback = tune_on_gains(advantages, gains)
     policy = FallbackPolicy(writer=writer, baseline=baseline, fallback=fallback, samples=4)
-    policy.prompts_for(["How many …"])                    # the `Policy` protocol, batched
-    save_policy(policy, Path("policy"))
-    load_policy(Path("policy"), read_writer=load_writer)  # any kind: fixed, selecting or generating
+    policy.prompts_for(["How many …"])  # the `Policy` protocol, batched
 
 Few-shot: a generated prompt has the demonstrations of the baseline prompt.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import cast
 
-from askwell.core.errors import ConfigError, DataError
-from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
-from askwell.policies.fixed import FixedPolicy
+from askwell.policies.fallback_threshold import ALWAYS_SWITCH, FallbackThreshold
 from askwell.policies.protocols import PromptWriter
-from askwell.policies.selection.fallback import ALWAYS_SWITCH, FallbackThreshold, decode_fallback, encode_fallback
-from askwell.policies.selection.selection import KIND as SELECTION
-from askwell.policies.selection.selection import SelectionPolicy, load_selection
-from askwell.policies.selector_writer import SelectorWriter, load_selector
-from askwell.runlog.codec import Body, decode_prompt, encode_prompt
-
-FORMAT = 1
-FILE = "policy.json"
-WRITER = "writer"
-"""Folder of the language model (or of the selector) inside the policy's folder, and kind of such a policy."""
-SELECTOR = "chooser"
-"""Kind of a policy whose writer is a `SelectorWriter`, in the policy's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,51 +71,3 @@ class FallbackPolicy:
 
     def _with_instruction(self, instruction: str) -> Prompt:
         return replace(self.baseline, instruction=instruction)
-
-
-def save_policy(policy: Policy, folder: Path) -> None:
-    """Save a policy into a folder: `policy.json` and what it needs. Raises `ConfigError` for a class of your own."""
-    if isinstance(policy, SelectionPolicy):
-        policy.save(folder)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(policy, FixedPolicy):
-        body: dict[str, object] = {"kind": "fixed", "prompt": encode_prompt(policy.prompt)}
-    elif isinstance(policy, FallbackPolicy):
-        policy.writer.save(folder / WRITER)
-        body = {
-            "kind": SELECTOR if isinstance(policy.writer, SelectorWriter) else WRITER,
-            "prompt": encode_prompt(policy.baseline),
-            "guard": encode_fallback(policy.fallback),
-            "samples": policy.samples,
-            "seed": policy.seed,
-        }
-    else:
-        raise ConfigError(
-            f"can't save a {type(policy).__name__}; expected a FixedPolicy, SelectionPolicy or FallbackPolicy"
-        )
-    text = json.dumps({"format": FORMAT, **body}, ensure_ascii=False, indent=1)
-    (folder / FILE).write_text(text, encoding="utf-8")
-
-
-def load_policy(folder: Path, *, read_writer: Callable[[Path], PromptWriter]) -> Policy:
-    """Load what `save_policy` wrote; raises `DataError` for anything else. `read_writer` loads the language model."""
-    try:
-        parsed: object = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"no readable policy in {str(folder)!r}: {error}") from error
-    body: Body = cast("Body", parsed) if isinstance(parsed, dict) else {}
-    if body.get("kind") == SELECTION:
-        return load_selection(folder)
-    if body.get("format") != FORMAT or body.get("kind") not in {"fixed", WRITER, SELECTOR}:
-        raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
-    baseline = decode_prompt(cast("Body", body["prompt"]))
-    if body["kind"] == "fixed":
-        return FixedPolicy(prompt=baseline)
-    return FallbackPolicy(
-        writer=(load_selector if body["kind"] == SELECTOR else read_writer)(folder / WRITER),
-        baseline=baseline,
-        fallback=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
-        samples=cast("int", body["samples"]),
-        seed=cast("int", body["seed"]),
-    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from askwell.core.stats import Interval, IntervalMethod
-from askwell.core.types import Event, Prompt
-from askwell.policies.selection.fallback import FallbackThreshold, decode_fallback, encode_fallback
+from askwell.core.types import Prompt
+from askwell.policies.fallback_threshold import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
+from askwell.runlog.reading import ById, located, read_events
+from askwell.runlog.store import RunStore
 
 Purpose = Literal["collect", "dev", "test"]
 """Why pairs are labelled: as new training data, or to compare a policy on dev or test queries."""
@@ -51,6 +53,17 @@ class LoopResult:
     """Description of a pair's reward, if that is not its score."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """Result of the final test: baseline prompt and deployed policy on the same test examples."""
+
+    baseline: Interval
+    policy: Interval
+    gain: Interval
+    switch_rate: float
+    """Share of the test queries on which the policy sends another prompt than the baseline prompt."""
+
+
 def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:
     """Encode chosen pairs; prompts by id."""
     body: dict[str, object] = {
@@ -63,23 +76,17 @@ def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:
     return body
 
 
-def decode_chosen(events: Iterable[Event]) -> dict[tuple[int, Purpose], ChosenPairs]:
-    """Decode the pairs that a run has chosen so far, by loop and purpose."""
-    prompts: dict[str, Prompt] = {}
+def read_chosen(store: RunStore) -> dict[tuple[int, Purpose], ChosenPairs]:
+    """Read the pairs that a run has chosen so far, by loop and purpose."""
+    prompts = ById[Prompt]("prompt")
     chosen: dict[tuple[int, Purpose], ChosenPairs] = {}
-    for event in events:
+    for event in read_events(store, kinds=["prompt", "pairs"]):
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
-        elif event.kind == "pairs":
-            body = event.body
-            loop, purpose = cast("int", body["loop"]), cast("Purpose", body["purpose"])
-            pairs = cast("Sequence[tuple[str, str]]", body["pairs"])
-            chosen[loop, purpose] = ChosenPairs(
-                loop=loop,
-                purpose=purpose,
-                pairs=tuple((example_id, prompts[prompt]) for example_id, prompt in pairs),
-                advantages=tuple(cast("Sequence[float]", body.get("advantages", ()))),
-            )
+            continue
+        with located(store, event.position):
+            pairs = _decode_pairs(event.body, prompts)
+        chosen[pairs.loop, pairs.purpose] = pairs
     return chosen
 
 
@@ -98,9 +105,9 @@ def encode_loop(result: LoopResult) -> dict[str, object]:
     }
 
 
-def decode_loops(events: Iterable[Event]) -> list[LoopResult]:
-    """Decode the results of every finished loop."""
-    return [_decode_loop(event.body) for event in events if event.kind == "loop"]
+def read_loops(store: RunStore) -> list[LoopResult]:
+    """Read the results of every finished loop."""
+    return [_decode_loop(event.body) for event in read_events(store, kinds=["loop"])]
 
 
 def encode_interval(interval: Interval) -> dict[str, object]:
@@ -124,6 +131,16 @@ def decode_interval(body: Body) -> Interval:
         n=cast("int", body["n"]),
         level=cast("float", body["level"]),
         method=cast("IntervalMethod", body["method"]),
+    )
+
+
+def _decode_pairs(body: Body, prompts: Mapping[str, Prompt]) -> ChosenPairs:
+    pairs = cast("Sequence[tuple[str, str]]", body["pairs"])
+    return ChosenPairs(
+        loop=cast("int", body["loop"]),
+        purpose=cast("Purpose", body["purpose"]),
+        pairs=tuple((example_id, prompts[prompt]) for example_id, prompt in pairs),
+        advantages=tuple(cast("Sequence[float]", body.get("advantages", ()))),
     )
 
 

@@ -30,32 +30,16 @@ from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, build_experiences, merge
 from askwell.policies.data.subsample import thin_experiences
 from askwell.policies.fallback_policy import FallbackPolicy, GeneratedPrompt
+from askwell.policies.fallback_threshold import ALWAYS_SWITCH, FallbackThreshold, never_switch
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import PairLabeller, Show
-from askwell.policies.loop_records import ChosenPairs, LoopResult, decode_chosen, encode_loop
+from askwell.policies.loop_records import ChosenPairs, LoopResult, Tested, encode_loop, read_chosen
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits
 from askwell.policies.rewards import reward_experiences
-from askwell.policies.selection.fallback import (
-    ALWAYS_SWITCH,
-    FallbackThreshold,
-    cross_fit_gains,
-    never_switch,
-    tune_on_gains,
-)
+from askwell.policies.selection.fallback import cross_fit_gains, tune_on_gains
 from askwell.policies.selector_writer import fit_selector
 from askwell.policies.settings import LoopsSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
-    """Result of the final test: baseline prompt and deployed policy on the same test examples."""
-
-    baseline: Interval
-    policy: Interval
-    gain: Interval
-    switch_rate: float
-    """Share of the test queries on which the policy sends another prompt than the baseline prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +76,7 @@ class MultiLoop:
             evaluator=self.evaluator,
             baseline=self.baseline,
             examples={example.id: example for example in examples},
-            chosen=decode_chosen(self.evaluator.journal.store.events(kinds=["prompt", "pairs"])),
+            chosen=read_chosen(self.evaluator.journal.store),
             show=self.show,
         )
 

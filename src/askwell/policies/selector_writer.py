@@ -19,9 +19,9 @@ from pathlib import Path
 from askwell.core.errors import DataError
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table
+from askwell.policies.fallback_threshold import ALWAYS_SWITCH
 from askwell.policies.offline_eval.train_or_not import SELECTORS, cross_validate_selector, drop_sparse_prompts
 from askwell.policies.protocols import Pair
-from askwell.policies.selection.fallback import ALWAYS_SWITCH
 from askwell.policies.selection.registry import get_fit
 from askwell.policies.selection.selection import MIN_QUERIES, SelectionPolicy, load_selection
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import Stopper
@@ -17,16 +16,19 @@ from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table, find_baseline
 from askwell.policies.data.training_queries import write_training_queries
-from askwell.policies.fallback_policy import load_policy, save_policy
 from askwell.policies.fixed import FixedPolicy
 from askwell.policies.labelling import Show
-from askwell.policies.loop_records import LoopResult, decode_chosen, decode_interval, decode_loops, encode_interval
-from askwell.policies.multi_loop import LoopsResult, MultiLoop, Tested
+from askwell.policies.loop_records import (
+    read_chosen,
+)
+from askwell.policies.multi_loop import LoopsResult, MultiLoop
 from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.query_splits import QuerySplits, SplitShares, split_queries
+from askwell.policies.saved_policy import load_policy, save_policy
 from askwell.policies.settings import LoopsSettings
-from askwell.runlog.codec import Body, decode_prompt, encode_prompt
+from askwell.policies.training_figures import Figures, encode_figures, read_figures
+from askwell.runlog.codec import encode_prompt
 from askwell.runlog.fold import read_result
 from askwell.runlog.folders import LOOPS, POLICY
 from askwell.runlog.store import RunStore
@@ -37,28 +39,6 @@ FIT = "fit"
 
 TrainerFactory = Callable[[Path, Callable[[], bool], Show], Trainer]
 """Makes a run's trainer from the folder of its state, a function that says whether the run must stop, and a display."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """Measurements of a training, finished or still running."""
-
-    verdict: str
-    """Headroom's conclusion, one sentence."""
-    is_worthwhile: bool
-    """Whether headroom showed a gain to train for."""
-    baseline: Prompt
-    """The baseline prompt: the best one on all logged queries (with dev queries, without test queries)."""
-    loops: tuple[LoopResult, ...] = ()
-    best_loop: int = 0
-    """The loop whose policy is deployed; 0 is the selector among the logged prompts, or that no loop ran."""
-    tested: Tested | None = None
-    """None if the baseline prompt is kept for all queries, or if there is no test split."""
-    keeps_baseline: bool = True
-    """Whether every query gets the baseline prompt."""
-    finished: bool = False
-    reason: str = ""
-    """Why the training ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +94,7 @@ class TrainJob:
                 policy, figures = loops.policy, _add_loops(figures, loops)
             save_policy(policy, folder / POLICY)
             write_training_queries(folder / POLICY, self._training_queries(store, splits))
-            await journal.write(Event(position=journal.reserve(), kind="result", body=_encode_figures(figures)))
+            await journal.write(Event(position=journal.reserve(), kind="result", body=encode_figures(figures)))
         return Trained(policy=policy, figures=figures)
 
     async def _measure_headroom(self, journal: Journal, splits: QuerySplits, show: Show) -> Figures:
@@ -165,7 +145,7 @@ class TrainJob:
     def _training_queries(self, store: RunStore, splits: QuerySplits) -> list[str]:
         """Return all logged queries and all queries of the loops, without those of the test."""
         queries = {example.id: example.input for example in (*splits.dev_examples, *splits.collection)}
-        chosen = decode_chosen(store.events(kinds=["prompt", "pairs"])).values()
+        chosen = read_chosen(store).values()
         labelled = [queries[example_id] for pairs in chosen if pairs.purpose != "test" for example_id, _ in pairs.pairs]
         return [*self.outcomes.queries, *labelled]
 
@@ -196,31 +176,6 @@ def read_trained(store: RunStore, folder: Path, *, read_writer: Callable[[Path],
     return Trained(policy=load_policy(folder / POLICY, read_writer=read_writer), figures=figures)
 
 
-def read_figures(store: RunStore) -> Figures | None:
-    """Read a training's measurements so far; None before its headroom is measured."""
-    note = next(store.events(kinds=["note"]), None)
-    if note is None:
-        return None
-    result = read_result(store)
-    figures = Figures(
-        verdict=cast("str", note.body["verdict"]),
-        is_worthwhile=cast("bool", note.body["worth_it"]),
-        baseline=decode_prompt(cast("Body", note.body["static"])),
-        loops=tuple(decode_loops(store.events(kinds=["loop"]))),
-    )
-    if result is None:
-        return figures
-    tested = cast("Body | None", result["tested"])
-    return replace(
-        figures,
-        best_loop=cast("int", result["best_loop"]),
-        tested=None if tested is None else _decode_tested(tested),
-        keeps_baseline=cast("bool", result["keeps_static"]),
-        finished=True,
-        reason=cast("str", result["reason"]),
-    )
-
-
 def _add_loops(figures: Figures, result: LoopsResult) -> Figures:
     return replace(
         figures,
@@ -230,25 +185,3 @@ def _add_loops(figures: Figures, result: LoopsResult) -> Figures:
         keeps_baseline=isinstance(result.policy, FixedPolicy),
         reason=result.reason,
     )
-
-
-def _encode_figures(figures: Figures) -> dict[str, object]:
-    tested = figures.tested
-    return {
-        "reason": figures.reason,
-        "keeps_static": figures.keeps_baseline,
-        "best_loop": figures.best_loop,
-        "tested": None
-        if tested is None
-        else {
-            "static": encode_interval(tested.baseline),
-            "policy": encode_interval(tested.policy),
-            "gain": encode_interval(tested.gain),
-            "switched": tested.switch_rate,
-        },
-    }
-
-
-def _decode_tested(body: Body) -> Tested:
-    baseline, policy, gain = (decode_interval(cast("Body", body[name])) for name in ("static", "policy", "gain"))
-    return Tested(baseline=baseline, policy=policy, gain=gain, switch_rate=cast("float", body["switched"]))

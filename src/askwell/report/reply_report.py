@@ -13,7 +13,7 @@ from askwell.engine.replies.first_look import Finding, finding_json, format_find
 from askwell.engine.replies.grading import Grading, describe_metric, read_grading
 from askwell.engine.replies.outcomes import OutcomeCounts, count_outcomes, format_outcomes
 from askwell.runlog.fold import read_examples
-from askwell.runlog.prompt_rollouts import read_prompt_rollouts
+from askwell.runlog.prompt_rollouts import read_examples_by_id, read_prompt_rollouts
 from askwell.runlog.store import RunStore
 
 PromptName = Literal["initial", "best"]
@@ -37,11 +37,11 @@ class ReplyReport:
 
 def read_reply_report(store: RunStore, *, initial: Prompt, best: Prompt, is_tested: bool) -> ReplyReport:
     """Read the replies of an optimization's initial and best prompt from its log."""
-    grading, examples = read_grading(store), read_examples(store)
+    grading, examples, by_id = read_grading(store), read_examples(store), read_examples_by_id(store)
     splits = _SPLITS if is_tested else _SPLITS[:1]
     rollouts = read_prompt_rollouts(store, {initial, best}, splits)
     outcomes: dict[PromptName, Mapping[Split, OutcomeCounts]] = {
-        name: _count_by_split([rollout for rollout in rollouts if rollout.prompt == prompt], examples, grading)
+        name: _count_by_split([rollout for rollout in rollouts if rollout.prompt == prompt], by_id, grading)
         for name, prompt in zip(_PROMPTS, (initial, best), strict=True)
     }
     commonest: dict[Split, CommonestTarget] = {
@@ -52,7 +52,7 @@ def read_reply_report(store: RunStore, *, initial: Prompt, best: Prompt, is_test
         metric=grading.metric,
         outcomes=outcomes,
         commonest=commonest,
-        findings=look_at_replies(first, {example.id: example for example in examples.get("dev", ())}, grading),
+        findings=look_at_replies(first, by_id, grading),
     )
 
 
@@ -112,11 +112,11 @@ def _describe_commonest(commonest: Mapping[Split, CommonestTarget]) -> Iterator[
 
 
 def _count_by_split(
-    rollouts: Sequence[Rollout], examples: Mapping[Split, Sequence[Example]], grading: Grading
+    rollouts: Sequence[Rollout], examples: Mapping[str, Example], grading: Grading
 ) -> Mapping[Split, OutcomeCounts]:
     counts: dict[Split, OutcomeCounts] = {}
     for split in _SPLITS:
         members = [rollout for rollout in rollouts if rollout.split == split]
         if members:
-            counts[split] = count_outcomes(members, {example.id: example for example in examples[split]}, grading)
+            counts[split] = count_outcomes(members, examples, grading)
     return counts

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from askwell.core.errors import StoreError
+from askwell.core.errors import AskwellError
 from askwell.report import run_report
+from askwell.runlog.bodies import TRAINING_RESULT
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import read_header, read_result, read_spend
 from askwell.runlog.folders import is_training, log_path, run_names, selection_policies
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import RunStore, SqliteStore
 
 
@@ -44,8 +46,8 @@ def summarize_runs(folder: Path) -> list[RunSummary]:
 def _summarize_training(name: str, store: RunStore) -> RunSummary:
     """Summarize a training: dev and test scores are those of its policy, None if it has none."""
     header = read_header(store)
-    loops = [event.body for event in store.events(kinds=["loop"])]
-    result = read_result(store)
+    loops = [event.body for event in read_events(store, kinds=["loop"])]
+    result = read_result(store, TRAINING_RESULT)
     tested = cast("Body | None", result["tested"]) if result else None
     dev = [cast("float", cast("Body", loops[-1][part])["estimate"]) for part in ("static", "guarded") if loops]
     return RunSummary(
@@ -65,7 +67,7 @@ def _summarize(folder: Path, name: str) -> RunSummary:
             header = read_header(store)
             scored = run_report.build_report(store, with_replies=False)
             training = _summarize_training(name, store) if is_training(header) else None
-    except StoreError as error:
+    except AskwellError as error:
         return RunSummary(name=name, problem=str(error))
     task = str(cast("Body", header["config"]).get("name", ""))
     if training is not None:

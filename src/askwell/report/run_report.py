@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from askwell.core.errors import StoreError
 from askwell.core.stats import Interval, format_interval, mean_interval, optimism, paired_difference
+from askwell.core.trajectory import Trajectory
 from askwell.core.types import ModelRole, Prompt, Split
 from askwell.engine.replies.first_look import Finding
 from askwell.report.reply_report import ReplyReport, describe_above_commonest, read_reply_report, replies_json
@@ -86,11 +88,11 @@ def build_report_and_fold(store: RunStore, *, with_replies: bool = True) -> tupl
     history = folded.trajectory
     if not len(history):
         return None, folded
+    if not history.complete:
+        raise StoreError("no prompt of the log was scored on the whole dev split; the log is damaged or was edited")
     initial, best = history.candidates[0].prompt, history.best.prompt
     if final:  # a retry may have selected another prompt after it filled missing calls
-        best = next(
-            candidate.prompt for candidate in history.candidates if prompt_id(candidate.prompt) == final["best"]
-        )
+        best = _find_prompt(history, final.get("best"))
     dev = _scores_of_prompts(folded, "dev", [initial, best])
     test = _scores_of_prompts(folded, "test", [initial, best] if final else [])
     best_scores, initial_scores = pair_scores(test.get(best, {}), test.get(initial, {}))
@@ -110,6 +112,13 @@ def build_report_and_fold(store: RunStore, *, with_replies: bool = True) -> tupl
         replies=read_reply_report(store, initial=initial, best=best, is_tested=bool(final)) if with_replies else None,
     )
     return report, folded
+
+
+def _find_prompt(history: Trajectory, name: object) -> Prompt:
+    for candidate in history.candidates:
+        if prompt_id(candidate.prompt) == name:
+            return candidate.prompt
+    raise StoreError(f"the result names the best prompt {name!r}, which no step of the log holds; the log is damaged")
 
 
 ChangeKind = Literal["same", "gone", "new"]

@@ -11,6 +11,7 @@ from askwell.core.types import Event
 from askwell.models.batch.ledger import Submission
 from askwell.models.parts import Batches, parts_of
 from askwell.runlog.codec import Body
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
@@ -81,7 +82,7 @@ def attach(model: ChatModel, journal: Journal) -> Batches | None:
 
 
 def _notes(store: RunStore) -> Iterator[tuple[Event, Body]]:
-    for event in store.events(after=BEFORE_UNORDERED, kinds=["note"]):
+    for event in read_events(store, after=BEFORE_UNORDERED, kinds=["note"]):
         note = event.body.get(_KEY)
         if isinstance(note, Mapping):
             yield event, cast("Body", note)

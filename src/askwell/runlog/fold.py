@@ -6,15 +6,18 @@ million rollouts take seconds. The other functions each answer one smaller quest
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
+
+from pydantic import TypeAdapter
 
 from askwell.core.errors import StoreError
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, ModelRole, Prompt, Proposal, Rollout, Split
+from askwell.runlog.bodies import BODIES
 from askwell.runlog.codec import (
     Body,
     decode_candidate,
@@ -24,8 +27,9 @@ from askwell.runlog.codec import (
     decode_rollout,
     prompt_id,
 )
+from askwell.runlog.reading import ById, check_body, located, read_events
 from askwell.runlog.rows import RolloutRow, UsageRow
-from askwell.runlog.store import RunStore
+from askwell.runlog.store import BEFORE_UNORDERED, RunStore
 
 _NO_SCORES: Mapping[str, float] = MappingProxyType({})
 _END = 1 << 62
@@ -105,6 +109,8 @@ class ResumePoint:
 
     position: int
     proposals: tuple[Proposal, ...] = ()
+    ended: str = ""
+    """Why the run ended, if nothing was logged after its result; empty for an unfinished run."""
 
 
 def fold(store: RunStore) -> RunFold:
@@ -112,19 +118,21 @@ def fold(store: RunStore) -> RunFold:
 
     A candidate's scores are those logged before its step's event; later ones (of a retry, say) are not in them.
     """
-    prompts: dict[str, Prompt] = {}
+    prompts = ById[Prompt]("prompt")
     tally = _Tally(rows=store.rollout_rows())
     candidates: list[Candidate] = []
     points: list[CurvePoint] = []
-    for event in store.events(kinds=["prompt", "step"]):
+    for event in read_events(store, kinds=["prompt", "step"]):
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
             continue
         tally.add_rows(before=event.position)
         step, bodies = cast("int", event.body["step"]), cast("list[Body]", event.body["candidates"])
-        made = [
-            decode_candidate(body, step, prompts, tally.freeze_scores(cast("str", body["prompt"]))) for body in bodies
-        ]
+        with located(store, event.position):
+            made = [
+                decode_candidate(body, step, prompts, tally.freeze_scores(cast("str", body["prompt"])))
+                for body in bodies
+            ]
         candidates += made
         points.append(_curve_point(step, made, points[-1].best if points else 0.0, tally.target_calls))
     tally.add_rows(before=_END)
@@ -150,7 +158,7 @@ def missing_slots(store: RunStore, folded: RunFold) -> frozenset[SlotKey]:
 
 def read_header(store: RunStore) -> Body:
     """Return the body of the first event: settings, seed, versions. Raises `StoreError` for an empty log."""
-    for event in store.events(kinds=["run"]):
+    for event in read_events(store, kinds=["run"]):
         return event.body
     raise StoreError("the run log is empty: its first event (the run's settings) was never written")
 
@@ -158,33 +166,50 @@ def read_header(store: RunStore) -> Body:
 def read_examples(store: RunStore) -> dict[Split, tuple[Example, ...]]:
     """Return the run's examples by split, in the order in which they were logged."""
     splits: dict[Split, list[Example]] = {}
-    for event in store.events(kinds=["example"]):
+    for event in read_events(store, kinds=["example"]):
         splits.setdefault(cast("Split", event.body["split"]), []).append(decode_example(event.body))
     return {split: tuple(members) for split, members in splits.items()}
 
 
-def read_prompts(store: RunStore) -> dict[str, Prompt]:
-    """Return every prompt whose text was logged, by id."""
-    return {cast("str", event.body["id"]): decode_prompt(event.body) for event in store.events(kinds=["prompt"])}
+def examples_by_id(splits: Mapping[Split, Iterable[Example]]) -> Mapping[str, Example]:
+    """Return the examples of all splits by id; an unknown id is a `StoreError`."""
+    examples = ById[Example]("example")
+    examples.update((example.id, example) for members in splits.values() for example in members)
+    return examples
+
+
+def read_prompts(store: RunStore) -> Mapping[str, Prompt]:
+    """Return every prompt whose text was logged, by id; an unknown id is a `StoreError`."""
+    prompts = ById[Prompt]("prompt")
+    for event in read_events(store, kinds=["prompt"]):
+        prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
+    return prompts
 
 
 def read_rollouts(store: RunStore, *, split: Split | None = None) -> Iterator[Rollout]:
     """Yield the log's rollouts in order, failed ones (`score is None`) included."""
-    prompts: dict[str, Prompt] = {}
-    queries: dict[str, str] = {}
-    for event in store.events(kinds=["prompt", "example", "rollout"]):
+    prompts = ById[Prompt]("prompt")
+    queries = ById[str]("example")
+    for event in read_events(store, kinds=["prompt", "example", "rollout"]):
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
         elif event.kind == "example":
             queries[cast("str", event.body["id"])] = cast("str", event.body["input"])
         elif split is None or event.body["split"] == split:
-            yield decode_rollout(event.body, prompts, queries)
+            with located(store, event.position):
+                rollout = decode_rollout(event.body, prompts, queries)
+            yield rollout
 
 
-def read_result(store: RunStore) -> Body | None:
-    """Return the body of the last `result` event, or None while the run is not finished."""
+def read_result(store: RunStore, shape: TypeAdapter[Any] | None = None) -> Body | None:
+    """Return the body of the last `result` event, or None while the run is not finished.
+
+    Raises `StoreError` if it has not this shape, of an optimization's or a training's result.
+    """
     last: Body | None = None
-    for event in store.events(kinds=["result"]):
+    for event in read_events(store, kinds=["result"]):
+        with located(store, event.position):
+            check_body(event.body, shape or BODIES["result"])
         last = event.body
     return last
 
@@ -193,15 +218,20 @@ def read_spend(store: RunStore) -> dict[ModelRole, Spend]:
     """Sum calls, tokens and cost of each model over all calls that were paid for."""
     total: dict[ModelRole, Spend] = {"target": Spend(), "optimizer": Spend()}
     for row in store.usage():
-        role = cast("ModelRole", row.role)
-        total[role] = _add_usage(total[role], row)
+        if row.role not in total:
+            raise StoreError(
+                f"a call of the model role {row.role!r}; expected one of {sorted(total)}; the log is damaged"
+            )
+        total[row.role] = _add_usage(total[row.role], row)
     return total
 
 
 def read_race_savings(store: RunStore) -> RaceSavings | None:
     """Sum the calls of the committed steps' races; None if there was no race."""
     races = [
-        cast("dict[str, int]", event.body["race"]) for event in store.events(kinds=["step"]) if event.body.get("race")
+        cast("dict[str, int]", event.body["race"])
+        for event in read_events(store, kinds=["step"])
+        if event.body.get("race")
     ]
     if not races:
         return None
@@ -209,15 +239,25 @@ def read_race_savings(store: RunStore) -> RaceSavings | None:
 
 
 def find_resume_point(store: RunStore) -> ResumePoint:
-    """Find the end of the last committed step, or of the last logged proposals if those are later."""
-    prompts: dict[str, Prompt] = {}
+    """Find the end of the last committed step, or of the last logged proposals or result if those are later.
+
+    The proposals of a step that a cap cut off are still to be scored after the result.
+    """
+    prompts = ById[Prompt]("prompt")
     point = ResumePoint(position=0)
-    for event in store.events(kinds=["run", "example", "prompt", "proposals", "step"]):
+    for event in read_events(store, kinds=["run", "example", "prompt", "proposals", "step", "result"]):
         if event.kind == "prompt":
             prompts[cast("str", event.body["id"])] = decode_prompt(event.body)
             continue
+        if event.position > BEFORE_UNORDERED:  # a result that a retry corrected
+            break
+        if event.kind == "result":
+            reason = cast("str", event.body["reason"])
+            point = ResumePoint(position=event.position + 1, proposals=point.proposals, ended=reason)
+            continue
         bodies = cast("list[Body]", event.body["proposals"]) if event.kind == "proposals" else []
-        proposals = tuple(decode_proposal(body, prompts) for body in bodies)
+        with located(store, event.position):
+            proposals = tuple(decode_proposal(body, prompts) for body in bodies)
         point = ResumePoint(position=event.position + 1, proposals=proposals)
     return point
 

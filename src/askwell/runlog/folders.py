@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -73,3 +74,14 @@ def selection_policies(folder: Path) -> set[str]:
 def is_training(header: Body) -> bool:
     """Return whether a run's first event is that of `askwell train`."""
     return cast("Body", header["config"]).get("kind") == "policy"
+
+
+def is_evaluation(header: Body) -> bool:
+    """Return whether a run's first event is that of `askwell evaluate`, which alone has no settings to rebuild it."""
+    return header.get("settings") is None
+
+
+def read_target_name(header: Body) -> str:
+    """Return the name of the target model in a run's first event."""
+    target = cast("Body", header["config"]).get("target", "")
+    return str(cast("Body", target).get("model", "")) if isinstance(target, Mapping) else str(target)

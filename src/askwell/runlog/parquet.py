@@ -20,10 +20,10 @@ EVENTS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 ROLLOUTS: Mapping[str, str] = MappingProxyType({
     "position": "int64", "step": "int32", "split": "string", "prompt_id": "string", "prompt": "string",
-    "example_id": "string", "input": "string", "target": "string", "sample_index": "int32", "response": "string",
-    "outcome": "string", "fault": "string", "error": "string", "score": "double", "answer": "string", "note": "string",
-    "prompt_tokens": "int64", "completion_tokens": "int64", "reasoning_tokens": "int64", "cost_usd": "double",
-    "seconds": "double", "cached": "bool", "at": "double",
+    "demos": "int32", "example_id": "string", "input": "string", "target": "string", "target_model": "string",
+    "sample_index": "int32", "response": "string", "outcome": "string", "fault": "string", "error": "string",
+    "score": "double", "answer": "string", "note": "string", "prompt_tokens": "int64", "completion_tokens": "int64",
+    "reasoning_tokens": "int64", "cost_usd": "double", "seconds": "double", "cached": "bool", "at": "double",
 })  # fmt: skip
 """Column -> Arrow type. A body is JSON text."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from askwell.core.types import Event, Prompt, Rollout, Split
+from askwell.core.types import Event, Example, Prompt, Rollout, Split
 from askwell.runlog.codec import decode_rollout, prompt_id
 from askwell.runlog.fold import SlotKey, read_examples
+from askwell.runlog.reading import ById, located, read_events
 from askwell.runlog.store import RunStore
 
 _LARGE_GAP = 5_000
@@ -26,10 +27,18 @@ def read_prompt_rollouts(store: RunStore, prompts: Collection[Prompt], splits: C
         slot, is_answered = SlotKey(*row[1:5]), row.score is not None
         if slot not in latest or is_answered > latest[slot][1]:
             latest[slot] = (row.position, is_answered)
-    examples = read_examples(store)
-    queries = {example.id: example.input for members in examples.values() for example in members}
-    positions = sorted(position for position, _ in latest.values())
-    return [decode_rollout(event.body, by_id, queries) for event in events_at(store, positions)]
+    queries = ById[str]("example")
+    queries |= {name: example.input for name, example in read_examples_by_id(store).items()}
+    rollouts: list[Rollout] = []
+    for event in events_at(store, sorted(position for position, _ in latest.values())):
+        with located(store, event.position):
+            rollouts.append(decode_rollout(event.body, by_id, queries))
+    return rollouts
+
+
+def read_examples_by_id(store: RunStore) -> dict[str, Example]:
+    """Return the run's examples of all splits by their ids."""
+    return {example.id: example for members in read_examples(store).values() for example in members}
 
 
 def events_at(store: RunStore, positions: Sequence[int]) -> Iterator[Event]:
@@ -38,6 +47,6 @@ def events_at(store: RunStore, positions: Sequence[int]) -> Iterator[Event]:
     events: Iterator[Event] = iter(())
     for position in positions:
         if position - last > _LARGE_GAP:
-            events = store.events(after=position - 1, kinds=["rollout"])
+            events = read_events(store, after=position - 1, kinds=["rollout"])
         yield next(event for event in events if event.position == position)
         last = position

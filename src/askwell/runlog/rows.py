@@ -1,12 +1,23 @@
-"""Rows of a log without its texts: what a fold over a million rollouts can afford to read."""
+"""Decode the rows of a log: whole events, and rows without texts, which a fold over a million rollouts can afford."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
-from askwell.core.types import Event
+from pydantic import TypeAdapter, ValidationError
+
+from askwell.core.errors import StoreError
+from askwell.core.types import Event, Split
+from askwell.runlog.bodies import Count, Share, Text
 from askwell.runlog.codec import Body, decode_completion
+
+EventRow = tuple[int, str, str, float, float, str]
+"""Position, kind, key, at, seconds, and the body as JSON text."""
+
+_CELLS = TypeAdapter[Any](list[tuple[Split, Text, Text, Count | None, Share | None, object]])
+_CELL_FIELDS = ("split", "prompt", "example", "sample_index", "score", "cached")
 
 
 class RolloutRow(NamedTuple):
@@ -34,6 +45,47 @@ class UsageRow(NamedTuple):
     cost_usd: float | None
     """None if no call had a known price."""
     seconds: float
+
+
+_new_row = cast(
+    "Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]",
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  its stub leaves the item type open
+)
+"""`RolloutRow(...)` in half the time: a log may hold a million."""
+
+
+def decode_event(row: tuple[int, Any, Any, Any, Any, Any], *, run: str | None) -> Event:
+    """Return the event of a database row. Raises `StoreError` with the run and the position for a damaged one."""
+    position, kind, key, at, seconds, text = row
+    try:
+        body: object = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{_place(run, position)}: the body is not JSON ({error}); the log is damaged") from error
+    are_times = isinstance(at, int | float) and isinstance(seconds, int | float)
+    if not (isinstance(body, dict) and isinstance(key, str) and are_times):
+        raise StoreError(f"{_place(run, position)}: the row is not an event; the log is damaged or was edited")
+    return Event(position=position, kind=kind, body=cast("Body", body), key=key, at=at, seconds=seconds)
+
+
+def decode_cells(rows: Sequence[tuple[int, str | None]], *, run: str | None) -> Iterator[RolloutRow]:
+    """Yield the rollouts of (position, JSON list of `_CELL_FIELDS`). Raises `StoreError` as `decode_event` does."""
+    cells = json.loads(f"[{','.join(values or 'null' for _, values in rows)}]")
+    try:
+        _CELLS.validate_python(cells)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        index, *fields = cast("tuple[int, ...]", problem["loc"])
+        place, name = _place(run, rows[index][0]), _CELL_FIELDS[fields[0]] if fields else "the body"
+        raise StoreError(
+            f"{place}: {name}: {problem['msg']}, not {problem['input']!r}; the log is damaged or was edited"
+        ) from error
+    for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, cells, strict=True):
+        values = (position, split, prompt, example, sample or 0, score, cached is not None)
+        yield _new_row(RolloutRow, values)
+
+
+def _place(run: str | None, position: int) -> str:
+    return f"position {position}" if run is None else f"run {run!r}, position {position}"
 
 
 def decode_row(event: Event) -> RolloutRow:

@@ -11,6 +11,7 @@ from askwell.models.parts import parts_of
 from askwell.models.providers.negotiation import Negotiating
 from askwell.models.providers.quirks import Quirk
 from askwell.runlog.codec import Body
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import BEFORE_UNORDERED, UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 
@@ -25,8 +26,15 @@ def remember(journal: Journal, model: ChatModel) -> None:
         _remember(journal, base, logged)
 
 
+def recall(store: RunStore, model: ChatModel) -> None:
+    """Give a model the logged quirks of its server, without logging any."""
+    logged = _logged_quirks(store)
+    for base in parts_of(model).negotiating:
+        _restore(base, logged)
+
+
 def _remember(journal: Journal, base: Negotiating, logged: Sequence[Body]) -> None:
-    base.negotiation.restore([str(body["quirk"]) for body in logged if body["model"] == base.name])
+    _restore(base, logged)
 
     def write(quirk: Quirk) -> None:
         body = {"model": base.name, "quirk": quirk.name, "meaning": quirk.meaning}
@@ -35,13 +43,17 @@ def _remember(journal: Journal, base: Negotiating, logged: Sequence[Body]) -> No
     base.negotiation.on_quirk = write
 
 
+def _restore(base: Negotiating, logged: Sequence[Body]) -> None:
+    base.negotiation.restore([str(body["quirk"]) for body in logged if body["model"] == base.name])
+
+
 def describe_quirks(store: RunStore) -> tuple[str, ...]:
     """Describe the logged quirks in words, each once, in the order of their discovery."""
     return tuple(dict.fromkeys(f"{body['model']} {body['meaning']}" for body in _logged_quirks(store)))
 
 
 def _logged_quirks(store: RunStore) -> list[Body]:
-    return [event.body for event in store.events(after=BEFORE_UNORDERED, kinds=["quirk"])]
+    return [event.body for event in read_events(store, after=BEFORE_UNORDERED, kinds=["quirk"])]
 
 
 def _ignore_failure(written: asyncio.Future[None]) -> None:

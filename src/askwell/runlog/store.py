@@ -12,14 +12,14 @@ import shlex
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from askwell.core.errors import StoreError
 from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import FORMAT
-from askwell.runlog.rows import RolloutRow, UsageRow, decode_row, usage_rows
+from askwell.runlog.rows import EventRow, RolloutRow, UsageRow, decode_cells, decode_event, decode_row, usage_rows
 from askwell.runlog.sqlite_file import SCHEMA, create_log, open_reader, take_lock
 
 UNORDERED = -1
@@ -46,12 +46,6 @@ _TARGET_USAGE = _USAGE.format(role="'target'", kind="rollout")  # no GROUP BY: i
 _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") + " GROUP BY 1"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
-_Row = tuple[int, str, str, float, float, str]
-_new_row = cast(
-    "Callable[[type[RolloutRow], tuple[object, ...]], RolloutRow]",
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  its stub leaves the item type open
-)
-"""`RolloutRow(...)` in half the time: a log may hold a million."""
 
 
 class RunStore(Protocol):
@@ -62,8 +56,12 @@ class RunStore(Protocol):
     Events at `UNORDERED` get the next free position after all fixed ones. `events` yields in ascending position, only
     committed ones; `after` is exclusive. `find` returns the event with this key at `position`, or else the first one,
     by position, with this key. `rollout_rows` and `usage` read no texts: the first yields one row per rollout, in
-    ascending position, the second yields rows that add up to what was spent.
+    ascending position, the second yields rows that add up to what was spent. `name` is the run's name in messages,
+    None if it has none.
     """
+
+    @property
+    def name(self) -> str | None: ...
 
     def append(self, events: Iterable[Event]) -> None: ...
 
@@ -85,6 +83,7 @@ class MemoryStore:
         self._events: dict[int, Event] = {}
         self._by_key: dict[str, Event] = {}
         self._lock = threading.Lock()
+        self.name = None
 
     def append(self, events: Iterable[Event]) -> None:
         with self._lock:
@@ -134,6 +133,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, read_only: bool = False, any_format: bool = False) -> None:
         self.path = path
+        self.name: str | None = path.absolute().parent.name
         self._write_lock = threading.Lock()
         self._lock_file = None if read_only else take_lock(path)
         self._first: dict[int, int] = {}
@@ -172,7 +172,8 @@ class SqliteStore:
         query = f"SELECT {_COLUMNS} FROM events WHERE position > ?{where} ORDER BY position LIMIT 2000"  # noqa: S608
         while True:
             rows = self._read(query, (after, *kinds))
-            yield from map(_event, rows)
+            for row in rows:
+                yield decode_event(row, run=self.name)
             if len(rows) < 2000:
                 return
             after = rows[-1][0]
@@ -186,17 +187,14 @@ class SqliteStore:
         positions = [number for number in (position, first) if number is not None and number != UNORDERED]
         rows = [row for number in positions for row in self._read(_AT, (number, key))]
         # A read-only store keeps no keys, and two keys may have one hash.
-        return next(map(_event, rows or self._read(_FIRST, (key,))), None)
+        found = rows or self._read(_FIRST, (key,))
+        return decode_event(found[0], run=self.name) if found else None
 
     def rollout_rows(self) -> Iterator[RolloutRow]:
         after = -1
         while True:
             rows = self._read(_CELLS, (after,))
-            decoded: list[tuple[str, str, str, int | None, float | None, bool | None]]
-            decoded = json.loads(f"[{','.join(values for _, values in rows)}]")
-            for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, decoded, strict=True):
-                values = (position, split, prompt, example, sample or 0, score, cached is not None)
-                yield _new_row(RolloutRow, values)
+            yield from decode_cells(rows, run=self.name)
             if len(rows) < 2000:
                 return
             after = rows[-1][0]
@@ -246,10 +244,18 @@ class SqliteStore:
         try:
             with self._reader_lock:
                 return self._reader.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             if str(error).startswith("no such table"):
                 return []  # a log that was made a moment ago
-            raise StoreError(f"cannot read the run log {str(self.path)!r}: {error}") from error
+            where = self._find_malformed() if "JSON" in str(error) else ""
+            raise StoreError(f"cannot read the run log {str(self.path)!r}: {where}{error}") from error
+
+    def _find_malformed(self) -> str:
+        """Name the first event whose body is not JSON: SQLite's own message does not."""
+        query = "SELECT position FROM events WHERE json_valid(body) IS NOT 1 ORDER BY position LIMIT 1"
+        with self._reader_lock:
+            row = self._reader.execute(query).fetchone()
+        return "" if row is None else f"position {row[0]}: "
 
     def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
         writer.execute("BEGIN IMMEDIATE")
@@ -280,7 +286,7 @@ class SqliteStore:
             if earlier is None or position < earlier:
                 first[digest] = position
 
-    def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[_Row]:
+    def _rows(self, writer: sqlite3.Connection, batch: list[Event]) -> Iterator[EventRow]:
         unordered, now = _UNORDERED_BASE, time.time()
         if any(event.position == UNORDERED for event in batch):
             last = cast("int | None", writer.execute("SELECT max(position) FROM events").fetchone()[0])
@@ -291,10 +297,10 @@ class SqliteStore:
                 position, unordered = unordered, unordered + 1
             yield (position, event.kind, event.key, event.at or now, event.seconds, serialize_json(event.body))
 
-    def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[_Row]) -> None:
+    def _refuse_conflicts(self, writer: sqlite3.Connection, rows: list[EventRow]) -> None:
         for row in rows:
             stored = writer.execute(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (row[0],)).fetchone()  # noqa: S608
-            present, given = _event(cast("_Row", stored)), _event(row)
+            present, given = decode_event(stored, run=self.name), decode_event(row, run=self.name)
             if present != given:
                 raise _conflict(present, given)
 
@@ -328,13 +334,6 @@ def _placed(event: Event, unordered: int) -> Event:
         key=event.key,
         at=event.at or time.time(),
         seconds=event.seconds,
-    )
-
-
-def _event(row: _Row) -> Event:
-    position, kind, key, at, seconds, body = row
-    return Event(
-        position=position, kind=cast("EventKind", kind), body=json.loads(body), key=key, at=at, seconds=seconds
     )
 
 

@@ -16,11 +16,12 @@ from typing import Any, Literal, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from askwell.core.errors import ConfigError, DataError, nearest
+from askwell.core.errors import ConfigError, DataError, StoreError, nearest
 from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
-from askwell.runlog.fold import read_examples, read_prompts
-from askwell.runlog.folders import LOG, LOOPS, POLICY
+from askwell.runlog.fold import examples_by_id, read_examples, read_header, read_prompts
+from askwell.runlog.folders import LOG, LOOPS, POLICY, read_target_name
+from askwell.runlog.reading import check_event, located, read_events
 from askwell.runlog.store import RunStore, SqliteStore, serialize_json
 from askwell.runlog.upgrade import upgrade_events
 
@@ -53,8 +54,8 @@ def export_log(store: RunStore, path: Path, *, form: str, table: str = "events")
 
     Raises `ConfigError` for an unknown form or table, for a missing extra, and where the file can't be written.
     """
-    _check(form, FORMATS, "format")
-    _check(table, TABLES, "table")
+    _check_name(form, FORMATS, "format")
+    _check_name(table, TABLES, "table")
     rows = _event_rows(store) if table == "events" else rollout_rows(store)
     try:
         if form == "parquet":
@@ -66,7 +67,7 @@ def export_log(store: RunStore, path: Path, *, form: str, table: str = "events")
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; give another -o") from error
 
 
-def read_events(path: Path) -> Iterator[Event]:
+def read_log(path: Path) -> Iterator[Event]:
     """Yield the events of an exported file, a run's folder or a `log.db`, unchanged.
 
     The first bytes of the file show its format. Raises `DataError` with the row that is not an event.
@@ -87,18 +88,19 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def import_log(path: Path, log: Path) -> int:
-    """Make a run log of what `read_events` accepts, in the current format, and return how many events it has.
+    """Make a run log of what `read_log` accepts, in the current format, and return how many events it has.
 
-    The log appears when it is complete. A run's folder brings its policy along. Raises `DataError` if the log's
-    first event is missing.
+    The log appears when it is complete. A run's folder brings its policy along, without symbolic links: they may lead
+    to any file of this machine. Raises `DataError` with the position and the field of an event that is not askwell's,
+    and if the log's first event is missing.
     """
     draft = log.with_name("import.db")
     _clear(draft)
     try:
         count = _fill(draft, path)
         for folder in (path / name for name in (POLICY, LOOPS)):
-            if folder.is_dir():
-                shutil.copytree(folder, log.parent / folder.name, dirs_exist_ok=True)
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.copytree(folder, log.parent / folder.name, dirs_exist_ok=True, ignore=_symbolic_links)
         draft.replace(log)
     finally:
         _clear(draft)
@@ -107,15 +109,29 @@ def import_log(path: Path, log: Path) -> int:
 
 def _fill(draft: Path, path: Path) -> int:
     count = 0
-    events = upgrade_events(read_events(path))
+    events = upgrade_events(read_log(path))
     with SqliteStore(draft) as store:
         while batch := list(islice(events, _BATCH)):
+            for event in batch:
+                _check(event, path)
             store.append(batch)
             count += len(batch)
         is_whole = next(store.events(kinds=["run"]), None) is not None
     if not is_whole:
         raise DataError(f"{str(path)!r} holds {count} events but not a run's first one; export the whole log")
     return count
+
+
+def _check(event: Event, path: Path) -> None:
+    try:
+        check_event(event)
+    except StoreError as error:
+        place = f"{str(path)!r}, position {event.position} ({event.kind})"
+        raise DataError(f"{place}: {error}; nothing was imported") from error
+
+
+def _symbolic_links(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if (Path(folder) / name).is_symlink()]
 
 
 def _clear(draft: Path) -> None:
@@ -125,13 +141,13 @@ def _clear(draft: Path) -> None:
 
 def rollout_rows(store: RunStore) -> Iterator[Row]:
     """Yield the rollouts as flat rows: one call a row, with the texts of prompt and example."""
-    prompts = read_prompts(store)
-    by_split = read_examples(store)
-    examples = {example.id: example for members in by_split.values() for example in members}
-    for event in store.events(kinds=["rollout"]):
+    prompts, examples = read_prompts(store), examples_by_id(read_examples(store))
+    model = read_target_name(read_header(store))
+    for event in read_events(store, kinds=["rollout"]):
         body = event.body
         completion, score = decode_completion(cast("Body", body["completion"])), decode_score(body["score"])
-        prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
+        with located(store, event.position):
+            prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
         target = example.target
         yield {
             "position": event.position,
@@ -139,9 +155,11 @@ def rollout_rows(store: RunStore) -> Iterator[Row]:
             "split": body["split"],
             "prompt_id": body["prompt"],
             "prompt": prompt.instruction,
+            "demos": len(prompt.demos),
             "example_id": example.id,
             "input": example.input,
             "target": target if isinstance(target, str) else json.dumps(target, ensure_ascii=False),
+            "target_model": model,
             "sample_index": body.get("sample_index", 0),
             **flatten_outcome(completion, score),
             "seconds": event.seconds,
@@ -198,6 +216,6 @@ def _event(row: object, path: Path, number: int) -> Event:
     return Event(**cast("Any", line))  # an older kind passes here, and is renamed by `upgrade_events`
 
 
-def _check(name: str, valid: tuple[str, ...], kind: str) -> None:
+def _check_name(name: str, valid: tuple[str, ...], kind: str) -> None:
     if name not in valid:
         raise ConfigError(f"unknown {kind} {name!r}; {nearest(name, valid)}")

@@ -18,6 +18,7 @@ from askwell.core.protocols import ChatModel
 from askwell.core.types import Completion, Event, ModelRole, Prompt, Request
 from askwell.models.request_key import request_key
 from askwell.runlog.codec import Body, decode_completion, encode_completion, encode_prompt, encode_request, prompt_id
+from askwell.runlog.reading import read_events
 from askwell.runlog.store import RunStore
 
 _Waiting = list[tuple[tuple[Event, ...], "asyncio.Future[None]"]]
@@ -51,7 +52,7 @@ class Journal:
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
-        for event in self.store.events(kinds=["prompt"]):
+        for event in read_events(self.store, kinds=["prompt"]):
             self._texts.setdefault(cast("str", event.body["id"]), event.position)
         self._thread.start()
         return self

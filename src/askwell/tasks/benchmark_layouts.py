@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from askwell.core.errors import DataError
-from askwell.tasks.readers import Record, read_csv, text_lines
+from askwell.tasks.readers import Record, read_csv
+from askwell.tasks.records.text_files import text_lines
 
 
 def headerless(*names: str) -> Callable[[Path], Iterator[Record]]:

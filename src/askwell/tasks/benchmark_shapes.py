@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from askwell.core.errors import DataError
-from askwell.tasks.fields import lookup, to_text
+from askwell.tasks.fields import lookup
+from askwell.tasks.records.cells import to_text
 
 Fields: TypeAlias = Mapping[str, object]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from askwell.core.errors import ConfigError, DataError, nearest
+from askwell.tasks.records.cells import repair_surrogates, show_value, to_plain, to_text
+from askwell.tasks.records.options import Options, read_options
 
+JSON_LIST = "[]"
+"""The end of a target's source whose text is a JSON list."""
 EXAMPLE_FIELDS = ("input", "target", "id")
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +33,8 @@ CONTEXT = frozenset(
 class FieldMap:
     """The source of each part of an example: a field name, a dotted path, or a template ("{passage} {question}").
 
-    `id` is empty if ids are made from the content.
+    A target "answers[]" is a field whose text is a JSON list, as a CSV cell may hold it. `id` is empty if ids are made
+    from the content.
     """
 
     input: str
@@ -40,7 +44,7 @@ class FieldMap:
     def used(self) -> frozenset[str]:
         """Return the top-level field names that are part of the example; the other fields become its meta."""
         names: set[str] = set()
-        for source in (self.input, self.target, self.id):
+        for source in (self.input, self.target.removesuffix(JSON_LIST), self.id):
             for name in _template_names(source) if is_template(source) else [source]:
                 names |= {name, name.split(".")[0]}
         return frozenset(names)
@@ -57,7 +61,8 @@ def resolve_fields(fields: Mapping[str, str] | None, record: Mapping[str, object
         if key not in EXAMPLE_FIELDS:
             raise ConfigError(f"unknown example field {key!r} in the field map; {nearest(key, EXAMPLE_FIELDS)}")
         if source or key != "id":
-            _check_source(source, record, f"{name}: fields {key}={source!r}")
+            field = source.removesuffix(JSON_LIST) if key == "target" else source
+            _check_source(field, record, f"{name}: fields {key}={source!r}")
     chosen = FieldMap(
         input=given.get("input") or _guess("input", record, name),
         target=given.get("target") or _guess("target", record, name),
@@ -75,29 +80,40 @@ def is_template(source: str) -> bool:
 
 def lookup(record: Mapping[str, object], source: str, location: str) -> object:
     """Return the value of a field name, dotted path or template in a record; None if it is absent."""
-    if not is_template(source):
-        return _value(record, source)
-    return "".join(_filled(record, source, location))
+    return fill(record, source, location) if is_template(source) else _value(record, source)
 
 
-def to_text(value: object) -> str:
-    """Convert a scalar to text: 51.0 is "51", True is "True", None and NaN are "" (missing).
+def fill(record: Mapping[str, object], template: str, location: str) -> str:
+    """Fill a template's placeholders with the record's fields; a list of options becomes lines "(A) …".
 
-    Raises `TypeError` for lists and objects.
+    A field may be empty if another one has text: the white space around it at the template's ends is then removed.
+    Raises `DataError` for a missing field, and where all are empty.
     """
-    match value:
-        case None:
-            return ""
-        case str():
-            return repair_surrogates(value)
-        case bool() | int():
-            return str(value)
-        case float():
-            return "" if math.isnan(value) else str(int(value)) if value.is_integer() else repr(value)
-        case dict() | list() | tuple():
-            raise TypeError(type(cast("object", value)).__name__)
-        case _:
-            return str(value)  # dates and decimals from Parquet columns
+    parts: list[str] = []
+    empty: list[str] = []
+    names = 0
+    for literal, name, _, _ in string.Formatter().parse(template):
+        parts.append(literal.replace("\\n", "\n"))  # a shell passes "\n" as two characters
+        if name is None:
+            continue
+        names += 1
+        text = _filling(_value(record, name), name, location)
+        parts.append(text)
+        if not text.strip():
+            empty.append(name)
+    if len(empty) == names:
+        raise DataError(f"{location}: field {empty[0]!r} of the template is empty or missing")
+    filled = "".join(parts)
+    return filled.strip() if empty else filled
+
+
+def find_options(record: Mapping[str, object], source: str) -> Options | None:
+    """Return the options that a template shows; None if it shows no list of them, or several."""
+    found = (
+        [read_options(_value(record, name), name) for name in _template_names(source)] if is_template(source) else []
+    )
+    lists = [options for options in found if options is not None]
+    return lists[0] if len(lists) == 1 else None
 
 
 def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[str, str]:
@@ -109,19 +125,16 @@ def collect_meta(record: Mapping[str, object], used: Collection[str]) -> dict[st
         try:
             meta[repair_surrogates(key)] = to_text(value)
         except TypeError:
-            meta[repair_surrogates(key)] = repair_surrogates(json.dumps(value, ensure_ascii=False, default=str))
+            meta[repair_surrogates(key)] = repair_surrogates(_as_json(value))
     return meta
 
 
-def repair_surrogates(text: str) -> str:
-    """Join surrogate pairs and replace unpaired surrogates: JSON can contain them, UTF-8 cannot."""
-    if text.isascii():
-        return text
+def _as_json(value: object) -> str:
+    """Return JSON, or, for what JSON can't hold, Python's own notation; meta is shown, never graded."""
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return json.dumps(to_plain(value), ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return show_value(value, 1000)
 
 
 def _check_source(source: str, record: Mapping[str, object], where: str) -> None:
@@ -143,20 +156,18 @@ def _template_names(source: str) -> list[str]:
     return names
 
 
-def _filled(record: Mapping[str, object], source: str, location: str) -> Iterator[str]:
-    for literal, name, _, _ in string.Formatter().parse(source):
-        yield literal.replace("\\n", "\n")  # a shell passes "\n" as two characters
-        if name is None:
-            continue
-        try:
-            text = to_text(_value(record, name))
-        except TypeError as error:
-            raise DataError(
-                f"{location}: field {name!r} of the template is a {error}; expected text or a number"
-            ) from error
-        if not text:
+def _filling(value: object, name: str, location: str) -> str:
+    """Return the text of a placeholder's field."""
+    try:
+        plain = to_plain(value)
+        if plain is None:
             raise DataError(f"{location}: field {name!r} of the template is empty or missing")
-        yield text
+        options = read_options(plain, name)
+        return to_text(plain) if options is None else options.format()
+    except TypeError as error:
+        raise DataError(
+            f"{location}: field {name!r} of the template is a {error}; expected text, a number or a list of options"
+        ) from error
 
 
 def _value(record: Mapping[str, object], name: str) -> object:
@@ -174,14 +185,13 @@ def _has(record: Mapping[str, object], name: str) -> bool:
 def _guess(part: str, record: Mapping[str, object], name: str) -> str:
     if {"input", "target"} <= record.keys():
         return part
-    names = {key.lower(): key for key in record}
-    candidates = [names[synonym] for synonym in SYNONYMS[part] if synonym in names]
-    blocked = sorted(CONTEXT & names.keys()) if part == "input" else []
+    candidates = [key for synonym in SYNONYMS[part] for key in record if key.lower() == synonym]
+    blocked = sorted(key for key in record if key.lower() in CONTEXT) if part == "input" else []
     if len(candidates) == 1 and not blocked:
         return candidates[0]
     if blocked and candidates:
         why = f"{candidates[0]!r} may need {blocked} to be understood"
-        hint = f'"{{{names[blocked[0]]}}}\\n{{{candidates[0]}}}"'
+        hint = f'"{_template_of(blocked[0], candidates[0])}"'
     else:
         why = f"several may be it: {candidates}" if candidates else "none has a usual name"
         hint = '"FIELD"'
@@ -191,6 +201,11 @@ def _guess(part: str, record: Mapping[str, object], name: str) -> str:
     )
 
 
+def _template_of(context: str, question: str) -> str:
+    """Return the usual template of a question and its context: options follow the question, a passage precedes it."""
+    order = (question, context) if context.lower() in {"choices", "options"} else (context, question)
+    return "\\n".join(f"{{{name}}}" for name in order)
+
+
 def _guess_id(record: Mapping[str, object]) -> str:
-    names = {key.lower(): key for key in record}
-    return next((names[synonym] for synonym in SYNONYMS["id"] if synonym in names), "")
+    return next((key for synonym in SYNONYMS["id"] for key in record if key.lower() == synonym), "")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
-from askwell.tasks.fields import FieldMap, collect_meta, lookup, resolve_fields, to_text
+from askwell.tasks.fields import JSON_LIST, FieldMap, collect_meta, find_options, lookup, resolve_fields
 from askwell.tasks.hub import HUB_PREFIX, read_hub
 from askwell.tasks.readers import Record, read_records
+from askwell.tasks.records.cells import repair_surrogates, show_value, to_plain, to_text
 
 ExampleSource: TypeAlias = str | Path | Iterable[Mapping[str, object]] | Iterable[Example]
 """A file name, "hf:owner/name[:config][:split]", records, or examples."""
@@ -31,8 +33,10 @@ def load(
     Args:
         source: A file, a data set on the hub, records, or examples.
         fields: Where an example's `input`, `target` and `id` come from: a field name, a dotted path, or a template
-            ("{passage} {question}"). By default, common field names are used; if several fit, `DataError` lists them.
-            Unused fields become `meta`. Without an id field (or with `id` mapped to "") ids are content digests.
+            ("{passage} {question}"). In a template a list of options becomes lines "(A) …", and a target that is an
+            index of it the letter. A target "answers[]" is a text with a JSON list of answers, as in a CSV file. By
+            default, common field names are used; if several fit, `DataError` lists them. Unused fields become `meta`.
+            Without an id field (or with `id` mapped to "") ids are content digests.
         records: The dotted path to the list of records inside a JSON file.
         limit: The maximum number of examples.
         name: The name of the source in error messages.
@@ -71,6 +75,7 @@ def _from_values(
     if examples and len(examples) == len(values):
         ids = _Ids(source_name)
         for number, example in enumerate(examples, start=1):
+            _check_example(example, f"{source_name}: row {number}")
             ids.take(example.id, f"row {number}")
         return tuple(examples)
     return _from_records(_as_records(values, source_name), fields, source_name, None)
@@ -83,7 +88,24 @@ def _as_records(values: Iterable[object], source_name: str) -> Iterator[Record]:
                 f"{source_name}: row {number}: expected a dict (or examples only), got {type(value).__name__}; "
                 "a data frame passes as frame.to_dict('records')"
             )
-        yield Record(location=f"row {number}", values=cast("Mapping[str, object]", value))
+        record = cast("Mapping[object, object]", value)
+        for key in record:
+            if not isinstance(key, str):
+                raise DataError(
+                    f"{source_name}: row {number}: field name {key!r} is {type(key).__name__}; expected text"
+                )
+        yield Record(location=f"row {number}", values=cast("Mapping[str, object]", record))
+
+
+def _check_example(example: Example, where: str) -> None:
+    """Raise `DataError` unless an example that was made in Python holds texts, as its types demand."""
+    target: object = example.target
+    texts: tuple[object, ...] = cast("tuple[object, ...]", target) if isinstance(target, tuple) else (target,)
+    for name, value in (("id", example.id), ("input", example.input), *(("target", text) for text in texts)):
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(f"{where}: {name} is {value!r:.80}; expected a text that is not empty")
+    if not texts:
+        raise DataError(f"{where}: target is an empty tuple; expected at least one right answer")
 
 
 def _from_records(
@@ -104,7 +126,7 @@ def _from_records(
 def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, source_name: str) -> Example:
     where = f"{source_name}: {record.location}"
     text = _input(lookup(record.values, chosen.input, where), chosen.input, where)
-    target = _target(lookup(record.values, chosen.target, where), chosen.target, where)
+    target = _target(_indexed(record, chosen, where), chosen.target, where)
     if chosen.id:
         identity = _id(lookup(record.values, chosen.id, where), chosen.id, where)
         ids.take(identity, record.location)
@@ -113,31 +135,78 @@ def _example(record: Record, chosen: FieldMap, used: frozenset[str], ids: _Ids, 
     return Example(id=identity, input=text, target=target, meta=collect_meta(record.values, used))
 
 
-def _input(value: object, source: str, where: str) -> str:
-    if value is not None and not isinstance(value, str):
+def _indexed(record: Record, chosen: FieldMap, where: str) -> object:
+    """Return the target; an index of the options that the input shows becomes the letter of its line."""
+    value = _target_value(record, chosen.target, where)
+    options = find_options(record.values, chosen.input)
+    if options is None:
+        return value
+    try:
+        label = options.label_of(value)
+    except TypeError:  # a list or the like
+        return value
+    except DataError as error:
+        raise DataError(f"{where}: target field {chosen.target!r} {error}") from error
+    return value if label is None else label
+
+
+def _target_value(record: Record, source: str, where: str) -> object:
+    if not source.endswith(JSON_LIST) or source in record.values:
+        return lookup(record.values, source, where)
+    value = lookup(record.values, source.removesuffix(JSON_LIST), where)
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: input field {source!r} is {type(value).__name__} {value!r:.60}, not text; "
-            f'a template turns a number into text: fields={{"input": "{{{source}}}"}}'
-        )
-    text = to_text(value)
+            f'{where}: target field {source!r} is {value!r:.80}, not a JSON list; write ["first", "second"]'
+        ) from error
+
+
+def _input(value: object, source: str, where: str) -> str:
+    try:
+        plain = to_plain(value)
+    except TypeError as error:
+        raise DataError(f"{where}: input field {source!r} is a {error}; expected text") from error
+    is_missing = plain is None or plain != plain  # NaN
+    if not is_missing and not isinstance(plain, str):
+        kind = f"{type(plain).__name__} {show_value(plain, 60)}"
+        raise DataError(f"{where}: input field {source!r} is {kind}, not text; {_advice(plain, source)}")
+    text = repair_surrogates(plain) if isinstance(plain, str) else ""
     if not text.strip():
         raise DataError(f"{where}: input field {source!r} is empty or missing")
     return text
 
 
+def _advice(value: object, source: str) -> str:
+    """Return what to do about an input that is no text."""
+    if isinstance(value, int | float):
+        return f'a template turns a number into text: fields={{"input": "{{{source}}}"}}'
+    if isinstance(value, (list, tuple)) and _is_chat(cast("list[object]", value)):
+        return (
+            "chats of several messages can't be loaded yet: give each row one question, such as the last user "
+            "message, in a field of its own"
+        )
+    return "give the dotted path to a text in it, such as FIELD.NAME, or write one text per row into a field of its own"
+
+
+def _is_chat(values: Sequence[object]) -> bool:
+    return bool(values) and all(
+        isinstance(value, dict) and bool({"role", "from"} & cast("dict[str, object]", value).keys()) for value in values
+    )
+
+
 def _target(value: object, source: str, where: str) -> str | tuple[str, ...]:
     try:
-        if isinstance(value, (list, tuple)):
-            texts = tuple(to_text(item) for item in cast("list[object] | tuple[object, ...]", value))
-        else:
-            texts = (to_text(value),)
+        plain = to_plain(value)
+        items = cast("list[object]", plain) if isinstance(plain, (list, tuple)) else [plain]
+        texts = tuple(to_text(item) for item in items)
     except TypeError as error:
         raise DataError(
             f"{where}: target field {source!r} is a {error}; expected text, a number, a boolean or a list of those"
         ) from error
     if not texts or not all(text.strip() for text in texts):
         raise DataError(f"{where}: target field {source!r} is empty or missing")
-    return texts if isinstance(value, (list, tuple)) else texts[0]
+    return texts if isinstance(plain, (list, tuple)) else texts[0]
 
 
 def _id(value: object, source: str, where: str) -> str:

@@ -6,20 +6,17 @@ A named metric grades by answer type. `from_callable` turns any callable into a 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
-from typing import cast
+from dataclasses import dataclass
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score
+from askwell.tasks.functions.binding import bind
+from askwell.tasks.functions.returned import read_score
 from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, score_reply
 
 __all__ = ["ANSWER_TYPES", "AnswerType", "Metric", "extract", "from_callable", "grade", "metric"]
-
-_TARGET_NAMES = frozenset(
-    {"target", "targets", "answer", "answers", "gold", "label", "expected", "reference", "references"}
-)
 
 
 def metric(name: str) -> Metric:
@@ -35,79 +32,58 @@ def metric(name: str) -> Metric:
 
 
 def from_callable(function: Callable[..., object]) -> Metric:
-    """Make a metric from a callable `(reply, example)` or `(reply, target)` -> float, bool, int or (score, feedback).
+    """Make a metric from a function of a reply and a target or example.
 
-    The signature decides what the second parameter receives; the callable is not called to find out. If the parameter
-    has an annotation, that decides (`Example`, or `str`, `tuple`, … for the target). Otherwise the names `target`,
-    `answer`, `gold`, `label`, `expected`, `reference` and their plurals receive the target, and any other name the
-    whole Example. A keyword-only `example` or `target` also works. The target is a tuple if the example has several.
-    The callable may also return a `Score`. Feedback becomes `Score.note`.
+    The names of the parameters decide what each receives: `reply`, `output`, `prediction`, … the reply; `target`,
+    `answer`, `expected_output`, `ground_truth`, `y_true`, … the target (a tuple if the example has several);
+    `example`, `row`, … the whole `Example`; `question`, `input` its input. So the order does not matter where both
+    names are known. An annotation (`Example`, or `str`, `tuple`, …) decides before a name. In the order of DSPy and
+    GEPA, `(example, pred, trace=None)`, the example equals its target and has the fields of the data, and every field
+    of `pred` is the reply. If the second name says nothing, `function` is called once with a target as reply, to see
+    which of the two it expects.
+
+    The function returns a float, bool or int in 0..1, (score, feedback), {"score": …, "feedback": …}, an object with
+    these two attributes, or a `Score`. Feedback becomes `Score.note`.
 
     Raises:
-        ConfigError: The signature fits neither form (raised here, not at the first reply), or the function is async.
-        DataError: The returned value is no finite number in 0..1 (raised when the metric is called).
+        ConfigError: The signature fits none of these forms (raised here, not at the first reply), the function is
+            async, or it is no function.
+        DataError: The function raised an exception, or the value is no number in 0..1 (raised when the metric is
+            called; the message has the example and the reply).
 
     """
-    call = _caller(function)
+    if not callable(function):
+        raise ConfigError(
+            f"metric is {function!r}; expected an answer type {list(ANSWER_TYPES)} or a function of (reply, target)"
+        )
     name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - reads the code of __call__
+        raise ConfigError(f"metric {name!r} is async; give a plain function of (reply, target)")
+    call = bind(function, name)
 
     def by_callable(reply: str, example: Example) -> Score:
-        return _score(call(reply, example), name)
+        with _NamesExample(name, reply, example):
+            returned = call(reply, example)
+        return read_score(returned, name)
 
     by_callable.__name__ = by_callable.__qualname__ = name
     return by_callable
 
 
-def _caller(function: Callable[..., object]) -> Callable[[str, Example], object]:
-    name = getattr(function, "__name__", repr(function))
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - reads the code of __call__
-        raise ConfigError(f"metric {name!r} is async; give a plain function of (reply, example)")
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # some builtins have no signature
-        return function
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in ("example", *_TARGET_NAMES)]
-    required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if len(positional) == 1 and len(keyword) == 1 and len(required) <= 2:
-        named, whole = keyword[0].name, not _wants_target(keyword[0])
-        return lambda reply, example: function(reply, **{named: example if whole else example.target})
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if any(p not in positional[:2] for p in required) or (len(positional) < 2 and not variadic):
-        raise ConfigError(
-            f"metric {name!r} takes {len(required)} arguments; expected (reply, example) or (reply, target)"
-        )
-    if len(positional) > 1 and _wants_target(positional[1]):
-        return lambda reply, example: function(reply, example.target)
-    return function
+@dataclass(frozen=True, slots=True)
+class _NamesExample:
+    """A context in which the exception of a metric function becomes a `DataError` with the example and the reply."""
 
+    metric: str
+    reply: str
+    example: Example
 
-def _wants_target(parameter: inspect.Parameter) -> bool:
-    note: object = parameter.annotation
-    if note is not parameter.empty and note not in (object, "object", "Any"):
-        text = note if isinstance(note, str) else getattr(note, "__name__", "") or repr(note)
-        if "Example" in text:
-            return False
-        if any(word in text for word in ("str", "tuple", "Sequence", "list")):
-            return True
-    return parameter.name in _TARGET_NAMES
+    def __enter__(self) -> None:
+        pass
 
-
-def _score(returned: object, name: str) -> Score:
-    if isinstance(returned, Score):
-        return Score(value=_checked(returned.value, name), answer=returned.answer, note=returned.note)
-    parts = cast("tuple[object, ...]", returned) if isinstance(returned, tuple) else (returned, "")
-    if len(parts) != 2:
-        raise DataError(f"metric {name!r} returned {returned!r}; expected a number from 0 to 1, or (number, feedback)")
-    value, note = parts
-    return Score(value=_checked(value, name), note="" if note is None else str(note))
-
-
-def _checked(value: object, name: str) -> float:
-    try:
-        number = float(cast("float", value)) if not isinstance(value, str) else math.nan
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and 0.0 <= number <= 1.0):
-        raise DataError(f"metric {name!r} returned {value!r}; expected a number from 0 to 1, or (number, feedback)")
-    return number
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            raise DataError(
+                f"metric {self.metric!r} raised {type(error).__name__}: {error} on example {self.example.id!r} "
+                f"(target {self.example.target!r:.200}) with the reply {self.reply!r:.500}; correct the metric"
+            ) from error

@@ -4,10 +4,9 @@
 # (pyarrow has no type stubs: it is used in `read_parquet` only)
 from __future__ import annotations
 
-import codecs
-import csv
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,25 @@ from types import MappingProxyType
 from typing import TypeGuard, cast
 
 from askwell.core.errors import ConfigError, DataError, nearest
+from askwell.tasks.records.delimited import read_rows
+from askwell.tasks.records.single_precision import Precision, shorten
+from askwell.tasks.records.text_files import PACKED, content_suffix, text_lines
 
-WIDE_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+CONVERSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save the sheet as CSV"),
+        **dict.fromkeys(
+            (".gz", ".zip", ".xz", ".bz2", ".zst", ".7z", ".tar", ".tgz"),
+            "unpack it; .jsonl.gz, .csv.gz, .tsv.gz and .json.gz are read as they are",
+        ),
+        **dict.fromkeys((".yaml", ".yml", ".txt", ".md"), "write one JSON object per line into a .jsonl file"),
+        **dict.fromkeys((".arrow", ".feather", ".pkl", ".pickle"), "save it as .parquet or .jsonl"),
+    }
+)
+"""Suffix of a format that is not read -> what to do."""
+
+
+_LIST_HINT = "; a JSON list belongs in a .json file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +44,21 @@ class Record:
 
 
 def read_records(path: Path, *, records: str | None = None) -> Iterator[Record]:
-    """Stream a file's records; the suffix selects the format.
+    """Stream a file's records; the suffix selects the format, and ".gz" after it unpacks the file.
 
     `records` is the dotted path to the list inside a JSON file. Raises `DataError` if the file is missing, of an
     unknown format, or broken (with the line).
     """
     check_file(path)
-    suffix = path.suffix.lower()
+    suffix = content_suffix(path)
     if suffix == ".json":
         return read_json(path, records=records)
     if records is not None:
         raise ConfigError(f"records={records!r} is for .json files; {path.name!r} has one record per line")
     reader = READERS.get(suffix)
-    if reader is None:
-        raise DataError(f"{path.name!r}: unknown file format {suffix!r}; {nearest(suffix, (*READERS, '.json'))}")
+    if reader is None or (reader is read_parquet and path.suffix.lower() == PACKED):
+        advice = CONVERSIONS.get(path.suffix.lower()) or nearest(suffix, (*READERS, ".json"))
+        raise DataError(f"{path.name!r}: unknown file format {path.suffix!r}; {advice}")
     return reader(path)
 
 
@@ -61,8 +78,9 @@ def check_file(path: Path) -> None:
 def read_jsonl(path: Path) -> Iterator[Record]:
     """Read one JSON object per line; blank lines are skipped."""
     for location, line in text_lines(path):
-        if line.strip():
-            yield Record(location=location, values=_object(_parse_json(line, path, location), path, location))
+        text = line.strip("\ufeff \t\r\n")  # files that were joined may have a byte-order mark between them
+        if text:
+            yield Record(location=location, values=_object(_parse_json(text, path, location), path, location))
 
 
 def read_json(path: Path, *, records: str | None = None) -> Iterator[Record]:
@@ -76,31 +94,16 @@ def read_json(path: Path, *, records: str | None = None) -> Iterator[Record]:
         yield Record(location=location, values=_object(value, path, location))
 
 
-def read_csv(path: Path, *, delimiter: str = ",", header: Sequence[str] | None = None) -> Iterator[Record]:
-    """Read delimited text with quoting. The first row is the header unless `header` gives the names."""
-    rows = csv.reader((line for _, line in text_lines(path)), delimiter=delimiter, strict=True)
-    names = list(header) if header is not None else None
-    while True:
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            raise DataError(f"{path.name}: line {rows.line_num}: bad quoting or line end: {error}") from error
-        if row is None:
-            return
-        if not any(row):
-            continue  # spreadsheets export emptied rows as bare delimiters
-        if names is None:
-            names = _header(row, path)
-            continue
-        location = f"line {rows.line_num}"
-        if len(row) != len(names):
-            raise DataError(f"{path.name}: {location}: {len(row)} fields, but the header has {len(names)}: {names}")
-        yield Record(location=location, values=dict(zip(names, row, strict=True)))
+def read_csv(path: Path, *, usual: str = ",", header: Sequence[str] | None = None) -> Iterator[Record]:
+    """Read delimited text with quoting (see `read_rows`)."""
+    lines = (line for _, line in text_lines(path))
+    for location, values in read_rows(lines, path, usual=usual, header=header):
+        yield Record(location=location, values=values)
 
 
 def read_tsv(path: Path) -> Iterator[Record]:
-    """Read tab-separated text (see `read_csv`)."""
-    return read_csv(path, delimiter="\t")
+    """Read tab-separated text."""
+    return read_csv(path, usual="\t")
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
@@ -113,23 +116,22 @@ def read_parquet(path: Path) -> Iterator[Record]:
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
+            types = cast("list[tuple[str, object]]", [(field.name, field.type) for field in file.schema_arrow])
+            precisions: dict[str, Precision | None] = {name: _precision(str(kind)) for name, kind in types}
             for batch in file.iter_batches(batch_size=1024):
                 for values in cast("list[dict[str, object]]", batch.to_pylist()):
                     number += 1
-                    yield Record(location=f"row {number}", values=values)
+                    short = {key: shorten(values[key], code) for key, code in precisions.items() if code is not None}
+                    yield Record(location=f"row {number}", values={**values, **short})
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name}: not a readable Parquet file: {error}") from error
 
 
-def text_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a UTF-8 file with their locations ("line 3"), without a byte-order mark, with line ends."""
-    # Binary mode splits at \n only: U+2028 in a string must not end a line, and an invalid byte gets its line number.
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield f"line {number}", _decode(raw, path, number)
-    except OSError as error:
-        raise DataError(f"can't read {str(path)!r}: {error.strerror or error}") from error
+def _precision(arrow_type: str) -> Precision | None:
+    """Return the precision below double of a column's numbers, also inside a list or object."""
+    if re.search(r"\bhalffloat\b", arrow_type):
+        return "e"
+    return "f" if re.search(r"\bfloat\b", arrow_type) else None
 
 
 READERS: Mapping[str, Callable[[Path], Iterator[Record]]] = MappingProxyType(
@@ -143,35 +145,33 @@ READERS: Mapping[str, Callable[[Path], Iterator[Record]]] = MappingProxyType(
 )
 
 
-def _decode(raw: bytes, path: Path, number: int) -> str:
-    if number == 1:
-        if raw.startswith(WIDE_ENCODINGS):
-            raise DataError(f"{path.name}: UTF-16, not UTF-8; save the file as UTF-8")
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        bad = raw[error.start : error.start + 1]
-        raise DataError(
-            f"{path.name}: line {number}: not UTF-8 (byte {bad!r} at {error.start}); save the file as UTF-8"
-        ) from error
-
-
 def _parse_json(text: str, path: Path, location: str) -> object:
     try:
         return cast("object", json.loads(text))
     except json.JSONDecodeError as error:
         where = location or f"line {error.lineno}"
-        hint = "; a JSON list belongs in a .json file" if location == "line 1" and text.lstrip()[0] == "[" else ""
-        raise DataError(f"{path.name}: {where}: not JSON: {error.msg} (column {error.colno}){hint}") from error
+        raise DataError(
+            f"{path.name}: {where}: not JSON: {error.msg} (column {error.colno}){_format_hint(text, location, error)}"
+        ) from error
     except (ValueError, RecursionError) as error:  # numbers with thousands of digits, or deep nesting
         raise DataError(f"{path.name}: {location or 'file'}: not JSON: {error}") from error
+
+
+def _format_hint(text: str, location: str, error: json.JSONDecodeError) -> str:
+    """Return what to do if a .json file has JSON lines, or the reverse."""
+    if location == "line 1" and text.lstrip()[:1] == "[":
+        return _LIST_HINT
+    if not location and error.msg == "Extra data":
+        return "; one object per line belongs in a .jsonl file"
+    return ""
 
 
 def _object(value: object, path: Path, location: str) -> Mapping[str, object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value)
-    raise DataError(f"{path.name}: {location}: expected an object like {{'input': …}}, got {type(value).__name__}")
+    kind = type(value).__name__
+    hint = _LIST_HINT if kind == "list" and location.startswith("line") else ""
+    raise DataError(f"{path.name}: {location}: expected an object like {{'input': …}}, got {kind}{hint}")
 
 
 def _record_list(value: object, path: Path, records: str | None) -> list[object]:
@@ -212,14 +212,6 @@ def _at_path(value: object, path: Path, records: str) -> list[object]:
     if not isinstance(value, list):
         raise DataError(f"{path.name}: records={records!r} is {type(value).__name__}, not a list of records")
     return cast("list[object]", value)
-
-
-def _header(row: list[str], path: Path) -> list[str]:
-    names = [name.strip() or f"column_{number}" for number, name in enumerate(row, start=1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path.name}: the header contains {twice} twice; every column needs a unique name")
-    return names
 
 
 def _listing(folder: Path, *, at_most: int = 8) -> str:

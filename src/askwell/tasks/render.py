@@ -8,13 +8,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from askwell.core.errors import ConfigError, nearest
+from askwell.core.placeholders import INPUT, split_at_placeholders
 from askwell.core.protocols import Render
 from askwell.core.types import Example, Message, Prompt
 
 DemoStyle = Literal["turns", "inline"]
-
-INPUT = "{input}"
-"""An instruction that contains this text is a template: the question replaces it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +89,10 @@ class ChatRender:
     user's, so `A_begin` is at the end of the user message: only some servers can continue an assistant message, and
     most chat templates would close it.
 
-    An instruction that contains "{input}" is a template for the whole user message: the question replaces "{input}",
-    and neither placement nor labels apply. Demonstrations are rendered like the question. An instruction that appears
-    `once` (system, before_Q) precedes them; any other is repeated in each. If a demonstration has several targets, it
-    shows the first.
+    An instruction that contains "{input}" is a template for the whole user message: the question replaces "{input}"
+    (also as "{{input}}", "{ Input }" or "{question}"), and neither placement nor labels apply. Demonstrations are
+    rendered like the question. An instruction that appears `once` (system, before_Q) precedes them; any other is
+    repeated in each. If a demonstration has several targets, it shows the first.
     """
 
     placement: str = "Q_end"
@@ -114,7 +112,7 @@ class ChatRender:
 
     def __call__(self, prompt: Prompt, example: Example) -> tuple[Message, ...]:
         instruction = prompt.instruction.strip()
-        is_template = INPUT in instruction
+        is_template = _is_template(instruction)
         head = instruction if PLACEMENTS[self.placement].once and not is_template else ""
         in_system = head if self.placement == "system" else ""
         before = head if self.placement == "before_Q" else ""
@@ -137,15 +135,19 @@ class ChatRender:
         return Message(role="user", content=_paragraphs(before, *blocks, self._arrange(example.input, instruction)))
 
     def _arrange(self, question: str, instruction: str) -> str:
-        if INPUT in instruction:
-            return instruction.replace(INPUT, question)
+        if _is_template(instruction):
+            return question.join(split_at_placeholders(instruction))
         placement = PLACEMENTS[self.placement]
         arrange = placement.arrange_labelled if self.labels else placement.arrange
         return arrange(question, instruction)
 
     def _with_answer(self, question: str, target: str, instruction: str) -> str:
-        same_line = self.labels and INPUT not in instruction
+        same_line = self.labels and not _is_template(instruction)
         return f"{question} {target}" if same_line else f"{question}\n{target}"
+
+
+def _is_template(instruction: str) -> bool:
+    return len(split_at_placeholders(instruction)) > 1
 
 
 def render_text(render: Render, prompt: Prompt, example: Example | None = None) -> str:

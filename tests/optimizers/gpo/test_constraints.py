@@ -14,7 +14,7 @@ from askwell.core.text import edit_distance, words
 from askwell.core.types import Example, Prompt
 from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, Limits, check_budget, check_copying, find_violation
 from askwell.testing.fakes import ScriptedModel
-from tests.support.gpo_steps import gpo, history, numbered, sent
+from tests.support.gpo_steps import JudgeByTable, gpo, history, numbered, sent
 
 TRAIN = (
     Example(id="1", input="We tried the soup. It was superb, and the staff were kind to us.", target="positive"),
@@ -128,8 +128,50 @@ async def test_the_meta_prompt_lists_the_texts_to_keep():
     await gpo(model, constraints=names, limits=limits).propose(history(("See {input}. Reply in JSON.", 0.5)), seed=1)
     assert "<keep>{input}</keep>\n<keep>Reply in JSON.</keep>" in sent(model)
     assert "at most 30 words long" in sent(model)
-    await gpo(model).propose(history(("See {input}. Reply in JSON.", 0.5)), seed=1)
+    await gpo(model).propose(history(("See it. Put it in \\boxed{answer}.", 0.5)), seed=1)
     assert "<keep>" not in sent(model)
+
+
+@pytest.mark.parametrize("name", ["gpo", "askwell"])
+async def test_an_echo_or_a_changed_placeholder_is_rejected_by_every_preset(name: str):
+    said = (
+        "<example>\n<question>\n1, 2\n</question>",
+        "Scores are integers from 0 to 100; higher is better. Count.",
+        "Count: [insert question here]",
+        "Count {{numbers}}.",
+    )
+    model = ScriptedModel(
+        lambda r: f"<START>{said[r.sample_index]}<END>" if r.sample_index < len(said) else numbered(r)
+    )
+    judge = JudgeByTable(())
+    found = await gpo(model, name=name, run_prompt=judge, candidates=5, joint_demos=0).propose(
+        history(("Go.", 0.5)), seed=1
+    )
+    assert [p.rejected for p in found if p.rejected] == [
+        "holds the tag <example> of the request",
+        "repeats the request: 'scores are integers from 0 to 100 higher'",
+        "invents [insert question here], which nothing fills",
+        "invents {{numbers}}, which nothing fills",
+    ]
+    assert any(not p.rejected for p in found)
+
+
+async def test_a_prompt_with_latex_is_improved():
+    initial = "Use \\boxed{answer} and \\frac{1}{2}."
+    found = await gpo(ScriptedModel(numbered), name="askwell", run_prompt=JudgeByTable(()), joint_demos=0).propose(
+        history((initial, 0.5)), seed=1
+    )
+    assert found
+    assert not [p.rejected for p in found if p.rejected]
+
+
+@pytest.mark.parametrize("form", ["<START>{}</END>", "<START>{}<END>", "<NEW_PROMPT>{}</NEW_PROMPT>"])
+async def test_a_prompt_that_speaks_of_the_tags_is_improved(form: str):
+    better = "Wrap the answer in <START> and <END>."
+    model = ScriptedModel(lambda r: form.format(better if r.sample_index else "Begin with <START>."))
+    found = await gpo(model, candidates=2).propose(history(("Wrap it in <START> and <END>.", 0.5)), seed=1)
+    assert sent(model).endswith("wrapped in tags: <NEW_PROMPT> the prompt </NEW_PROMPT>")
+    assert [p.prompt.instruction for p in found if not p.rejected][-1] == better
 
 
 async def test_a_frozen_part_that_the_initial_prompt_lacks_is_refused():

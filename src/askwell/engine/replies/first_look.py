@@ -23,8 +23,7 @@ from askwell.engine.replies.unusable import (
     find_unusable,
 )
 from askwell.engine.scores import mean, mean_of_samples
-from askwell.runlog.fold import read_examples
-from askwell.runlog.prompt_rollouts import read_prompt_rollouts
+from askwell.runlog.prompt_rollouts import read_examples_by_id, read_prompt_rollouts
 from askwell.runlog.store import RunStore
 
 
@@ -60,8 +59,8 @@ def look_at_replies(
 
 def read_first_look(store: RunStore, prompt: Prompt, split: Split) -> tuple[Finding, ...]:
     """Look at a prompt's replies on a split, from the log."""
-    examples = {example.id: example for example in read_examples(store).get(split, ())}
-    return look_at_replies(read_prompt_rollouts(store, [prompt], [split]), examples, read_grading(store))
+    rollouts = read_prompt_rollouts(store, [prompt], [split])
+    return look_at_replies(rollouts, read_examples_by_id(store), read_grading(store))
 
 
 def format_finding(finding: Finding) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Rollout
 from askwell.runlog.fold import read_header
 from askwell.runlog.store import RunStore
@@ -42,7 +43,7 @@ class Grading:
         if not self.metric:
             return True
         # A function may have the name of an answer type, and a function states no answer.
-        return self.is_answer_type and not metric(self.metric)(reply, example).answer
+        return self.is_answer_type and not _read_answer(self.metric, reply, example)
 
 
 def read_grading(store: RunStore) -> Grading:
@@ -60,6 +61,13 @@ def describe_metric(name: str | None) -> str:
     if name is None:
         return "its metric"
     return f"the metric `{name}`" if name else "the answer type of each bundled task"
+
+
+def _read_answer(answer_type: str, reply: str, example: Example) -> str:
+    try:
+        return metric(answer_type)(reply, example).answer
+    except (ConfigError, DataError) as error:  # the target does not fit: the log's metric is a function
+        return str(error)
 
 
 def _setting(config: object, section: str, name: str) -> object:

@@ -24,6 +24,8 @@ from askwell.models.bundled.editor_search import best_tried, credit_phrases, rew
 
 _SUMMARY_PROMPTS = 5
 """Number of prompts in a summary."""
+_MARKERS_ASKED = re.compile(r"\bwrapped in tags: (<\w+>) the prompt (</?\w+>)\s*\Z")
+"""The form of reply that askwell's own requests end with."""
 _TAG_ASKED = re.compile(r"\b(?:with(?:in)?|between|inside|in|bracket\w*|wrap\w*)\b[^<\n]{0,40}<(\w+)>", re.IGNORECASE)
 _FENCE_ASKED = re.compile(r"\b(?:within|inside|in)\b[^`\n]{0,30}```", re.IGNORECASE)
 
@@ -77,6 +79,8 @@ def _fill_sections(form: Form, prompt: str, content: MetaPromptContent) -> str:
 
 
 def _wrap_prompt(prompt: str, asked: str) -> str:
+    if markers := _MARKERS_ASKED.search(asked):
+        return f"{markers[1]}{prompt}{markers[2]}"
     if "<START>" in asked:
         return f"<START>{prompt}<END>"
     if tag := _TAG_ASKED.search(asked):

@@ -7,7 +7,8 @@ they would send the key and the prompts to another server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,15 +16,17 @@ from urllib.parse import urlsplit
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Completion, Fault
+from askwell.models.http.certificates import TRUST_HINT, find_bundle, trusting_context
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.secrets import SecretMask
 from askwell.models.per_loop import PerLoop
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import ClientConnectorError, ClientSession, StreamReader
 
 _CONNECT_S = 10.0
+_MAX_BYTES = 64 * 2**20  # of a decompressed body: a server could send without end, or a compressed bomb
 _KEEP_ALIVE_S = 30.0  # how long an idle connection stays open
-_SECRET_CHARS = 4  # a shorter "key" is a local server's placeholder, and removing it would garble every message
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 CHECK_URL = "check the base URL (it often ends in /v1) and that the server is running"
 
@@ -42,7 +45,8 @@ class HttpClient:
 
     `headers` are sent with every request. `timeout_s` bounds a whole exchange, of which connecting takes at most 10 s.
     The proxies of the environment are used, except for this machine's own addresses; `use_proxy=False` ignores them.
-    `without_secrets` removes `key` and the secrets of the URL and the proxy. A cancelled request closes its connection.
+    `without_secrets` removes `key`, `secrets`, and the secrets of the URL and the proxy. A cancelled request closes its
+    connection. Raises `ConfigError` if the environment names a missing bundle of certificates.
     """
 
     def __init__(
@@ -52,15 +56,16 @@ class HttpClient:
         timeout_s: float,
         headers: Mapping[str, str] = _NOTHING,
         key: str | None = None,
+        secrets: Iterable[str] = (),
         use_proxy: bool = True,
     ) -> None:
         self.endpoint = endpoint
-        self._headers = {"User-Agent": "askwell", "Content-Type": "application/json", **headers}
+        self._headers = merge_headers({"User-Agent": "askwell", "Content-Type": "application/json"}, headers)
         self._timeout_s, self._connect_s = timeout_s, min(_CONNECT_S, timeout_s)
         self._proxy = endpoint.proxy() if use_proxy else None
         proxy_password = urlsplit(self._proxy).password if self._proxy else None
-        secrets = (key or "", *endpoint.secrets(), proxy_password or "")
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SECRET_CHARS)
+        self._mask = SecretMask.for_messages((key or "", *secrets, *endpoint.secrets(), proxy_password or ""))
+        self._bundle = find_bundle() if endpoint.base.startswith("https:") else ""
         self._sessions = PerLoop(self._open_session)
 
     async def post(self, url: str, data: bytes) -> HttpResponse | Completion:
@@ -73,9 +78,7 @@ class HttpClient:
 
     def without_secrets(self, text: str) -> str:
         """Return the text with this client's keys and passwords replaced by stars."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self._mask.mask_text(text)
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later request opens new ones."""
@@ -87,7 +90,11 @@ class HttpClient:
         import aiohttp  # not at the top: reading a config or a log must not import an HTTP library
 
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                keepalive_timeout=_KEEP_ALIVE_S,
+                ssl=trusting_context(self._bundle) if self._bundle else True,
+            ),
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -101,7 +108,10 @@ class HttpClient:
             async with self._sessions.get().request(
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
-                body = await response.read()
+                body = await _read_body(response.content)
+                if body is None:
+                    response.close()
+                    return failed_completion("malformed", f"the answer of {shown} is larger than {_MAX_BYTES:,} bytes")
                 return HttpResponse(status=response.status, headers=response.headers, body=body)
         except aiohttp.ConnectionTimeoutError:  # a subclass of TimeoutError, so it comes first
             return failed_completion(
@@ -109,11 +119,39 @@ class HttpClient:
             )
         except TimeoutError:
             return failed_completion("timeout", f"no answer from {shown} within timeout_s={self._timeout_s:g}")
+        except aiohttp.ClientConnectorCertificateError as problem:
+            error = f"no connection to {shown}, whose certificate is not trusted: {problem.certificate_error}"
+            return failed_completion("connection", f"{error}; {TRUST_HINT}")
         except aiohttp.ClientConnectorError as problem:
-            return failed_completion("connection", f"no connection to {shown}: {problem}; {CHECK_URL}")
+            return failed_completion("connection", f"no connection to {shown}: {_describe(problem)}; {CHECK_URL}")
         except (aiohttp.ClientError, OSError) as problem:
             reason = str(problem) or type(problem).__name__
             return failed_completion("connection", f"the connection to {shown} broke: {reason}")
+
+
+async def _read_body(content: StreamReader) -> bytes | None:
+    """Return a body, decompressed; None if it is larger than the limit."""
+    blocks: list[bytes] = []
+    size = 0
+    while block := await content.readany():
+        blocks.append(block)
+        size += len(block)
+        if size > _MAX_BYTES:
+            return None
+    return b"".join(blocks)
+
+
+def _describe(problem: ClientConnectorError) -> str:
+    """Describe why there is no connection, without aiohttp's note on the TLS settings."""
+    return re.sub(r" ssl:(\w+|<[^>]*>)", "", str(problem))
+
+
+def merge_headers(*several: Mapping[str, str]) -> dict[str, str]:
+    """Merge headers; of names that differ only in case the last one wins."""
+    merged: dict[str, tuple[str, str]] = {}
+    for headers in several:
+        merged |= {name.lower(): (name, value) for name, value in headers.items()}
+    return dict(merged.values())
 
 
 def failed_completion(fault: Fault, error: str) -> Completion:

@@ -13,7 +13,7 @@ from askwell.core.errors import ConfigError
 CHAT_PATH = "/chat/completions"
 _API_PATH = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
 """The paths of OpenAI, Anthropic and Gemini that a pasted address may have after the base URL."""
-_SECRET_NAMES = ("key", "token", "secret", "sig", "password", "code")
+_SECRET_NAMES = ("key", "token", "secret", "sig", "pass", "pwd", "code", "auth", "cred", "jwt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

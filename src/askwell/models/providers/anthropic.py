@@ -13,17 +13,21 @@ from askwell.core.types import Completion, Request
 from askwell.models.conversation import replace_surrogates, split_system_text
 from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.providers.failures import error_status
 from askwell.models.providers.http_model import ConnectionOptions, HttpModel
 from askwell.models.providers.openai_wire import parse_model_list
 from askwell.models.providers.quirks import ANTHROPIC_QUIRKS, NO_SEED
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
     ParsedResponse,
+    as_blocks,
     as_count,
     as_object,
-    as_objects,
     combine_replies,
+    has_error,
+    is_success,
     malformed_response,
+    mark_empty,
     parse_error,
     parse_json,
 )
@@ -37,6 +41,7 @@ STATUS = {
     "timeout_error": 504, "overloaded_error": 529,
 }  # fmt: skip
 """Type of an error -> its HTTP status, for gateways that wrap errors in a 200."""
+_USUAL = ("end_turn", "stop_sequence", None)
 _THINKING = ("thinking", "redacted_thinking")
 _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 
@@ -71,13 +76,15 @@ def parse_message(answer: HttpResponse, _samples: int = 1) -> ParsedResponse:
     data = parse_json(answer)
     body = as_object(data)
     error = as_object(body.get("error"))
-    if answer.status != 200 or error:
-        status = STATUS.get(str(error.get("type")), 502) if answer.status == 200 else answer.status
+    if not is_success(answer) or has_error(body):
+        status = answer.status
+        if is_success(answer):
+            status = STATUS.get(str(error.get("type"))) or error_status(body["error"])
         spending = as_object(error.get("details")).get("error_code")  # "enforced_spend_limit_reached"
         return parse_error(answer, data, status=status, more=[str(spending)] if spending else [])
     if not isinstance(body.get("content"), list):
         return malformed_response(answer, "is no JSON" if data is None else "has no content")
-    blocks = as_objects(body["content"])
+    blocks = as_blocks(body["content"])
     texts = [text for block in blocks if block.get("type") == "text" and isinstance(text := block.get("text"), str)]
     if len(texts) < sum(block.get("type") == "text" for block in blocks):
         return malformed_response(answer, "has a block without text")
@@ -96,7 +103,7 @@ def parse_message(answer: HttpResponse, _samples: int = 1) -> ParsedResponse:
 
 
 def _build_reply(body: Mapping[str, object], text: str) -> Completion:
-    """Return the reply. An empty text is valid: the API documents that models may end a turn without any."""
+    """Return the reply. The API documents that models may end a turn without any text."""
     completion, reason = Completion(text=text), body.get("stop_reason")
     if reason in _CUT_SHORT:
         return replace(completion, outcome="truncated")
@@ -108,7 +115,7 @@ def _build_reply(body: Mapping[str, object], text: str) -> Completion:
             else "the provider stopped the reply"
         )
         return replace(completion, outcome="refused", error=f"{explanation} (stop_reason refusal)")
-    return completion
+    return completion if text else mark_empty(completion, f"stop_reason {reason}", usual=reason in _USUAL)
 
 
 def _path(endpoint: Endpoint) -> str:

@@ -15,16 +15,21 @@ from askwell.core.types import Completion, Request
 from askwell.models.conversation import replace_surrogates, split_system_text
 from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.providers.failures import error_status
 from askwell.models.providers.http_model import ConnectionOptions, HttpModel
 from askwell.models.providers.quirks import GEMINI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
     ParsedResponse,
+    as_blocks,
     as_count,
     as_object,
     as_objects,
     combine_replies,
+    has_error,
+    is_success,
     malformed_response,
+    mark_empty,
     parse_error,
     parse_json,
 )
@@ -75,14 +80,14 @@ def encode_gemini_request(_model: str, request: Request) -> Body:
 def parse_candidates(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
     """Parse a response. Candidates beyond `samples` are ignored."""
     data = parse_json(answer)
-    if answer.status != 200:
+    if not is_success(answer):
         return _parse_gemini_error(answer, data)
     body = as_object(data)
+    if has_error(body):
+        return _parse_gemini_error(answer, data, error_status(body["error"]))
     candidates = as_objects(body.get("candidates"))[:samples]
     blocked = as_object(body.get("promptFeedback")).get("blockReason")
     if not candidates and not blocked:
-        if as_object(body.get("error")):
-            return _parse_gemini_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
         return malformed_response(answer, "is no JSON" if data is None else "has no candidates")
     replies = [_parse_candidate(candidate) for candidate in candidates]
     if not replies:
@@ -105,7 +110,7 @@ def _parse_candidate(candidate: Mapping[str, object]) -> Completion | None:
     """Return the reply of a candidate; None if it has no text and no reason for that."""
     reason = str(candidate.get("finishReason") or "")
     content = as_object(candidate.get("content"))
-    parts = [part for part in as_objects(content.get("parts")) if not part.get("thought")]
+    parts = [part for part in as_blocks(content.get("parts")) if not part.get("thought")]
     texts = [text for part in parts if isinstance(text := part.get("text"), str)]
     completion = Completion(text=replace_surrogates("".join(texts)))
     message = candidate.get("finishMessage")
@@ -119,7 +124,9 @@ def _parse_candidate(candidate: Mapping[str, object]) -> Completion | None:
         return Completion(outcome="failed", fault="server", error=error)
     if reason == "MAX_TOKENS":  # without any text if thinking used all tokens
         return replace(completion, outcome="truncated")
-    return completion if (reason or parts) and len(texts) == len(parts) else None
+    if not (reason or parts) or (any("text" in part for part in parts) and len(texts) < len(parts)):
+        return None
+    return completion if completion.text else mark_empty(completion, detail, usual=bool(texts) and reason == "STOP")
 
 
 def _parse_gemini_error(answer: HttpResponse, data: object, status: int = 0) -> ParsedResponse:

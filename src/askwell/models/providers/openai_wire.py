@@ -14,6 +14,7 @@ from askwell.core.types import Completion, Request
 from askwell.models.conversation import replace_surrogates
 from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import CHAT_PATH, Endpoint
+from askwell.models.providers.failures import error_status
 from askwell.models.providers.quirks import OPENAI_QUIRKS
 from askwell.models.providers.registry import PROVIDERS
 from askwell.models.providers.response import (
@@ -23,11 +24,23 @@ from askwell.models.providers.response import (
     as_objects,
     combine_replies,
     error_message,
+    has_error,
+    is_success,
     malformed_response,
+    mark_empty,
     parse_error,
     parse_json,
 )
 from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
+
+_USUAL = ("", "stop", "eos", "end_turn", "stop_sequence", "eos_token", "complete")
+_CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
+_REFUSED = (
+    "content_filter", "content_filtered", "refusal", "safety", "sensitive", "recitation", "blocklist",
+    "prohibited_content", "guardrail_intervened", "moderation",
+)  # fmt: skip
+_BROKEN = ("error", "network_error", "insufficient_system_resource", "abort", "cancelled")
+"""Reasons of compatible servers (Mistral, Zhipu, DeepSeek, Bedrock, Gemini's layer, SGLang), in lower case."""
 
 
 def encode_chat_request(model: str, request: Request) -> Body:
@@ -51,18 +64,18 @@ def parse_chat_response(answer: HttpResponse, samples: int = 1) -> ParsedRespons
     data = parse_json(answer)
     return (
         parse_chat_completion(answer, data, samples)
-        if answer.status == 200
-        else _parse_openai_error(answer, data, answer.status)
+        if is_success(answer)
+        else parse_error(answer, data, status=answer.status)
     )
 
 
 def parse_chat_completion(answer: HttpResponse, data: object, samples: int) -> ParsedResponse:
-    """Parse the body of a response of status 200."""
+    """Parse the body of a successful response."""
     body = as_object(data)
     choices = as_objects(body.get("choices"))[:samples]
+    if has_error(body):  # routers answer 200 with the upstream's error inside, some beside half a reply
+        return parse_error(answer, data, status=error_status(body["error"]))
     if not choices:
-        if "error" in body:  # some routers answer 200 with the upstream's error inside
-            return _parse_openai_error(answer, data, as_count(as_object(body["error"]).get("code")) or 502)
         return malformed_response(answer, "is no JSON" if data is None else "has no choices")
     replies = [_parse_choice(choice) for choice in choices]
     if replies == [None]:
@@ -93,50 +106,63 @@ def parse_model_list(data: object) -> tuple[str, ...]:
     return tuple(str(entry["id"]) for entry in as_objects(as_object(data).get("data")) if "id" in entry)
 
 
-def _parse_openai_error(answer: HttpResponse, data: object, status: int) -> ParsedResponse:
-    parsed = parse_error(answer, data, status=status)
-    body = as_object(data)
-    if status == 400 and as_object(body.get("error", body)).get("code") == "content_filter":
-        # Azure rejects a prompt this way: an outcome of this prompt, not an error of the request.
-        return ParsedResponse(
-            completion=Completion(outcome="refused", error=parsed.completion.error), error_text=parsed.error_text
-        )
-    return parsed
-
-
 def _parse_choice(choice: Mapping[str, object]) -> Completion | None:
-    """Return the reply of one choice, without its usage; None if it has no text."""
+    """Return the reply of one choice, without its usage; None if it has no text and no reason for that."""
     message = as_object(choice.get("message"))
-    text = _text(message.get("content"))
-    if text is None or not message:
-        return None
-    completion = Completion(text=text)
-    reason, refusal = choice.get("finish_reason"), message.get("refusal")
-    if reason == "error":
-        error = f"the provider stopped in the middle of a reply: {error_message(choice) or 'no reason given'}"
+    reason = str(choice.get("finish_reason") or "")
+    ended = reason.lower()
+    if ended in _BROKEN or has_error(choice):
+        error = f"the provider stopped in the middle of a reply: {error_message(choice) or f'finish_reason {reason}'}"
         return Completion(outcome="failed", fault="server", error=error)
-    if reason == "content_filter":
-        return replace(completion, outcome="refused", error="the provider's content filter stopped the reply")
-    if isinstance(refusal, str) and refusal:
+    text, refusal = _text(choice, message)
+    if text is None:
+        return None
+    completion = Completion(text=replace_surrogates(text))
+    if ended in _REFUSED:
+        error = f"the provider's content filter stopped the reply (finish_reason {reason})"
+        return replace(completion, outcome="refused", error=replace_surrogates(refusal) or error)
+    if refusal:
         return replace(completion, outcome="refused", error=replace_surrogates(refusal))
-    return replace(completion, outcome="truncated") if reason in ("length", "max_tokens") else completion
+    if ended in _CUT_SHORT:
+        return replace(completion, outcome="truncated")
+    is_usual = ended in _USUAL and not message.get("tool_calls")
+    return completion if text else mark_empty(completion, f"finish_reason {reason or 'absent'}", usual=is_usual)
 
 
-def _text(content: object) -> str | None:
-    """Return a message's text, joining parts; None if it is neither text, nor parts, nor null.
+def _text(choice: Mapping[str, object], message: Mapping[str, object]) -> tuple[str | None, str]:
+    """Return a choice's text, joining parts, and the model's refusal; the text is None if it is in no known form.
 
     Null is an empty reply: reasoning models that ran out of tokens send it, and so do refusals.
     Reasoning (`reasoning_content`) is not part of the answer.
     """
-    if content is None:
+    refusal = message.get("refusal")
+    refused = refusal if isinstance(refusal, str) else ""
+    if not message:  # the form of the completions route
+        text = choice.get("text")
+        return (text if isinstance(text, str) else None), refused
+    content = message.get("content")
+    if content is None or isinstance(content, str):
+        return content or "", refused
+    parts = cast("list[object]", content) if isinstance(content, list) else [content]
+    texts = [_part_text(part) for part in parts]
+    if texts and all(text is None for text in texts):
+        return None, refused
+    refused = refused or "".join(str(as_object(part).get("refusal") or "") for part in parts)
+    return "".join(text or "" for text in texts), refused
+
+
+def _part_text(part: object) -> str | None:
+    """Return the text of a part of a message; empty for reasoning and refusals, None for a part of another kind."""
+    if isinstance(part, str):
+        return part
+    fields = as_object(part)
+    kind = fields.get("type") or ""
+    if kind in ("thinking", "reasoning", "redacted_thinking", "refusal"):
         return ""
-    if isinstance(content, str):
-        return replace_surrogates(content)
-    if not isinstance(content, list):
-        return None
-    parts = [as_object(part) for part in cast("list[object]", content)]
-    texts = [part.get("text") for part in parts if part.get("type") in ("text", "output_text")]
-    return replace_surrogates("".join(text for text in texts if isinstance(text, str)))
+    text = fields.get("text")
+    if isinstance(text, dict):  # the form of OpenAI's threads: {"text": {"value": "…"}}
+        text = as_object(cast("object", text)).get("value")
+    return text if kind in ("", "text", "output_text") and isinstance(text, str) else None
 
 
 def _azure_path(endpoint: Endpoint, deployment: str) -> str:

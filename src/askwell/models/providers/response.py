@@ -12,25 +12,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import cast
 
-from askwell.core.types import Completion, Fault, Usage
+from askwell.core.types import Completion, Usage
 from askwell.models.conversation import replace_surrogates
 from askwell.models.http.client import HttpResponse
 from askwell.models.http.json_codec import loads
+from askwell.models.providers.event_stream import parse_event_stream
+from askwell.models.providers.failures import classify_fault, is_refusal, is_unknown_model
 from askwell.models.providers.rate_headers import parse_quota, parse_retry_after
 
 _SHOWN_CHARS = 600
-_NO_ACCOUNT = re.compile(
-    r"insufficient_quota|insufficient[_ ](balance|credit|funds)|billing_hard_limit"  # OpenAI, DeepSeek, OpenRouter
-    r"|enforced_spend_limit_reached|credit balance is too low|reached your specified.{0,20} usage limits"  # Anthropic
-    r"|API_KEY_INVALID|PerDayPer",  # Gemini: no key with 400, and the quotas of a day (GenerateRequestsPerDayPer…)
-    re.IGNORECASE,
-)
-_UNKNOWN_MODEL = re.compile(
-    r"model_not_found|model.{0,160}(does not exist|doesn't exist|not found|not a valid model|no such)"
-    r"|(unknown|invalid|no such|not a valid) model|not a valid model|failed to load model"
-    r"|^model: .*not_found_error|DeploymentNotFound",  # Anthropic; Azure
-    re.IGNORECASE | re.DOTALL,
-)
 _WITHOUT_TEXT = Completion(outcome="failed", fault="malformed", error="a choice of the answer has no text")
 
 
@@ -49,11 +39,11 @@ class ParsedResponse:
 
 
 def parse_json(answer: HttpResponse) -> object:
-    """Return the JSON of a response; None if its body is none."""
+    """Return the JSON of a response, or of an event stream that nobody asked for; None if its body is neither."""
     try:
         return loads(answer.body)
     except (ValueError, RecursionError):
-        return None
+        return parse_event_stream(answer.body)
 
 
 def combine_replies(
@@ -121,19 +111,35 @@ def parse_error(
     body = as_object(data)
     details = as_object(body.get("error", body))
     message = error_message(body) or _strip_html(answer.body) or "no reason given"
-    codes = (str(details[key]) for key in ("param", "code", "type") if details.get(key))
-    error_text = " ".join([message, *codes, *more])
+    codes = [str(details[key]) for key in ("code", "type") if details.get(key)] + _inner_codes(details) + list(more)
+    error_text = " ".join([message, *([str(details["param"])] if details.get("param") else []), *codes])
+    error = f"HTTP {status}: {message}"
+    if not _is_html(answer) and is_refusal(status, message, " ".join(codes)):
+        return ParsedResponse(completion=Completion(outcome="refused", error=error), error_text=error_text)
     completion = Completion(
         outcome="failed",
-        fault=_classify_fault(status, error_text),
-        error=f"HTTP {status}: {message}",
+        fault=classify_fault(status, error_text),
+        error=error,
         retry_after_s=parse_retry_after(answer.headers) if wait_s is None else wait_s,
     )
-    unknown_model = status in (400, 404, 422) and bool(_UNKNOWN_MODEL.search(error_text))
-    no_endpoint = answer.status in (301, 302, 303, 307, 308, 404, 405) or _is_html(answer)
     return ParsedResponse(
-        completion=completion, error_text=error_text, unknown_model=unknown_model, no_endpoint=no_endpoint
+        completion=completion,
+        error_text=error_text,
+        unknown_model=is_unknown_model(status, error_text),
+        no_endpoint=answer.status in (301, 302, 303, 307, 308, 404, 405) or _is_html(answer),
     )
+
+
+def is_success(answer: HttpResponse) -> bool:
+    """Return whether a response may hold a reply: routers answer with 201 or 206, too."""
+    return 200 <= answer.status < 300
+
+
+def has_error(body: Mapping[str, object]) -> bool:
+    """Return whether an answer holds an error; some servers add an empty one to every answer."""
+    error = body.get("error")
+    fields = as_object(error)
+    return any(fields.values()) if fields else bool(error)
 
 
 def malformed_response(answer: HttpResponse, why: str) -> ParsedResponse:
@@ -145,12 +151,20 @@ def malformed_response(answer: HttpResponse, why: str) -> ParsedResponse:
     )
 
 
+def mark_empty(completion: Completion, reason: str, *, usual: bool) -> Completion:
+    """Return a reply without text as it is if the model ended it as usual, else as `unparsed` with the reason.
+
+    A call of a tool that was not offered or an unknown reason is no answer of the model; the metric scores it as empty.
+    """
+    return completion if usual else replace(completion, outcome="unparsed", error=f"the reply has no text ({reason})")
+
+
 def error_message(body: Mapping[str, object]) -> str:
     """Return the provider's message in an error body: OpenAI, FastAPI, Ollama and Gemini each use another field."""
     error = body.get("error")
     for candidate in (as_object(error).get("message"), error, body.get("message"), body.get("detail")):
         if isinstance(candidate, str) and candidate.strip():
-            return replace_surrogates(candidate.strip()[:_SHOWN_CHARS])
+            return replace_surrogates(candidate.strip()[:_SHOWN_CHARS] + _upstream_error(error))
         if isinstance(candidate, (dict, list)) and candidate:
             return replace_surrogates(json.dumps(candidate)[:_SHOWN_CHARS])
     return ""
@@ -167,6 +181,12 @@ def as_objects(value: object) -> list[Mapping[str, object]]:
     return [cast("dict[str, object]", entry) for entry in entries if isinstance(entry, dict)]
 
 
+def as_blocks(value: object) -> list[Mapping[str, object]]:
+    """Return the blocks of a list, in which some gateways put plain texts."""
+    entries = cast("list[object]", value) if isinstance(value, list) else []
+    return as_objects([{"type": "text", "text": entry} if isinstance(entry, str) else entry for entry in entries])
+
+
 def as_count(value: object) -> int:
     """Return a count (never negative); 0 for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
@@ -174,14 +194,17 @@ def as_count(value: object) -> int:
     return int(value)
 
 
-def _classify_fault(status: int, error_text: str) -> Fault:
-    if status in (401, 402, 403) or (status in (400, 429) and _NO_ACCOUNT.search(error_text)):
-        return "auth"  # a fault of the account: every request of this run would fail
-    if status == 429:
-        return "rate_limit"
-    if status in (408, 409, 425) or status >= 500:
-        return "server"
-    return "bad_request"
+def _inner_codes(details: Mapping[str, object]) -> list[str]:
+    """Return further codes of an error: Azure's inner error, and the field by which OpenRouter marks flagged input."""
+    inner = as_object(details.get("innererror")).get("code")
+    flagged = [name for name in as_object(details.get("metadata")) if name.startswith("flagged")]
+    return [inner, *flagged] if isinstance(inner, str) else flagged
+
+
+def _upstream_error(error: object) -> str:
+    """Return the upstream's own error, which OpenRouter adds to a message that says nothing."""
+    raw = as_object(as_object(error).get("metadata")).get("raw")
+    return f": {raw[:_SHOWN_CHARS]}" if isinstance(raw, str) and raw else ""
 
 
 def _is_html(answer: HttpResponse) -> bool:

@@ -142,18 +142,18 @@ class CAPO:
         ]
 
     async def _propose_children(self, members: Sequence[Candidate], step: int, seed: int) -> list[Proposal]:
-        shown, rng = self._draw_exemplars(seed), random.Random(f"{seed}:children")
+        shown, rng, first = self._draw_exemplars(seed), random.Random(f"{seed}:children"), members[0].prompt.instruction
         pairs = [rng.sample(list(members), 2) for _ in range(self.settings.candidates)]
         crossings = [
             format_crossover_request([parent.prompt.instruction for parent in pair], shown, mutate=False)
             for pair in pairs
         ]
-        crossed = await self._client.request_prompts(crossings, range(len(pairs)), seed)
+        crossed = await self._client.request_usable_prompts(crossings, range(len(pairs)), seed, initial=first)
         children = [
             (pair, text, self._cross_demos(pair, rng)) for pair, text in zip(pairs, crossed, strict=True) if text
         ]
         mutations = [format_mutation_request(text, shown) for _, text, _ in children]
-        texts = await self._client.request_prompts(mutations, range(len(children)), seed)
+        texts = await self._client.request_usable_prompts(mutations, range(len(children)), seed, initial=first)
         mutants = [(pair, text, *demos) for (pair, _, demos), text in zip(children, texts, strict=True) if text]
         added = await self._insert_replies([(text, new) for _, text, _, new in mutants], step)
         proposals: list[Proposal] = []

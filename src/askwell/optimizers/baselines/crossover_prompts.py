@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askwell.optimizers.gpo.metaprompt import (
-    ANSWER_FORM,
     TASK,
     Exemplar,
     MetaPrompt,
     format_exemplars,
     format_meta_prompt,
     format_prompt,
+    join_request,
 )
 
 
@@ -63,7 +63,7 @@ def format_edit_request(current: str, criticism: str, wrong: Sequence[Exemplar])
 
 
 def _join_sections(*parts: str) -> str:
-    return "\n\n".join(part for part in (TASK, *parts, ANSWER_FORM) if part)
+    return join_request(TASK, *parts)
 
 
 def _format_current(text: str) -> str:

@@ -156,7 +156,8 @@ class EvoPrompt:
         if trajectory.next_step == 1 or len(population) < evolution.min_members:
             return await self._propose_founders(population, trajectory.next_step, shown, seed)
         requests = evolution.breed(population, self.settings.candidates, shown, random.Random(f"{seed}:broods"))
-        return await self._propose_children(requests, {member.prompt for member in population}, seed)
+        initial = trajectory.candidates[0].prompt.instruction
+        return await self._propose_children(requests, {member.prompt for member in population}, seed, initial)
 
     def demand(self, step: int) -> Demand:
         new = self._size - 1 if step == 1 else self.settings.candidates
@@ -193,9 +194,11 @@ class EvoPrompt:
         ]
 
     async def _propose_children(
-        self, requests: Sequence[ChildRequest], members: set[Prompt], seed: int
+        self, requests: Sequence[ChildRequest], members: set[Prompt], seed: int, initial: str
     ) -> list[Proposal]:
-        texts = await self._client.request_prompts([request.text for request in requests], range(len(requests)), seed)
+        texts = await self._client.request_usable_prompts(
+            [request.text for request in requests], range(len(requests)), seed, initial=initial
+        )
         proposals: dict[Prompt, Proposal] = {}
         for request, text in zip(requests, texts, strict=True):
             prompt = Prompt(instruction=text, demos=request.parent.prompt.demos)

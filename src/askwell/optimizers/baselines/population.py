@@ -47,7 +47,7 @@ async def request_wordings(
 ) -> list[str]:
     """Request other wordings of the initial prompts in turn; return the usable ones, without repeats."""
     requests = [format_wording_request(initial[index % len(initial)], exemplars) for index in range(count)]
-    wordings = await client.request_prompts(requests, range(count), seed)
+    wordings = await client.request_usable_prompts(requests, range(count), seed, initial=initial[0])
     return [text for text in dict.fromkeys(wordings) if text and text not in initial]
 
 

@@ -101,9 +101,10 @@ class ProTeGi:
         beam = list(dict.fromkeys(candidate.prompt for candidate in trajectory.steps[-1]))[: self.settings.candidates]
         batch = select_train_batch(self.train, step - 1, self.settings.batch, self.settings.data_seed)
         results = await run_trials(self.run_prompt, [(prompt, batch) for prompt in beam], step=step)
-        edits = await self._edit(beam, results, seed)
+        initial = trajectory.candidates[0].prompt.instruction
+        edits = await self._edit(beam, results, seed, initial)
         arms = [Proposal(prompt=prompt, origin="kept") for prompt in beam]
-        arms = drop_duplicates([*arms, *await self._add_variations(beam, edits, seed)])
+        arms = drop_duplicates([*arms, *await self._add_variations(beam, edits, seed, initial)])
         return [arms[index] for index in await self._select([arm.prompt for arm in arms], step, seed)]
 
     def demand(self, step: int) -> Demand:
@@ -128,7 +129,7 @@ class ProTeGi:
         )
 
     async def _edit(
-        self, beam: Sequence[Prompt], results: Sequence[Sequence[tuple[Example, Rollout]]], seed: int
+        self, beam: Sequence[Prompt], results: Sequence[Sequence[tuple[Example, Rollout]]], seed: int, initial: str
     ) -> list[tuple[Prompt, str]]:
         """Criticize groups of each prompt's errors, and edit the prompt along each criticism; return (parent, text)."""
         rng = random.Random(f"{seed}:errors")
@@ -150,11 +151,13 @@ class ProTeGi:
             for (prompt, _), criticism, group in zip(groups, criticisms, shown, strict=True)
             if criticism
         ]
-        texts = await self._client.request_prompts([request for _, request in edits], range(len(edits)), seed)
+        texts = await self._client.request_usable_prompts(
+            [request for _, request in edits], range(len(edits)), seed, initial=initial
+        )
         return [(prompt, text) for (prompt, _), text in zip(edits, texts, strict=True) if text]
 
     async def _add_variations(
-        self, beam: Sequence[Prompt], edits: Sequence[tuple[Prompt, str]], seed: int
+        self, beam: Sequence[Prompt], edits: Sequence[tuple[Prompt, str]], seed: int, initial: str
     ) -> list[Proposal]:
         """Add variations to the edits, and draw at most `successors` of each parent's new prompts."""
         shown = draw_exemplars(self.train, self.settings.exemplars, self.render, seed)
@@ -164,7 +167,9 @@ class ProTeGi:
             for parent, text in sources
             for _ in range(self.settings.variations)
         ]
-        texts = await self._client.request_prompts([request for _, request in requests], range(len(requests)), seed)
+        texts = await self._client.request_usable_prompts(
+            [request for _, request in requests], range(len(requests)), seed, initial=initial
+        )
         variations = [(parent, text) for (parent, _), text in zip(requests, texts, strict=True) if text]
         rng = random.Random(f"{seed}:successors")
         chosen: list[Proposal] = []

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from askwell.core.errors import ModelError, RunFailed
 from askwell.core.protocols import ChatModel
 from askwell.core.types import FINAL_FAULTS, Completion, Message, Request
-from askwell.optimizers.gpo.parse import parse_prompt
+from askwell.optimizers.gpo.metaprompt import parse_reply
+from askwell.optimizers.proposal_checks import find_echo, find_placeholder_change
 
 log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({"failed", "refused", "unparsed"})
@@ -41,10 +42,23 @@ class OptimizerClient:
     async def request_prompts(self, texts: Sequence[str], samples: Sequence[int], seed: int) -> list[str]:
         """Request one prompt per text, all at once; return them in order, "" if a reply held none."""
         replies = await self.request_texts(texts, samples, seed)
-        prompts = [parse_prompt(reply) for reply in replies]
+        prompts = [parse_reply(reply, text) for reply, text in zip(replies, texts, strict=True)]
         if unparsed := sum(bool(reply) and not prompt for reply, prompt in zip(replies, prompts, strict=True)):
             log.warning("%d of %d replies of %s held no prompt", unparsed, len(replies), self.model.name)
         return prompts
+
+    async def request_usable_prompts(
+        self, texts: Sequence[str], samples: Sequence[int], seed: int, *, initial: str
+    ) -> list[str]:
+        """Request prompts; return "" also for one that echoes its request or changes the initial placeholders."""
+        prompts = await self.request_prompts(texts, samples, seed)
+        reasons = [
+            prompt and (find_echo(prompt, text, initial) or find_placeholder_change(prompt, initial))
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        for reason in filter(None, reasons):
+            log.warning("a prompt of %s is not used: it %s", self.model.name, reason)
+        return ["" if reason else prompt for prompt, reason in zip(prompts, reasons, strict=True)]
 
     async def request_texts(self, texts: Sequence[str], samples: Sequence[int], seed: int) -> list[str]:
         """Send all texts at once; return the replies in order, "" for a failed or refused one.

@@ -5,18 +5,18 @@ To add a constraint, write a function and add it to `CONSTRAINTS`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from askwell.core.errors import ConfigError
+from askwell.core.placeholders import find_placeholders
 from askwell.core.text import edit_distance, word_runs, words
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt
+from askwell.optimizers.proposal_checks import find_echo, find_placeholder_change
 
-_PLACEHOLDER = re.compile(r"\{[^\W\d]\w*\}")
 _SHORTEST_COPY = 4
 """Fewest words of a question that can be copied; a shorter run of equal words is coincidence."""
 
@@ -51,6 +51,8 @@ class Attempt:
     train: Sequence[Example]
     limits: Limits
     budget_words: int | None = None
+    request: str = ""
+    """The request to the optimizer model that the proposal answers; empty if there was none."""
 
     @property
     def text(self) -> str:
@@ -66,9 +68,13 @@ Constraint = Callable[[Attempt], str]
 
 
 def check_placeholders(attempt: Attempt) -> str:
-    """Require every {placeholder} of the initial prompt."""
-    lost = [name for name in find_placeholders(attempt.initial) if name not in attempt.text]
-    return f"loses {', '.join(lost)}" if lost else ""
+    """Require every {placeholder} of the initial prompt, and no other one."""
+    return find_placeholder_change(attempt.text, attempt.initial)
+
+
+def check_echo(attempt: Attempt) -> str:
+    """Refuse a prompt that repeats the markup or the text of the request."""
+    return find_echo(attempt.text, attempt.request, attempt.initial) if attempt.request else ""
 
 
 def check_frozen(attempt: Attempt) -> str:
@@ -117,10 +123,13 @@ CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
 )
 """Constraints by name, in the order of checking; the budget mode "enforce" adds `check_budget`."""
 
+ALWAYS: tuple[Constraint, ...] = (check_echo, check_placeholders)
+"""Checked with any settings: a prompt that violates one of them is no prompt for this task."""
 
-def find_placeholders(initial: str) -> list[str]:
-    """Return the distinct {placeholders} of a prompt, such as "{input}", in order."""
-    return list(dict.fromkeys(_PLACEHOLDER.findall(initial)))
+
+def placeholder_texts(initial: str) -> list[str]:
+    """Return the distinct placeholders of a prompt as they stand in it, in order."""
+    return list(dict.fromkeys(found.text for found in find_placeholders(initial)))
 
 
 def find_violation(attempt: Attempt, constraints: Iterable[Constraint]) -> str:

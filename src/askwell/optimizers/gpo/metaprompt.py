@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from askwell.core.protocols import Render
 from askwell.core.types import Candidate, Example, Prompt, Rollout
+from askwell.optimizers.gpo.parse import END_TAG, START_TAG, parse_prompt
 
 PLACEHOLDER = "<Prompt>"
 TASK = (
@@ -19,6 +20,8 @@ TASK = (
     "that is given the prompt answers questions of this kind correctly."
 )
 ANSWER_FORM = "Reply with the prompt alone, wrapped in tags: <START> the prompt <END>"
+OTHER_ANSWER_FORM = "Reply with the prompt alone, wrapped in tags: <NEW_PROMPT> the prompt </NEW_PROMPT>"
+"""For a request whose prompts or examples speak of <START> and <END> themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,19 @@ def to_percent(score: float) -> int:
 
 
 def format_meta_prompt(content: MetaPrompt) -> str:
-    """Join the sections that are not empty."""
-    return "\n\n".join(text for section in SECTIONS if (text := section(content)))
+    """Join the sections that are not empty, and state the form of the reply."""
+    return join_request(*(section(content) for section in SECTIONS))
+
+
+def join_request(*parts: str) -> str:
+    """Join the parts that are not empty, and state the form of the reply: in tags that the parts don't speak of."""
+    text = "\n\n".join(part for part in parts if part)
+    return f"{text}\n\n{OTHER_ANSWER_FORM if START_TAG.search(text) or END_TAG.search(text) else ANSWER_FORM}"
+
+
+def parse_reply(reply: str, request: str) -> str:
+    """Parse the prompt from the reply to a request of `join_request`."""
+    return parse_prompt(reply, speaks_of_tags=request.endswith(OTHER_ANSWER_FORM))
 
 
 def _format_task(_s: MetaPrompt) -> str:
@@ -104,8 +118,9 @@ def _format_deltas(memory: Memory) -> list[str]:
 def _format_current(s: MetaPrompt) -> str:
     if s.current is None:
         return ""
-    ranged = "" if s.score is None or s.memory.entries else f" {SCORE_RANGE}"
-    return f"The current prompt:{ranged}\n<current>\n{format_prompt(s.current, s.score)}\n</current>"
+    # Ahead of the heading: in "The current prompt: Scores are …" a weak model reads the sentence as the prompt.
+    ranged = "" if s.score is None or s.memory.entries else f"{SCORE_RANGE}\n\n"
+    return f"{ranged}The current prompt:\n<current>\n{format_prompt(s.current, s.score)}\n</current>"
 
 
 def _format_reflection(s: MetaPrompt) -> str:
@@ -138,10 +153,6 @@ def _format_requirements(s: MetaPrompt) -> str:
     return "\n".join([*parts, *limits])
 
 
-def _format_answer_form(_s: MetaPrompt) -> str:
-    return ANSWER_FORM
-
-
 SECTIONS: tuple[Section, ...] = (
     _format_task,
     _format_trajectory,
@@ -152,9 +163,8 @@ SECTIONS: tuple[Section, ...] = (
     _format_instruction,
     _format_budget,
     _format_requirements,
-    _format_answer_form,
 )
-"""The paper's eight sections in its order, and two of ours: lessons and requirements."""
+"""The paper's sections in its order, and two of ours: lessons and requirements. The form of the reply follows."""
 
 REFINEMENTS: Mapping[str, str] = MappingProxyType(
     {

@@ -30,7 +30,14 @@ from askwell.core.protocols import ChatModel, Demand, PromptRunner, Render
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Example, Prompt, Proposal
 from askwell.optimizers.gpo.client import OptimizerClient
-from askwell.optimizers.gpo.constraints import CONSTRAINTS, Attempt, check_budget, find_violation, require_frozen
+from askwell.optimizers.gpo.constraints import (
+    ALWAYS,
+    CONSTRAINTS,
+    Attempt,
+    check_budget,
+    find_violation,
+    require_frozen,
+)
 from askwell.optimizers.gpo.direction import DIRECTIONS
 from askwell.optimizers.gpo.metaprompt import format_meta_prompt
 from askwell.optimizers.gpo.prompt_length import compute_length_penalty
@@ -147,8 +154,9 @@ class GPO:
             train=self.train,
             limits=settings.limits,
             budget_words=slot.meta_prompt.budget_words if slot.meta_prompt else None,
+            request=format_meta_prompt(slot.meta_prompt) if slot.meta_prompt else "",
         )
-        checks = [CONSTRAINTS[name] for name in settings.constraints]
+        checks = list(dict.fromkeys([*ALWAYS, *(CONSTRAINTS[name] for name in settings.constraints)]))
         return Proposal(
             prompt=prompt,
             parent=slot.parent.prompt,

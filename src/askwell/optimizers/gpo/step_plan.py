@@ -13,7 +13,7 @@ from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Example, Prompt
 from askwell.models.embedder import get_embedder
 from askwell.optimizers.gpo.client import OptimizerClient
-from askwell.optimizers.gpo.constraints import find_placeholders
+from askwell.optimizers.gpo.constraints import placeholder_texts
 from askwell.optimizers.gpo.contrastive import find_rival, select_verified_lessons
 from askwell.optimizers.gpo.demo_search import is_demo_slot, vary_demos
 from askwell.optimizers.gpo.direction import (
@@ -135,8 +135,7 @@ class StepPlanner:
 
     def _required_texts(self, initial: str) -> tuple[str, ...]:
         constraints = self.settings.constraints
-        placeholders = find_placeholders(initial) if "placeholders" in constraints else []
-        return (*placeholders, *(self.settings.limits.frozen if "frozen" in constraints else ()))
+        return (*placeholder_texts(initial), *(self.settings.limits.frozen if "frozen" in constraints else ()))
 
     def _choose_refinement(self, parent: Candidate, budget_words: int | None) -> str:
         """Resolve "staged": generation if the budget has room for a whole new text, else editing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from askwell.core.errors import ConfigError
 from askwell.policies.data.outcomes import (
@@ -34,8 +33,9 @@ def read_offline(
 ) -> PairOutcomes:
     """Read and merge sources: names (or folders) of runs, and files of records.
 
-    A run's test split is never read. `target` keeps the outcomes of one target model; rows that name no model count as
-    this model's. Raises `ConfigError` for a source given twice, an unknown run, or several targets if `target` is None.
+    The test split of an optimization or a training is never read; an evaluation holds nothing out. `target` keeps the
+    outcomes of one target model; rows that name no model count as this model's. Raises
+    `ConfigError` for a source given twice, an unknown run, or several targets if `target` is None.
     """
     rows = (row for path in _resolve(sources, folder) for row in _read_rows(path, columns))
     if target is not None:
@@ -62,14 +62,6 @@ def find_run_log(source: str, folder: Path) -> Path:
     return folders.find_run(folder, source)
 
 
-def read_target_name(config: Mapping[str, object]) -> str:
-    """Return the name of the target model in a run's settings."""
-    target = config.get("target", "")
-    if isinstance(target, Mapping):
-        return str(cast("Mapping[str, object]", target).get("model", ""))
-    return str(target)
-
-
 def _resolve(sources: Sequence[str], folder: Path) -> list[Path]:
     """Return the file or the run log that each source names."""
     if not sources:
@@ -88,5 +80,7 @@ def _read_rows(path: Path, columns: Mapping[str, str] | None) -> Iterator[Outcom
         yield from read_outcomes(path, columns=columns)
         return
     with SqliteStore(path, read_only=True) as store:
-        target = read_target_name(cast("Mapping[str, object]", read_header(store)["config"]))
-        yield from convert_rollouts(read_rollouts(store), target=target)
+        header = read_header(store)
+        yield from convert_rollouts(
+            read_rollouts(store), target=folders.read_target_name(header), with_test=folders.is_evaluation(header)
+        )

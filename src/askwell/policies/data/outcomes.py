@@ -84,7 +84,7 @@ def merge(rows: Iterable[OutcomeRow]) -> PairOutcomes:
 
     A numbered sample that is read again is a copy and counts once; with another score it is a conflict, and the first
     score is kept. Rows without a number are separate samples and add up. Equal queries keep their first wording.
-    Raises `DataError` for a score outside 0..1, fewer than one repeat, or an empty query or prompt.
+    Raises `DataError` for a score outside 0..1, fewer than one repeat, or an empty query; an empty prompt is a prompt.
     """
     merging = _Merge()
     for row in rows:
@@ -105,13 +105,17 @@ def merge(rows: Iterable[OutcomeRow]) -> PairOutcomes:
     return PairOutcomes(pairs=pairs, copies=merging.copies, conflicts=merging.conflicts)
 
 
-def convert_rollouts(rollouts: Iterable[Rollout], *, target: str = "") -> Iterator[OutcomeRow]:
-    """Convert a run log's rollouts (`runlog.fold.read_rollouts`) to rows, without failed calls and the test split.
+def convert_rollouts(rollouts: Iterable[Rollout], *, target: str = "", with_test: bool = False) -> Iterator[OutcomeRow]:
+    """Convert a run log's rollouts (`runlog.fold.read_rollouts`) to rows, without failed calls.
 
-    A prompt with demonstrations is skipped: a query-level policy selects or writes instructions only.
+    The test split of an optimization or a training is left out; an evaluation holds nothing out, so all its examples
+    (logged as test) are data: `with_test`. A prompt with demonstrations is skipped: a query-level policy selects or
+    writes instructions only.
     """
     for rollout in rollouts:
-        if rollout.score is not None and rollout.split != "test" and not rollout.prompt.demos:
+        if rollout.score is None or rollout.prompt.demos:
+            continue
+        if with_test or rollout.split != "test":
             yield OutcomeRow(
                 query=rollout.query,
                 prompt=rollout.prompt.instruction,
@@ -242,8 +246,8 @@ class _Merge:
 
 def _check(row: OutcomeRow) -> None:
     source = f"{row.source}: " if row.source else ""
-    if not row.query.strip() or not row.prompt.strip():
-        raise DataError(f"{source}query {row.query!r} with prompt {row.prompt!r}: neither may be empty")
+    if not row.query.strip():
+        raise DataError(f"{source}query {row.query!r}: expected a text")
     if row.repeats < 1:
         raise DataError(f"{source}repeats={row.repeats!r}; expected 1 or more (leave out pairs that were not tried)")
     if not 0.0 <= row.total <= row.repeats:

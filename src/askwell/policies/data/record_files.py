@@ -7,7 +7,7 @@ count: `draws` answers, of which `correct` were right. Columns are found by thei
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "query": ("query", "query_text", "question", "input"),
         "prompt": ("prompt", "prompt_text", "instruction"),
-        "outcome": ("correct", "outcome", "score", "reward"),
+        "outcome": ("correct", "score", "outcome", "reward"),
         "sample_index": ("sample_index", "draw"),
         "repeats": ("repeats", "draws"),
         "target": ("target_model", "target_llm", "target"),
@@ -28,6 +28,13 @@ USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Field -> usual column names, in order of preference."""
+
+EXPORTED_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"query": "input", "prompt": "prompt", "outcome": "score", "sample_index": "sample_index", "target": "target_model"}
+)
+"""Field -> column of a table of `askwell log export --table rollouts`. Its `target` is the right answer, and its
+`outcome` says how the call ended."""
+_MARKS_OF_AN_EXPORT = frozenset({"prompt_id", "example_id", "response", "split", "score"})
 
 REQUIRED_FIELDS = ("query", "prompt", "outcome")
 
@@ -48,16 +55,36 @@ def read_outcomes(
 ) -> Iterator[OutcomeRow]:
     """Stream a file's rows. `columns` maps a field (a key of `USUAL_COLUMNS`) to the file's own column name.
 
-    A record with an empty outcome is a failed call and gives no row. Raises `ConfigError` for an unknown field or
-    column, and `DataError` with the line for a value that can't be read.
+    A record with an empty outcome is a failed call and gives no row. A run's exported rollouts are read as the run
+    itself is: without its test split and without prompts that have demonstrations. Raises `ConfigError` for an unknown
+    field or column, and `DataError` with the line for a value that can't be read.
     """
     column_of: dict[str, str] | None = None
+    is_left_out = _is_never_left_out
     for record in read_records(path):
         if column_of is None:
             column_of = _find_columns(record.values, columns or {}, path)
-        row = _read_row(record, column_of, path, scale or ScoreScale())
+            if record.values.keys() >= _MARKS_OF_AN_EXPORT:
+                is_left_out = _held_out_rows(path)
+        row = None if is_left_out(record) else _read_row(record, column_of, path, scale or ScoreScale())
         if row is not None:
             yield row
+
+
+def _is_never_left_out(record: Record) -> bool:
+    del record
+    return False
+
+
+def _held_out_rows(path: Path) -> Callable[[Record], bool]:
+    """Return which records of an exported table are no offline data; an evaluation has test rows alone."""
+    is_evaluation = all(record.values.get("split") == "test" for record in read_records(path))
+
+    def is_left_out(record: Record) -> bool:
+        is_test = record.values.get("split") == "test" and not is_evaluation
+        return is_test or record.values.get("demos") not in (None, "", 0, "0")
+
+    return is_left_out
 
 
 def read_all_outcomes(paths: Sequence[Path], *, columns: Mapping[str, str] | None = None) -> Iterator[OutcomeRow]:
@@ -78,6 +105,8 @@ def _find_columns(first: Mapping[str, object], given: Mapping[str, str], path: P
         if column not in first:
             raise ConfigError(f"{path.name}: no column {column!r} for {name}; {nearest(column, first)}")
         column_of[name] = column
+    if first.keys() >= _MARKS_OF_AN_EXPORT:
+        return {**{name: column for name, column in EXPORTED_COLUMNS.items() if column in first}, **column_of}
     for name, usual in USUAL_COLUMNS.items():
         present = [column for column in usual if column in first]
         if name not in column_of and present:
@@ -102,7 +131,7 @@ def _read_row(record: Record, columns: Mapping[str, str], path: Path, scale: Sco
     confidence = values.get("confidence")
     return OutcomeRow(
         query=_parse_text(values["query"], "query", source),
-        prompt=_parse_text(values["prompt"], "prompt", source),
+        prompt=_parse_prompt(values["prompt"], source),
         total=outcome,
         repeats=repeats,
         sample_index=None if sample_index in (None, "") else _parse_whole(sample_index, "sample_index", source),
@@ -115,6 +144,13 @@ def _read_row(record: Record, columns: Mapping[str, str], path: Path, scale: Sco
 def _parse_text(value: object, name: str, source: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{source}: {name} is {value!r}; expected a text")
+    return value
+
+
+def _parse_prompt(value: object, source: str) -> str:
+    """Return a prompt, which may be empty: sending the question alone is a prompt too."""
+    if not isinstance(value, str):
+        raise DataError(f"{source}: prompt is {value!r}; expected a text")
     return value
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from askwell.policies.data.arrays import Floats, Ints, np
 from askwell.policies.data.folds import split_folds
 from askwell.policies.data.table import OutcomeTable
+from askwell.policies.fallback_threshold import FallbackThreshold, never_switch
 from askwell.policies.selection.base import FitScorer
 
 MARGINS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.125, 0.15, 0.2, 0.3)
@@ -18,30 +18,6 @@ STANDARD_ERRORS = 2.0
 """The gain of a margin must exceed 0 by this many standard errors; otherwise every query gets the baseline prompt.
 One is too few: the best of 13 margins is an optimistic choice, and on GSM8K such a policy lost 1.6 points on unseen
 questions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FallbackThreshold:
-    """A margin, and the gain of switching above it, measured on the tuning queries."""
-
-    margin: float
-    """Infinite if no margin had a real gain: every query gets the baseline prompt."""
-    gain: float
-    """Mean gain over the baseline prompt on the tuning queries; optimistic, as the margin was chosen on them."""
-    error: float
-    """Standard error of the gain."""
-    switch_rate: float
-    """Share of the tuning queries that got another prompt than the baseline prompt."""
-    queries: int
-
-
-ALWAYS_SWITCH = FallbackThreshold(margin=-math.inf, gain=0.0, error=0.0, switch_rate=1.0, queries=0)
-"""No fallback: every query gets the policy's own prompt, as in the QPO paper."""
-
-
-def never_switch(*, queries: int = 0) -> FallbackThreshold:
-    """Return the threshold that keeps the baseline prompt for every query."""
-    return FallbackThreshold(margin=math.inf, gain=0.0, error=0.0, switch_rate=0.0, queries=queries)
 
 
 def select_above_margin(advantages: Floats, *, baseline: int, margin: float) -> Ints:
@@ -101,32 +77,6 @@ def predict_out_of_fold(fit: FitScorer, table: OutcomeTable, *, baseline: int, s
         scorer = fit(table.select_rows(inside), baseline=baseline, seed=seed)
         advantages[outside] = scorer.advantages(table.select_rows(outside).queries)
     return advantages
-
-
-def encode_fallback(threshold: FallbackThreshold) -> dict[str, float | str | None]:
-    """Encode a threshold as JSON values; JSON has no infinity, so the margin is then "never" or "always" (switch)."""
-    margin = threshold.margin if math.isfinite(threshold.margin) else ("never" if threshold.margin > 0 else "always")
-    return {
-        "margin": margin,
-        "gain": threshold.gain,
-        "error": threshold.error,
-        "switched": threshold.switch_rate,
-        "queries": threshold.queries,
-    }
-
-
-def decode_fallback(body: Mapping[str, float | str | None]) -> FallbackThreshold:
-    """Decode what `encode_fallback` returned."""
-    margin = body["margin"]
-    if isinstance(margin, str):
-        margin = -math.inf if margin == "always" else math.inf
-    return FallbackThreshold(
-        margin=float(margin or 0.0),
-        gain=float(body["gain"] or 0.0),
-        error=float(body["error"] or 0.0),
-        switch_rate=float(body["switched"] or 0.0),
-        queries=int(body["queries"] or 0),
-    )
 
 
 def _measure_on_gains(predicted: Floats, measured: Floats, margin: float) -> FallbackThreshold:

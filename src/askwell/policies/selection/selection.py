@@ -21,16 +21,9 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.table import OutcomeTable, find_baseline
+from askwell.policies.fallback_threshold import FallbackThreshold, decode_fallback, encode_fallback, never_switch
 from askwell.policies.selection.base import Scorer, ScorerState
-from askwell.policies.selection.fallback import (
-    FallbackThreshold,
-    decode_fallback,
-    encode_fallback,
-    never_switch,
-    predict_out_of_fold,
-    select_above_margin,
-    tune_on_table,
-)
+from askwell.policies.selection.fallback import predict_out_of_fold, select_above_margin, tune_on_table
 from askwell.policies.selection.multitask import cross_fit_multitask
 from askwell.policies.selection.registry import get_fit, restore_scorer
 from askwell.tasks.splits import normalize_question
@@ -40,6 +33,7 @@ DEFAULT_SCORER = "multitask"
 
 FORMAT = 1
 KIND = "selection"
+"""As in `saved_policy`, which loads this module only for a policy of this kind."""
 MIN_QUERIES = 20
 """With fewer training queries no scorer is fitted, and every query gets the baseline prompt."""
 

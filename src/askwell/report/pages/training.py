@@ -9,8 +9,8 @@ from typing import cast
 from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
 from askwell.core.types import ModelRole
-from askwell.policies.loop_records import LoopResult, decode_chosen
-from askwell.policies.train_job import Figures, read_figures
+from askwell.policies.loop_records import LoopResult, read_chosen
+from askwell.policies.training_figures import Figures, read_figures
 from askwell.report.pages.blocks import (
     example_changes,
     figure,
@@ -49,7 +49,7 @@ def read_training(store: RunStore, name: str) -> TrainingContent:
     measured = read_figures(store)
     if measured is None:
         raise ConfigError(f"the training {name!r} has not measured its headroom yet; look again later")
-    written = decode_chosen(store.events(kinds=["prompt", "pairs"])).get((measured.best_loop, "dev"))
+    written = read_chosen(store).get((measured.best_loop, "dev"))
     pairs = {example_id: (measured.baseline, prompt) for example_id, prompt in written.pairs} if written else {}
     return TrainingContent(
         name=name,

@@ -16,10 +16,12 @@ from askwell.core.types import Completion, Event, Example, Prompt, Request, Scor
 from askwell.engine.evaluator import Sampling
 from askwell.models.providers.registry import find_provider
 from askwell.models.request_key import request_key
+from askwell.runlog.bodies import OPTIMIZATION_RESULT, REQUEST_SETTINGS
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
-from askwell.runlog.fold import fold, read_examples, read_header, read_prompts, read_result
+from askwell.runlog.fold import examples_by_id, fold, read_examples, read_header, read_prompts, read_result
+from askwell.runlog.reading import check_body, located, read_events
 from askwell.runlog.store import RunStore
-from askwell.tasks.demos import Demos
+from askwell.tasks.demos import decode_demos
 from askwell.tasks.render import ChatRender
 
 
@@ -60,7 +62,7 @@ def find_calls(store: RunStore, call_id: str) -> list[RolloutView]:
 
     PROMPT is an id or its first characters, "initial" or "best". Raises `ConfigError` with the nearest name.
     """
-    prompts, examples = _prompts(store), _examples(store)
+    prompts, examples = read_prompts(store), _examples(store)
     name, _, rest = call_id.partition(":")
     prompt = _find_prompt(name, prompts, store)
     example, sample_index = _find_example(rest, examples)
@@ -75,7 +77,7 @@ def find_calls(store: RunStore, call_id: str) -> list[RolloutView]:
 
 def worst_calls(store: RunStore) -> Iterator[RolloutView]:
     """Yield the calls of the best prompt, missing ones first, then by score ascending."""
-    prompts = _prompts(store)
+    prompts = read_prompts(store)
     best = _find_prompt("best", prompts, store)
     calls = [view for view in _views(store, prompts, _examples(store), {"prompt": prompt_id(best)}) if not view.cached]
     answered = {(view.split, view.call_id) for view in calls if view.score is not None}
@@ -92,11 +94,12 @@ def _views(
     store: RunStore, prompts: Mapping[str, Prompt], examples: Mapping[str, Example], wanted: Mapping[str, object]
 ) -> Iterator[RolloutView]:
     settings = _read_request_settings(store)
-    for event in store.events(kinds=["rollout"]):
+    for event in read_events(store, kinds=["rollout"]):
         body = event.body
         if any(body.get(name, 0) != value for name, value in wanted.items()):
             continue
-        prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
+        with located(store, event.position):
+            prompt, example = prompts[cast("str", body["prompt"])], examples[cast("str", body["example"])]
         sample_index = cast("int", body.get("sample_index", 0))
         request = Request(
             messages=settings.render(prompt, example),
@@ -131,27 +134,22 @@ def _is_request_exact(event: Event, target: str, request: Request) -> bool | Non
 
 
 def _read_request_settings(store: RunStore) -> _RequestSettings:
-    config = cast("Mapping[str, Any]", read_header(store)["config"])
+    config = cast("Body", read_header(store)["config"])
     if "task" not in config:
         raise StoreError(
             "this run's settings do not say how its requests were rendered: neither the API nor a command made it"
         )
-    task, target = config["task"], config["target"]
-    render, name = ChatRender(placement=task["placement"], labels=task["labels"]), target["model"]
+    with located(store, 0):
+        check_body(config, REQUEST_SETTINGS)
+    task, target = cast("Mapping[str, Any]", config["task"]), cast("Mapping[str, Any]", config["target"])
+    render = ChatRender(placement=task["placement"], labels=task["labels"])
     sampling = Sampling(**{field.name: target[field.name] for field in fields(Sampling)})
-    if config.get("demos"):
-        train = read_examples(store).get("train", ())
-        return _RequestSettings(render=Demos(**config["demos"]).wrap(render, train), sampling=sampling, target=name)
-    return _RequestSettings(render=render, sampling=sampling, target=name)
+    train = read_examples(store).get("train", ())
+    return _RequestSettings(render=decode_demos(config).wrap(render, train), sampling=sampling, target=target["model"])
 
 
-def _prompts(store: RunStore) -> dict[str, Prompt]:
-    return read_prompts(store)
-
-
-def _examples(store: RunStore) -> dict[str, Example]:
-    by_split = read_examples(store)
-    return {example.id: example for members in by_split.values() for example in members}
+def _examples(store: RunStore) -> Mapping[str, Example]:
+    return examples_by_id(read_examples(store))
 
 
 def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
@@ -159,7 +157,7 @@ def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> P
         history = fold(store).trajectory
         if not len(history):
             raise ConfigError("the run has not scored its first prompt yet; look again later")
-        final = read_result(store)
+        final = read_result(store, OPTIMIZATION_RESULT)
         if final:
             return prompts[cast("str", final[name])]
         return history.candidates[0].prompt if name == "initial" else history.best.prompt

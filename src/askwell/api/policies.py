@@ -1,0 +1,81 @@
+"""Load the policy of a run: a trained policy, or the best prompt of an optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+from askwell.core.errors import ConfigError, DataError
+from askwell.core.protocols import Policy
+from askwell.policies import saved_policy
+from askwell.policies.data.offline import find_run_log
+from askwell.policies.data.training_queries import digest_query, read_training_queries
+from askwell.policies.fixed import FixedPolicy, NearestDemos
+from askwell.policies.protocols import PromptWriter
+from askwell.report import run_report
+from askwell.runlog import folders
+from askwell.runlog.fold import read_examples, read_header
+from askwell.runlog.store import SqliteStore
+from askwell.tasks.demos import NEAREST, decode_demos
+
+
+def load_language_writer(folder: Path) -> PromptWriter:
+    """Load a trained language model. Raises `ConfigError` if PyTorch is missing."""
+    from askwell.policies.lm.writer import load_writer
+
+    return load_writer(folder)
+
+
+def load_policy(
+    run: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
+) -> Policy:
+    """Load a run's policy: a trained policy, or the best prompt of an optimization as a fixed policy.
+
+    `run` is a run's name or folder, or a policy's own folder. Raises `ConfigError` if there is neither, `StoreError` or
+    `DataError` if the run is not finished.
+    """
+    policy_folder = find_policy_folder(run, runs_folder)
+    if policy_folder is not None:
+        return saved_policy.load_policy(policy_folder, read_writer=read_writer or load_language_writer)
+    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
+        header = read_header(store)
+        if folders.is_training(header):
+            raise DataError(f"the training {str(run)!r} is not finished; resume it by askwell train --resume")
+        report = run_report.build_report(store)
+        train = read_examples(store).get("train", ())
+    if report is None:
+        raise ConfigError(f"the run {str(run)!r} has not scored its first prompt yet; look again later, or resume it")
+    demos = decode_demos(cast("Mapping[str, object]", header["config"]))
+    if demos.choice == NEAREST:
+        return NearestDemos(prompt=report.best.prompt, train=train, demos=demos)
+    return FixedPolicy(prompt=report.best.prompt)
+
+
+def read_training_digests(run: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:
+    """Return the digests (`policies.data.training_queries`) of a policy's training queries; None if not saved.
+
+    `run` as in `load_policy`. For an optimization, they are those of its train and dev examples.
+    """
+    policy_folder = find_policy_folder(run, runs_folder)
+    if policy_folder is not None:
+        return read_training_queries(policy_folder)
+    with SqliteStore(find_run_log(str(run), Path(runs_folder)), read_only=True) as store:
+        splits = read_examples(store)
+    return frozenset(
+        digest_query(example.input) for name, members in splits.items() if name != "test" for example in members
+    )
+
+
+def has_log(run: str | Path, runs_folder: str | Path = "runs") -> bool:
+    """Return whether a run has a log; a policy that only selects has none."""
+    policy_folder = find_policy_folder(run, runs_folder)
+    return policy_folder is None or any(
+        (folder / folders.LOG).is_file() for folder in (policy_folder, policy_folder.parent)
+    )
+
+
+def find_policy_folder(run: str | Path, runs_folder: str | Path) -> Path | None:
+    """Return the folder of a saved policy: `run` itself, or inside the run's folder; None if there is none."""
+    options = (Path(run), Path(run) / folders.POLICY, Path(runs_folder) / str(run) / folders.POLICY)
+    return next((folder for folder in options if (folder / saved_policy.FILE).is_file()), None)

@@ -1,0 +1,94 @@
+"""Listen on an address and serve an application until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+
+from askwell.core.errors import ConfigError
+from askwell.core.event_loop import new_event_loop
+
+_DRAIN_S = 20.0  # below the 30 s after which container managers kill a process
+_IDLE_S = 60.0  # for a connection without a request, or with a part of its head
+_BACKLOG = 1024  # connections that arrive at once; a full queue costs its clients a second each
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets for every address of a host. Raises `ConfigError`, such as for a port that is taken."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(f"--host {host!r} is no address of this machine: {error.strerror}") from error
+    sockets: list[socket.socket] = []
+    for family, *_, address in dict.fromkeys(found):
+        # With port 0, the further addresses of a host get the port that the first one was given.
+        bound = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
+        try:
+            sockets.append(socket.create_server(bound, family=family, backlog=_BACKLOG))
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(found) > 1:
+                continue  # a machine without IPv6 still has a name for ::1
+            _close(sockets)
+            raise ConfigError(_describe(host, port, error)) from error
+    return sockets
+
+
+def run_server(app: web.Application, sockets: Sequence[socket.socket], announce: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM: answers under way are finished for some seconds, a second signal stops at once."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_run(app, sockets, announce))
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, sockets: Sequence[socket.socket], *, idle_s: float = _IDLE_S
+) -> AsyncGenerator[None]:
+    """Serve an application on listening sockets."""
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,  # a client that leaves must not keep the upstream busy
+        shutdown_timeout=_DRAIN_S,
+        keepalive_timeout=idle_s,
+        auto_decompress=False,  # a small compressed body can hold gigabytes
+    )
+    await runner.setup()
+    try:
+        for one in sockets:
+            await web.SockSite(runner, one, backlog=_BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _run(app: web.Application, sockets: Sequence[socket.socket], announce: Callable[[], None]) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    async with serving(app, sockets):
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C raises KeyboardInterrupt instead
+            for one in signals:
+                loop.add_signal_handler(one, stop.set)
+        announce()
+        await stop.wait()
+        for one in signals:
+            loop.remove_signal_handler(one)
+
+
+def _describe(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken; give another one with --port (0 takes a free one)"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs the rights of an administrator; give one above 1023 with --port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host!r} is no address of this machine"
+    return f"can't listen on {host!r}, port {port}: {error.strerror}"
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
