@@ -23,7 +23,7 @@ from askwell.serve.prompting import PromptInserter
 from askwell.serve.request_rules import RequestRules
 from askwell.tasks.render import ChatRender
 from askwell.testing.fakes import ScriptedModel
-from tests.support.upstreams import served
+from tests.support.upstreams import exchange, served
 
 
 def reply(request: Request) -> Completion:
@@ -262,10 +262,11 @@ async def test_every_answer_has_its_own_id_and_the_time(url: str) -> None:
     [("bad_request", 400), ("auth", 401), ("rate_limit", 429), ("timeout", 504), ("server", 503), ("connection", 503)],
 )
 async def test_a_failed_call_is_an_error_of_its_kind(fault: Fault, status: int) -> None:
-    model = ScriptedModel(lambda _: Completion(outcome="failed", fault=fault, error="why"))
+    model = ScriptedModel(lambda _: Completion(outcome="failed", fault=fault, error="why", retry_after_s=1.2))
     async with served(chat_app({"echo": model})) as url:
-        found, body = await post(url, ask("hi"))
-    assert (found, body["error"]["message"]) == (status, "why")
+        found, body, headers = await exchange(url, json.dumps(ask("hi")).encode())
+    assert (found, json.loads(body)["error"]["message"]) == (status, "why")
+    assert headers["Retry-After"] == "2"
 
 
 async def test_a_model_that_raises_is_an_error_without_its_words() -> None:

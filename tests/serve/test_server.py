@@ -87,6 +87,33 @@ async def test_heads_that_do_not_arrive_hold_up_nobody_and_are_dropped() -> None
         writer.close()
 
 
+async def test_an_answer_without_an_end_does_not_keep_the_server_from_stopping() -> None:
+    async def stream(http: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(http)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.05)
+
+    app = await slow_app()
+    app.router.add_get("/endless", stream)
+    sockets = listen("127.0.0.1", 0)
+    address = sockets[0].getsockname()
+    async with serving(app, sockets, drain_s=0.4):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readline()
+        half, half_writer = await asyncio.open_connection(*address)
+        half_writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+    assert time.monotonic() - started < 0.4 * 2 + 0.5
+    assert not (await reader.read()).endswith(b"0\r\n\r\n")
+    await half.read()
+    writer.close()
+    half_writer.close()
+
+
 async def test_answers_under_way_are_finished_when_the_server_stops() -> None:
     sockets = listen("127.0.0.1", 0)
     address = sockets[0].getsockname()

@@ -76,7 +76,8 @@ class Backend:
     async def run(self) -> AsyncGenerator[str]:
         """Serve on a free port; yields the base URL."""
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", self.chat)
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            app.router.add_post(path, self.chat)
         async with served(app) as url:
             yield url
 

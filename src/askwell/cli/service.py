@@ -22,6 +22,7 @@ from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.parts import parts_of
+from askwell.models.providers.factory import build_hosted_model
 from askwell.models.providers.registry import ModelAddress
 from askwell.policies.data.offline import find_run_log
 from askwell.runlog.fold import read_header
@@ -35,8 +36,8 @@ from askwell.serve.request_rules import ROUTING_FIELDS, RequestRules
 from askwell.serve.upstream import Upstream
 
 _SAMPLING = ("temperature", "max_tokens", "seed")
-_UNLIMITED = 100_000
-"""Requests in flight: a server that is busy says so itself, and a silent queue would look like a slow model."""
+_TIMEOUT_S = 600.0
+"""The usual timeout of OpenAI's clients, for an upstream's whole answer or for the next bytes of a stream."""
 _SYSTEM_PROBE = ({"role": "system", "content": "s"}, {"role": "user", "content": "u"})
 
 
@@ -85,13 +86,13 @@ def build_service(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
         )
     address = find_address(target, flag="--target")
-    model = build_model(replace(target, concurrency=_UNLIMITED) if address else target, flag="--target")
+    model = _build_model(target, address)
     if is_logged:
         with SqliteStore(find_run_log(name, folder), read_only=True) as store:
             recall(store, model)
     inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
     app = _build_app(name, model, address, inserter, _build_rules(target, options), options)
-    return Service(app=app, upstream=_describe(target.model, address))
+    return Service(app=app, upstream=f"{target.model!r} {_describe(address)}")
 
 
 def read_client_key(variable: str) -> str:
@@ -118,6 +119,16 @@ def _read_settings(name: str, folder: Path, changes: Mapping[str, Any]) -> dict[
     return {"task": tree.get("task", {}), "target": kept}
 
 
+def _build_model(target: TargetConfig, address: ModelAddress | None) -> ChatModel:
+    """Build the target; a provider's model without limits and retries, which are its clients' own decisions.
+
+    A busy provider says so itself: a silent queue would look like a slow model.
+    """
+    if address is None:
+        return build_model(target, flag="--target")
+    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None)
+
+
 def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
     sampling = {name: getattr(target, name) for name in _SAMPLING}
     return RequestRules(
@@ -140,7 +151,8 @@ def _build_app(
     access, shows_prompt = options.access, options.shows_prompt
     if address is None or not is_openai_compatible(f"{address.provider.name}:"):
         return chat_app({name: model}, inserter=inserter, access=access, rules=rules, shows_prompt=shows_prompt)
-    upstream = Upstream(endpoint=Endpoint.parse(address.base_url), model=address.name, api_key=address.api_key)
+    endpoint = Endpoint.parse(address.base_url)
+    upstream = Upstream(endpoint=endpoint, model=address.name, api_key=address.api_key, timeout_s=_TIMEOUT_S)
     adapted = _adapt(model, {**rules.defaults, "messages": list(_SYSTEM_PROBE)})
     folds_system = adapted.pop("messages") != list(_SYSTEM_PROBE)
     return proxy_app(
@@ -160,12 +172,12 @@ def _adapt(model: ChatModel, body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base.negotiation.adapt(body))
 
 
-def _describe(model: str, address: ModelAddress | None) -> str:
+def _describe(address: ModelAddress | None) -> str:
     if address is None:
-        return f"{model!r}, in this process"
+        return "in this process"
     where = Endpoint.parse(address.base_url).shown if address.base_url else "the address of its provider"
     if address.api_key is not None:
         key = f"key from the variable {address.key_env!r}"
     else:
         key = f"no key (the variable {address.key_env!r} is not set)" if address.key_env else "no key"
-    return f"{model!r} at {where!r}, {key}"
+    return f"at {where!r}, {key}"
