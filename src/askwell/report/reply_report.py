@@ -81,7 +81,7 @@ def describe_above_commonest(after: Interval | None, commonest: CommonestTarget 
     """Return what has to be added to a verdict on a score that a constant answer reaches too; "" for a better one."""
     if after is None or commonest is None or after.estimate > commonest.score:
         return ""
-    return f", but not above {describe_commonest(commonest.target)} ({100 * commonest.score:.1f})"
+    return f"; the score is not above that of {describe_commonest(commonest.target)} ({100 * commonest.score:.1f})"
 
 
 def replies_json(replies: ReplyReport) -> dict[str, object]:
