@@ -240,7 +240,7 @@ def test_a_label_within_a_sentence_names_the_metric_that_reads_it(tmp_path: Path
     said = " ".join((found.err + found.out).split())
     assert found.status == 0
     assert "all 24 replies score 0 by the metric `exact`" in said
-    assert "would score 100.0 on the same replies: grade by it (--metric" in said
+    assert "`label` would score 100.0 on the same replies: grade by it (--metric label)" in said
     assert "Graded by the metric `exact`: 4 different targets in 60 examples." in said
     assert said.count("I think this ticket") == 1, "told once"
 

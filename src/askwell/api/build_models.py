@@ -10,8 +10,11 @@ from askwell.api.plan import CallRate
 from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel
 from askwell.models.batch.batched import Batched
+from askwell.models.http.headers import fill_headers
+from askwell.models.providers.factory import RequestSettings, build_hosted_model
 from askwell.models.providers.http_model import HttpModel
 from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
+from askwell.models.providers.wire_format import ReplyOptions
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.pool import Pool
@@ -28,6 +31,7 @@ _USUAL_LATENCY_S = {"editor": 0.05, "pocket": 0.5, "local": 10.0}
 """Typical latency in seconds, with full batches."""
 _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
 """Longest latency in seconds of models without a server, which have no timeout; unknown for a checkpoint."""
+_REQUEST_SETTINGS = ("headers", "extra_body", "top_p", "stop", "reasoning_effort", "completions")
 _A_WHOLE_STEP = 50_000
 _BATCH_ATTEMPTS = 5
 _USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
@@ -45,6 +49,8 @@ def build_model(config: ModelConfig, *, flag: str, trace: Trace = "off", gates: 
         raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
     if len(pool_members(config)) > 1:
         _check_pool(config)
+    if find_provider(config.model) is None:
+        _refuse_request_settings(config, flag)
     gates = gates or SharedGates()
     members = [
         _build_limited(_build_bare(kind, name, member, flag), member, trace, gates, flag)
@@ -65,12 +71,21 @@ def build_batched(config: ModelConfig, *, flag: str, trace: Trace = "off", gates
         )
     if find_provider(config.model) is None:
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
+    if config.completions:
+        raise ConfigError("no batches for the completions route; leave batch or completions out")
     bare = _build_served(config, flag)
     if not isinstance(bare, HttpModel):
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
     direct = _build_limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
+
+
+def _refuse_request_settings(config: ModelConfig, flag: str) -> None:
+    """Raise `ConfigError` for settings of requests, which a model of this process would silently ignore."""
+    given = [name for name in _REQUEST_SETTINGS if getattr(config, name)]
+    if given:
+        raise ConfigError(f"{given} are settings of a server's model; leave them out for {config.model!r} ({flag})")
 
 
 def _check_pool(config: ModelConfig) -> None:
@@ -158,10 +173,29 @@ def _build_bare(kind: str, name: str, config: ModelConfig, flag: str) -> ChatMod
 
 
 def _build_served(config: ModelConfig, flag: str) -> ChatModel:
-    from askwell.models.providers.factory import build_hosted_model
+    return build_hosted_model(
+        _resolve_address(config, flag),
+        timeout_s=config.timeout_s,
+        prices={f"{name}_per_mtok": price for name, price in config.prices.items()} or None,
+        settings=read_request_settings(config),
+    )
 
-    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
-    return build_hosted_model(_resolve_address(config, flag), timeout_s=config.timeout_s, prices=prices)
+
+def read_request_settings(config: ModelConfig) -> RequestSettings:
+    """Return what is sent with a model's requests; the environment fills in headers.
+
+    Raises `ConfigError` for a header that is invalid, or whose variable is not set.
+    """
+    return RequestSettings(
+        extra_body=config.extra_body,
+        headers=fill_headers(config.headers),
+        options=ReplyOptions(
+            top_p=config.top_p,
+            stop=(config.stop,) if isinstance(config.stop, str) else config.stop,
+            reasoning_effort=config.reasoning_effort,
+        ),
+        completions=config.completions,
+    )
 
 
 def is_openai_compatible(model: str) -> bool:
@@ -176,6 +210,14 @@ def find_address(config: ModelConfig, *, flag: str) -> ModelAddress | None:
     Raises `ConfigError` for a missing key or several addresses.
     """
     return None if find_provider(config.model) is None else _resolve_address(config, flag)
+
+
+def describe_addresses(config: ModelConfig, *, flag: str) -> str:
+    """Return a model with the addresses that its calls go to, for people; empty for a model of this process."""
+    if find_provider(config.model) is None:
+        return ""
+    members = [_resolve_address(member, flag).describe() for member in pool_members(config)]
+    return f"{config.model} at {', '.join(dict.fromkeys(members))}"
 
 
 def _resolve_address(config: ModelConfig, flag: str) -> ModelAddress:

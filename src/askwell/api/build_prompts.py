@@ -8,7 +8,7 @@ from typing import cast
 
 from askwell.api.config import Config
 from askwell.core.placeholders import INPUT
-from askwell.tasks.load import ExampleSource
+from askwell.tasks.examples import ExampleSource
 from askwell.tasks.prompt_fields import FieldNames, collect_field_names, fill_field_names, find_unknown_names
 from askwell.tasks.task import Task
 

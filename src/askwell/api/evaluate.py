@@ -6,15 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
-from askwell.api.arguments import MetricLike, ModelLike, build_config
+from askwell.api.arguments import TaskArguments, build_config, takes
 from askwell.api.build_jobs import build_evaluate_job
-from askwell.api.renamed import refuses_old_arguments
+from askwell.api.build_task import log_warnings
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.core.types import Prompt, Rollout
-from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob
 from askwell.engine.loop import Watch
 from askwell.engine.replies.commonest import CommonestTarget, find_commonest_target
@@ -26,7 +26,6 @@ from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.prompt_rollouts import read_prompt_rollouts
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.load import ExampleSource
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +48,15 @@ class Evaluation:
     """How replies differ from those of the first time; None without `ask_twice`."""
 
 
-@refuses_old_arguments
+@takes(TaskArguments)
 def evaluate(
     prompts: str | Sequence[str],
     *,
-    data: ExampleSource,
-    target: ModelLike,
-    metric: MetricLike = "",
-    placement: str = "",
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
     run: str | Path | None = None,
     ask_twice: int = 0,
+    **arguments: Unpack[TaskArguments],
 ) -> list[Evaluation]:
-    """Score one or several prompts on all of a data set, with 95 % intervals. Raises as `optimize` does.
+    """Score one or several prompts on all of a data set, with 95 % intervals. Takes and raises as `optimize` does.
 
     `ask_twice` questions are asked a second time at the end, spread over prompts and examples, because a server may
     give another reply to the same request even at temperature 0. Both replies count in the score.
@@ -70,10 +64,12 @@ def evaluate(
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
-    config = build_config(
-        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
-    )
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a caller without a type checker
+            raise ConfigError(f"prompt {number} is {text!r}; expected a text")
+    config = build_config(arguments)
     job = build_evaluate_job(config, texts, ask_twice=ask_twice)
+    log_warnings(job.target_setup.task)
     store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 

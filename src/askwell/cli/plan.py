@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
+from askwell.api.build_models import describe_addresses
 from askwell.api.build_task import resolve_answer_type
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
@@ -33,6 +34,7 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.progress_line import format_seconds
+from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.replies.grading import describe_metric
 from askwell.tasks.task import Task
@@ -56,24 +58,37 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     job = build_optimize_job(config)
     estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
-        tables.print_json(plan_json(estimate))
+        tables.print_json({**plan_json(estimate), "warnings": list(job.target_setup.task.warnings)})
         return
+    print_warnings(job.target_setup.task)
     out = Console()
     for part in (*_page(estimate, config), grading_line(config, job.target_setup.task)):
         out.print(part, highlight=False, markup=False)
 
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
-    """Print one line on what the run will cost; ask a person at a terminal if that is much."""
+    """Print one line on what the run will cost, and warnings; ask a person at a terminal if that is much."""
     estimate = estimate_plan(config, job)
     err = Console(stderr=True)
     err.print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
-    err.print(grading_line(config, job.target_setup.task), highlight=False, markup=False)
+    for line in (grading_line(config, job.target_setup.task), *address_lines(config)):
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_warnings(job.target_setup.task)
     cost = estimate.expected_usd or 0.0
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
             return
         sys.exit(_INTERRUPTED)
+
+
+def address_lines(config: Config) -> list[str]:
+    """Return a line for each model of a provider: where its calls go."""
+    roles = (
+        ("Target", config.target, "--target", config.objects.target),
+        ("Optimizer model", config.optimizer_model, "--optimizer-model", config.objects.optimizer_model),
+    )
+    described = [(role, describe_addresses(model, flag=flag)) for role, model, flag, given in roles if given is None]
+    return [f"{role}: {where}." for role, where in described if where]
 
 
 def plan_line(estimate: Plan) -> str:
@@ -90,7 +105,9 @@ def grading_line(config: Config, task: Task) -> str:
     default = "" if config.task.metric or name != "exact" else " (the default; --metric names another)"
     examples = [example for members in task.splits.values() for example in members]
     different = len({example.target for example in examples})
-    return f"Graded by {describe_metric(name)}{default}: {different:,} different targets in {len(examples):,} examples."
+    hint = " `label` reads one of a few labels within a sentence." if default and 4 * different <= len(examples) else ""
+    counts = f"{different:,} different targets in {len(examples):,} examples"
+    return f"Graded by {describe_metric(name)}{default}: {counts}.{hint}"
 
 
 def plan_json(estimate: Plan) -> dict[str, object]:
@@ -132,6 +149,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         table.add_row(model.role, "expected", *_columns(model.expected))
         table.add_row("", "at most", *_columns(model.worst))
     yield table
+    yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = "" if estimate.worst_seconds is None else f"; {format_seconds(estimate.worst_seconds)} {slow}"
     if config.target.batch:

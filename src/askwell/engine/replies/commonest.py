@@ -8,8 +8,7 @@ from statistics import fmean
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example
-from askwell.engine.replies.grading import Grading
-from askwell.tasks.metrics import metric
+from askwell.engine.replies.grading import Grading, targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ def find_commonest_target(examples: Sequence[Example], grading: Grading) -> Comm
     """Return the commonest target of some examples with its score; None if no two examples have the same."""
     having: dict[str, list[str]] = {}
     for example in examples:
-        for key, target in {_key(target): target for target in _targets(example)}.items():
+        for key, target in {_key(target): target for target in targets(example)}.items():
             having.setdefault(key, []).append(target)
     same = max(having.values(), key=len, default=list[str]())
     if len(same) < 2:
@@ -48,14 +47,10 @@ def _score(target: str, examples: Sequence[Example], grading: Grading, *, share:
     if not grading.is_answer_type or grading.metric == "regex":
         return share
     try:
-        grade = metric(str(grading.metric))
+        grade = grading.grader(str(grading.metric))
         return fmean(grade(target, example).value for example in examples)
     except (ConfigError, DataError):
         return share
-
-
-def _targets(example: Example) -> tuple[str, ...]:
-    return (example.target,) if isinstance(example.target, str) else example.target
 
 
 def _key(target: str) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from askwell.core.errors import ConfigError, DataError
+from askwell.core.protocols import Metric
 from askwell.core.types import Example, Rollout
 from askwell.runlog.fold import read_header
+from askwell.runlog.prompt_rollouts import read_examples_by_id
 from askwell.runlog.store import RunStore
 from askwell.tasks.grading.normalize import visible_text
 from askwell.tasks.metrics import ANSWER_TYPES, metric
@@ -25,11 +27,17 @@ class Grading:
     """An answer type, or the name of a function; "" if each bundled task has its own; None if the log has none."""
     max_tokens: int | None = None
     """Longest reply; None if the log has none."""
+    labels: tuple[str, ...] = ()
+    """The targets that occur in the data: what "label" reads."""
 
     @property
     def is_answer_type(self) -> bool:
         """Whether the metric can be looked up by its name."""
         return self.metric in ANSWER_TYPES
+
+    def grader(self, answer_type: str) -> Metric:
+        """Return the metric of an answer type for this data."""
+        return metric(answer_type, labels=self.labels)
 
     def has_no_answer(self, rollout: Rollout, example: Example) -> bool:
         """Return whether the metric found nothing to grade in an answered call's reply."""
@@ -43,7 +51,13 @@ class Grading:
         if not self.metric:
             return True
         # A function may have the name of an answer type, and a function states no answer.
-        return self.is_answer_type and not _read_answer(self.metric, reply, example)
+        return self.is_answer_type and not self._read_answer(self.metric, reply, example)
+
+    def _read_answer(self, answer_type: str, reply: str, example: Example) -> str:
+        try:
+            return self.grader(answer_type)(reply, example).answer
+        except (ConfigError, DataError) as error:  # the target does not fit: the log's metric is a function
+            return str(error)
 
 
 def read_grading(store: RunStore) -> Grading:
@@ -53,7 +67,15 @@ def read_grading(store: RunStore) -> Grading:
     return Grading(
         metric=name if isinstance(name, str) else None,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        labels=tuple(
+            sorted({target for example in read_examples_by_id(store).values() for target in targets(example)})
+        ),
     )
+
+
+def targets(example: Example) -> tuple[str, ...]:
+    """Return the accepted targets of an example."""
+    return (example.target,) if isinstance(example.target, str) else example.target
 
 
 def describe_metric(name: str | None) -> str:
@@ -61,13 +83,6 @@ def describe_metric(name: str | None) -> str:
     if name is None:
         return "its metric"
     return f"the metric `{name}`" if name else "the answer type of each bundled task"
-
-
-def _read_answer(answer_type: str, reply: str, example: Example) -> str:
-    try:
-        return metric(answer_type)(reply, example).answer
-    except (ConfigError, DataError) as error:  # the target does not fit: the log's metric is a function
-        return str(error)
 
 
 def _setting(config: object, section: str, name: str) -> object:

@@ -91,7 +91,7 @@ def advise(group: FaultyReplies, rollouts: Sequence[Rollout], examples: Mapping[
 def advise_metric(rollouts: Sequence[Rollout], examples: Mapping[str, Example], grading: Grading) -> str:
     """Name the answer type that would score the same replies higher; "" if there is none."""
     own = fmean(_value(rollout) for rollout in rollouts)
-    better = find_better_type(rollouts, examples, own=grading.metric, score=own)
+    better = find_better_type(rollouts, examples, grading, score=own)
     if better is None:
         return ""
     score = f"{100 * better.score:.1f}"
