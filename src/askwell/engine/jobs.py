@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import Stopper
@@ -19,6 +19,7 @@ from askwell.engine.grading import check_grades
 from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import RaceSettings
+from askwell.engine.replies.repeats import choose_again
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
@@ -119,6 +120,8 @@ class OptimizeJob:
     racing: RaceSettings | None = None
     """How a step's candidates are scored on dev; None scores all of them on all of it."""
     caps: Caps = field(default_factory=Caps)
+    force: bool = False
+    """Go on although most replies to the initial prompt cannot be scored."""
     has_own_metric: bool = False
     """Whether the metric is a function, which may have changed under the same name since the run was logged."""
 
@@ -146,6 +149,7 @@ class OptimizeJob:
                 settings=self.settings,
                 racing=self.racing,
                 watch=watch,
+                force=self.force,
             )
 
     def _check_caps(self) -> None:
@@ -165,6 +169,8 @@ class EvaluateJob:
     header: Mapping[str, object]
     prompts: Sequence[Prompt]
     target_setup: TargetSetup
+    ask_twice: int = 0
+    """Questions that are asked a second time, as one more sample of each: whether the server repeats its replies."""
     has_own_metric: bool = False
     """As for `OptimizeJob`."""
 
@@ -178,8 +184,16 @@ class EvaluateJob:
                 check_function(store, self.header)
             await journal.write(*journal.prompt_events(self.prompts))
             slots = evaluator.slots(list(self.prompts), split="test", step=0)
-            rollouts = with_progress(evaluator.rollouts(slots), lambda: watch(_progress(evaluator, slots)))
-            return await scores_by_prompt(rollouts)
+            again = self._slots_again(journal, slots)
+            total = len(slots) + len(again)
+            rollouts = _rollouts_in_turn(evaluator, [slots, again])
+            return await scores_by_prompt(with_progress(rollouts, lambda: watch(_progress(evaluator, total))))
+
+    def _slots_again(self, journal: Journal, slots: Sequence[RolloutSlot]) -> list[RolloutSlot]:
+        chosen = choose_again(slots, self.ask_twice) if self.ask_twice else []
+        first = journal.reserve(len(chosen))
+        sample_index = self.target_setup.sampling.repeats
+        return [replace(slot, position=first + index, sample_index=sample_index) for index, slot in enumerate(chosen)]
 
     def _is_complete(self, store: RunStore) -> bool:
         setup = self.target_setup
@@ -279,12 +293,22 @@ def _prompt_runner(evaluator: Evaluator) -> PromptRunner:
     return run_prompt
 
 
-def _progress(evaluator: Evaluator, slots: Sequence[RolloutSlot]) -> Progress:
+async def _rollouts_in_turn(
+    evaluator: Evaluator, parts: Sequence[Sequence[RolloutSlot]]
+) -> AsyncGenerator[Rollout, None]:
+    """Run one list of slots after the other: a repeat shows noise only among other requests than the first time."""
+    for part in filter(None, parts):
+        async with aclosing(evaluator.rollouts(part)) as rollouts:
+            async for rollout in rollouts:
+                yield rollout
+
+
+def _progress(evaluator: Evaluator, total: int) -> Progress:
     return Progress(
         step=0,
         steps=0,
         stage="evaluating",
         rollouts_done=evaluator.done,
-        rollouts_total=len(slots),
+        rollouts_total=total,
         trajectory=Trajectory(),
     )
