@@ -15,7 +15,7 @@ from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.api.endpoints import remember_addresses
-from askwell.api.policies import load_language_writer
+from askwell.api.open import load_language_writer
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
 from askwell.policies.data.outcomes import PairOutcomes

@@ -94,6 +94,11 @@ class Plan:
     cuts: tuple[CapEffect, ...]
     """One per cap that is set."""
 
+    def __repr__(self) -> str:
+        calls = " + ".join(f"{model.expected.calls:,}" for model in self.models)
+        cost = "price unknown" if self.expected_usd is None else f"${self.expected_usd:.2f}"
+        return f"<Plan of about {calls} calls, {cost}, {self.expected_seconds:,.0f} s>"
+
     @property
     def expected_usd(self) -> float | None:
         return _sum_known([model.expected.cost_usd for model in self.models])

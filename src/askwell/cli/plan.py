@@ -33,10 +33,10 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.progress_line import format_seconds
 from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.replies.grading import describe_metric
+from askwell.report.live.progress_line import format_seconds
 from askwell.tasks.task import Task
 
 CONFIRM_USD = 5.0

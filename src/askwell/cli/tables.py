@@ -13,7 +13,6 @@ from rich.table import Table
 
 from askwell.api.evaluate import Evaluation
 from askwell.cli.console import Text
-from askwell.cli.progress_line import format_seconds, spent_line
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
 from askwell.engine.replies.commonest import describe_commonest
@@ -22,6 +21,7 @@ from askwell.engine.replies.grading import describe_metric
 from askwell.engine.replies.outcomes import format_outcomes
 from askwell.engine.replies.repeats import add_again, format_again
 from askwell.models.totals import MemberTotals, Totals
+from askwell.report.live.progress_line import format_seconds, spent_line
 from askwell.report.reply_report import describe_findings, describe_replies
 from askwell.report.run_report import Report, describe_gain, format_diff, format_prompt, interval_json
 

@@ -27,7 +27,6 @@ from askwell.cli.flags import (
     runs_flag,
 )
 from askwell.cli.headroom_tables import advice_json, headroom_rows
-from askwell.cli.progress import Stages
 from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
@@ -36,6 +35,7 @@ from askwell.policies.data.table import build_table
 from askwell.policies.fallback_threshold import encode_fallback
 from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.policies.train_job import Trained
+from askwell.report.live.progress import Stages
 from askwell.runlog import folders
 
 _POLICY_FLAGS = [
@@ -153,7 +153,8 @@ def _run(config: Config, outcomes: OutcomeSources) -> Trained:
     job = build_train_job(config, sources.read())
     folder = Path(config.run.folder) / config.run.name
     try:
-        return execute_training(job, folder, Stages())
+        with Stages(Console(stderr=True)) as stages:
+            return execute_training(job, folder, stages)
     except KeyboardInterrupt:
         print(f"\naskwell: stopped in order. Go on with: askwell train --resume {config.run.name}", file=sys.stderr)
         sys.exit(INTERRUPTED)
