@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from askwell.api import renamed
+from askwell.cli.completion import complete_names
 from askwell.cli.streams import visible_streams
 from askwell.core.errors import AskwellError
 
@@ -36,10 +37,12 @@ class LazyGroup(click.Group):
         if cmd_name not in self.summaries:
             return None
         try:
-            return getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
+            command: click.Command = getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
         except AskwellError as error:  # an optional package that the command needs is not installed
             click.echo(f"askwell: {error}", err=True)
             sys.exit(error.exit_status)
+        complete_names(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.summaries), default=0)

@@ -21,6 +21,7 @@ from askwell.api.optimize import estimate_plan
 from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
 from askwell.cli.console import Console
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,
@@ -41,7 +42,6 @@ from askwell.tasks.task import Task
 
 CONFIRM_USD = 5.0
 """Above this expected cost a person at a terminal is asked to confirm."""
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -78,7 +78,7 @@ def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
             return
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def address_lines(config: Config) -> list[str]:

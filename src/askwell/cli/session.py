@@ -12,6 +12,7 @@ import click
 from askwell.api.config import Config
 from askwell.cli import tables
 from askwell.cli.console import Console
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.traced import TraceExport
@@ -20,9 +21,6 @@ from askwell.report.live.progress import LiveProgress
 from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.task import Task
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
 
 
 @contextmanager

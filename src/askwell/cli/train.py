@@ -16,6 +16,7 @@ from askwell.api.logged import read_resumed_training, read_source_settings
 from askwell.api.train import execute_training, train_selection
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,
@@ -27,7 +28,6 @@ from askwell.cli.flags import (
     runs_flag,
 )
 from askwell.cli.headroom_tables import advice_json, headroom_rows
-from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
