@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from askwell.api.config import Config, DataLike, TaskConfig
 from askwell.core.errors import ConfigError, DataError
+from askwell.core.placeholders import INPUT
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
 from askwell.tasks.catalog import find_benchmark, load_benchmark
 from askwell.tasks.load import ExampleSource, load
 from askwell.tasks.metrics import metric
+from askwell.tasks.prompt_fields import FieldNames, collect_field_names, fill_field_names, find_unknown_names
 from askwell.tasks.render import ChatRender
 from askwell.tasks.splits import SPLITS, join_splits, split
 from askwell.tasks.task import Task
 
+log = logging.getLogger(__name__)
 BENCH, BUNDLED = "bench:", "pocket:"
 _BUNDLED_SIZES: Mapping[Split, int] = {"train": 48, "dev": 48, "test": 144}
 _NO_DATA = "no data: give --data FILE (or task.data in the config), examples with an answer each"
@@ -75,6 +79,33 @@ def build_render(task: TaskConfig) -> ChatRender:
     """Return the renderer. Placement: the config's, else the benchmark paper's, else at the end of the question."""
     default = find_benchmark(task.data.removeprefix(BENCH)).placement if task.data.startswith(BENCH) else "Q_end"
     return ChatRender(placement=task.placement or default, labels=task.labels)
+
+
+def prepare_prompts(config: Config, task: Task, prompts: Iterable[str]) -> list[str]:
+    """Return the distinct prompts without outer white space, with every name of the question written as `{input}`.
+
+    Raises `ConfigError` for a placeholder that names another field of the data. One that names no field is logged: it
+    is sent as it stands.
+    """
+    texts = list(dict.fromkeys(text.strip() for text in prompts))
+    if not any("{" in text for text in texts):
+        return texts
+    names = _field_names(config, task)
+    for text in texts:
+        for unknown in find_unknown_names(text, names):
+            log.warning(
+                "the prompt holds %r, which names no field of the data: it is sent as it stands. Write %s for the "
+                "question",
+                unknown,
+                INPUT,
+            )
+    return list(dict.fromkeys(fill_field_names(text, names) for text in texts))
+
+
+def prepare_prompt(config: Config, task: Task) -> str:
+    """Prepare the config's own prompt, as `prepare_prompts` does."""
+    [prompt] = prepare_prompts(config, task, [config.prompt])
+    return prompt
 
 
 def _load_named(config: Config) -> Splits | None:
@@ -170,3 +201,17 @@ def _count_or_default(value: float | None, default: int) -> int:
 def _count_or_share(value: float | None) -> int | float | None:
     """Convert a number of a config or flag: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
     return value if value is None or 0 < value < 1 else int(value)
+
+
+def _field_names(config: Config, task: Task) -> FieldNames:
+    examples = [example for members in task.splits.values() for example in members]
+    source = _one_source(config)
+    return collect_field_names(examples, source, fields=config.task.fields or None, records=config.task.records or None)
+
+
+def _one_source(config: Config) -> ExampleSource | None:
+    """Return the data, or those of the dev split if each split has its own."""
+    data = config.objects.data
+    if isinstance(data, Mapping):
+        return cast("Mapping[str, ExampleSource]", data).get("dev")
+    return data if data is not None else config.task.data or config.task.dev

@@ -158,7 +158,7 @@ def plan(
         placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
         racing=racing, caps=caps,
     )  # fmt: skip
-    return estimate_plan(config, build_optimize_job(config), latency_s=latency_s)
+    return estimate_plan(config, build_optimize_job(config, calls_models=False), latency_s=latency_s)
 
 
 def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
@@ -210,10 +210,14 @@ def _optimize_config(
 
 
 def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
-    """Run a job in a folder, new or with the unfinished run, and read its result from the log."""
+    """Run a job in a folder, new or with the unfinished run, and read its result from the log.
+
+    A new run that fails before any call is paid for leaves nothing behind.
+    """
     store = SqliteStore(folder / folders.LOG)
     try:
-        run_blocking(lambda stopper: job.execute(store, stopper, watch))
+        with folders.discards_unpaid(store):
+            run_blocking(lambda stopper: job.execute(store, stopper, watch))
         return read_optimization_result(store, folder)
     finally:
         store.close()

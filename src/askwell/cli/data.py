@@ -9,8 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from askwell.api.build_prompts import prepare_prompt
-from askwell.api.build_task import BENCH, BUNDLED, build_task
+from askwell.api.build_task import BENCH, BUNDLED, build_task, prepare_prompt
 from askwell.api.config_file import read_config
 from askwell.cli import tables
 from askwell.cli.console import Console, Text

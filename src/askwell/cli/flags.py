@@ -191,7 +191,7 @@ def _configure_logging(level: str, *, all_libraries: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if all_libraries else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
     # What Ctrl-C does, and a placeholder that is sent as it stands: a user has to see these at any level.
-    for name in ("core.event_loop", "api.build_prompts"):
+    for name in ("core.event_loop", "api.build_task"):
         logging.getLogger(f"askwell.{name}").setLevel(logging.WARNING)
 
 

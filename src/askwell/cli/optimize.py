@@ -100,6 +100,8 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
         return execute_optimization(job, folder, live)
     except (RunFailed, ModelError) as error:
+        if not (folder / folders.LOG).exists():
+            raise type(error)(f"{error}\nNo run was kept: start it again when this is repaired") from error
         command = resume_command(folder.parent, folder.name)
         more = (
             " (with the right --base-url or --api-key-env, if they were wrong)" if isinstance(error, ModelError) else ""

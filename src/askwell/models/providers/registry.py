@@ -72,10 +72,13 @@ def find_provider(model: str) -> Provider | None:
     return PROVIDERS.get(model.partition(":")[0])
 
 
-def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> ModelAddress:
+def resolve_address(
+    model: str, *, base_url: str, api_key_env: str, url_flag: str, needs_key: bool = True
+) -> ModelAddress:
     """Return the address of a model; the arguments win over its provider's usual address and key.
 
     Raises `ConfigError` for a missing key or address. `url_flag` is the option by which the user gives an address.
+    Without `needs_key` a missing key is accepted: a plan calls no model.
     """
     provider, name = PROVIDERS[model.partition(":")[0]], model.partition(":")[2]
     url, key_env = base_url or provider.base_url, api_key_env or provider.key_env
@@ -84,7 +87,7 @@ def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: st
         raise ConfigError(
             f"no address for {model!r}: give your resource's, like https://NAME.openai.azure.com, with {url_flag}"
         )
-    if key is None and provider.needs_key and url == provider.base_url:
+    if key is None and needs_key and provider.needs_key and url == provider.base_url:
         raise ConfigError(
             f"no API key for {model!r}: the environment variable {key_env} is not set; set it, or "
             f"name another one with api_key_env, or an endpoint of your own with {url_flag}"
