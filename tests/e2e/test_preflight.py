@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import askwell
-from tests.support.harness import OPTIMIZER, answered, events, invoke, optimize_flags, serving
-from tests.support.servers import ChatServer
+from askwell.runlog.fold import read_spend
+from askwell.runlog.store import SqliteStore
+from tests.support.harness import OPTIMIZER, events, invoke, optimize_flags, serving
+from tests.support.servers import ChatServer, Fault
 
 NOBODY = "http://127.0.0.1:9/v1"
 
@@ -33,7 +35,9 @@ def test_each_model_gets_one_cheap_call_that_counts_and_is_not_repeated(server: 
     assert invoke("optimize", *flags).status == 0
     checks = [event for event in events(tmp_path / "r" / "log.db") if event.body.get("check")]
     assert [event.body["role"] for event in checks] == ["target", "optimizer"]
-    assert len(answered(events(tmp_path / "r" / "log.db"))) == server.total_requests
+    with SqliteStore(tmp_path / "r" / "log.db", read_only=True) as store:
+        rollouts = sum(not row.is_cached for row in store.rollout_rows())
+        assert read_spend(store)["target"].calls == rollouts + 1
     before = server.total_requests
     assert invoke("optimize", "--resume", "r", "--runs", str(tmp_path)).status == 0
     assert server.total_requests == before
@@ -65,7 +69,11 @@ def test_a_wrong_address_costs_nothing_and_leaves_no_run(
 @pytest.mark.parametrize("role", ["target", "optimizer"])
 def test_a_wrong_key_costs_nothing_and_leaves_no_run(role: str, tmp_path: Path) -> None:
     name = "tiny" if role == "target" else OPTIMIZER
-    with serving(faults=lambda body, _repeat: "401" if f'"{name}"' in body else None) as refusing:
+
+    def refuse(body: str, _repeat: int) -> Fault | None:
+        return "401" if f'"{name}"' in body else None
+
+    with serving(faults=refuse) as refusing:
         run = invoke("optimize", *both(refusing), "--runs", tmp_path / "runs")
         assert run.status == 2
         assert "refused a first call" in run.err
