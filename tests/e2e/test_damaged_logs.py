@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askwell.cli.serve import build_app
+from askwell.cli.service import ServeOptions, build_service
 from askwell.core.errors import AskwellError
 from tests.support.harness import Ended, events, invoke, optimize_flags, serving
 from tests.support.trainings import logged, train
@@ -63,7 +63,7 @@ def read(command: Sequence[str], folder: Path, example: str = "") -> Ended:
 def serve(folder: Path) -> Ended:
     address = {"target.base_url": "http://127.0.0.1:9/v1", "target.api_key_env": "ABSENT"}
     try:
-        build_app("r", folder, overrides=address)
+        build_service("r", folder, overrides=address, options=ServeOptions())
     except AskwellError as error:
         return Ended(status=error.exit_status, out="", err=str(error))
     return Ended(status=0, out="", err="")

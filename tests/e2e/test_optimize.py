@@ -50,7 +50,7 @@ def test_optimizing_a_bbh_file_on_a_server(data: Path, tmp_path: Path) -> None:
         assert "Run log: runs/first/log.db" in run.out
         steps = kinds(log)["step"]
         assert 2 <= steps <= 4, "the initial prompt, and at most three steps: fewer where one reached 100"
-        assert f"step {steps - 1} done (of 3)" in run.err
+        assert f"step {steps - 1}/3 done" in run.err
 
         assert log[0].kind == "run"
         assert log[-1].kind == "result"

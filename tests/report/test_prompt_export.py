@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,8 +73,77 @@ def test_langchain_sends_what_askwell_sends(text: str, placement: str, question:
     assert [(roles[message.type], message.content) for message in messages] == [(m.role, m.content) for m in sent]
 
 
+CODE = [
+    'A {% endraw %}{{ range.constructor("return 6*7")() }}{% raw %}.',
+    "A {% endraw %}{{ 7*7 }}",
+    "{{ 7 * 7 }}",
+    "{# a comment #}",
+    "{% set x = 1 %}{{ x }}",
+    '"}} {{ 7*7 }}',
+    '\\" }} {{ 7*7 }}',
+    "exec:./evil.sh",
+    "file:///etc/passwd",
+    "python:evil.py",
+    "Use {{ env.HOME }} and env.HOME and env['HOME'].",
+    "{",
+    "}",
+    "{{",
+    "%}",
+    "{{input}}",
+    "{{ input.constructor.constructor('return 1')() }}",
+]
+"""Prompts whose text is code for a template engine, or a command for the tool that reads the file."""
+EXPRESSION = (
+    r'\{\{ (?:input|[(]?"(?:[^"\\]|\\[\\"nrt])*"(?: \+ (?:input|"(?:[^"\\]|\\[\\"nrt])*"))*[)]?(?: \| dump)?) \}\}'
+)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([*CODE, *NASTY])
+    | st.lists(st.sampled_from(["{{", "}}", "{%", "%}", "{", "}", '"', "\\", "a", "env."])).map("".join),
+    st.sampled_from(["Q_end", "Q_begin", "system", "before_Q", "A_begin"]),
+)
+def test_promptfoo_gets_no_expression_but_literals_and_the_question(text: str, placement: str) -> None:
+    [prompt] = json.loads(export_prompt(found(text, placement=placement), "promptfoo"))["prompts"]
+    raw = prompt["raw"]
+    assert not re.match(r"\s*(exec|file|python|package):", raw)
+    outside = re.sub(EXPRESSION, "", raw)
+    if not raw.startswith('[{"role'):
+        assert not re.search("[{}]", outside)
+    assert not re.search(r"\{[{%#]|[}%#]\}", outside)
+    assert not any(re.search(r"\benv\.|env\[", found[0]) for found in re.finditer(EXPRESSION, raw))
+
+
+@pytest.mark.parametrize("text", CODE)
+@pytest.mark.parametrize("placement", ["Q_end", "Q_begin", "system", "before_Q", "A_begin"])
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"promptfoo", "langchain"}))
+def test_other_formats_hold_the_text_as_data(text: str, placement: str, form: str) -> None:
+    exported = export_prompt(found(text, placement=placement), form)
+    if form == "text":
+        assert exported == text
+    else:
+        assert text in list(texts_in(json.loads(exported)))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts_in(inner)
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_langchain_runs_nothing_of_a_prompt(text: str) -> None:
+    tree = ast.parse(export_prompt(found(text), "langchain"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call.func) for call in calls] == ["ChatPromptTemplate.from_messages"]
+    [messages] = calls[0].args
+    assert all(isinstance(node, ast.List | ast.Tuple | ast.Constant | ast.expr_context) for node in ast.walk(messages))
+
+
 @pytest.mark.parametrize("placement", ["Q_end", "system"])
-@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("text", [*NASTY, *CODE])
 def test_promptfoo_renders_what_askwell_sends(text: str, placement: str) -> None:
     jinja2: Any = pytest.importorskip("jinja2")  # whose syntax promptfoo's nunjucks takes
     one = found(text, placement=placement)

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from askwell.core.errors import ConfigError
 from askwell.serve.access import Access, is_loopback
@@ -135,8 +136,8 @@ async def test_an_allowed_page_may_ask_and_read() -> None:
 
 
 async def test_the_upstream_does_not_decide_who_may_read() -> None:
-    async def behave(_: Any) -> aiohttp.web.StreamResponse:
-        return aiohttp.web.json_response(completion("x"), headers={"Access-Control-Allow-Origin": "*"})
+    async def behave(_: web.Request) -> web.StreamResponse:
+        return web.json_response(completion("x"), headers={"Access-Control-Allow-Origin": "*"})
 
     async with proxied(Backend(behave)) as url:
         _, _, headers = await ask(url, CHAT, **JSON)

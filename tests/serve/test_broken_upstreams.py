@@ -71,7 +71,7 @@ async def test_a_broken_answer_has_one_head_and_no_clean_end(
     data, headers = SENT[sent]
     body = {"stream": headers is EVENTS, "messages": user("hi there")}
     async with proxied(Backend(breaks_after(data, headers, how)), timeout_s=0.3) as url:
-        received = await raw_exchange(url, body, version=version, wait_s=3)
+        received = await raw_exchange(url, body, version=version, wait_s=2)
     head, _, rest = received.partition(b"\r\n\r\n")
     assert received.count(b"HTTP/1") == 1, received
     assert b"[DONE]" not in rest

@@ -6,15 +6,17 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from askwell.cli.service import ServeOptions, build_service
 from askwell.core.types import Completion, Request
 from askwell.serve.chat import chat_app
 from askwell.testing.fakes import ScriptedModel
-from tests.support.upstreams import Backend, chunk, completion, echo, post, proxied, served, user
+from tests.support.upstreams import QUICK, Backend, chunk, completion, echo, post, proxied, served, user
 
 CLIENTS = 250
 
@@ -56,6 +58,28 @@ async def test_250_streams_of_the_official_client_are_all_in_flight_upstream() -
         everybody.set()
         assert await asyncio.gather(*readers) == ["one two"] * CLIENTS
     assert backend.most_in_flight == CLIENTS
+
+
+async def test_250_calls_through_another_format_are_all_in_flight_upstream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-x")
+    everybody = asyncio.Event()
+
+    async def behave(_: web.Request) -> web.StreamResponse:
+        await everybody.wait()
+        text = [{"type": "text", "text": "Yes"}]
+        return web.json_response({"content": text, "stop_reason": "end_turn", "usage": {}})
+
+    backend = Backend(behave)
+    async with backend.run() as upstream:
+        given = {"target.model": "anthropic:tiny", "target.base_url": upstream}
+        service = build_service("mine", tmp_path, overrides=given, policy=QUICK, options=ServeOptions())
+        async with served(service.app) as url:
+            calls = [asyncio.create_task(post(url, model="mine", messages=user("q"))) for _ in range(CLIENTS)]
+            await eventually(lambda: backend.in_flight == CLIENTS, within_s=30)
+            everybody.set()
+            assert {status for status, _ in await asyncio.gather(*calls)} == {200}
 
 
 async def sleeps(http: web.Request) -> web.StreamResponse:

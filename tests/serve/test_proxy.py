@@ -192,7 +192,7 @@ async def test_a_dead_upstream_is_a_bad_gateway_without_a_key_in_sight() -> None
     [
         ({"messages": []}, "no list of messages"),
         ({"messages": ["hi"]}, "messages[0] is a text"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "no user message"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages hold no user message"),
         ([], "no JSON object"),
     ],
 )

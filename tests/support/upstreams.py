@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from askwell.core.protocols import Policy
 from askwell.core.types import Prompt
@@ -24,6 +25,7 @@ from askwell.serve.server import listen, serving
 from askwell.serve.upstream import Upstream
 from askwell.tasks.render import ChatRender
 
+JSON = {"Content-Type": "application/json"}
 KEY = "sk-SECRETKEY123456/+x"
 QUICK = FixedPolicy(prompt=Prompt(instruction="Be quick."))
 
@@ -52,7 +54,7 @@ class Backend:
 
     behave: Behaviour
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    headers: list[CIMultiDictProxy[str]] = field(default_factory=list[CIMultiDictProxy[str]])
     in_flight: int = 0
     most_in_flight: int = 0
     cancelled: int = 0
@@ -62,7 +64,7 @@ class Backend:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             self.bodies.append(json.loads(await http.read()))
-            self.headers.append(dict(http.headers))
+            self.headers.append(http.headers)
             return await self.behave(http)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -74,7 +76,8 @@ class Backend:
     async def run(self) -> AsyncGenerator[str]:
         """Serve on a free port; yields the base URL."""
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", self.chat)
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            app.router.add_post(path, self.chat)
         async with served(app) as url:
             yield url
 
@@ -130,11 +133,22 @@ async def echo(http: web.Request) -> web.StreamResponse:
     return response
 
 
-async def post(url: str, *, headers: dict[str, str] | None = None, **body: object) -> tuple[int, Any]:
+async def exchange(
+    url: str, data: bytes, headers: Mapping[str, str] = JSON
+) -> tuple[int, bytes, CIMultiDictProxy[str]]:
+    """Post the bytes of a chat request; return status, body and headers."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/chat/completions", data=data, headers=headers) as response,
+    ):
+        return response.status, await response.read(), response.headers
+
+
+async def post(url: str, **body: object) -> tuple[int, Any]:
     """Post a chat request; return the status and the JSON of the answer."""
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{url}/chat/completions", json=body, headers=headers) as response,
+        session.post(f"{url}/chat/completions", json=body) as response,
     ):
         return response.status, await response.json()
 

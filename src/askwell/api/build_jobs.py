@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, list_checks, max_in_flight
 from askwell.api.build_task import (
     build_evaluation_task,
@@ -39,6 +40,7 @@ def build_optimize_job(config: Config, *, calls_models: bool = True) -> Optimize
 
     A job that `calls_models` needs their keys; a plan calls none.
     """
+    remember_addresses(config)
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
     prompt = prepare_prompt(config, task)
@@ -82,6 +84,7 @@ def build_optimize_job(config: Config, *, calls_models: bool = True) -> Optimize
 
 def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
     """Build an evaluation of some prompts on a whole data set."""
+    remember_addresses(config)
     target_setup = build_target_setup(config, build_evaluation_task(config))
     texts = prepare_prompts(config, target_setup.task, prompts)
     identity = {**run_identity(config, target_setup, ("task", "split", "target")), "prompt": texts}

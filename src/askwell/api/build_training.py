@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_jobs import build_target_setup, resumable_settings, run_identity
 from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
@@ -50,6 +51,7 @@ def build_train_job(
 
     `read_writer` loads what the trainer of the config's objects saved.
     """
+    remember_addresses(config)
     if config.target.batch:
         raise ConfigError("a training calls its target directly; leave batch out")
     target_setup = build_target_setup(config, build_task(config))

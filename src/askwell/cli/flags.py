@@ -101,6 +101,12 @@ OPTIMIZER_MODEL_FLAGS = [
         metavar="URL",
         help="Endpoint of the optimizer model; repeat it for a pool.",
     ),
+    click.option(
+        "--optimizer-model-api-key-env",
+        multiple=True,
+        metavar="VAR",
+        help="Environment variable with the optimizer model's key (default: the provider's own).",
+    ),
 ]
 SPLIT_FLAGS = [
     click.option("--train", "train_size", type=float, help="Number (or fraction) of training examples."),
@@ -199,6 +205,7 @@ _KEYS = {
     "prompt": "prompt",
     "optimizer_model": "optimizer_model.model",
     "optimizer_model_base_url": "optimizer_model.base_url",
+    "optimizer_model_api_key_env": "optimizer_model.api_key_env",
     "data": "task.data",
     "records": "task.records",
     "fields": "task.fields",

@@ -19,6 +19,7 @@ SECTIONS = {
     "Look": {
         "runs": "List the runs in a folder.",
         "show": "Show a run: best prompt, what changed, curve, spend, single calls.",
+        "diff": "Compare two runs: their winners on the same test examples, paired; what they cost; what differs.",
         "report": "Write a report of a run or a training as HTML or Markdown.",
         "export": "Export a run's best prompt in the format of another tool.",
     },

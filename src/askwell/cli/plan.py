@@ -32,7 +32,7 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.progress import format_seconds
+from askwell.cli.progress_line import format_seconds
 from askwell.engine.jobs import OptimizeJob
 
 CONFIRM_USD = 5.0

@@ -39,7 +39,7 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
 
     No answered call is made again. Works on finished and unfinished runs.
     """
-    config = read_resumed_config(run, overrides({**values, "folder": str(folder)}))
+    config = read_resumed_config(run, overrides({**values, "folder": str(folder)}), called=("target",))
     job = build_optimize_job(config)
     log = find_run(folder, run)
     models = [cast("Metered", job.target_setup.model)]

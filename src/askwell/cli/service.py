@@ -10,17 +10,19 @@ from typing import Any
 
 from aiohttp import web
 
+from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_model, find_address, is_openai_compatible
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
-from askwell.api.logged import read_named_settings
+from askwell.api.logged import check_addresses, read_named_settings
 from askwell.api.policies import has_log, load_policy
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.parts import parts_of
+from askwell.models.providers.factory import build_hosted_model
 from askwell.models.providers.registry import ModelAddress
 from askwell.policies.data.offline import find_run_log
 from askwell.runlog.fold import read_header
@@ -34,8 +36,8 @@ from askwell.serve.request_rules import ROUTING_FIELDS, RequestRules
 from askwell.serve.upstream import Upstream
 
 _SAMPLING = ("temperature", "max_tokens", "seed")
-_UNLIMITED = 100_000
-"""Requests in flight: a server that is busy says so itself, and a silent queue would look like a slow model."""
+_TIMEOUT_S = 600.0
+"""The usual timeout of OpenAI's clients, for an upstream's whole answer or for the next bytes of a stream."""
 _SYSTEM_PROBE = ({"role": "system", "content": "s"}, {"role": "user", "content": "u"})
 
 
@@ -76,18 +78,21 @@ def build_service(
     is_logged = policy is None and has_log(name, folder)
     config = read_config(None, changes, base=_read_settings(name, folder, changes) if is_logged else {})
     target = config.target
+    if is_logged:
+        check_addresses(config, changes, name)
+    remember_addresses(config)
     if not target.model:
         raise ConfigError(
             "no model to serve in front of: give --target, as PROVIDER:NAME (openai:NAME, …), local:PATH or pocket"
         )
     address = find_address(target, flag="--target")
-    model = build_model(replace(target, concurrency=_UNLIMITED) if address else target, flag="--target")
+    model = _build_model(target, address)
     if is_logged:
         with SqliteStore(find_run_log(name, folder), read_only=True) as store:
             recall(store, model)
     inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
     app = _build_app(name, model, address, inserter, _build_rules(target, options), options)
-    return Service(app=app, upstream=_describe(target.model, address))
+    return Service(app=app, upstream=f"{target.model!r} {_describe(address)}")
 
 
 def read_client_key(variable: str) -> str:
@@ -105,13 +110,23 @@ def _read_settings(name: str, folder: Path, changes: Mapping[str, Any]) -> dict[
     has_target = "target.model" in changes
     with SqliteStore(find_run_log(name, folder), read_only=True) as store:
         header = read_header(store)
-    if has_target and header["settings"] is None:  # an evaluation has no settings; a given target needs none
+    if has_target and header.get("settings") is None:  # an evaluation has no settings; a given target needs none
         return {}
     parts = () if has_target else ("target",)
     tree = read_named_settings(header, name, parts=parts, advice="give --target (and --base-url)")
     target = tree.get("target", {})
     kept = {key: value for key, value in target.items() if key in _SAMPLING} if has_target else target
     return {"task": tree.get("task", {}), "target": kept}
+
+
+def _build_model(target: TargetConfig, address: ModelAddress | None) -> ChatModel:
+    """Build the target; a provider's model without limits and retries, which are its clients' own decisions.
+
+    A busy provider says so itself: a silent queue would look like a slow model.
+    """
+    if address is None:
+        return build_model(target, flag="--target")
+    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None)
 
 
 def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
@@ -136,7 +151,8 @@ def _build_app(
     access, shows_prompt = options.access, options.shows_prompt
     if address is None or not is_openai_compatible(f"{address.provider.name}:"):
         return chat_app({name: model}, inserter=inserter, access=access, rules=rules, shows_prompt=shows_prompt)
-    upstream = Upstream(endpoint=Endpoint.parse(address.base_url), model=address.name, api_key=address.api_key)
+    endpoint = Endpoint.parse(address.base_url)
+    upstream = Upstream(endpoint=endpoint, model=address.name, api_key=address.api_key, timeout_s=_TIMEOUT_S)
     adapted = _adapt(model, {**rules.defaults, "messages": list(_SYSTEM_PROBE)})
     folds_system = adapted.pop("messages") != list(_SYSTEM_PROBE)
     return proxy_app(
@@ -156,12 +172,12 @@ def _adapt(model: ChatModel, body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(base.negotiation.adapt(body))
 
 
-def _describe(model: str, address: ModelAddress | None) -> str:
+def _describe(address: ModelAddress | None) -> str:
     if address is None:
-        return f"{model!r}, in this process"
+        return "in this process"
     where = Endpoint.parse(address.base_url).shown if address.base_url else "the address of its provider"
     if address.api_key is not None:
         key = f"key from the variable {address.key_env!r}"
     else:
         key = f"no key (the variable {address.key_env!r} is not set)" if address.key_env else "no key"
-    return f"{model!r} at {where!r}, {key}"
+    return f"at {where!r}, {key}"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from askwell.api.evaluate import Evaluation
 from askwell.cli.console import Text
-from askwell.cli.progress import format_seconds, spent_line
+from askwell.cli.progress_line import format_seconds, spent_line
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals

@@ -123,7 +123,7 @@ def train_policy(
 ) -> None:
     """Train a policy on logged outcomes, or resume a training, and print its figures."""
     config = (
-        read_resumed_training(resume, outcomes.folder, processes=overrides.get("policy.processes"))
+        read_resumed_training(resume, outcomes.folder, overrides)
         if resume
         else _new_training(outcomes, path, overrides)
     )
@@ -193,7 +193,10 @@ def _source_settings(outcomes: OutcomeSources, path: Path | None, overrides: dic
     if {"task", "target"} <= own:
         return {}
     sources = outcomes.sources or tuple(file.get("policy", {}).get("sources", ()))
-    settings = read_source_settings(sources, outcomes.folder, parts=_named_parts(own))
+    given = {f"target.{name}": value for name, value in file.get("target", {}).items()} | {
+        name: value for name, value in overrides.items() if value is not None
+    }
+    settings = read_source_settings(sources, outcomes.folder, parts=_named_parts(own), given=given)
     return {name: value for name, value in settings.items() if name in _OF_THE_SOURCE - own}
 
 

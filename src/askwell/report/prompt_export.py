@@ -15,6 +15,7 @@ from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import Render
 from askwell.core.types import Example, Message, Prompt
 from askwell.report import run_report as reports
+from askwell.report.nunjucks import nunjucks
 from askwell.report.run_report import Report
 from askwell.tasks.demos import WithNearest
 
@@ -79,12 +80,10 @@ def _dspy(exported: ExportedPrompt) -> str:
 
 def _promptfoo(exported: ExportedPrompt) -> str:
     """Return a promptfoo configuration (JSON is valid YAML); the user adds `providers` and `tests`."""
-    messages = exported.messages
-    if len(messages) == 1 and messages[0].role == "user":
-        raw = _nunjucks(messages[0].content)
-    else:
-        raw = f"[{', '.join(_nunjucks_message(message) for message in messages)}]"
-    config = {"description": "Made by askwell", "prompts": [{"label": "askwell", "raw": raw}]}
+    config = {
+        "description": "Made by askwell",
+        "prompts": [{"label": "askwell", "raw": nunjucks(exported.messages, _MARK)}],
+    }
     return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -110,24 +109,6 @@ def _with_variable(exported: ExportedPrompt, variable: str, escape: Callable[[st
         {"role": message.role, "content": variable.join(escape(part) for part in message.content.split(_MARK))}
         for message in exported.messages
     ]
-
-
-def _nunjucks_message(message: Message) -> str:
-    """Encode a chat message as JSON; the template itself has to quote the question."""
-    if _MARK not in message.content:
-        return _escape_template(json.dumps({"role": message.role, "content": message.content}, ensure_ascii=False))
-    parts = [json.dumps(part, ensure_ascii=False) for part in message.content.split(_MARK)]
-    content = "{{ (" + " + input + ".join(parts) + ") | dump }}"
-    return f'{{"role": "{message.role}", "content": {content} }}'
-
-
-def _nunjucks(text: str) -> str:
-    return "{{ input }}".join(_escape_template(part) for part in text.split(_MARK))
-
-
-def _escape_template(text: str) -> str:
-    """Escape a text that a template engine would read as its own syntax."""
-    return f"{{% raw %}}{text}{{% endraw %}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
 
 
 def _demo_output(demo: Example) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import TypeAdapter, ValidationError
 
 from askwell.core.errors import StoreError
-from askwell.core.types import Event, EventKind, Split
+from askwell.core.types import Event, Split
 from askwell.runlog.bodies import Count, Share, Text
 from askwell.runlog.codec import Body, decode_completion
 
@@ -54,9 +54,9 @@ _new_row = cast(
 """`RolloutRow(...)` in half the time: a log may hold a million."""
 
 
-def decode_event(row: tuple[Any, ...], *, run: str | None) -> Event:
+def decode_event(row: tuple[int, Any, Any, Any, Any, Any], *, run: str | None) -> Event:
     """Return the event of a database row. Raises `StoreError` with the run and the position for a damaged one."""
-    position, kind, key, at, seconds, text = cast("tuple[int, object, object, object, object, Any]", row)
+    position, kind, key, at, seconds, text = row
     try:
         body: object = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
@@ -64,9 +64,7 @@ def decode_event(row: tuple[Any, ...], *, run: str | None) -> Event:
     are_times = isinstance(at, int | float) and isinstance(seconds, int | float)
     if not (isinstance(body, dict) and isinstance(key, str) and are_times):
         raise StoreError(f"{_place(run, position)}: the row is not an event; the log is damaged or was edited")
-    return Event(
-        position=position, kind=cast("EventKind", kind), body=cast("Body", body), key=key, at=at, seconds=seconds
-    )
+    return Event(position=position, kind=kind, body=cast("Body", body), key=key, at=at, seconds=seconds)
 
 
 def decode_cells(rows: Sequence[tuple[int, str | None]], *, run: str | None) -> Iterator[RolloutRow]:

@@ -12,6 +12,7 @@ import ipaddress
 import urllib.parse
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -80,6 +81,7 @@ class Access:
         return hmac.compare_digest(_digest(key.strip()), self.key_digest) and scheme.lower() == "bearer"
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Return whether a host's name or address is reachable from this machine only."""
     name = host.lower().strip("[]")

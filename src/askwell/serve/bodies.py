@@ -30,7 +30,7 @@ async def read_json(http: web.Request, *, timeout_s: float = READ_TIMEOUT_S) -> 
 def parse_json(raw: bytes) -> dict[str, Any]:
     """Parse a JSON object. Raises `RequestRefused` for anything else, NaN and infinity included."""
     try:
-        parsed: object = json.loads(raw, parse_constant=_refuse_constant)
+        parsed: object = _DECODER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except ValueError as error:
         raise RequestRefused(f"the request is not JSON: {error}") from error
     except RecursionError as error:
@@ -43,10 +43,15 @@ def parse_json(raw: bytes) -> dict[str, Any]:
 def encode_json(body: dict[str, Any]) -> bytes:
     """Write a request's body as strict JSON. Raises `RequestRefused` for a number that JSON cannot hold (1e999)."""
     try:
-        return json.dumps(body, allow_nan=False).encode()
+        return _ENCODER.encode(body).encode()
     except (ValueError, RecursionError) as error:
         raise RequestRefused("the request has a number out of range, or is nested too deeply") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(allow_nan=False)
+"""Made once: `json.loads` and `json.dumps` make a new one for every call with options."""

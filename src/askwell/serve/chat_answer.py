@@ -21,7 +21,8 @@ def encode_answer(model: str, completions: Sequence[Completion]) -> dict[str, An
     """Return the answer with one choice per completion. Raises `RequestRefused` if one has failed."""
     failed = next((completion for completion in completions if completion.outcome == "failed"), None)
     if failed is not None:
-        raise RequestRefused(failed.error, status=_STATUS.get(failed.fault, 503))
+        status = _STATUS.get(failed.fault, 503)
+        raise RequestRefused(failed.error, status=status, retry_after_s=failed.retry_after_s)
     prompt = completions[0].usage.prompt_tokens
     generated = sum(completion.usage.completion_tokens for completion in completions)
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -11,9 +13,17 @@ _CODES = {404: "unknown_url", 405: "method_not_supported", 413: "request_too_lar
 class RequestRefused(Exception):
     """A client's request cannot be answered; the message tells the client what was expected."""
 
-    def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.param, self.code = status, param, code
+        self.status, self.param, self.code, self.retry_after_s = status, param, code, retry_after_s
 
 
 def error_body(message: str, *, kind: str, param: str | None = None, code: str | None = None) -> dict[str, object]:
@@ -35,7 +45,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except RequestRefused as refused:
-        return error_response(refused.status, str(refused), param=refused.param, code=refused.code)
+        response = error_response(refused.status, str(refused), param=refused.param, code=refused.code)
+        if refused.retry_after_s is not None:
+            response.headers["Retry-After"] = f"{math.ceil(refused.retry_after_s)}"
+        return response
     except web.HTTPException as error:
         response = error_response(error.status, _describe(request, error), code=_CODES.get(error.status))
         if "Allow" in error.headers:

@@ -63,7 +63,7 @@ def parse_conversation(body: Mapping[str, Any]) -> Conversation:
     at = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=-1)
     if at < 0:
         raise RequestRefused(
-            "the request has no user message: the last one is the query that gets a prompt", param="messages"
+            "messages hold no user message: the last one is the query that gets a prompt", param="messages"
         )
     return Conversation(messages=messages, at=at)
 

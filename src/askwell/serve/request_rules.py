@@ -18,7 +18,8 @@ ROUTING_FIELDS = frozenset({
 """Fields by which a client could choose another model, address or key at a router behind this server."""
 
 _LENGTH = ("max_tokens", "max_completion_tokens")
-_OWN_SAMPLING = ("temperature", "top_p", "top_k", "min_p")
+_OWN_SAMPLING: Mapping[str, object] = {"temperature": None, "top_p": 1, "top_k": None, "min_p": None}
+"""Fields that replace the run's temperature, and the value that leaves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +42,9 @@ class RequestRules:
                     "server can allow it with --allow-field",
                     param=name,
                 )
-        filled = self._fill(body)
         for name, cap in self.caps.items():
-            _check_cap(filled, name, cap)
-        return filled
+            _check_cap(body, name, cap)
+        return self._fill(body)
 
     def _fill(self, body: Mapping[str, Any]) -> dict[str, Any]:
         given = {name for name, value in body.items() if value is not None}
@@ -52,18 +52,26 @@ class RequestRules:
         if not given.isdisjoint(_LENGTH):
             kept |= set(_LENGTH)
         wants_equal_replies = self.defaults.get("temperature") == 0 and body.get("n") not in (None, 1)
-        if not given.isdisjoint(_OWN_SAMPLING) or wants_equal_replies:
+        samples_itself = any(name in given and body[name] != neutral for name, neutral in _OWN_SAMPLING.items())
+        if samples_itself or wants_equal_replies:
             kept.add("temperature")
-        return {**body, **{name: value for name, value in self.defaults.items() if name not in kept}}
+        return {**body, **{name: value for name, value in self._capped_defaults().items() if name not in kept}}
+
+    def _capped_defaults(self) -> dict[str, object]:
+        """Return the defaults within the caps; with a cap on the length, there is always one."""
+        longest = next((self.caps[name] for name in _LENGTH if name in self.caps), None)
+        defaults = dict(self.defaults)
+        if longest is None:
+            return defaults
+        length = next((name for name in _LENGTH if name in defaults), _LENGTH[0])
+        own = defaults.get(length)
+        return {**defaults, length: min(own, longest) if isinstance(own, int) else longest}
 
 
-def _check_cap(body: dict[str, Any], name: str, cap: float) -> None:
-    """Refuse a larger value; without a length, the longest allowed one is asked for."""
-    names = _LENGTH if name in _LENGTH else (name,)
-    given = [one for one in names if body.get(one) is not None]
-    if not given and name in _LENGTH:
-        body[name] = cap
-    for one in given:
-        value: object = body[one]
+def _check_cap(body: Mapping[str, Any], name: str, cap: float) -> None:
+    for one in _LENGTH if name in _LENGTH else (name,):
+        value: object = body.get(one)
+        if value is None:
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value > cap:
             raise RequestRefused(f"{one} is {value!r}; this server allows at most {cap:g}", param=one)
