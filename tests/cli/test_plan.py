@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,31 @@ def test_a_plan_needs_no_key(model: str, expected: int, monkeypatch: pytest.Monk
         monkeypatch.delenv(name, raising=False)
     run("plan", *SMALL, "--target", model, "--optimizer-model", "openai:gpt-4.1", status=expected)
     run("plan", *SMALL, "--target", "pocket", "--optimizer-model", "azure:x", status=2)  # no address
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "flags"),
+    [
+        ("dspy", "dspy", ["--optimizer", "dspy-mipro"]),
+        ("dspy", "dspy", ["--optimizer", "dspy-simba"]),
+        ("litellm", "litellm", ["--optimizer-model", "litellm:bedrock/x"]),
+    ],
+)
+def test_a_missing_extra_is_found_before_any_call(package: str, extra: str, flags: list[str], tmp_path: Path) -> None:
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    for command in ("plan", "optimize"):
+        text = run(command, *SMALL[:-2], "--target", "pocket", *flags, "--runs", str(tmp_path), status=2)
+        assert f"askwell[{extra}]" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_embedder_is_found_before_any_call(tmp_path: Path) -> None:
+    if find_spec("sentence_transformers") is not None:
+        pytest.skip("sentence-transformers is installed")
+    path = tmp_path / "run.toml"
+    path.write_text("[optimizer]\nname = 'gpo'\nembedder = 'sentence-transformers:x'\n", encoding="utf-8")
+    assert "askwell[embed]" in run("plan", str(path), *SMALL[:-2], "--target", "pocket", status=2)
 
 
 @pytest.mark.parametrize("command", ["plan", "optimize"])

@@ -48,6 +48,7 @@ def build_optimize_job(config: Config, *, calls_models: bool = True) -> Optimize
     optimizer = configure_optimizer(
         config.optimizer, steps=config.run.steps, temperature=config.optimizer_model.temperature, demos=demos
     )
+    optimizer.require_packages()
     racing = merge_race_settings(config.racing, default=optimizer.racing)
     gates = SharedGates()
     optimizer_model = config.objects.optimizer_model or build_model(
