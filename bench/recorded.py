@@ -20,8 +20,8 @@ import numpy as np
 
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, drop_queries, keep_queries, merge
 from askwell.policies.data.table import OutcomeTable, build_table
+from askwell.tasks.questions import normalize_question
 from askwell.tasks.readers import read_records
-from askwell.tasks.splits import normalize_question
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared/data/recorded/math_prompts_llama2_7b_chat.parquet"
 RESAMPLES = 5_000
@@ -53,17 +53,19 @@ class Scored:
 def read_rows(path: Path, target: str | None) -> list[Row]:
     """Read one target model's rows of a file; exits if there are several models and `target` is None."""
     rows: list[Row] = []
+    wordings: dict[str, str] = {}
     for record in read_records(path):
         values = record.values
         name = str(values.get("target_llm") or "")
         if target is not None and name != target:
             continue
         outcomes = OutcomeRow(
-            query=str(values["query_text"]),
+            # One question of two data sets has several wordings; as different queries they would be in two splits.
+            query=wordings.setdefault(normalize_question(str(values["query_text"])), str(values["query_text"])),
             prompt=str(values["prompt_text"]),
             total=float(str(values["correct"])),
             repeats=int(str(values["draws"])),
-            source=f"{path.name}: {record.place}",
+            source=f"{path.name}: {record.location}",
         )
         split = str(values.get("split") or "")
         rows.append(Row(dataset=str(values["dataset"]), target=name, split=split, outcomes=outcomes))

@@ -2,8 +2,8 @@
 
     import askwell
 
-    result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:gpt-4.1-mini",
-                              optimizer_model="openai:gpt-4.1", metric="number")
+    result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:MODEL",
+                              optimizer_model="openai:LARGER-MODEL", metric="number")
     print(result.prompt, result.interval, result.diff())
 
 Names are loaded when first used: importing askwell costs neither an HTTP library nor torch.
@@ -55,11 +55,11 @@ _HOMES = {
     "askwell.api.plan": ("Plan",),
     "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
-    "askwell.tasks.load": ("load",),
     "askwell.policies.train_job": ("Trained",),
     "askwell.api.policies": ("load_policy",),
     "askwell.api.train": ("train",),
     "askwell.tasks.metrics": ("grade", "metric"),
+    "askwell.tasks.load": ("load",),
     "askwell.core.types": ("Completion", "Example", "Message", "Prompt", "Request", "Rollout", "Score"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -109,4 +109,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({name for name in globals() if name.startswith("__")} | {*__all__})

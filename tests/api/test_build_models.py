@@ -165,9 +165,11 @@ async def test_serving_in_front_of_claude(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_the_python_on_the_page_of_providers_runs(capsys: pytest.CaptureFixture[str]) -> None:
     page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
-    [fence] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    exec(compile(fence, "docs/providers.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("anthropic:claude-sonnet-4-5@https://api.anthropic.com/v1 gemini:")
+    for fence in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        exec(compile(fence, "docs/providers.md", "exec"), {})
+    classes, pool = capsys.readouterr().out.splitlines()
+    assert classes.startswith("anthropic:claude-sonnet-4-5@https://api.anthropic.com/v1 gemini:")
+    assert pool == "vllm:qwen3"
 
 
 def test_the_page_of_providers_says_what_the_code_does() -> None:

@@ -67,7 +67,7 @@ def test_what_the_log_does_not_speak_for_is_said(tmp_path: Path) -> None:
 
 def test_what_was_learnt_from_is_kept_by_digest(tmp_path: Path) -> None:
     assert read_training_queries(tmp_path) is None
-    write_training_queries(tmp_path, ["How many?", "how  many?", "Why?"])
+    write_training_queries(tmp_path, ["How many?", " How many?\n", "Why?"])
     assert read_training_queries(tmp_path) == {digest_query("How many?"), digest_query("Why?")}
     (tmp_path / "learnt.json").write_text("{", encoding="utf-8")
     with pytest.raises(askwell.DataError, match="not a list of training queries"):

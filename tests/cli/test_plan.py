@@ -150,13 +150,12 @@ def test_a_dollar_cap_without_prices_is_refused_from_python() -> None:
             call(data=data, target=str.upper, caps=askwell.Caps(max_usd=1.0))
 
 
-def test_two_addresses_are_told() -> None:
+def test_where_the_calls_go_is_told() -> None:
     served = [*SMALL, "--target", "openai:a", "--base-url", "http://127.0.0.1:9/v1", "--optimizer-model"]
     text = " ".join(run("plan", *served, "openai:b").split())
-    assert "The target's calls go to http://127.0.0.1:9/v1, the optimizer model's to https://api.openai.com/v1." in text
-    same = run("plan", *served, "openai:b", "--optimizer-model-base-url", "http://127.0.0.1:9/v1")
-    assert "calls go to" not in same
-    assert "calls go to" not in run("plan", *served, "editor")
+    assert "Target: openai:a at http://127.0.0.1:9/v1" in text
+    assert "Optimizer model: openai:b at https://api.openai.com/v1" in text
+    assert "Optimizer model:" not in run("plan", *served, "editor")
 
 
 def test_own_prices_come_from_the_config_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.harness import invoke
-from tests.support.servers import ChatServer, Messages, chat_server, error
+from tests.support.servers import ChatServer, chat_server, error, replying
 
 REFUSED = {
     "OpenRouter": (403, "Input was flagged", None),
@@ -38,10 +38,6 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def say_yes(_messages: Messages) -> str:
-    return "Yes"
-
-
 @pytest.fixture(params=ROWS)
 def server(request: pytest.FixtureRequest) -> Generator[ChatServer]:
     status, message, code = ROWS[request.param]
@@ -49,7 +45,7 @@ def server(request: pytest.FixtureRequest) -> Generator[ChatServer]:
     def answer(body: dict[str, Any]) -> web.Response | None:
         return error(status, message, code) if "Is 7 a" in body["messages"][-1]["content"] else None
 
-    with chat_server(transform=answer, reply=say_yes) as running:
+    with chat_server(transform=answer, reply=replying("Yes")) as running:
         yield running
 
 

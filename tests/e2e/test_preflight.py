@@ -61,7 +61,7 @@ def test_a_wrong_address_costs_nothing_and_leaves_no_run(
     assert run.status == 2
     assert said in run.err
     assert "No run was kept" in run.err
-    assert "the target's calls go to" in run.err
+    assert "Optimizer model: openai:rewriter at" in run.err
     assert server.total_requests <= 1  # the check of the other model
     assert not list((tmp_path / "runs").glob("*"))
 

@@ -116,7 +116,8 @@ def test_clients_of_other_machines_need_a_key(data: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--port", "99999"), "99999 is not in the range"),
+        (("--port", "99999"), "--port 99999 is no port; expected 0 (a free one) to 65535"),
+        (("--port", "-1"), "--port -1 is no port"),
         (("--host", "192.0.2.7"), "--serve-key-env"),
         (("--cors", "evil"), "--cors 'evil' is no origin"),
         (("--cap", "n"), "'n' is not NAME=MAX"),

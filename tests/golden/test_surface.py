@@ -52,6 +52,8 @@ def narrowed(took: Mapping[str, Any], takes: Mapping[str, Any]) -> str:
     )
     if not now.get("required"):
         before.pop("required", None)
+    if "multiple" not in before:
+        now.pop("multiple", None)
     if "default" not in before:  # the help may state a default that was applied later on before
         now.pop("default", None)
     return "" if before == now else f"{before} before, {now} now"

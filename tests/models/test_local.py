@@ -16,7 +16,7 @@ import pytest
 from askwell.core.errors import ConfigError, ModelError
 from askwell.core.protocols import ChatModel, LikelihoodModel
 from askwell.core.types import Completion, Request
-from askwell.models.local import LocalModel
+from askwell.models.local import LocalModel, find_checkpoint_folder
 from askwell.models.micro_batching import MicroBatcher
 from askwell.testing import ChatModelContract
 from tests.support.checkpoints import make_checkpoint
@@ -192,3 +192,21 @@ async def test_jobs_are_batched_within_bounds_and_an_error_reaches_its_batch_onl
     for job, result in zip(jobs, got, strict=True):
         assert result == job * 2 or (job in spoiled and isinstance(result, ValueError))
     assert len(batches) < 8
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "MODEL.GGUF", "deep/model.Q4_K_M.gguf", "missing.gguf"])
+def test_gguf_weights_are_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if "missing" not in name:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"GGUF")
+    places = [path] if "missing" in name else [path, path.parent]
+    for place in places:
+        with pytest.raises(ConfigError, match=rf"GGUF weights \({path.name}\).*llama-server.*llama\.cpp:NAME.*convert"):
+            find_checkpoint_folder(str(place))
+
+
+def test_a_checkpoint_beside_gguf_weights_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert find_checkpoint_folder(str(tmp_path)) == tmp_path

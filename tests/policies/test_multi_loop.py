@@ -30,8 +30,8 @@ from askwell.runlog.fold import read_rollouts, read_spend
 from askwell.runlog.store import MemoryStore, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.metrics import metric
+from askwell.tasks.questions import normalize_question
 from askwell.tasks.render import ChatRender
-from askwell.tasks.splits import normalize_question
 from askwell.tasks.task import Task
 from askwell.testing.fakes import ScriptedModel
 from tests.support.policy_worlds import PROMPTS, phrased

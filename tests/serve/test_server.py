@@ -59,6 +59,29 @@ async def slow_app() -> web.Application:
     return app
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"garbage\r\n\r\n",
+        b"POST / HTTP/1.1\r\nBad Header\x1b]52;c;x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ],
+)
+async def test_what_is_no_http_is_refused_without_a_word_on_the_terminal(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets = listen("127.0.0.1", 0)
+    async with serving(await slow_app(), sockets):
+        reader, writer = await asyncio.open_connection(*sockets[0].getsockname())
+        writer.write(sent)
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 3)
+        writer.close()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_body_that_does_not_arrive_is_dropped() -> None:
     sockets = listen("127.0.0.1", 0)
     async with serving(await slow_app(), sockets):

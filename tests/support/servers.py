@@ -66,6 +66,11 @@ FaultPlan = Callable[[str, int], Fault | None]
 """(body of the request, how often this body came before) -> what goes wrong, if anything."""
 
 
+def replying(text: str) -> ReplyFunction:
+    """Every reply is this text."""
+    return lambda _messages: text
+
+
 def no_faults(_body: str, _repeat: int) -> Fault | None:
     return None
 

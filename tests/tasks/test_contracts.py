@@ -15,6 +15,7 @@ SPECIAL: dict[str, tuple[str, str, str]] = {
     "number": ("How many?", "12", "The answer is 12."),
     "boolean": ("Is it so?", "yes", "Yes, it is."),
     "yesno": ("Is it so?", "yes", "Yes, it is."),
+    "label": ("What is it?\nOptions:\n- red ships\n- a green house", "a green house", "It is a green house."),
     "brackets": ("Complete the sequence: < ( [", "] ) >", "The answer is ] ) >."),
 }
 """Answer type -> question, target and a good reply, if the target itself is none."""

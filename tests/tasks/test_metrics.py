@@ -10,7 +10,7 @@ import pytest
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Score
-from askwell.tasks.grading.free_text import longest_common_subsequence
+from askwell.tasks.grading.overlap import longest_common_subsequence
 from askwell.tasks.metrics import ANSWER_TYPES, extract, from_callable, grade, metric
 from tests.tasks.grading_cases import CASES
 
@@ -23,7 +23,8 @@ def test_a_reply_gets_the_right_score(answer_type: str, reply: str, target: str 
 
 
 def test_the_table_covers_every_answer_type() -> None:
-    assert {answer_type for answer_type, *_ in CASES} == set(ANSWER_TYPES)
+    labels_need_a_question = {"label"}  # their cases stand in grading/test_label.py
+    assert {answer_type for answer_type, *_ in CASES} == set(ANSWER_TYPES) - labels_need_a_question
     assert len(CASES) >= 300
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from askwell.tasks.grading.context import GradingContext
 from askwell.tasks.metrics import ANSWER_TYPES, extract, grade
 from tests.tasks.grading_cases import CASES
 
@@ -18,7 +19,9 @@ BBH = Path(__file__).parents[3] / "shared" / "data" / "benchmarks" / "bbh"
 TARGETS = {
     "exact": "Paris", "choice": "(B)", "number": "18", "boolean": "True", "yesno": "no", "words": "apple banana cherry",
     "brackets": "] ) >", "contains": "a b", "regex": "b$", "f1": "a b c", "rouge-l": "a b c",
+    "label": "apple",
 }  # fmt: skip
+LABELS = ("apple", "the answer", "Sci/Tech")
 BBH_TYPES = {
     "boolean_expressions": "boolean", "causal_judgement": "yesno", "dyck_languages": "brackets",
     "formal_fallacies": "boolean", "multistep_arithmetic_two": "number", "navigate": "yesno",
@@ -40,11 +43,11 @@ REPLIES = st.one_of(
 @given(reply=REPLIES)
 def test_any_reply_is_graded_in_0_to_1_whatever_its_outer_whitespace(answer_type: str, reply: str) -> None:
     target = TARGETS[answer_type]
-    score = grade(answer_type, reply, target)
+    score = grade(answer_type, reply, target, labels=LABELS)
     assert 0.0 <= score <= 1.0
-    assert grade(answer_type, reply, target) == score
-    assert grade(answer_type, f"\n {reply} \n\n", target) == score
-    extract(answer_type, reply, target)
+    assert grade(answer_type, reply, target, labels=LABELS) == score
+    assert grade(answer_type, f"\n {reply} \n\n", target, labels=LABELS) == score
+    extract(answer_type, reply, target, GradingContext(labels=LABELS))
 
 
 @LAW
@@ -119,7 +122,7 @@ def test_a_reply_of_100_kb_takes_no_unreasonable_time(answer_type: str) -> None:
     for piece in HARD:
         reply = (piece * (100_000 // len(piece) + 1))[:100_000]
         started = time.process_time()
-        grade(answer_type, reply, TARGETS[answer_type])
+        grade(answer_type, reply, TARGETS[answer_type], labels=LABELS)
         assert time.process_time() - started < 5.0, piece
 
 

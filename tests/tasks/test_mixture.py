@@ -10,7 +10,7 @@ from askwell.api.build_task import build_task
 from askwell.api.config_file import parse_config
 from askwell.core.errors import ConfigError
 from askwell.tasks import bundled
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import normalize_question
 
 BUNDLE = "numbers_max+words_first+review_sentiment"
 

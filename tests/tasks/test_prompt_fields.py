@@ -9,7 +9,8 @@ import pytest
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example
-from askwell.tasks.load import ExampleSource, load
+from askwell.tasks.examples import ExampleSource
+from askwell.tasks.load import load
 from askwell.tasks.prompt_fields import collect_field_names, fill_field_names, find_unknown_names
 
 TICKET = {"Ticket text": "It burns.", "label": "fire", "priority": "high", "id": "7"}

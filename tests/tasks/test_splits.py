@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.core.errors import AskwellError, ConfigError, DataError
 from askwell.core.types import Example, Split
+from askwell.tasks.questions import normalize_question
 from askwell.tasks.splits import (
     SPLITS,
     Size,
     check_disjoint,
-    drop_duplicates,
     join_splits,
-    normalize_question,
     split,
     split_sizes,
 )
@@ -91,7 +88,9 @@ def test_default_sizes_are_the_papers_ratio(n: int, expected: tuple[int, int, in
         (10, 0.2, 0.2, 0.6, (2, 2, 6)),
         (7, 0.2, 0.2, 0.6, (1, 1, 4)),
         (9, 0.5, 0.5, None, (4, 4, 1)),
-        (10, 1.0, 0, 0, (10, 0, 0)),
+        (10, 1.0, 0, 0, (1, 0, 0)),
+        (10, 1, 1.0, 2.0, (1, 1, 2)),
+        (10, 0.0, 0.999, 0.001, (0, 9, 0)),
     ],
 )
 def test_sizes(n: int, train: Size, dev: Size, test: Size, expected: tuple[int, int, int]) -> None:
@@ -112,8 +111,10 @@ def test_fractions_never_exceed_the_number_of_examples(n: int, shares: list[floa
         ((5, 5, None), DataError, "too few for train 5, dev 5, test at least 1: 1 short"),
         ((0.6, 0.6, 0), DataError, "too few for train 6, dev 6, test 0: 2 short"),
         ((-1, 1, 1), ConfigError, "size of train is -1"),
-        ((1, 48.0, 1), ConfigError, r"size of dev is 48\.0; expected a fraction in \(0, 1\]"),
-        ((1, 1, 0.0), ConfigError, "size of test"),
+        ((1, 1.5, 1), ConfigError, r"size of dev is 1\.5; expected a share between 0 and 1, or a whole number"),
+        ((1, 2.9, 1), ConfigError, r"size of dev is 2\.9"),
+        ((1, 1, -0.5), ConfigError, "size of test"),
+        ((1, 1, float("inf")), ConfigError, "size of test"),
         ((1, float("nan"), 1), ConfigError, "size of dev is nan"),
         ((True, 1, 1), ConfigError, "size of train is True"),
     ],
@@ -121,37 +122,6 @@ def test_fractions_never_exceed_the_number_of_examples(n: int, shares: list[floa
 def test_invalid_sizes(sizes: tuple[Size, Size, Size], error: type[AskwellError], message: str) -> None:
     with pytest.raises(error, match=message):
         split(numbered(10), train=sizes[0], dev=sizes[1], test=sizes[2], seed=0)
-
-
-def test_duplicates_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    source = [example("a", "What?"), example("b", "what ?"), example("c", " WHAT\u00a0"), example("d", "what", "other")]
-    with caplog.at_level(logging.WARNING, logger="askwell.tasks.splits"):
-        assert drop_duplicates(source) == (source[0],)
-    assert caplog.messages == ["3 of 4 examples repeat a question and were left out (1 of them with another target)"]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("What is it?", "what  is it"), ("“Yes.”", "yes"), ("ＡＢＣ ½", "abc 1⁄2"), ("a\r\nb", "A b"),
-        ("Straße", "STRASSE"), ("e\u0301", "é"),
-    ],
-)  # fmt: skip
-def test_equal_questions(one: str, other: str) -> None:
-    assert normalize_question(one) == normalize_question(other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("-1 + 2", "1 + 2"), ("[ [", "[ [ ["), ("?", "!"), ("(a) b", "a) b"), ("5 %", "5"), ("a b", "ab")],
-)
-def test_different_questions(one: str, other: str) -> None:
-    assert normalize_question(one) != normalize_question(other)
-
-
-@given(st.text(max_size=30))
-def test_normalizing_twice_changes_nothing(text: str) -> None:
-    assert normalize_question(normalize_question(text)) == normalize_question(text)
 
 
 def test_half_a_surrogate_pair_can_be_split() -> None:
@@ -169,6 +139,37 @@ def test_an_overlap_names_both_examples_and_the_text() -> None:
     assert caught.value.exit_status == 2
     with pytest.raises(DataError, match="ask the same"):
         join_splits(**splits)
+
+
+def test_rows_with_different_targets_never_block_a_run() -> None:
+    splits: dict[Split, tuple[Example, ...]] = {
+        "train": (example("a", "Compute 5²", "25"), example("b", "Which?", "x")),
+        "dev": (example("c", "Compute 52", "52"),),
+        "test": (example("d", "Which?", "y"),),
+    }
+    assert join_splits(**splits) == splits
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("123")), min_size=8, max_size=30), st.integers())
+def test_rows_of_one_question_come_into_one_split_where_the_sizes_permit(
+    rows: list[tuple[str, str]], seed: int
+) -> None:
+    unique = sorted(set(rows))
+    source = [example(f"{text}{target}", text, target) for text, target in unique]
+    third = len(source) // 3
+    drawn = split(source, train=third, dev=third, test=None, seed=seed)
+    assert [len(drawn["train"]), len(drawn["dev"])] == [third, third]
+    together = [item.id for members in drawn.values() for item in members]
+    assert len(set(together)) == len(together)
+    assert split(source[::-1], train=third, dev=third, test=None, seed=seed) == drawn
+
+
+def test_pairs_of_rows_are_kept_together() -> None:
+    source = [example(f"{number}{target}", f"question {number}", target) for number in range(10) for target in "01"]
+    drawn = split(source, seed=3)
+    questions = [{item.input for item in members} for members in drawn.values()]
+    assert [len(members) for members in drawn.values()] == [4, 4, 12]
+    assert sum(map(len, questions)) == 10
 
 
 def test_duplicates_within_one_given_split_are_kept() -> None:

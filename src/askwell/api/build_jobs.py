@@ -6,18 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from askwell.api.addresses import remember_addresses
 from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, list_checks, max_in_flight
-from askwell.api.build_task import (
-    build_evaluation_task,
-    build_render,
-    build_task,
-    prepare_prompt,
-    prepare_prompts,
-    resolve_answer_type,
-)
+from askwell.api.build_prompts import prepare_prompt, prepare_prompts
+from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
 from askwell.api.config import Config, OptimizerConfig, TargetConfig
-from askwell.api.endpoints import redact_urls
+from askwell.api.endpoints import redact_urls, remember_addresses
 from askwell.core.errors import ConfigError
 from askwell.core.types import Prompt
 from askwell.engine.evaluator import Sampling
@@ -26,6 +19,7 @@ from askwell.engine.loop import LoopSettings
 from askwell.engine.preflight import check_priced
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
+from askwell.models.http.headers import redact_headers
 from askwell.models.parts import parts_of
 from askwell.models.wrappers.shared_gate import SharedGates
 from askwell.optimizers.presets import ConfiguredOptimizer, configure
@@ -143,13 +137,14 @@ def run_identity(config: Config, target_setup: TargetSetup, sections: Iterable[s
 def resumable_settings(config: Config) -> dict[str, Any]:
     """Return the whole config for the log, so that the run can be rebuilt from the log.
 
-    It leaves out the run's folder, which may be moved, and secrets in a URL's query. `unnamed` describes the parts that
-    were given from Python as objects: only Python can provide them again.
+    It leaves out the run's folder, which may be moved, secrets in a URL's query, and the values of headers. `unnamed`
+    describes the parts that were given from Python as objects: only Python can provide them again.
     """
     tree = config.tree()
     del tree["run"]["name"], tree["run"]["folder"]
     for role, model in (("target", config.target), ("optimizer_model", config.optimizer_model)):
         tree[role]["base_url"] = redact_urls(model.base_url)
+        tree[role]["headers"] = redact_headers(model.headers)
     unnamed = config.objects.unnamed()
     return {**tree, "unnamed": unnamed} if unnamed else tree
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 from askwell.api.config import Config, ModelConfig, Trace
@@ -15,8 +14,11 @@ from askwell.core.types import ModelRole
 from askwell.engine.preflight import ModelCheck
 from askwell.models.batch.batched import Batched
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.headers import fill_headers
+from askwell.models.providers.factory import RequestSettings, build_hosted_model
 from askwell.models.providers.http_model import HttpModel
 from askwell.models.providers.registry import PROVIDERS, ModelAddress, find_provider, resolve_address
+from askwell.models.providers.wire_format import ReplyOptions
 from askwell.models.wrappers.limited import Limited
 from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.pool import Pool
@@ -36,6 +38,7 @@ _SLOWEST_S = {"editor": 1.0, "pocket": 10.0, "local": None}
 _LITELLM = "the provider that litellm finds"
 _NO_KEY = "none"
 """Stands for the missing key of a model that is never called."""
+_REQUEST_SETTINGS = ("headers", "extra_body", "top_p", "stop", "reasoning_effort", "completions")
 _A_WHOLE_STEP = 50_000
 _BATCH_ATTEMPTS = 5
 _USUAL_BATCH_S, _SLOWEST_BATCH_S = 3600.0, 86_400.0  # the first is a guess, the second the providers' promise
@@ -56,6 +59,8 @@ def build_model(
         raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
     if len(pool_members(config)) > 1:
         _check_pool(config, needs_key=needs_key)
+    if find_provider(config.model) is None:
+        _refuse_request_settings(config, flag)
     gates = gates or SharedGates()
     members = [
         _build_limited(_build_bare(kind, name, member, flag, needs_key), member, trace, gates, flag)
@@ -78,12 +83,21 @@ def build_batched(
         )
     if find_provider(config.model) is None:
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
+    if config.completions:
+        raise ConfigError("no batches for the completions route; leave batch or completions out")
     bare = _build_served(config, flag, needs_key)
     if not isinstance(bare, HttpModel):
         raise ConfigError(f"no batches for {config.model!r}; give openai:NAME or anthropic:NAME, or leave batch out")
     direct = _build_limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
+
+
+def _refuse_request_settings(config: ModelConfig, flag: str) -> None:
+    """Raise `ConfigError` for settings of requests, which a model of this process would silently ignore."""
+    given = [name for name in _REQUEST_SETTINGS if getattr(config, name)]
+    if given:
+        raise ConfigError(f"{given} are settings of a server's model; leave them out for {config.model!r} ({flag})")
 
 
 def _check_pool(config: ModelConfig, *, needs_key: bool) -> None:
@@ -171,13 +185,32 @@ def _build_bare(kind: str, name: str, config: ModelConfig, flag: str, needs_key:
 
 
 def _build_served(config: ModelConfig, flag: str, needs_key: bool) -> ChatModel:
-    from askwell.models.providers.factory import build_hosted_model
-
-    prices = {f"{name}_per_mtok": price for name, price in config.prices.items()} or None
     address = _resolve_address(config, flag, needs_key)
     if not needs_key:
         address = replace(address, api_key=address.api_key or _NO_KEY)
-    return build_hosted_model(address, timeout_s=config.timeout_s, prices=prices)
+    return build_hosted_model(
+        address,
+        timeout_s=config.timeout_s,
+        prices={f"{name}_per_mtok": price for name, price in config.prices.items()} or None,
+        settings=read_request_settings(config),
+    )
+
+
+def read_request_settings(config: ModelConfig) -> RequestSettings:
+    """Return what is sent with a model's requests; the environment fills in headers.
+
+    Raises `ConfigError` for a header that is invalid, or whose variable is not set.
+    """
+    return RequestSettings(
+        extra_body=config.extra_body,
+        headers=fill_headers(config.headers),
+        options=ReplyOptions(
+            top_p=config.top_p,
+            stop=(config.stop,) if isinstance(config.stop, str) else config.stop,
+            reasoning_effort=config.reasoning_effort,
+        ),
+        completions=config.completions,
+    )
 
 
 def is_openai_compatible(model: str) -> bool:
@@ -194,17 +227,25 @@ def find_address(config: ModelConfig, *, flag: str, needs_key: bool = True) -> M
     return None if find_provider(config.model) is None else _resolve_address(config, flag, needs_key)
 
 
+def describe_addresses(config: ModelConfig, *, flag: str) -> str:
+    """Return a model with the addresses that its calls go to, for people; empty for a model of this process."""
+    if find_provider(config.model) is None:
+        return ""
+    members = [_resolve_address(member, flag, needs_key=False).describe() for member in pool_members(config)]
+    return f"{config.model} at {', '.join(dict.fromkeys(members))}"
+
+
 def list_checks(config: Config) -> tuple[ModelCheck, ...]:
     """Return the checks of a run: one per model behind a provider's API, not for objects and models of this process."""
-    return tuple(ModelCheck(role=role, address=address) for role, address in _addresses(config))
-
-
-def describe_addresses(config: Config) -> str:
-    """Return one line on where each model's calls go; "" unless there are two addresses."""
-    addresses = dict(_addresses(config))
-    if len(set(addresses.values())) < 2:
-        return ""
-    return f"the target's calls go to {addresses['target']}, the optimizer model's to {addresses['optimizer']}"
+    roles: tuple[tuple[ModelRole, ModelConfig, str, object], ...] = (
+        ("target", config.target, "--target", config.objects.target),
+        ("optimizer", config.optimizer_model, "--optimizer-model", config.objects.optimizer_model),
+    )
+    return tuple(
+        ModelCheck(role=role, address=address)
+        for role, model, flag, given in roles
+        if given is None and (address := _list_addresses(model, flag))
+    )
 
 
 def is_on_this_machine(model: ModelConfig) -> bool:
@@ -213,15 +254,7 @@ def is_on_this_machine(model: ModelConfig) -> bool:
     return all(address is None or Endpoint.parse(address.base_url).is_loopback for address in addresses)
 
 
-def _addresses(config: Config) -> Iterator[tuple[ModelRole, str]]:
-    objects = config.objects
-    if objects.target is None and (address := _address(config.target, "--target")):
-        yield "target", address
-    if objects.optimizer_model is None and (address := _address(config.optimizer_model, "--optimizer-model")):
-        yield "optimizer", address
-
-
-def _address(model: ModelConfig, flag: str) -> str:
+def _list_addresses(model: ModelConfig, flag: str) -> str:
     """Return the addresses of a provider's model without secrets; "" for a model of this process."""
     found = [find_address(member, flag=flag, needs_key=False) for member in pool_members(model)]
     urls = [redact_url(address.base_url) or _LITELLM for address in found if address is not None]

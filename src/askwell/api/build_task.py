@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from askwell.api.config import Config, DataLike, TaskConfig
+from askwell.api.config import Config, TaskConfig
 from askwell.core.errors import ConfigError, DataError
-from askwell.core.placeholders import INPUT
 from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score, Split
-from askwell.tasks.catalog import find_benchmark, load_benchmark
-from askwell.tasks.load import ExampleSource, load
+from askwell.tasks import data_warnings
+from askwell.tasks.catalog import find_benchmark, read_benchmark
+from askwell.tasks.examples import ExampleSource
+from askwell.tasks.load import BENCH, BUNDLED, draw_bundled, load
 from askwell.tasks.metrics import metric
-from askwell.tasks.prompt_fields import FieldNames, collect_field_names, fill_field_names, find_unknown_names
+from askwell.tasks.questions import count_rows
 from askwell.tasks.render import ChatRender
-from askwell.tasks.splits import SPLITS, join_splits, split
+from askwell.tasks.splits import SPLITS, Size, join_splits, split
 from askwell.tasks.task import Task
 
-log = logging.getLogger(__name__)
-BENCH, BUNDLED = "bench:", "pocket:"
-_BUNDLED_SIZES: Mapping[Split, int] = {"train": 48, "dev": 48, "test": 144}
+logger = logging.getLogger(__name__)
+
 _NO_DATA = "no data: give --data FILE (or task.data in the config), examples with an answer each"
 
 Splits = Mapping[Split, tuple[Example, ...]]
@@ -30,39 +31,41 @@ Splits = Mapping[Split, tuple[Example, ...]]
 
 def build_task(config: Config) -> Task:
     """Load and split the data. Raises `DataError` for overlap, emptiness, unknown fields and the like."""
-    task = config.task
-    if config.objects.data is not None:
-        return _task(config, _split_objects(config, config.objects.data))
+    task, data = config.task, config.objects.data
     separate = {name: source for name in SPLITS if (source := getattr(task, name))}
     if task.data and separate:
         raise ConfigError(f"both task.data and task.{next(iter(separate))} are given; give one file, or one per split")
+    if isinstance(data, Mapping):
+        return _build_separate(config, cast("Mapping[Split, ExampleSource]", data))
     if separate:
-        if "dev" not in separate:
-            raise ConfigError("task.dev is missing: every candidate prompt is scored on it; name a file for it")
-        return _task(config, join_splits(**{name: _examples(task, source) for name, source in separate.items()}))
-    if not task.data:
+        return _build_separate(config, cast("Mapping[Split, ExampleSource]", separate))
+    if data is None and not task.data:
         raise ConfigError(_NO_DATA)
-    splits = _load_named(config) or _split_file(config)
-    if not splits["dev"]:
-        raise DataError("the dev split is empty: every candidate prompt is scored on it; give it some examples")
-    return _task(config, splits)
+    splits, examples = _draw(config, task.data if data is None else data)
+    return _finish(config, splits, examples)
 
 
 def build_evaluation_task(config: Config) -> Task:
     """Load a whole data set as a task's test split; of a benchmark or bundled task, only its test split."""
-    data = config.objects.data
+    data, task = config.objects.data, config.task
     if isinstance(data, Mapping):
         names = sorted(cast("Mapping[str, object]", data))
         raise ConfigError(
             f"data has the splits {names}; an evaluation takes one set of examples: give one of the splits"
         )
-    if data is not None:
-        return _task(config, {"test": load(data)})
-    if not config.task.data:
+    if data is None and not task.data:
         raise ConfigError(_NO_DATA)
-    named = _load_named(config)
-    examples = _examples(config.task, config.task.data) if named is None else named["test"][: config.task.limit]
-    return _task(config, {"test": examples})
+    if data is None and task.data.startswith((BENCH, BUNDLED)):
+        splits, _ = _draw(config, task.data)
+        return _finish(config, {"test": splits["test"][: task.limit]}, None, is_evaluation=True)
+    examples = _examples(task, task.data if data is None else data)
+    return _finish(config, {"test": examples}, examples, is_evaluation=True)
+
+
+def log_warnings(task: Task) -> None:
+    """Log what a user of Python should know about the data; the command line prints it."""
+    for warning in task.warnings:
+        logger.warning("%s", warning)
 
 
 def infer_answer_type(examples: Sequence[Example]) -> str:
@@ -81,82 +84,115 @@ def build_render(task: TaskConfig) -> ChatRender:
     return ChatRender(placement=task.placement or default, labels=task.labels)
 
 
-def prepare_prompts(config: Config, task: Task, prompts: Iterable[str]) -> list[str]:
-    """Return the distinct prompts without outer white space, with every name of the question written as `{input}`.
-
-    Raises `ConfigError` for a placeholder that names another field of the data. One that names no field is logged: it
-    is sent as it stands.
-    """
-    texts = list(dict.fromkeys(text.strip() for text in prompts))
-    if not any("{" in text for text in texts):
-        return texts
-    names = _field_names(config, task)
-    for text in texts:
-        for unknown in find_unknown_names(text, names):
-            log.warning(
-                "the prompt holds %r, which names no field of the data: it is sent as it stands. Write %s for the "
-                "question",
-                unknown,
-                INPUT,
-            )
-    return list(dict.fromkeys(fill_field_names(text, names) for text in texts))
+def _draw(config: Config, source: ExampleSource) -> tuple[Splits, Sequence[Example] | None]:
+    """Draw splits from one source; also return all rows of it, of which a bundled task has no end."""
+    if isinstance(source, str) and source.startswith(BUNDLED):
+        return draw_bundled(source, _counts(config), config.split.seed), None
+    examples = _examples(config.task, source)
+    return _split(config, examples), examples
 
 
-def prepare_prompt(config: Config, task: Task) -> str:
-    """Prepare the config's own prompt, as `prepare_prompts` does."""
-    [prompt] = prepare_prompts(config, task, [config.prompt])
-    return prompt
-
-
-def _load_named(config: Config) -> Splits | None:
-    """Load a benchmark or bundled task, which has splits of its own; None for a file."""
-    task, sizes = config.task, config.split
-    if task.data.startswith(BENCH):
-        name = task.data.removeprefix(BENCH)
-        train, dev, test = find_benchmark(name).sizes
-        counts = (
-            _count_or_default(sizes.train, train),
-            _count_or_default(sizes.dev, dev),
-            _count_or_default(sizes.test, test),
+def _build_separate(config: Config, sources: Mapping[Split, ExampleSource]) -> Task:
+    """Build a task from one source per split."""
+    if "dev" not in sources:
+        raise ConfigError(
+            f"data has the splits {sorted(sources)}, and task.dev is missing: every candidate prompt is scored on it; "
+            "name a file for it"
         )
-        return load_benchmark(name, task.folder or None, seed=sizes.seed, sizes=counts)
-    if task.data.startswith(BUNDLED):
-        from askwell.tasks import bundled
-
-        name = task.data.removeprefix(BUNDLED)
-        return {
-            part: tuple(bundled.examples(name, part, _count_or_default(getattr(sizes, part), default), sizes.seed))
-            for part, default in _BUNDLED_SIZES.items()
-        }
-    return None
+    parts = {name: _examples(config.task, source) for name, source in sources.items()}
+    joined = join_splits(**parts)
+    every = [example for name in SPLITS for example in joined[name]]
+    return _finish(config, joined, every, copies_dropped=False)
 
 
-def _split_objects(config: Config, data: DataLike) -> Splits:
-    if not isinstance(data, Mapping):
-        return _split(config, load(data))
-    parts = {name: load(source) for name, source in cast("Mapping[str, ExampleSource]", data).items()}
-    if not parts.get("dev"):
-        raise DataError(f"data has the splits {sorted(parts)}; 'dev' is needed: candidates are scored on it")
-    return join_splits(**parts)
+def _finish(
+    config: Config,
+    splits: Splits,
+    examples: Sequence[Example] | None,
+    *,
+    copies_dropped: bool = True,
+    is_evaluation: bool = False,
+) -> Task:
+    """Make a task of splits; `examples` are all rows of its data, in order (None: nothing is to be said of them)."""
+    if not is_evaluation and not splits["dev"]:
+        raise DataError("the dev split is empty: every candidate prompt is scored on it; give it some examples")
+    task = _task(config, splits)
+    used = [example for members in splits.values() for example in members]
+    if config.objects.metric is None:
+        _check_targets(task.metric, used, examples or used, _source_name(config.task))
+    warnings: list[str] = []
+    rows = None if examples is None else count_rows(examples)
+    if rows is not None:
+        warnings += data_warnings.describe_rows(rows, dropped=copies_dropped and not is_evaluation)
+        warnings += data_warnings.describe_targets(used)
+    if not is_evaluation:
+        warnings += data_warnings.describe_size(splits)
+    if config.objects.metric is not None and used:
+        name = getattr(task.metric, "__qualname__", type(task.metric).__qualname__)
+        warnings += data_warnings.describe_metric(task.metric, name, used[0])
+    return replace(task, rows=rows, warnings=tuple(warnings))
 
 
-def _split_file(config: Config) -> Splits:
-    return _split(config, _examples(config.task, config.task.data))
+def _check_targets(grade: Metric, used: Iterable[Example], rows: Sequence[Example], source: str) -> None:
+    """Raise `DataError`, with the row, for a target that the metric can't read."""
+    for example in used:
+        for target in (example.target,) if isinstance(example.target, str) else example.target:
+            try:
+                grade(target, example)
+            except DataError as error:
+                row = next((number for number, row in enumerate(rows, start=1) if row.id == example.id), 0)
+                question = " ".join(example.input.split())
+                raise DataError(
+                    f"{source}: row {row} (id {example.id!r}, question {question!r:.80}): {error}"
+                ) from error
+
+
+def _source_name(task: TaskConfig) -> str:
+    return Path(task.data or task.dev).name or "data"
 
 
 def _split(config: Config, examples: Sequence[Example]) -> Splits:
     sizes = config.split
+    train, dev, test = _default_sizes(config)
     return split(
         examples,
-        train=_count_or_share(sizes.train),
-        dev=_count_or_share(sizes.dev),
-        test=_count_or_share(sizes.test),
+        train=train if sizes.train is None else sizes.train,
+        dev=dev if sizes.dev is None else sizes.dev,
+        test=test if sizes.test is None else sizes.test,
         seed=sizes.seed,
     )
 
 
-def _examples(task: TaskConfig, source: str) -> tuple[Example, ...]:
-    return load(source, fields=task.fields or None, records=task.records or None, limit=task.limit)
+def _default_sizes(config: Config) -> tuple[Size, Size, Size]:
+    """Return the sizes of splits that the config leaves open: the benchmark's, else the paper's ratio."""
+    if config.objects.data is None and config.task.data.startswith(BENCH):
+        return find_benchmark(config.task.data.removeprefix(BENCH)).sizes
+    return None, None, None
+
+
+def _counts(config: Config) -> dict[Split, int]:
+    """Return the sizes that the config gives a bundled task; of what is drawn without end there is no share."""
+    counts: dict[Split, int] = {}
+    for name in SPLITS:
+        size = getattr(config.split, name)
+        if size is not None and 0 < size < 1:
+            raise ConfigError(f"split.{name} is {size!r}; a bundled task takes numbers of examples, like 48")
+        if size is not None:
+            counts[name] = int(size)
+    return counts
+
+
+def _examples(task: TaskConfig, source: ExampleSource) -> tuple[Example, ...]:
+    """Load a source with the config's fields; a benchmark is read whole, since the limit is for what is then used."""
+    if isinstance(source, str) and source == task.data and source.startswith(BENCH):
+        return read_benchmark(source.removeprefix(BENCH), task.folder or None)
+    return load(
+        source,
+        fields=task.fields or None,
+        records=task.records or None,
+        limit=task.limit,
+        folder=task.folder or None,
+    )
 
 
 def resolve_answer_type(task: TaskConfig) -> str:
@@ -177,8 +213,19 @@ def _task(config: Config, splits: Splits) -> Task:
         name=task.name or Path((task.data or task.dev).rpartition(":")[2]).stem or "task",
         splits=splits,
         render=build_render(task),
-        metric=config.objects.metric or (metric(grading) if grading else _grade_by_task(splits)),
+        metric=config.objects.metric or (_named_metric(grading, splits) if grading else _grade_by_task(splits)),
     )
+
+
+def _named_metric(name: str, splits: Splits) -> Metric:
+    """Return the metric of an answer type; the labels are the targets that occur in the data."""
+    examples = [example for members in splits.values() for example in members]
+    targets = {
+        target
+        for example in examples
+        for target in (example.target if isinstance(example.target, tuple) else (example.target,))
+    }
+    return metric(name, labels=sorted(targets))
 
 
 def _grade_by_task(splits: Splits) -> Metric:
@@ -192,26 +239,3 @@ def _grade_by_task(splits: Splits) -> Metric:
         return metrics[example.meta["task"]](reply, example)
 
     return by_own_type
-
-
-def _count_or_default(value: float | None, default: int) -> int:
-    return default if value is None else int(value)
-
-
-def _count_or_share(value: float | None) -> int | float | None:
-    """Convert a number of a config or flag: 48 is a count and 0.2 a share; 1 is one example, not all of them."""
-    return value if value is None or 0 < value < 1 else int(value)
-
-
-def _field_names(config: Config, task: Task) -> FieldNames:
-    examples = [example for members in task.splits.values() for example in members]
-    source = _one_source(config)
-    return collect_field_names(examples, source, fields=config.task.fields or None, records=config.task.records or None)
-
-
-def _one_source(config: Config) -> ExampleSource | None:
-    """Return the data, or those of the dev split if each split has its own."""
-    data = config.objects.data
-    if isinstance(data, Mapping):
-        return cast("Mapping[str, ExampleSource]", data).get("dev")
-    return data if data is not None else config.task.data or config.task.dev

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from askwell.api.addresses import remember_addresses
 from askwell.api.build_jobs import build_target_setup, resumable_settings, run_identity
 from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
+from askwell.api.endpoints import remember_addresses
 from askwell.api.policies import load_language_writer
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
@@ -127,7 +127,7 @@ def _is_loadable(base: str) -> bool:
             "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local]'"
         ) from error
     try:
-        AutoConfig.from_pretrained(base)  # pyright: ignore[reportUnknownMemberType] - partly typed
+        AutoConfig.from_pretrained(base, trust_remote_code=False)  # pyright: ignore[reportUnknownMemberType] - partly typed
     except OSError:
         logger.warning("%r cannot be loaded here: the policy starts from the bundled model pocket", base)
         return False

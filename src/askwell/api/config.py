@@ -20,7 +20,8 @@ from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings
 from askwell.policies.protocols import Trainer
 from askwell.tasks.demos import Demos
-from askwell.tasks.load import ExampleSource
+from askwell.tasks.examples import ExampleSource
+from askwell.tasks.splits import check_size
 
 _NONE: frozenset[str] = frozenset()
 DEFAULT_PROMPT = "Let's think step by step."
@@ -75,7 +76,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
-    """How `task.data` is split: counts (48) or shares (0.2)."""
+    """How `task.data` is split: numbers of examples (48) or, below 1, shares of them (0.2)."""
 
     train: float | None = None
     """Examples the optimizer may use. Default: the paper's ratio 1 : 1 : 3."""
@@ -88,7 +89,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         for name in ("train", "dev", "test"):
-            check_at_least(name, getattr(self, name) or 0, 0)
+            check_size(name, getattr(self, name) or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,13 @@ class ModelConfig:
 
     volatile: ClassVar[frozenset[str]] = frozenset({
         "base_url", "api_key_env", "concurrency", "timeout_s", "max_attempts", "requests_per_minute",
-        "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s",
+        "tokens_per_minute", "batch_size", "prices", "batch", "batch_poll_s", "headers",
     })  # fmt: skip
     """Keys that change how fast or where a run runs, not its results: a resumed run may change them."""
+    absent_if_unset: ClassVar[frozenset[str]] = frozenset({
+        "extra_body", "top_p", "stop", "reasoning_effort", "completions",
+    })  # fmt: skip
+    """Keys that are part of a run's identity only if they are set."""
 
     model: str = ""
     """PROVIDER:NAME (openai:NAME for any OpenAI-compatible endpoint, anthropic:NAME, gemini:NAME, azure:DEPLOYMENT,
@@ -111,6 +116,19 @@ class ModelConfig:
     """Environment variable that holds the key; empty: the provider's usual one (OPENAI_API_KEY, ANTHROPIC_API_KEY,
     GEMINI_API_KEY, …). Endpoints on this machine need none. Several make a pool: give as many as endpoints, or one
     of either."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Further headers of each request, {X-Team = "research", X-Key = "$GATEWAY_KEY"}: `$NAME` is replaced by an
+    environment variable. The log holds no value, so a resumed run needs them again."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further fields of each request's JSON, as the provider names them: {enable_thinking = false}."""
+    top_p: float | None = None
+    """Sample from the most likely tokens with this total probability; None: the provider's default."""
+    stop: str | tuple[str, ...] = ()
+    """Texts at which a reply ends."""
+    reasoning_effort: str = ""
+    """How much a reasoning model thinks (none, low, medium, high, …); empty: the provider's default."""
+    completions: bool = False
+    """For a base model without a chat template: use the server's completions route (`/v1/completions`)."""
     concurrency: int = 16
     """Most requests in flight; in a pool per member, like the two limits below."""
     timeout_s: float = 60.0
@@ -135,6 +153,8 @@ class ModelConfig:
             check_at_least(name, getattr(self, name), 1)
         for name in ("timeout_s", "requests_per_minute", "tokens_per_minute", "batch_poll_s"):
             check_positive(name, getattr(self, name))
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"top_p is {self.top_p!r}; expected more than 0, at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,8 +286,10 @@ class Config:
         tree = self.tree()
         identity: dict[str, Any] = {}
         for name in sections:
-            volatile = getattr(getattr(self, name), "volatile", _NONE)
-            identity[name] = {key: value for key, value in tree[name].items() if key not in volatile}
+            section = getattr(self, name)
+            absent = {key for key in getattr(section, "absent_if_unset", _NONE) if not tree[name][key]}
+            left_out = getattr(section, "volatile", _NONE) | absent
+            identity[name] = {key: value for key, value in tree[name].items() if key not in left_out}
         return identity
 
 

@@ -154,6 +154,8 @@ def _check_value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - o
         return _adapter(hint).validate_python(value)
     except ValidationError as error:
         message = error.errors()[0]["msg"]
+        if key.endswith(".headers"):  # the values may be secrets
+            raise ConfigError(f'{key} is not a table of texts; give for example {{X-Team = "research"}}') from None
         raise ConfigError(f"{key} = {value!r}: {message[0].lower()}{message[1:]}") from error
 
 

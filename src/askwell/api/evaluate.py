@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
-from askwell.api.arguments import MetricLike, ModelLike, build_config
+from askwell.api.arguments import TaskArguments, build_config, takes
 from askwell.api.build_jobs import build_evaluate_job
-from askwell.api.renamed import refuses_old_arguments
+from askwell.api.build_task import log_warnings
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
 from askwell.core.stats import Interval, mean_interval, paired_difference
-from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob
 from askwell.engine.loop import Watch
 from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
-from askwell.tasks.load import ExampleSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,26 +30,20 @@ class Evaluation:
     """None for the first prompt itself."""
 
 
-@refuses_old_arguments
+@takes(TaskArguments)
 def evaluate(
-    prompts: str | Sequence[str],
-    *,
-    data: ExampleSource,
-    target: ModelLike,
-    metric: MetricLike = "",
-    placement: str = "",
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
-    run: str | Path | None = None,
+    prompts: str | Sequence[str], *, run: str | Path | None = None, **arguments: Unpack[TaskArguments]
 ) -> list[Evaluation]:
-    """Score one or several prompts on all of a data set, with 95 % intervals. Raises as `optimize` does."""
+    """Score one or several prompts on all of a data set, with 95 % intervals. Takes and raises as `optimize` does."""
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not texts:
         raise ConfigError("no prompts; give at least one (an empty string is a prompt too)")
-    config = build_config(
-        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency
-    )
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a caller without a type checker
+            raise ConfigError(f"prompt {number} is {text!r}; expected a text")
+    config = build_config(arguments)
     job = build_evaluate_job(config, texts)
+    log_warnings(job.target_setup.task)
     store = MemoryStore() if run is None else SqliteStore(Path(run) / folders.LOG)
     return execute_evaluation(job, store, lambda _: None)
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from askwell.api.addresses import FIELDS, check_logged_address
 from askwell.api.config import Config, ModelConfig
 from askwell.api.config_file import parse_config
+from askwell.api.endpoints import FIELDS, check_logged_address
 from askwell.core.errors import ConfigError
 from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.runlog import folders
@@ -85,7 +85,7 @@ def read_named_settings(
 def _may_change(key: str) -> bool:
     section, _, field = key.partition(".")
     is_volatile = section in {"target", "optimizer_model"} and field in ModelConfig.volatile
-    return is_volatile or section == "budget" or key in {"run.trace", "policy.processes"}
+    return is_volatile or section == "budget" or key in {"run.trace", "run.max_missing", "policy.processes"}
 
 
 def check_addresses(config: Config, given: Collection[str], name: str, called: Collection[str] = ("target",)) -> Config:

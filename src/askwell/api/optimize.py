@@ -1,6 +1,6 @@
 """Optimize a prompt from Python, or plan that: blocking functions over the asynchronous engine.
 
-The wings below take objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket", "editor") or a plain
+The wings below take objects. Here a model may also be a name ("openai:MODEL", "pocket", "editor") or a plain
 function, a metric a name or a function, and data a file, a list of dicts or examples. `arguments` converts them to a
 config, and the builders make a job of it, as they do for a config file.
 """
@@ -8,31 +8,26 @@ config, and the builders make a job of it, as they do for a config file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-from askwell.api.arguments import MetricLike, ModelLike, build_config, refuse_optimizer_model
+from askwell.api.arguments import OptimizeArguments, build_optimize_config, takes
 from askwell.api.build_jobs import build_optimize_job
 from askwell.api.build_models import call_rate
-from askwell.api.config import DEFAULT_PROMPT, Config, DataLike
+from askwell.api.build_task import log_warnings
+from askwell.api.config import Config
 from askwell.api.plan import Plan, plan_job
-from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import run_blocking
+from askwell.core.files import write_whole
 from askwell.core.stats import Interval
 from askwell.core.types import Example
-from askwell.engine.budget import Caps
-from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import OptimizeJob
-from askwell.engine.loop import LoopSettings, Watch
-from askwell.engine.race import RaceSettings
-from askwell.optimizers.presets import DEFAULT_OPTIMIZER
+from askwell.engine.loop import Watch
 from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import RunStore, SqliteStore
-from askwell.tasks.demos import Demos
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +66,7 @@ class Result:
             text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         else:
             text = reports.format_prompt(self.report.best.prompt)
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode("utf-8", "surrogatepass"))
         return file
 
     def _page(self) -> str:
@@ -83,34 +78,20 @@ class Result:
             return render_page(store, self.run.name)
 
 
-@refuses_old_arguments
+@takes(OptimizeArguments)
 def optimize(
-    *,
-    data: DataLike,
-    target: ModelLike,
-    prompt: str = DEFAULT_PROMPT,
-    optimizer_model: ModelLike = "editor",
-    optimizer: str = DEFAULT_OPTIMIZER,
-    metric: MetricLike = "",
-    placement: str = "",
-    settings: Mapping[str, Any] | None = None,
-    demos: Demos | None = None,
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
-    loop: LoopSettings | None = None,
-    racing: RaceSettings | None = None,
-    caps: Caps | None = None,
-    run: str | Path | None = None,
-    watch: Watch = lambda _: None,
+    *, run: str | Path | None = None, watch: Watch = lambda _: None, **arguments: Unpack[OptimizeArguments]
 ) -> Result:
     """Find a better instruction for a task.
 
-    `optimizer` is the algorithm that proposes prompts (`askwell optimizers` lists them), `settings` changes any of its
-    settings ({"candidates": 4}), and `optimizer_model` is the model that writes them. `demos` says which training
-    examples a prompt shows (a function is shown none unless asked). `loop` sets the number of steps and the seed,
-    `racing` how candidates are scored (default: the optimizer's own way), `caps` the most the run may spend. `run` is a
-    folder for the log; by default a new one under `runs/`. If it holds an unfinished run with the same settings and
-    data, that run is resumed, and no call is paid for twice.
+    `data` is a file, records, examples, or a name as on the command line ("hf:…", "bench:…", "pocket:…"), read with
+    `fields`, `records`, `limit` and `data_folder`. `target` is the model that answers (at `base_url`), and `metric`
+    scores its replies. `optimizer` is the algorithm that proposes prompts (`askwell optimizers` lists them), `settings`
+    changes any of its settings ({"candidates": 4}), and `optimizer_model` is the model that writes them (at
+    `optimizer_model_base_url`). `demos` says which training examples a prompt shows (a function is shown none unless
+    asked). `loop` sets the number of steps and the seed, `racing` how candidates are scored (default: the optimizer's
+    own way), `caps` the most the run may spend. `run` is a folder for the log; by default a new one under `runs/`. If
+    it holds an unfinished run with the same settings and data, that run is resumed, and no call is paid for twice.
 
     A run whose parts all have names (a data file, model names, an answer type) can be resumed by
     `askwell optimize --resume`, and this function resumes a run that was started on the command line.
@@ -119,46 +100,24 @@ def optimize(
     `RunFailed` if too many calls fail; answered calls are in the log. Ctrl-C stops in order. Works inside the running
     event loop of a notebook.
     """
-    config = _optimize_config(
-        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
-        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
-        racing=racing, caps=caps,
-    )  # fmt: skip
+    config = build_optimize_config(arguments)
     job = build_optimize_job(config)
+    log_warnings(job.target_setup.task)
     folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)
     return execute_optimization(job, folder, watch)
 
 
-@refuses_old_arguments
-def plan(
-    *,
-    data: DataLike,
-    target: ModelLike,
-    prompt: str = DEFAULT_PROMPT,
-    optimizer_model: ModelLike = "editor",
-    optimizer: str = DEFAULT_OPTIMIZER,
-    metric: MetricLike = "",
-    placement: str = "",
-    settings: Mapping[str, Any] | None = None,
-    demos: Demos | None = None,
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
-    loop: LoopSettings | None = None,
-    racing: RaceSettings | None = None,
-    caps: Caps | None = None,
-    latency_s: float | None = None,
-) -> Plan:
+@takes(OptimizeArguments)
+def plan(*, latency_s: float | None = None, **arguments: Unpack[OptimizeArguments]) -> Plan:
     """Estimate the expected and the maximum cost of `optimize` with these arguments. No model is called.
 
     `latency_s` is the duration of a target call; by default the typical one for its kind of model. Prices are the
     models' own, or the price table's.
     """
-    config = _optimize_config(
-        data=data, target=target, prompt=prompt, optimizer_model=optimizer_model, optimizer=optimizer, metric=metric,
-        placement=placement, settings=settings, demos=demos, sampling=sampling, concurrency=concurrency, loop=loop,
-        racing=racing, caps=caps,
-    )  # fmt: skip
-    return estimate_plan(config, build_optimize_job(config, calls_models=False), latency_s=latency_s)
+    config = build_optimize_config(arguments)
+    job = build_optimize_job(config, calls_models=False)
+    log_warnings(job.target_setup.task)
+    return estimate_plan(config, job, latency_s=latency_s)
 
 
 def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None = None) -> Plan:
@@ -168,44 +127,6 @@ def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None =
         job,
         target=call_rate(config.target, is_served=objects.target is None, latency_s=latency_s),
         optimizer=call_rate(config.optimizer_model, is_served=objects.optimizer_model is None),
-    )
-
-
-def _optimize_config(
-    *,
-    data: DataLike,
-    target: ModelLike,
-    prompt: str,
-    optimizer_model: ModelLike,
-    optimizer: str,
-    metric: MetricLike,
-    placement: str,
-    settings: Mapping[str, Any] | None,
-    demos: Demos | None,
-    sampling: Sampling | None,
-    concurrency: int,
-    loop: LoopSettings | None,
-    racing: RaceSettings | None,
-    caps: Caps | None,
-) -> Config:
-    """Build the config of `optimize` and `plan`."""
-    refuse_optimizer_model(optimizer)
-    sections = {
-        "demos": demos, "run": loop, "racing": racing, "budget": caps,
-    }  # fmt: skip
-    return build_config(
-        data=data,
-        target=target,
-        metric=metric,
-        placement=placement,
-        sampling=sampling,
-        concurrency=concurrency,
-        optimizer_model=optimizer_model,
-        sections={
-            "prompt": prompt,
-            "optimizer": {**(settings or {}), "name": optimizer},
-            **{name: asdict(section) for name, section in sections.items() if section is not None},
-        },
     )
 
 

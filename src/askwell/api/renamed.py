@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ParamSpec, TypeVar
 
 from askwell.core.errors import ConfigError
-
-_Given = ParamSpec("_Given")
-_Returned = TypeVar("_Returned")
 
 COMMANDS: Mapping[str, str] = MappingProxyType({"presets": "optimizers"})
 """Command -> its new name."""
@@ -52,7 +47,9 @@ KEY_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 """Key of a config -> old values with their new names."""
 
-ARGUMENTS: Mapping[str, str] = MappingProxyType({"preset": "optimizer"})
+ARGUMENTS: Mapping[str, str] = MappingProxyType(
+    {"preset": "optimizer", "optimizer_base_url": "optimizer_model_base_url"}
+)
 """Argument of a public function -> its new name."""
 
 
@@ -76,14 +73,7 @@ def refuse_value(key: str, value: object) -> None:
         raise ConfigError(f"{key} = {value!r} is called {new!r} now; rename it")
 
 
-def refuses_old_arguments(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
-    """Decorate a function: a renamed argument raises `ConfigError` with its new name."""
-
-    @wraps(function)
-    def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:
-        for name in kwargs:
-            if name in ARGUMENTS:
-                raise ConfigError(f"{name}= is called {ARGUMENTS[name]}= now; rename the argument")
-        return function(*args, **kwargs)
-
-    return checked
+def refuse_argument(name: str) -> None:
+    """Raise `ConfigError` with the new name if an argument of a public function was renamed."""
+    if name in ARGUMENTS:
+        raise ConfigError(f"{name}= is called {ARGUMENTS[name]}= now; rename the argument")

@@ -6,16 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from askwell.api.arguments import MetricLike, ModelLike, build_config
+from askwell.api.arguments import TaskArguments, build_config, takes
 from askwell.api.build_training import build_train_job
-from askwell.api.config import DataLike
-from askwell.api.renamed import refuses_old_arguments
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
 from askwell.engine.budget import Caps
-from askwell.engine.evaluator import Sampling
 from askwell.policies.data.offline import read_offline
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.data.table import build_table
@@ -30,23 +27,18 @@ from askwell.runlog import folders
 from askwell.runlog.store import SqliteStore
 
 
-@refuses_old_arguments
+@takes(TaskArguments)
 def train(
     sources: str | Sequence[str],
     *,
-    data: DataLike,
-    target: ModelLike,
-    metric: MetricLike = "",
-    placement: str = "",
     policy: Mapping[str, Any] | None = None,
-    sampling: Sampling | None = None,
-    concurrency: int = 16,
     seed: int = 0,
     caps: Caps | None = None,
     run: str | Path | None = None,
     trainer: Trainer | None = None,
     read_writer: Callable[[Path], PromptWriter] | None = None,
     show: Show = lambda stage, done, total: None,
+    **arguments: Unpack[TaskArguments],
 ) -> Trained:
     """Train a policy that writes one prompt per query; it keeps the baseline prompt if no gain is proven.
 
@@ -62,7 +54,7 @@ def train(
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     config = build_config(
-        data=data, target=target, metric=metric, placement=placement, sampling=sampling, concurrency=concurrency,
+        arguments,
         sections={
             "policy": {**(policy or {}), "sources": names},
             "run": {"seed": seed},

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors
-from askwell.core.stats import format_interval
+from askwell.core.stats import Interval, format_interval
 from askwell.report.run_comparison import ComparedRun, RunComparison, compare_runs, comparison_json
-from askwell.report.run_report import format_diff, format_prompt
+from askwell.report.run_report import format_diff
 
 
 @click.command()
@@ -34,34 +33,37 @@ def diff(first: str, second: str, *, folder: Path, as_json: bool) -> None:
         tables.print_json(comparison_json(comparison))
         return
     out = Console()
-    for part in _parts(comparison):
+    for part in _parts(comparison, width=out.width):
         out.print(part)
 
 
-def _parts(comparison: RunComparison) -> Iterator[RenderableType]:
-    table = Table(title="Winners, in points of 100 with 95 % intervals", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("run", no_wrap=True)
-    for heading in ("dev", "held-out test", "calls"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("prompt", overflow="fold", ratio=1)
-    for run in (comparison.first, comparison.second):
-        table.add_row(*_row(run))
-    yield table
+def _parts(comparison: RunComparison, *, width: int) -> Iterator[RenderableType]:
+    both = (comparison.first, comparison.second)
+    yield _table(both, width=width)
     if comparison.difference is not None:
         points = format_interval(comparison.difference, signed=True)
         yield Text(f"{comparison.second.name} minus {comparison.first.name}: {points}.")
     yield Text(comparison.verdict)
     if comparison.seen:
         yield Text(f"Left out: {comparison.seen} test examples that the other run trained or selected on.")
-    winners = [run.report.best.prompt.instruction for run in (comparison.first, comparison.second)]
+    winners = [run.report.best.prompt.instruction for run in both]
     if winners[0] != winners[1]:
         yield Text(f"Prompts: {format_diff(*winners)}")
     for name, (before, after) in comparison.changed_settings.items():
         yield Text(f"{name}: {before!r} → {after!r}")
 
 
-def _row(run: ComparedRun) -> list[Text]:
-    best = run.report.best
-    intervals = ["" if scores is None else format_interval(scores) for scores in (best.dev, best.test)]
-    calls = f"{sum(spent.calls for spent in run.report.spend.values()):,}"
-    return [Text(run.name), *map(Text, intervals), Text(calls), Text(format_prompt(best.prompt))]
+def _table(runs: Sequence[ComparedRun], *, width: int) -> Table:
+    best = [run.report.best for run in runs]
+    spent = [run.report.spend.values() for run in runs]
+    columns = [
+        tables.Column(heading="winner of", cells=[run.name for run in runs], rank=0, is_text=True),
+        tables.Column(heading="dev", cells=[_points(scores.dev) for scores in best], rank=2),
+        tables.Column(heading="held-out test", cells=[_points(scores.test) for scores in best], rank=1),
+        tables.Column(heading="calls", cells=[f"{sum(spend.calls for spend in each):,}" for each in spent], rank=3),
+    ]
+    return tables.fitted_table(columns, width=width)
+
+
+def _points(interval: Interval | None) -> str:
+    return "" if interval is None else format_interval(interval)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from askwell.api.build_jobs import build_evaluate_job
+from askwell.api.build_models import describe_addresses
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
@@ -24,7 +25,7 @@ from askwell.cli.flags import (
     read_prompt,
     reports_errors,
 )
-from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
+from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending, print_warnings
 from askwell.core.errors import ConfigError
 from askwell.models.wrappers.meter import Metered
 from askwell.runlog import folders
@@ -58,9 +59,12 @@ def evaluate(
 
 def _evaluate(config: Config, prompts: list[str], *, as_json: bool) -> None:
     job = build_evaluate_job(config, prompts)
+    print_warnings(job.target_setup.task)
     log = folders.log_path(Path(config.run.folder), config.run.name) if config.run.name else None
     store: RunStore = MemoryStore() if log is None else SqliteStore(log)
     model = cast("Metered", job.target_setup.model)
+    if where := describe_addresses(config.target, flag="--target"):
+        click.echo(f"Target: {where}.", err=True)
     begun = time.monotonic()
     advice = "" if log is None else "run it again with the same --run: answered calls are kept"
     with exported_spans(config), exits_on_interrupt(advice, log), live_progress([model]) as live:

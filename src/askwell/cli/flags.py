@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from askwell.api import renamed
+from askwell.cli.request_flags import header_flag, request_flags
 from askwell.core.decoding import read_text_file
 from askwell.core.errors import AskwellError, ConfigError
 
@@ -49,7 +50,7 @@ DATA_FLAGS = [
     ),
     click.option("--records", metavar="PATH", help="Path to the list in a JSON file (default: its only list)."),
     click.option("--field", "fields", multiple=True, metavar="NAME=FIELD", help="Field map, e.g. input=question."),
-    click.option("--metric", metavar="TYPE", help="Answer type: exact, choice, number, boolean, words, f1, …"),
+    click.option("--metric", metavar="TYPE", help="Answer type: exact, label, choice, number, boolean, words, f1, …"),
     click.option("--placement", metavar="POSITION", help="system, before_Q, Q_begin, Q_end (default) or A_begin."),
     click.option("--limit", type=int, help="Read at most this many examples."),
     click.option("--data-folder", metavar="FOLDER", help="Folder with a benchmark's own files (default: the hub)."),
@@ -75,6 +76,7 @@ CONNECTION_FLAGS = [
     click.option("--concurrency", type=int, help="Maximum number of target requests in flight (default 16)."),
     click.option("--timeout", type=float, help="Timeout of a target request in seconds (default 60)."),
     click.option("--max-attempts", type=int, help="Maximum number of attempts per target request (default 10)."),
+    header_flag("", "the target"),
 ]
 """How the target model is reached: what may change while a run is resumed."""
 TARGET_FLAGS = [
@@ -86,10 +88,15 @@ TARGET_FLAGS = [
     *CONNECTION_FLAGS,
     click.option("--max-tokens", type=int, help="Maximum length of a target reply in tokens (default 512)."),
     click.option("--temperature", type=float, help="Sampling temperature of the target (default 0)."),
+    click.option("--max-missing", type=float, help="Share of target calls that may fail for good (default 0.02)."),
+    *request_flags("", "the target"),
 ]
-OPTIMIZER_MODEL_FLAGS = [
+PROMPT_FLAGS = [
     click.option("--prompt", help="The initial prompt."),
     click.option("--prompt-file", type=click.Path(path_type=Path), help="A file with the initial prompt."),
+]
+OPTIMIZER_MODEL_FLAGS = [
+    *PROMPT_FLAGS,
     click.option(
         "--optimizer-model",
         metavar="MODEL",
@@ -107,6 +114,8 @@ OPTIMIZER_MODEL_FLAGS = [
         metavar="VAR",
         help="Environment variable with the optimizer model's key (default: the provider's own).",
     ),
+    header_flag("optimizer-model-", "the optimizer model"),
+    *request_flags("optimizer-model-", "the optimizer model"),
 ]
 SPLIT_FLAGS = [
     click.option("--train", "train_size", type=float, help="Number (or fraction) of training examples."),
@@ -197,7 +206,7 @@ def _configure_logging(level: str, *, all_libraries: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if all_libraries else logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("askwell").setLevel(level.upper())
     # What Ctrl-C does, and a placeholder that is sent as it stands: a user has to see these at any level.
-    for name in ("core.event_loop", "api.build_task"):
+    for name in ("core.event_loop", "api.build_prompts"):
         logging.getLogger(f"askwell.{name}").setLevel(logging.WARNING)
 
 
@@ -222,6 +231,12 @@ _KEYS = {
     "max_attempts": "target.max_attempts",
     "max_tokens": "target.max_tokens",
     "temperature": "target.temperature",
+    "max_missing": "run.max_missing",
+    **{
+        f"{prefix}{key}": f"{section}.{key}"
+        for prefix, section in (("", "target"), ("optimizer_model_", "optimizer_model"))
+        for key in ("headers", "extra_body", "top_p", "stop", "reasoning_effort", "completions")
+    },
     "train_size": "split.train",
     "dev_size": "split.dev",
     "test_size": "split.test",

@@ -33,6 +33,7 @@ from askwell.cli.flags import (
     reports_errors,
 )
 from askwell.cli.progress_line import format_seconds
+from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 
 CONFIRM_USD = 5.0
@@ -51,27 +52,39 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
     config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
-    estimate = estimate_plan(config, build_optimize_job(config, calls_models=False), latency_s=latency)
+    job = build_optimize_job(config, calls_models=False)
+    estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
-        tables.print_json(plan_json(estimate))
+        tables.print_json({**plan_json(estimate), "warnings": list(job.target_setup.task.warnings)})
         return
+    print_warnings(job.target_setup.task)
     out = Console()
     for part in _page(estimate, config):
         out.print(part, highlight=False, markup=False)
 
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
-    """Print one line on what the run will cost; ask a person at a terminal if that is much."""
-    estimate, addresses = estimate_plan(config, job), describe_addresses(config)
-    console = Console(stderr=True)
-    console.print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
-    if addresses:
-        console.print(f"Note: {addresses}", highlight=False, markup=False, soft_wrap=True)
+    """Print one line on what the run will cost, and warnings; ask a person at a terminal if that is much."""
+    estimate = estimate_plan(config, job)
+    Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    print_warnings(job.target_setup.task)
+    for line in address_lines(config):
+        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
     question = _cost_question(estimate, config)
     if question and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"{question} Begin?", default=True, err=True):
             return
         sys.exit(_INTERRUPTED)
+
+
+def address_lines(config: Config) -> list[str]:
+    """Return a line for each model of a provider: where its calls go."""
+    roles = (
+        ("Target", config.target, "--target", config.objects.target),
+        ("Optimizer model", config.optimizer_model, "--optimizer-model", config.objects.optimizer_model),
+    )
+    described = [(role, describe_addresses(model, flag=flag)) for role, model, flag, given in roles if given is None]
+    return [f"{role}: {where}." for role, where in described if where]
 
 
 def _cost_question(estimate: Plan, config: Config) -> str:
@@ -138,6 +151,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         if estimate.cuts:
             table.add_row("", "at most", *_columns(model.worst))
     yield table
+    yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = (
         ""
@@ -152,8 +166,7 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
     yield f"Time: about {format_seconds(estimate.expected_seconds)}{slowest}."
     for cut in estimate.cuts:
         yield f"{_cut_text(cut)}."
-    if addresses := describe_addresses(config):
-        yield f"{addresses[:1].upper()}{addresses[1:]}."
+    yield from address_lines(config)
     if estimate.unpriced:
         yield (
             f"No price is known for {' and '.join(estimate.unpriced)}: give target.prices and optimizer_model.prices, "

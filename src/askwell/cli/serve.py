@@ -10,6 +10,7 @@ import click
 
 from askwell.cli.console import Console
 from askwell.cli.flags import FOLDER_FLAG, flags, overrides, reports_errors
+from askwell.cli.request_flags import header_flag
 from askwell.cli.service import ServeOptions, Service, build_service, read_client_key
 from askwell.models.bundled import MAX_REPLY_TOKENS
 from askwell.models.bundled.editor import EditorModel
@@ -37,6 +38,7 @@ _FLAGS = [
         "--api-key-env", metavar="VAR", help="Environment variable with the key (default: the provider's own)."
     ),
     click.option("--placement", metavar="POSITION", help="Position of the prompt (default: the run's)."),
+    header_flag("", "the target"),
 ]
 _CLIENT_FLAGS = [
     click.option(
@@ -69,7 +71,6 @@ _CLIENT_FLAGS = [
 @click.option(
     "--port",
     default=8018,
-    type=click.IntRange(0, 65535),
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-from askwell.api.addresses import remember_addresses
-from askwell.api.build_models import build_model, find_address, is_openai_compatible
+from askwell.api.build_models import build_model, find_address, is_openai_compatible, read_request_settings
 from askwell.api.build_task import build_render
 from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
+from askwell.api.endpoints import remember_addresses
 from askwell.api.logged import check_addresses, read_named_settings
 from askwell.api.policies import has_log, load_policy
 from askwell.core.errors import ConfigError
@@ -23,6 +23,7 @@ from askwell.models.http.client import validate_key
 from askwell.models.http.endpoint import Endpoint
 from askwell.models.parts import parts_of
 from askwell.models.providers.factory import build_hosted_model
+from askwell.models.providers.openai_wire import OPENAI
 from askwell.models.providers.registry import ModelAddress
 from askwell.policies.data.offline import find_run_log
 from askwell.runlog.fold import read_header
@@ -91,7 +92,10 @@ def build_service(
         with SqliteStore(find_run_log(name, folder), read_only=True) as store:
             recall(store, model)
     inserter = PromptInserter(policy or load_policy(name, runs_folder=folder), build_render(config.task))
-    app = _build_app(name, model, address, inserter, _build_rules(target, options), options)
+    # The proxy passes chat requests on; a base model behind the completions route gets one text instead.
+    proxied = None if address is None or target.completions else _find_upstream(target, address)
+    rules = _build_rules(target, options, is_proxied=proxied is not None)
+    app = _build_app(name, model, proxied, inserter, rules, options)
     return Service(app=app, upstream=f"{target.model!r} {_describe(address)}")
 
 
@@ -126,15 +130,31 @@ def _build_model(target: TargetConfig, address: ModelAddress | None) -> ChatMode
     """
     if address is None:
         return build_model(target, flag="--target")
-    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None)
+    return build_hosted_model(address, timeout_s=_TIMEOUT_S, prices=None, settings=read_request_settings(target))
 
 
-def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
+def _find_upstream(target: TargetConfig, address: ModelAddress) -> Upstream | None:
+    """Return the server to which requests are passed on; None if it does not speak OpenAI's format."""
+    if not is_openai_compatible(target.model):
+        return None
+    return Upstream(
+        endpoint=Endpoint.parse(address.base_url),
+        model=address.name,
+        api_key=address.api_key,
+        headers=read_request_settings(target).headers,
+        timeout_s=_TIMEOUT_S,
+    )
+
+
+def _build_rules(target: TargetConfig, options: ServeOptions, *, is_proxied: bool) -> RequestRules:
     sampling = {name: getattr(target, name) for name in _SAMPLING}
+    chosen = {key: value for key, value in sampling.items() if value is not None}
+    extra: Mapping[str, object] = {}
+    if is_proxied:  # a model of askwell's own adds them itself
+        chosen |= OPENAI.options(target.model, read_request_settings(target).options)
+        extra = target.extra_body
     return RequestRules(
-        defaults={}
-        if options.client_sampling
-        else {key: value for key, value in sampling.items() if value is not None},
+        defaults={**({} if options.client_sampling else chosen), **extra},
         refused=(ROUTING_FIELDS - options.allowed_fields) | options.denied_fields,
         caps=options.caps,
     )
@@ -143,16 +163,14 @@ def _build_rules(target: TargetConfig, options: ServeOptions) -> RequestRules:
 def _build_app(
     name: str,
     model: ChatModel,
-    address: ModelAddress | None,
+    upstream: Upstream | None,
     inserter: PromptInserter,
     rules: RequestRules,
     options: ServeOptions,
 ) -> web.Application:
     access, shows_prompt = options.access, options.shows_prompt
-    if address is None or not is_openai_compatible(f"{address.provider.name}:"):
+    if upstream is None:
         return chat_app({name: model}, inserter=inserter, access=access, rules=rules, shows_prompt=shows_prompt)
-    endpoint = Endpoint.parse(address.base_url)
-    upstream = Upstream(endpoint=endpoint, model=address.name, api_key=address.api_key, timeout_s=_TIMEOUT_S)
     adapted = _adapt(model, {**rules.defaults, "messages": list(_SYSTEM_PROBE)})
     folds_system = adapted.pop("messages") != list(_SYSTEM_PROBE)
     return proxy_app(

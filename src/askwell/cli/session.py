@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+import click
+
 from askwell.api.config import Config
 from askwell.cli import tables
 from askwell.cli.console import Console
@@ -16,6 +18,7 @@ from askwell.models.wrappers.meter import Metered, Totals
 from askwell.models.wrappers.traced import TraceExport
 from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
+from askwell.tasks.task import Task
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -39,6 +42,12 @@ def _open_batches(log: Path) -> str:
     if not unfetched:
         return ""
     return f"Batch {', '.join(unfetched)} goes on at the provider and is fetched when the run is resumed. "
+
+
+def print_warnings(task: Task) -> None:
+    """Print what the user should know about the data, on standard error."""
+    for warning in task.warnings:
+        click.echo(f"askwell: warning: {warning}", err=True)
 
 
 def live_progress(models: list[Metered]) -> LiveProgress:

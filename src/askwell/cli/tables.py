@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -14,7 +17,6 @@ from askwell.cli.progress_line import format_seconds, spent_line
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
 from askwell.models.totals import MemberTotals, Totals
-from askwell.report.run_list import RunSummary
 from askwell.report.run_report import Report, describe_significance, format_diff, format_prompt, interval_json
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -91,29 +93,38 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
     }
 
 
-def runs_table(rows: Sequence[RunSummary]) -> Table:
-    """Return one row per run."""
-    table = Table()
-    for heading in ("run", "task", "state", "best dev", "test", "target calls"):
-        table.add_column(heading)
-    for row in rows:
-        state = row.problem or ("finished" if row.finished else f"at step {row.step}")
-        table.add_row(row.name, row.task, state, _percent(row.dev), _percent(row.test), f"{row.target_calls:,}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of `fitted_table`."""
+
+    heading: str
+    cells: Sequence[str]
+    rank: int
+    """Columns that do not fit are dropped, the highest rank first."""
+    is_text: bool = False
+    """Whether the cells are texts, at the left; numbers stand at the right."""
+
+    @property
+    def width(self) -> int:
+        return max(map(cell_len, (self.heading, *self.cells)))
+
+
+def fitted_table(columns: Sequence[Column], *, width: int) -> Table:
+    """Return a table of the columns that fit into a width; no cell is cut, and the first column always stays."""
+    kept = list(columns)
+    while len(kept) > 1 and 1 + sum(column.width + 3 for column in kept) > width:
+        kept.remove(max(kept[1:], key=lambda column: column.rank))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in kept:
+        table.add_column(
+            column.heading,
+            justify="left" if column.is_text else "right",
+            no_wrap=column is not kept[0],
+            overflow="fold",
+        )
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*map(Text, cells))
     return table
-
-
-def summary_json(row: RunSummary) -> dict[str, object]:
-    """Return one run's line for `--json`."""
-    return {
-        "run": row.name,
-        "task": row.task,
-        "finished": row.finished,
-        "step": row.step,
-        "dev": row.dev,
-        "test": row.test,
-        "target_calls": row.target_calls,
-        "problem": row.problem,
-    }
 
 
 def format_session_spend(totals: list[Totals], seconds: float) -> Text:
@@ -150,7 +161,3 @@ def _cell(interval: Interval | None) -> str:
 def format_points(interval: Interval) -> str:
     """Write a difference in points of 100, signed, with its interval."""
     return format_interval(interval, signed=True)
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"

@@ -11,9 +11,14 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-# In scripts without spaces (Thai, Japanese, Chinese) each character is a word; else a sentence would be one word.
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+"""Scripts without spaces, as the inside of a character class: Thai, Lao, Myanmar, Khmer, kana, bopomofo and Han."""
+
+# Each character of an unspaced script is a word; else a sentence would be one word
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 _EDGES = string.punctuation + "“”‘’«»…–—、。「」"
 
 _WORD_COUNT = 2

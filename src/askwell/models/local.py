@@ -17,6 +17,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast
 
 from askwell.core.errors import ConfigError, ModelError, nearest
@@ -34,6 +35,8 @@ _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SAMPLE_BYTES = 1 << 20
 _ONE_THREAD_PARAMETERS = 30_000_000
 _PIP = 'it needs PyTorch and transformers: pip install "askwell[local]"'
+_BROKEN = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, UnpicklingError)
+"""What loading raises for damaged files and for settings that do not fit together."""
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -176,10 +179,14 @@ class LocalModel:
         return tuple(self._tokenizer(replace_surrogates(text), add_special_tokens=special)["input_ids"])
 
 
-def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple[Any, Any]:
-    """Return (model, tokenizer), without progress bars. Raises the errors of `LocalModel`."""
+def load_checkpoint(source: str | Path, device: str | None, dtype: str, *, local_only: bool = False) -> tuple[Any, Any]:
+    """Return (model, tokenizer), without progress bars. Code in the checkpoint's folder is never run.
+
+    `local_only` downloads nothing. Raises the errors of `LocalModel`.
+    """
     try:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise ConfigError(f"can't run {str(source)!r}: {_PIP}") from error
@@ -187,12 +194,24 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str) -> tuple
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         with hide_progress_bars():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+            # Without trust_remote_code=False transformers asks at the terminal whether to run the folder's code.
+            options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_only}
+            found = _find_downloaded(str(source)) if local_only and not Path(source).is_dir() else source
+            tokenizer = AutoTokenizer.from_pretrained(found, **options)
+            model = AutoModelForCausalLM.from_pretrained(found, dtype=getattr(torch, dtype), **options)
         return cast("Any", model).to(device).eval(), tokenizer
-    except (OSError, ValueError) as error:
+    except (*_BROKEN, SafetensorError) as error:
         expected = "expected a folder made by save_pretrained, or the name of a causal language model on the hub"
+        if local_only and not Path(source).is_dir():
+            expected = "a saved policy downloads nothing: if you trust this model, load it once by its name, then retry"
         raise ModelError(f"can't load {str(source)!r}: {error}; {expected}") from error
+
+
+def _find_downloaded(name: str) -> str:
+    """Return the folder of a model that was downloaded before: by its name alone transformers still asks the hub."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(name, local_files_only=True)
 
 
 @contextmanager
@@ -212,6 +231,7 @@ def hide_progress_bars() -> Generator[None]:
 def find_checkpoint_folder(path_or_name: str) -> Path | None:
     """Return the checkpoint folder, or None for a hub name. Raises `ConfigError` for a wrong path."""
     path = Path(path_or_name).expanduser()
+    _refuse_gguf(path)
     if path.is_dir():
         return path
     looks_like_path = path_or_name.startswith((".", "~")) or (os.sep in path_or_name and path.parent.is_dir())
@@ -220,6 +240,19 @@ def find_checkpoint_folder(path_or_name: str) -> Path | None:
             f"no checkpoint folder {path_or_name!r}; give a folder made by save_pretrained, or a hub name"
         )
     return None
+
+
+def _refuse_gguf(path: Path) -> None:
+    """Raise `ConfigError` for a GGUF file, or a folder whose only weights are GGUF: transformers reads neither."""
+    files = [path] if path.suffix.lower() == ".gguf" else sorted(path.glob("*.[gG][gG][uU][fF]"))
+    if not files or (path / "config.json").exists():
+        return
+    name = files[0].name
+    raise ConfigError(
+        f"{str(path)!r} holds GGUF weights ({name}); local: takes a folder made by save_pretrained. Serve the file "
+        f"(llama-server -m {name}) and give llama.cpp:NAME, with completions for a base model, or convert it to a "
+        "checkpoint folder"
+    )
 
 
 def _fingerprint(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """Split a task's queries into train, dev, collection and test, by unique query.
 
 Train and dev hold logged outcomes; new pairs are labelled on the collection queries, which have no outcome in train;
-test is the task's test split, used once at the end. No query is in two parts, up to case and spacing.
+test is the task's test split, used once at the end. No query is in two parts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from askwell.core.errors import DataError
 from askwell.core.types import Example, Split
 from askwell.policies.data.outcomes import PairOutcomes, drop_queries, keep_queries
-from askwell.tasks.splits import check_disjoint, normalize_question, split
+from askwell.tasks.questions import identify_question
+from askwell.tasks.splits import check_disjoint, split
 
 MIN_LOGGED = 8
 """Least number of the task's queries that must be logged; fewer can't be split."""
@@ -55,11 +56,11 @@ def split_queries(
     """
     shares = shares or SplitShares()
     test = tuple(splits.get("test", ()))
-    logged_queries = {normalize_question(query) for query in outcomes.queries}
+    logged_queries = {identify_question(query) for query in outcomes.queries}
     _refuse_logged(logged_queries, test)
     examples = [example for name in ("train", "dev") for example in splits.get(name, ())]
-    logged = [example for example in examples if normalize_question(example.input) in logged_queries]
-    fresh = [example for example in examples if normalize_question(example.input) not in logged_queries]
+    logged = [example for example in examples if identify_question(example.input) in logged_queries]
+    fresh = [example for example in examples if identify_question(example.input) not in logged_queries]
     if len(logged) < MIN_LOGGED:
         raise DataError(
             f"only {len(logged)} of the task's {len(examples)} questions are among the logged queries; expected "
@@ -91,7 +92,7 @@ def split_queries(
 
 
 def _refuse_logged(logged_queries: Collection[str], test: Sequence[Example]) -> None:
-    leaked = [example for example in test if normalize_question(example.input) in logged_queries]
+    leaked = [example for example in test if identify_question(example.input) in logged_queries]
     if leaked:
         raise DataError(
             f"{len(leaked)} test questions of the task are among the logged queries, such as {leaked[0].input!r}: "

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import ConfigError, DataError
+from askwell.core.files import write_whole
 from askwell.core.protocols import Policy
 from askwell.policies.fallback_policy import FallbackPolicy
 from askwell.policies.fallback_threshold import decode_fallback, encode_fallback
 from askwell.policies.fixed import FixedPolicy
+from askwell.policies.policy_file import FALLBACK, FILE, FIXED, check_policy_file, read_policy_file, refuse_links
 from askwell.policies.protocols import PromptWriter
 from askwell.runlog.codec import Body, decode_prompt, encode_prompt
 
 FORMAT = 1
-FILE = "policy.json"
 SELECTION = "selection"
 """Kind of a policy that selects among logged prompts, in the policy's file."""
 WRITER = "writer"
@@ -68,20 +69,19 @@ def _save_selection(policy: Policy, folder: Path) -> None:
 def _write(folder: Path, body: Mapping[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": FORMAT, **body}, ensure_ascii=False, indent=1)
-    (folder / FILE).write_text(text, encoding="utf-8")
+    write_whole(folder / FILE, text.encode("utf-8", "surrogatepass"))
 
 
 def load_policy(folder: Path, *, read_writer: Callable[[Path], PromptWriter]) -> Policy:
     """Load what `save_policy` wrote; raises `DataError` for anything else. `read_writer` loads the language model."""
-    try:
-        parsed: object = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"no readable policy in {str(folder)!r}: {error}") from error
-    body: Body = cast("Body", parsed) if isinstance(parsed, dict) else {}
-    if body.get("kind") == SELECTION:
+    body = read_policy_file(folder)
+    refuse_links(folder)
+    kind = body.get("kind")
+    if kind == SELECTION:
         return _load_selection(folder)
-    if body.get("format") != FORMAT or body.get("kind") not in {"fixed", WRITER, SELECTOR}:
+    if body.get("format") != FORMAT or kind not in ("fixed", WRITER, SELECTOR):
         raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
+    check_policy_file(body, FIXED if kind == "fixed" else FALLBACK, folder)
     baseline = decode_prompt(cast("Body", body["prompt"]))
     if body["kind"] == "fixed":
         return FixedPolicy(prompt=baseline)

@@ -71,12 +71,14 @@ class _Example(_Demo):
     split: Split
 
 
-class _PromptText(TypedDict):
+class PromptText(TypedDict):
+    """A prompt without its id."""
+
     instruction: Text
     demos: NotRequired[list[_Demo]]
 
 
-class _Prompt(_PromptText):
+class _Prompt(PromptText):
     id: Text
 
 
@@ -156,7 +158,9 @@ class _Interval(TypedDict):
     method: IntervalMethod
 
 
-class _Guard(TypedDict):
+class Guard(TypedDict):
+    """A fallback threshold, in logs and in the file of a policy."""
+
     margin: Number | Literal["never", "always"]
     gain: Number
     error: Number
@@ -178,7 +182,7 @@ class _Loop(TypedDict):
     static: _Interval
     written: _Interval
     guarded: _Interval
-    guard: _Guard
+    guard: Guard
     target_calls: Count
     reward: NotRequired[Text]
 
@@ -252,7 +256,7 @@ class _TrainingSettings(TypedDict):
 class _Headroom(TypedDict):
     verdict: Text
     worth_it: Flag
-    static: _PromptText
+    static: PromptText
 
 
 BODIES: Mapping[str, TypeAdapter[Any]] = {

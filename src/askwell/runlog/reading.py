@@ -38,14 +38,23 @@ def check_event(event: Event) -> None:
 
 def check_body(body: object, shape: TypeAdapter[Any]) -> None:
     """Raise `StoreError` with the first field that differs from the shape."""
+    problem = find_problem(body, shape)
+    if problem:
+        raise StoreError(problem)
+
+
+def find_problem(body: object, shape: TypeAdapter[Any]) -> str:
+    """Describe the first field that differs from the shape; empty if there is none."""
     try:
         shape.validate_python(body)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in problem["loc"])
+        # A part with brackets is pydantic's name of an alternative, not a field.
+        field = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
         found = "" if problem["type"] == "missing" else f", not {_shorten(problem['input'])}"
         message = problem["msg"]
-        raise StoreError(f"{field or 'the body'}: {message[0].lower()}{message[1:]}{found}") from error
+        return f"{field or 'the body'}: {message[0].lower()}{message[1:]}{found}"
+    return ""
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def take_lock(path: Path) -> IO[str]:
     """Lock the log for writing. The system releases the lock when the process ends, even if it is killed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.with_suffix(".lock").open("a+")
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # a link would create a file elsewhere
+        handle = os.fdopen(os.open(path.with_suffix(".lock"), flags, 0o666), "r+")
     except OSError as error:
         raise StoreError(f"cannot write in the run folder {str(path.parent)!r}: {error.strerror or error}") from error
     try:

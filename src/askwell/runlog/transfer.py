@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from askwell.core.errors import ConfigError, DataError, StoreError, nearest
+from askwell.core.files import replacing
 from askwell.core.types import Event, EventKind
 from askwell.runlog.codec import Body, decode_completion, decode_score, flatten_outcome
 from askwell.runlog.fold import examples_by_id, read_examples, read_header, read_prompts
@@ -58,11 +59,13 @@ def export_log(store: RunStore, path: Path, *, form: str, table: str = "events")
     _check_name(table, TABLES, "table")
     rows = _event_rows(store) if table == "events" else rollout_rows(store)
     try:
-        if form == "parquet":
-            from askwell.runlog import parquet
+        with replacing(path) as draft:
+            if form == "parquet":
+                from askwell.runlog import parquet
 
-            return parquet.write_parquet(path, rows, columns=parquet.EVENTS if table == "events" else parquet.ROLLOUTS)
-        return _write_lines(path, rows)
+                columns = parquet.EVENTS if table == "events" else parquet.ROLLOUTS
+                return parquet.write_parquet(draft, rows, columns=columns)
+            return _write_lines(draft, rows)
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; give another -o") from error
 

@@ -54,9 +54,9 @@ class Access:
                 "--cors '*' lets every web page spend your key: name the origins, or give --serve-key-env"
             )
         # A web page that rebinds its DNS name has no key, so behind a key a server may have any name.
-        known = None if not is_loopback(host) else frozenset({host.lower(), *(name.lower() for name in names)})
+        hosts = None if not is_loopback(host) else frozenset({host.lower(), *(name.lower() for name in names)})
         return cls(
-            hosts=known,
+            hosts=hosts,
             origins=frozenset(_parse_origin(origin) for origin in origins),
             key_digest=None if key is None else _digest(key),
         )

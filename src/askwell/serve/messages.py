@@ -53,8 +53,8 @@ class Conversation:
 
 def parse_conversation(body: Mapping[str, Any]) -> Conversation:
     """Check the messages of a request. Raises `RequestRefused` with the place of a fault."""
-    found: object = body.get("messages")
-    entries = cast("list[object]", found) if isinstance(found, list) else []
+    value: object = body.get("messages")
+    entries = cast("list[object]", value) if isinstance(value, list) else []
     if not entries:
         raise RequestRefused(
             'the request has no list of messages: expected {"messages": [{"role": …, "content": …}]}', param="messages"

@@ -69,9 +69,9 @@ class RequestRules:
 
 
 def _check_cap(body: Mapping[str, Any], name: str, cap: float) -> None:
-    for one in _LENGTH if name in _LENGTH else (name,):
-        value: object = body.get(one)
+    for field_name in _LENGTH if name in _LENGTH else (name,):
+        value: object = body.get(field_name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value > cap:
-            raise RequestRefused(f"{one} is {value!r}; this server allows at most {cap:g}", param=one)
+            raise RequestRefused(f"{field_name} is {value!r}; this server allows at most {cap:g}", param=field_name)

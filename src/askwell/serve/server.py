@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import new_event_loop
 
 _DRAIN_S = 10.0  # aiohttp waits twice as long; container managers kill a process after 30 s
 _IDLE_S = 60.0  # for a connection without a request, or with a part of its head
-_MOST_FILES = 65_536
+_MOST_FILES, _LAST_PORT = 65_536, 65_535
 _BACKLOG = 1024  # connections that arrive at once; a full queue costs its clients a second each
+
+
+class _WithoutClientFaults(logging.Filter):
+    """Drops the tracebacks of requests that are not HTTP: the client is told, and anybody could fill the terminal."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(_WithoutClientFaults())
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
     """Return listening sockets for every address of a host. Raises `ConfigError`, such as for a port that is taken."""
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigError(f"--port {port} is no port; expected 0 (a free one) to {_LAST_PORT}")
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise ConfigError(f"--host {host!r} is no address of this machine: {error.strerror}") from error
     sockets: list[socket.socket] = []
-    for family, *_, address in dict.fromkeys(found):
+    for family, *_, address in dict.fromkeys(addresses):
         # With port 0, the further addresses of a host get the port that the first one was given.
         bound = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
         try:
             sockets.append(socket.create_server(bound, family=family, backlog=_BACKLOG))
         except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(found) > 1:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(addresses) > 1:
                 continue  # a machine without IPv6 still has a name for ::1
             _close(sockets)
             raise ConfigError(_describe(host, port, error)) from error
@@ -57,12 +73,13 @@ async def serving(
         handler_cancellation=True,  # a client that leaves must not keep the upstream busy
         shutdown_timeout=drain_s,
         keepalive_timeout=idle_s,
+        logger=_LOG,
         auto_decompress=False,  # a small compressed body can hold gigabytes
     )
     await runner.setup()
     try:
-        for one in sockets:
-            await web.SockSite(runner, one, backlog=_BACKLOG).start()
+        for listener in sockets:
+            await web.SockSite(runner, listener, backlog=_BACKLOG).start()
         yield
     finally:
         await runner.cleanup()
@@ -73,12 +90,12 @@ async def _run(app: web.Application, sockets: Sequence[socket.socket], announce:
     signals = (signal.SIGINT, signal.SIGTERM)
     async with serving(app, sockets):
         with suppress(NotImplementedError):  # on Windows, Ctrl-C raises KeyboardInterrupt instead
-            for one in signals:
-                loop.add_signal_handler(one, stop.set)
+            for number in signals:
+                loop.add_signal_handler(number, stop.set)
         announce()
         await stop.wait()
-        for one in signals:
-            loop.remove_signal_handler(one)
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _raise_file_limit() -> None:
@@ -104,5 +121,5 @@ def _describe(host: str, port: int, error: OSError) -> str:
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:
-    for one in sockets:
-        one.close()
+    for listener in sockets:
+        listener.close()

@@ -13,13 +13,15 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs, web
 
+from askwell.models.http.certificates import find_bundle, trusting_context
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.headers import header_secrets, merge_headers
 from askwell.models.http.secrets import MaskedStream, SecretMask
 from askwell.serve.errors import RequestRefused, error_body
 from askwell.serve.headers import response_headers
@@ -43,22 +45,27 @@ class Upstream:
     model: str
     """Sent instead of the model that the client names."""
     api_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further headers of each request; they win over others."""
     timeout_s: float = 600.0
     """Timeout between two bytes from upstream; a stream as a whole may last longer."""
 
     def secrets(self) -> list[str]:
         """Return what no client may read: the key, and the secrets of the URL and of the environment's proxy."""
         proxy = urlsplit(self.endpoint.proxy() or "")
-        return [self.api_key or "", *self.endpoint.secrets(), proxy.password or ""]
+        return [self.api_key or "", *self.endpoint.secrets(), *header_secrets(self.headers), proxy.password or ""]
 
     def open_session(self) -> aiohttp.ClientSession:
         """Return a session with this server, without a limit on connections."""
         headers = {"User-Agent": "askwell", "Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
+        bundle = find_bundle() if self.endpoint.base.startswith("https:") else ""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
-            headers=headers,
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trusting_context(bundle) if bundle else True
+            ),
+            headers=merge_headers(headers, self.headers),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=self.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=self.endpoint.proxy(),

@@ -193,7 +193,7 @@ _SINGLE = (
             ),
             read=headerless("label", "title", "text"),
         ),
-        "exact",
+        "label",
         "non-commercial use (its authors' terms)",
     ),
     _standalone(
@@ -207,7 +207,7 @@ _SINGLE = (
         "imdb",
         BenchmarkSource(path="stanfordnlp/imdb:test", shape=_SENTIMENT),
         BenchmarkSource(path="imdb/test/*/*.txt", shape=_SENTIMENT, read=text_in_label_folder),
-        "exact",
+        "label",
         "none stated",
     ),
     _standalone(
@@ -223,7 +223,7 @@ _SINGLE = (
             ),
             read=text_with_labels,
         ),
-        "exact",
+        "label",
         "none stated",
     ),
     _standalone(

@@ -9,12 +9,12 @@ from pathlib import Path
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Split
 from askwell.tasks.benchmarks import BENCHMARKS, Benchmark, BenchmarkSource, Sizes
+from askwell.tasks.examples import load_examples
 from askwell.tasks.hub import read_hub
-from askwell.tasks.load import load
 from askwell.tasks.readers import Record
 from askwell.tasks.splits import split
 
-__all__ = ["BENCHMARKS", "Benchmark", "find_benchmark", "load_benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "find_benchmark", "load_benchmark", "read_benchmark"]
 
 
 def find_benchmark(name: str) -> Benchmark:
@@ -38,10 +38,15 @@ def load_benchmark(
 
     `sizes` replaces the benchmark's default sizes. Raises `DataError` if files are missing, broken or too small.
     """
+    train, dev, test = sizes or find_benchmark(name).sizes
+    return split(read_benchmark(name, folder), train=train, dev=dev, test=test, seed=seed)
+
+
+def read_benchmark(name: str, folder: Path | str | None = None) -> tuple[Example, ...]:
+    """Read all examples of a benchmark from `folder` or, without one, from the hub."""
     entry = find_benchmark(name)
     records = _from_folder(entry, Path(folder)) if folder is not None else _from_hub(entry)
-    train, dev, test = sizes or entry.sizes
-    return split(load(records, name=name), train=train, dev=dev, test=test, seed=seed)
+    return load_examples(records, name=name)
 
 
 def _from_hub(entry: Benchmark) -> list[dict[str, object]]:

@@ -109,10 +109,8 @@ def fill(record: Mapping[str, object], template: str, location: str) -> str:
 
 def find_options(record: Mapping[str, object], source: str) -> Options | None:
     """Return the options that a template shows; None if it shows no list of them, or several."""
-    found = (
-        [read_options(_value(record, name), name) for name in _template_names(source)] if is_template(source) else []
-    )
-    lists = [options for options in found if options is not None]
+    names = _template_names(source) if is_template(source) else []
+    lists = [options for name in names if (options := read_options(_value(record, name), name)) is not None]
     return lists[0] if len(lists) == 1 else None
 
 

@@ -6,7 +6,7 @@ A named metric grades by answer type. `from_callable` turns any callable into a 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from askwell.core.errors import ConfigError, DataError, nearest
@@ -14,18 +14,24 @@ from askwell.core.protocols import Metric
 from askwell.core.types import Example, Score
 from askwell.tasks.functions.binding import bind
 from askwell.tasks.functions.returned import read_score
+from askwell.tasks.grading.context import GradingContext
 from askwell.tasks.grading.grade import ANSWER_TYPES, AnswerType, extract, grade, score_reply
 
 __all__ = ["ANSWER_TYPES", "AnswerType", "Metric", "extract", "from_callable", "grade", "metric"]
 
 
-def metric(name: str) -> Metric:
-    """Return the metric of an answer type; raise `ConfigError` with the nearest match for an unknown name."""
+def metric(name: str, *, labels: Sequence[str] = ()) -> Metric:
+    """Return the metric of an answer type; raise `ConfigError` with the nearest match for an unknown name.
+
+    `labels` are all answers that the task allows, for "label"; a task that is built from data gives its targets.
+    """
     if name not in ANSWER_TYPES:
         raise ConfigError(f"unknown metric {name!r}; {nearest(name, ANSWER_TYPES)}")
 
+    all_labels = tuple(labels)
+
     def by_type(reply: str, example: Example) -> Score:
-        return score_reply(name, reply, example.target, question=example.input)
+        return score_reply(name, reply, example.target, GradingContext(question=example.input, labels=all_labels))
 
     by_type.__name__ = by_type.__qualname__ = name
     return by_type

@@ -11,8 +11,8 @@ from pathlib import Path
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.placeholders import INPUT, INPUT_NAMES, find_placeholders, is_named, replace_placeholders
 from askwell.core.types import Example
+from askwell.tasks.examples import ExampleSource
 from askwell.tasks.fields import SYNONYMS, FieldMap, is_template, resolve_fields
-from askwell.tasks.load import ExampleSource
 from askwell.tasks.readers import read_records
 
 

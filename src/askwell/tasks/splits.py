@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, get_args
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Split
-
-logger = logging.getLogger(__name__)
+from askwell.tasks.questions import copy_key, drop_copies, identify_question, normalize_question
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 Size: TypeAlias = int | float | None
-"""Size of a split: an int is a number of examples, a float in (0, 1] a fraction of them, None the default."""
+"""Size of a split: below 1 a share of the examples, from 1 a number of them (1.0 is one example), None the default."""
 
 DEFAULT_RATIO: Mapping[Split, int] = {"train": 1, "dev": 1, "test": 3}
 """The ratio of the GPO paper, section 4.1."""
@@ -26,26 +23,24 @@ DEFAULT_RATIO: Mapping[Split, int] = {"train": 1, "dev": 1, "test": 3}
 MAX_DEFAULT_SIZES: Mapping[Split, int] = {"train": 100, "dev": 100, "test": 300}
 """Largest sizes of the GPO paper. A larger dev split costs one more target call per example and candidate prompt."""
 
-OUTER_PUNCTUATION = ".,;:!?…\"'`“”‘’«»"
-"""Punctuation that is ignored around a question. Brackets and signs are kept: "(" or "-1" can be the question."""
-
 
 def split(
     examples: Iterable[Example], *, train: Size = None, dev: Size = None, test: Size = None, seed: int
 ) -> dict[Split, tuple[Example, ...]]:
     """Draw three disjoint splits.
 
-    Duplicates of a question (equal after `normalize_question`) are dropped except for the first, and their number is
-    logged. So the sizes are exact, and no question is in two splits or counts twice. Sizes that are None share the
-    remaining examples 1:1:3, with at least one example each and at most `MAX_DEFAULT_SIZES`. An example's split depends
-    only on the seed and its question: the order of the source does not matter, and added examples move few others.
+    Copies (the same question with the same target, see `tasks.questions`) are dropped except for the first, so that
+    none is in two splits or counts twice. The sizes are exact. Sizes that are None share the remaining examples 1:1:3,
+    with at least one example each and at most `MAX_DEFAULT_SIZES`. An example's split depends only on the seed and its
+    question: the order of the source does not matter, and added examples move few others. Rows with the same question
+    and different targets come into the same split, wherever the sizes permit it.
 
     Raises `ConfigError` for an invalid size, `DataError` if there are too few examples.
     """
-    unique = drop_duplicates(examples)
+    unique = drop_copies(examples)
     sizes = split_sizes(len(unique), train=train, dev=dev, test=test)
-    drawn = iter(sorted(unique, key=lambda example: _draw_key(example, seed)))
-    return {name: tuple(itertools.islice(drawn, sizes[name])) for name in SPLITS}
+    ordered = sorted(unique, key=lambda example: _draw_key(example, seed))
+    return _draw([tuple(rows) for _, rows in itertools.groupby(ordered, key=_question)], sizes)
 
 
 def split_sizes(n: int, *, train: Size = None, dev: Size = None, test: Size = None) -> dict[Split, int]:
@@ -67,7 +62,7 @@ def split_sizes(n: int, *, train: Size = None, dev: Size = None, test: Size = No
 def join_splits(
     *, train: Sequence[Example] = (), dev: Sequence[Example] = (), test: Sequence[Example] = ()
 ) -> dict[Split, tuple[Example, ...]]:
-    """Join splits that come from separate files; raise `DataError` if two share a question (`check_disjoint`).
+    """Join splits that come from separate files; raise `DataError` if two share an example (`check_disjoint`).
 
     If splits use the same ids (each file counts from 1), every id gets its split's name as a prefix, because ids must
     be unique in a run.
@@ -84,11 +79,11 @@ def join_splits(
 
 
 def check_disjoint(splits: Mapping[Split, Sequence[Example]]) -> None:
-    """Raise `DataError`, naming both examples, if two splits share a question (equal after `normalize_question`)."""
-    seen: dict[str, tuple[Split, Example]] = {}
+    """Raise `DataError`, naming both examples, if two splits share a question with the same target."""
+    seen: dict[tuple[str, frozenset[str]], tuple[Split, Example]] = {}
     for name, examples in splits.items():
         for example in examples:
-            other, first = seen.setdefault(normalize_question(example.input), (name, example))
+            other, first = seen.setdefault(copy_key(example), (name, example))
             if other != name:
                 raise DataError(
                     f"{other} example {first.id!r} and {name} example {example.id!r} ask the same: "
@@ -96,31 +91,20 @@ def check_disjoint(splits: Mapping[Split, Sequence[Example]]) -> None:
                 )
 
 
-def drop_duplicates(examples: Iterable[Example]) -> tuple[Example, ...]:
-    """Keep the first example of each question; log the number of duplicates and of those with another target."""
-    kept: dict[str, Example] = {}
-    duplicates = disagreeing = 0
-    for example in examples:
-        first = kept.setdefault(normalize_question(example.input), example)
-        if first is not example:
-            duplicates += 1
-            disagreeing += first.target != example.target
-    if duplicates:
-        logger.warning(
-            "%d of %d examples repeat a question and were left out (%d of them with another target)",
-            duplicates,
-            duplicates + len(kept),
-            disagreeing,
-        )
-    return tuple(kept.values())
-
-
-def normalize_question(text: str) -> str:
-    """Return the text that is equal for equal questions: NFKC, casefold, single spaces, no outer punctuation."""
-    # Casefold can undo NFKC, so the result is normalized again.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    words = " ".join(folded.split())
-    return words.strip(OUTER_PUNCTUATION + " ") or words
+def _draw(questions: Sequence[Sequence[Example]], sizes: Mapping[Split, int]) -> dict[Split, tuple[Example, ...]]:
+    """Fill the splits one after another with whole questions, in their order."""
+    drawn: dict[Split, list[Example]] = {}
+    for name in SPLITS:
+        drawn[name], later = [], list[Sequence[Example]]()
+        for rows in questions:
+            if len(drawn[name]) + len(rows) <= sizes[name]:
+                drawn[name].extend(rows)
+            else:
+                later.append(rows)
+        questions = later
+    spare = itertools.chain.from_iterable(questions)
+    # Only where whole questions can't give the sizes are the rows of one in two splits.
+    return {name: (*drawn[name], *itertools.islice(spare, sizes[name] - len(drawn[name]))) for name in SPLITS}
 
 
 def _default_sizes(rest: int, names: Sequence[Split]) -> dict[Split, int]:
@@ -137,21 +121,27 @@ def _default_sizes(rest: int, names: Sequence[Split]) -> dict[Split, int]:
 
 
 def _count(name: Split, size: int | float, n: int) -> int:
-    if isinstance(size, bool):
-        raise ConfigError(f"size of {name} is {size!r}; expected a number")
-    if isinstance(size, int):
-        if size < 0:
-            raise ConfigError(f"size of {name} is {size!r}; expected 0 or more examples")
-        return size
-    if not 0 < size <= 1:
-        raise ConfigError(f"size of {name} is {size!r}; expected a fraction in (0, 1] or a whole number of examples")
-    return int(size * n + 1e-9)  # 1e-9: 90 * 0.7 is 62.99999999999999
+    check_size(f"size of {name}", size)
+    return int(size * n + 1e-9) if size < 1 else int(size)  # 1e-9: 90 * 0.7 is 62.99999999999999
 
 
-def _draw_key(example: Example, seed: int) -> tuple[bytes, str]:
+def check_size(name: str, size: float) -> None:
+    """Raise `ConfigError` unless a size is a share between 0 and 1 or a whole number."""
+    is_share = 0 < size < 1
+    if isinstance(size, bool) or not (is_share or (size >= 0 and size % 1 == 0)):
+        raise ConfigError(f"{name} is {size!r}; expected a share between 0 and 1, or a whole number of examples")
+
+
+def _draw_key(example: Example, seed: int) -> tuple[bytes, str, str, list[str]]:
     # A digest, not a shuffle: the split must not depend on the order or the number of the other examples.
+    # It is of the normalized question: rows that look like copies but have different targets are neighbours.
     question = normalize_question(example.input)
-    return hashlib.blake2b(f"{seed}\n{question}".encode("utf-8", "surrogatepass"), digest_size=16).digest(), question
+    digest = hashlib.blake2b(f"{seed}\n{question}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return digest, question, _question(example), sorted(copy_key(example)[1])
+
+
+def _question(example: Example) -> str:
+    return identify_question(example.input)
 
 
 def _short(text: str, *, at_most: int = 80) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from askwell.core.protocols import Metric, Render
 from askwell.core.types import Example, Split
+from askwell.tasks.questions import RowCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,7 @@ class Task:
     splits: Mapping[Split, tuple[Example, ...]]
     render: Render
     metric: Metric
+    rows: RowCounts | None = None
+    """The rows of the data before copies were dropped; None for a bundled task, which is drawn without copies."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about the data before a run is paid for."""

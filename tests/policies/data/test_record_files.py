@@ -48,7 +48,7 @@ def test_parquet_with_counts(tmp_path: Path) -> None:
 
 def test_several_sources_merge_and_a_source_named_twice_is_refused(tmp_path: Path) -> None:
     one = jsonl(tmp_path / "one.jsonl", {"query": "a", "prompt": "p", "correct": True})
-    two = jsonl(tmp_path / "two.jsonl", {"query": "A", "prompt": "p", "correct": False})
+    two = jsonl(tmp_path / "two.jsonl", {"query": " a ", "prompt": "p", "correct": False})
     (pair,) = merge(read_all_outcomes([one, two])).pairs
     assert (pair.total, pair.repeats) == (1.0, 2)
     with pytest.raises(ConfigError, match="given twice"):

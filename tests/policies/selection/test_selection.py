@@ -159,7 +159,7 @@ def test_dev_overlap_and_foreign_prompts_are_refused() -> None:
 
 
 def test_a_folder_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no readable selection policy"):
+    with pytest.raises(DataError, match="no readable policy"):
         load_selection(tmp_path)
     (tmp_path / "policy.json").write_text('{"format": 99}', encoding="utf-8")
     np.savez(tmp_path / "arrays.npz")

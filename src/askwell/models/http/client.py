@@ -18,6 +18,7 @@ from askwell.core.errors import ConfigError
 from askwell.core.types import Completion, Fault
 from askwell.models.http.certificates import TRUST_HINT, find_bundle, trusting_context
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.headers import merge_headers
 from askwell.models.http.secrets import SecretMask
 from askwell.models.per_loop import PerLoop
 
@@ -108,7 +109,7 @@ class HttpClient:
             async with self._sessions.get().request(
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
-                body = await _read_body(response.content)
+                body = await _read_content(response.content)
                 if body is None:
                     response.close()
                     return failed_completion("malformed", f"the answer of {shown} is larger than {_MAX_BYTES:,} bytes")
@@ -129,7 +130,7 @@ class HttpClient:
             return failed_completion("connection", f"the connection to {shown} broke: {reason}")
 
 
-async def _read_body(content: StreamReader) -> bytes | None:
+async def _read_content(content: StreamReader) -> bytes | None:
     """Return a body, decompressed; None if it is larger than the limit."""
     blocks: list[bytes] = []
     size = 0
@@ -144,14 +145,6 @@ async def _read_body(content: StreamReader) -> bytes | None:
 def _describe(problem: ClientConnectorError) -> str:
     """Describe why there is no connection, without aiohttp's note on the TLS settings."""
     return re.sub(r" ssl:(\w+|<[^>]*>)", "", str(problem))
-
-
-def merge_headers(*several: Mapping[str, str]) -> dict[str, str]:
-    """Merge headers; of names that differ only in case the last one wins."""
-    merged: dict[str, tuple[str, str]] = {}
-    for headers in several:
-        merged |= {name.lower(): (name, value) for name, value in headers.items()}
-    return dict(merged.values())
 
 
 def failed_completion(fault: Fault, error: str) -> Completion:

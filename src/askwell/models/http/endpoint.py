@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from askwell.core.errors import ConfigError
 
 CHAT_PATH = "/chat/completions"
-_API_PATH = re.compile(r"(/chat/completions|/messages|/models/[^/]+:generateContent)$")
+_API_PATH = re.compile(r"(/chat/completions|/completions|/messages|/models/[^/]+:generateContent)$")
 """The paths of OpenAI, Anthropic and Gemini that a pasted address may have after the base URL."""
 _SECRET_NAMES = ("key", "token", "secret", "sig", "pass", "pwd", "code", "auth", "cred", "jwt")
 

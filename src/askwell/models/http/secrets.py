@@ -46,7 +46,6 @@ class SecretMask:
         return cls(
             pattern=re.compile(pattern),
             in_bytes=re.compile(pattern.encode()),
-            # No key holds a blank or a line break, so a whole event of a stream is never held back.
             beginning=re.compile(rf"(?:{starts}|[%&\\])[^\s]*\Z".encode()) if secrets else re.compile(rb"(?!)"),
             longest=_LONGEST_ESCAPE * max(map(len, secrets), default=0),
         )
@@ -70,6 +69,9 @@ class MaskedStream:
     def feed(self, chunk: bytes) -> bytes:
         """Return what can be passed on; the possible beginning of a secret is held until the next chunk."""
         data = self._mask.mask_bytes(self._held + chunk)
+        if data[-1:].isspace():  # no key holds a blank or a line break, and a whole event ends with one
+            self._held = b""
+            return data
         beginning = self._mask.beginning.search(data, max(0, len(data) - self._mask.longest))
         passed = len(data) if beginning is None else beginning.start()
         self._held = data[passed:]

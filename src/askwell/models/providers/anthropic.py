@@ -31,7 +31,7 @@ from askwell.models.providers.response import (
     parse_error,
     parse_json,
 )
-from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
+from askwell.models.providers.wire_format import Body, ReplyOptions, WireFormat, sample_seed
 
 _PROVIDER = PROVIDERS["anthropic"]
 _VERSION = "2023-06-01"
@@ -69,6 +69,12 @@ def encode_anthropic_request(model: str, request: Request) -> Body:
         body["system"] = system
     seed = sample_seed(request)
     return body if seed is None else {**body, "seed": seed}
+
+
+def encode_anthropic_options(_model: str, options: ReplyOptions) -> Body:
+    """Return the chosen settings of replies."""
+    chosen = options.encode(top_p="top_p", stop="stop_sequences")
+    return {**chosen, "output_config": {"effort": options.reasoning_effort}} if options.reasoning_effort else chosen
 
 
 def parse_message(answer: HttpResponse, _samples: int = 1) -> ParsedResponse:
@@ -128,6 +134,7 @@ ANTHROPIC = WireFormat(
     headers=lambda key: {"x-api-key": key},
     constant_headers={"anthropic-version": _VERSION},
     body=encode_anthropic_request,
+    options=encode_anthropic_options,
     read=parse_message,
     quirks=ANTHROPIC_QUIRKS,
     unsupported=(NO_SEED,),

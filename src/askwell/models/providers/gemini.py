@@ -33,7 +33,7 @@ from askwell.models.providers.response import (
     parse_error,
     parse_json,
 )
-from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
+from askwell.models.providers.wire_format import Body, ReplyOptions, WireFormat, sample_seed
 
 _PROVIDER = PROVIDERS["gemini"]
 _MAX_CANDIDATES = 8
@@ -41,6 +41,8 @@ _REFUSED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
 )  # fmt: skip
 _BROKEN = ("OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE")
+_THINKING_BUDGET = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576}
+"""The budgets of Gemini's own OpenAI-compatible layer."""
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -75,6 +77,18 @@ def encode_gemini_request(_model: str, request: Request) -> Body:
         "generationConfig": settings,
     }
     return {**body, "systemInstruction": {"parts": [{"text": system}]}} if system else body
+
+
+def encode_gemini_options(model: str, options: ReplyOptions) -> Body:
+    """Return the chosen settings of replies. Models before Gemini 3 take a budget of tokens instead of a level."""
+    chosen = options.encode(top_p="topP", stop="stopSequences")
+    effort = options.reasoning_effort
+    if effort:
+        has_budget = model.startswith(("gemini-1", "gemini-2")) and effort in _THINKING_BUDGET
+        chosen["thinkingConfig"] = (
+            {"thinkingBudget": _THINKING_BUDGET[effort]} if has_budget else {"thinkingLevel": effort}
+        )
+    return {"generationConfig": chosen} if chosen else {}
 
 
 def parse_candidates(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
@@ -164,6 +178,7 @@ GEMINI = WireFormat(
     chat_path=_chat_path,
     headers=lambda key: {"x-goog-api-key": key},
     body=encode_gemini_request,
+    options=encode_gemini_options,
     read=parse_candidates,
     quirks=GEMINI_QUIRKS,
     models_path=lambda endpoint: f"{_version(endpoint)}/models?pageSize=1000",

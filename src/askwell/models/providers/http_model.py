@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import hashlib
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -20,16 +18,18 @@ from askwell.core.errors import ConfigError
 from askwell.core.types import Completion, Request
 from askwell.models.http.client import CHECK_URL, HttpClient, HttpResponse, validate_key
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.headers import header_secrets, merge_headers
 from askwell.models.http.json_codec import dumps
 from askwell.models.per_loop import PerLoop
 from askwell.models.providers.negotiation import Negotiation
 from askwell.models.providers.prices import finish_completion, price_function
 from askwell.models.providers.response import ParsedResponse, parse_json
-from askwell.models.providers.wire_format import Body, WireFormat, merge_json
+from askwell.models.providers.wire_format import Body, ReplyOptions, WireFormat, digest_extra, merge_json
 
 _SHOWN_MODELS = 5  # routers list hundreds
 _NO_EXTRA: Mapping[str, object] = MappingProxyType({})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_OPTIONS = ReplyOptions()
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -38,6 +38,8 @@ class ConnectionOptions(TypedDict, total=False):
     api_key: str | None
     timeout_s: float
     extra_body: Mapping[str, object]
+    headers: Mapping[str, str]
+    options: ReplyOptions
     prices: Mapping[str, float] | None
     use_proxy: bool
 
@@ -45,7 +47,8 @@ class ConnectionOptions(TypedDict, total=False):
 class HttpModel:
     """A model called in a provider's own format (`wire`); `OpenAIModel` and others fix the format.
 
-    `name` is the provider's name of the model; `extra_body` is merged into every request (and wins over other fields);
+    `name` is the provider's name of the model; `extra_body` is merged into every request (and wins over other fields),
+    `headers` are sent with each one (and win over others); `options` are settings of replies;
     `prices` (dollars per million tokens, `input_per_mtok` and `output_per_mtok`) overrides the built-in table;
     `timeout_s` bounds a whole call. The proxies of the environment are used, except for this machine's own addresses;
     `use_proxy=False` ignores them.
@@ -64,6 +67,8 @@ class HttpModel:
         api_key: str | None = None,
         timeout_s: float = 60.0,
         extra_body: Mapping[str, object] = _NO_EXTRA,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        options: ReplyOptions = _NO_OPTIONS,
         prices: Mapping[str, float] | None = None,
         use_proxy: bool = True,
     ) -> None:
@@ -76,11 +81,12 @@ class HttpModel:
             raise ConfigError(
                 f"no API key for {self._endpoint.host}; set {provider.key_env}, or give base_url for another server"
             )
-        self._extra = dict(extra_body)
-        self._name = f"{provider.name}:{name}{_extra_tag(self._extra)}@{self._endpoint.shown}"
+        self._extra = merge_json(wire.options(name, options), extra_body)
+        self._name = f"{provider.name}:{name}{digest_extra(self._extra)}@{self._endpoint.shown}"
         self._chat_url = self._endpoint.url(wire.chat_path(self._endpoint, name))
         self._key, self._use_proxy = key, use_proxy
-        self._headers = {**wire.constant_headers, **({} if key is None else wire.headers(key))}
+        self._headers = merge_headers(wire.constant_headers, {} if key is None else wire.headers(key), headers)
+        self._secrets = tuple(header_secrets(headers))
         self._http = self.client(timeout_s=timeout_s)
         self.price = price_function(name, base_url=self._endpoint.base, local=self._endpoint.is_loopback, prices=prices)
         self.negotiation = Negotiation(self._name, wire.quirks, unsupported=wire.unsupported)
@@ -142,8 +148,9 @@ class HttpModel:
         return HttpClient(
             self._endpoint,
             timeout_s=timeout_s,
-            headers={**self._headers, **headers},
+            headers=merge_headers(self._headers, headers),
             key=self._key,
+            secrets=self._secrets,
             use_proxy=self._use_proxy,
         )
 
@@ -177,13 +184,3 @@ class HttpModel:
             return ()
         answer = await self._http.get(self._endpoint.url(self._wire.models_path(self._endpoint)))
         return self._wire.parse_models(parse_json(answer)) if isinstance(answer, HttpResponse) else ()
-
-
-def _extra_tag(extra: Mapping[str, object]) -> str:
-    if not extra:
-        return ""
-    try:
-        text = json.dumps(extra, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"extra_body can't be sent as JSON: {error}; use plain dicts, lists and values") from error
-    return "+" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, cast
 
 from askwell.core.errors import ConfigError
@@ -19,14 +20,19 @@ from askwell.core.types import Completion, Request
 from askwell.models.conversation import replace_surrogates
 from askwell.models.http.client import HttpResponse, validate_key
 from askwell.models.http.endpoint import Endpoint
+from askwell.models.http.headers import header_secrets
 from askwell.models.http.json_codec import dumps
 from askwell.models.providers.negotiation import Negotiation
-from askwell.models.providers.openai_wire import encode_chat_request, parse_chat_completion
+from askwell.models.providers.openai_wire import encode_chat_options, encode_chat_request, parse_chat_completion
 from askwell.models.providers.prices import finish_completion, price_function
 from askwell.models.providers.quirks import OPENAI_QUIRKS, Body
 from askwell.models.providers.response import ParsedResponse, as_object, parse_error
+from askwell.models.providers.wire_format import ReplyOptions, digest_extra
 
 _SECRET_CHARS = 8  # a shorter value is a placeholder, and removing it would spoil every message
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_OPTIONS = ReplyOptions()
 _HEADER_MARK = "llm_provider-"
 """litellm's prefix of the names of a provider's response headers."""
 
@@ -34,8 +40,9 @@ _HEADER_MARK = "llm_provider-"
 class LiteLLMModel:
     """A model by litellm's name ("bedrock/…", "vertex_ai/…", "cohere/…").
 
-    Without `api_key` litellm reads the provider's own environment variables; `base_url` and `prices` are as for
-    `HttpModel`. litellm keeps its connections per event loop and closes them itself.
+    Without `api_key` litellm reads the provider's own environment variables; the other options are as for `HttpModel`.
+    litellm translates `options` for the provider, and passes `extra_body` on. It keeps its connections per event loop
+    and closes them itself.
     """
 
     def __init__(
@@ -45,14 +52,23 @@ class LiteLLMModel:
         base_url: str = "",
         api_key: str | None = None,
         timeout_s: float = 60.0,
+        extra_body: Mapping[str, object] = _NOTHING,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        options: ReplyOptions = _NO_OPTIONS,
         prices: Mapping[str, float] | None = None,
     ) -> None:
         self._litellm, self._openai = _import_packages()
         self._model = name
         self._timeout_s = timeout_s
         self._address = {"api_base": base_url or None, "api_key": validate_key(api_key)}
+        self._options = dict(encode_chat_options(name, options))
+        self._extra: dict[str, object] = {"extra_body": dict(extra_body)} if extra_body else {}
+        self._extra |= {"extra_headers": dict(headers)} if headers else {}
+        self._secrets = tuple(header_secrets(headers))
         endpoint = Endpoint.parse(base_url) if base_url else None
-        self._name = f"litellm:{name}" + (f"@{endpoint.shown}" if endpoint else "")
+        self._name = f"litellm:{name}{digest_extra({**self._options, **extra_body})}" + (
+            f"@{endpoint.shown}" if endpoint else ""
+        )
         provider, _, model = name.rpartition("/")
         self.price = price_function(
             model,
@@ -77,7 +93,8 @@ class LiteLLMModel:
         async def post(body: Body) -> ParsedResponse:
             return await self._post(body, request.samples)
 
-        response = await self.negotiation.send(encode_chat_request(self._model, replace(request, messages=valid)), post)
+        body = {**encode_chat_request(self._model, replace(request, messages=valid)), **self._options}
+        response = await self.negotiation.send(body, post)
         completion = response.completion
         return finish_completion(
             completion,
@@ -93,7 +110,7 @@ class LiteLLMModel:
     async def _post(self, body: Body, samples: int) -> ParsedResponse:
         try:
             answer = await self._litellm.acompletion(
-                **body, **self._address, timeout=self._timeout_s, num_retries=0, max_retries=0
+                **body, **self._extra, **self._address, timeout=self._timeout_s, num_retries=0, max_retries=0
             )
         except self._openai.OpenAIError as problem:  # the base of all of litellm's exceptions
             return self._parse_exception(problem)
@@ -119,7 +136,7 @@ class LiteLLMModel:
     def _without_secrets(self, text: str) -> str:
         """Remove the key, and the keys in the environment that litellm may use."""
         secrets = [value for name, value in os.environ.items() if name.endswith(("_API_KEY", "_SECRET_ACCESS_KEY"))]
-        for secret in (self._address["api_key"] or "", *secrets):
+        for secret in (self._address["api_key"] or "", *self._secrets, *secrets):
             if len(secret) >= _SECRET_CHARS:
                 text = text.replace(secret, "***")
         return text

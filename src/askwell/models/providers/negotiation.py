@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, runtime_checkable
 
-from askwell.models.providers.quirks import Body, Quirk, apply_quirks, find_quirk
+from askwell.models.providers.quirks import Body, Quirk, apply_quirks, find_quirk, quirks_by_name
 from askwell.models.providers.response import ParsedResponse
 
 _LOG = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ class Negotiation:
 
     def restore(self, names: Collection[str]) -> None:
         """Adopt the quirks of these names, discovered earlier at the same server."""
-        adopted = {quirk.name for quirk in self._adopted}
-        self._adopted = (*self._adopted, *(q for q in self._quirks if q.name in names and q.name not in adopted))
+        logged = quirks_by_name(dict.fromkeys(names), self._quirks)
+        self._adopted = (*self._adopted, *(quirk for quirk in logged if quirk not in self._adopted))
 
     def adapt(self, body: Body) -> Body:
         """Return the body in the form that the server accepts, as far as its quirks are known."""

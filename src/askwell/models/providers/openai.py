@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from askwell.models.providers.completions_wire import COMPLETIONS
 from askwell.models.providers.http_model import ConnectionOptions, HttpModel
 from askwell.models.providers.openai_wire import AZURE, OPENAI
 
@@ -15,6 +16,15 @@ class OpenAIModel(HttpModel):
         self, name: str, *, base_url: str = OPENAI.provider.base_url, **options: Unpack[ConnectionOptions]
     ) -> None:
         super().__init__(name, wire=OPENAI, base_url=base_url, **options)
+
+
+class CompletionsModel(HttpModel):
+    """A base model behind `POST {base_url}/completions`, which applies no chat template."""
+
+    def __init__(
+        self, name: str, *, base_url: str = OPENAI.provider.base_url, **options: Unpack[ConnectionOptions]
+    ) -> None:
+        super().__init__(name, wire=COMPLETIONS, base_url=base_url, **options)
 
 
 class AzureModel(HttpModel):

@@ -31,7 +31,7 @@ from askwell.models.providers.response import (
     parse_error,
     parse_json,
 )
-from askwell.models.providers.wire_format import Body, WireFormat, sample_seed
+from askwell.models.providers.wire_format import Body, ReplyOptions, WireFormat, sample_seed
 
 _USUAL = ("", "stop", "eos", "end_turn", "stop_sequence", "eos_token", "complete")
 _CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
@@ -57,6 +57,12 @@ def encode_chat_request(model: str, request: Request) -> Body:
     if request.samples > 1:
         body["n"] = request.samples
     return body
+
+
+def encode_chat_options(_model: str, options: ReplyOptions) -> Body:
+    """Return the chosen settings of replies."""
+    chosen = options.encode(top_p="top_p", stop="stop")
+    return {**chosen, "reasoning_effort": options.reasoning_effort} if options.reasoning_effort else chosen
 
 
 def parse_chat_response(answer: HttpResponse, samples: int = 1) -> ParsedResponse:
@@ -108,7 +114,15 @@ def parse_model_list(data: object) -> tuple[str, ...]:
 
 def _parse_choice(choice: Mapping[str, object]) -> Completion | None:
     """Return the reply of one choice, without its usage; None if it has no text and no reason for that."""
-    message = as_object(choice.get("message"))
+    message = as_object(choice.get("message") or choice.get("delta"))  # some gateways answer with a whole chunk
+    content = message.get("content")
+    is_plain = choice.get("finish_reason") == "stop" and "error" not in choice and not message.get("refusal")
+    if is_plain and isinstance(content, str) and content:  # nearly every choice
+        return Completion(text=replace_surrogates(content))
+    return _parse_odd_choice(choice, message)
+
+
+def _parse_odd_choice(choice: Mapping[str, object], message: Mapping[str, object]) -> Completion | None:
     reason = str(choice.get("finish_reason") or "")
     ended = reason.lower()
     if ended in _BROKEN or has_error(choice):
@@ -185,6 +199,7 @@ OPENAI = WireFormat(
     chat_path=lambda _endpoint, _model: CHAT_PATH,
     headers=lambda key: {"Authorization": f"Bearer {key}"},
     body=encode_chat_request,
+    options=encode_chat_options,
     read=parse_chat_response,
     quirks=OPENAI_QUIRKS,
     models_path=lambda _endpoint: "/models",

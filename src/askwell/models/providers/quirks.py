@@ -7,8 +7,9 @@ is then accepted. So a wrong match costs one call and changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, cast
 
 from askwell.core.types import Message, Role
@@ -52,6 +53,11 @@ def _without(field: str, *, within: str = "") -> Callable[[Body], Body]:
     return remove_within if within else remove
 
 
+def _with(**fields: object) -> Callable[[Body], Body]:
+    """Return a function that sets fields of a body."""
+    return lambda body: {**body, **fields}
+
+
 def _rename_max_tokens(body: Body) -> Body:
     return {("max_completion_tokens" if key == "max_tokens" else key): value for key, value in body.items()}
 
@@ -74,7 +80,7 @@ def _fold_system_instruction(body: Body) -> Body:
 
 _NO_TEMPERATURE = Quirk(
     name="no_temperature",  # OpenAI's reasoning models; Anthropic's newest ("`temperature` is deprecated")
-    pattern=_all_of(r"\btemperature\b", _REFUSED),
+    pattern=_all_of(r"\btemperature\b", rf"{_REFUSED}|(cannot|can't) both be (specified|set)"),
     meaning="sends no temperature: replies are sampled as the provider likes and may differ between calls",
     adapt=_without("temperature"),
 )
@@ -108,7 +114,20 @@ OPENAI_QUIRKS: tuple[Quirk, ...] = (
     NO_SEED,
     _NO_N,
     _NO_SYSTEM,
+    Quirk(
+        name="no_thinking",  # Qwen3 at DashScope and ModelScope
+        pattern=_all_of(r"enable_thinking", r"false|non-?stream|only support"),
+        meaning="sends enable_thinking=false: the server thinks in streams only",
+        adapt=_with(enable_thinking=False),
+    ),
+    Quirk(
+        name="stream",  # QwQ at DashScope, some gateways
+        pattern=_all_of(r"stream", r"only supports? stream|must be (set to )?(true|stream)|stream(ing)? is required"),
+        meaning="requests replies as a stream: the server sends no other",
+        adapt=_with(stream=True, stream_options={"include_usage": True}),
+    ),
 )
+COMPLETIONS_QUIRKS: tuple[Quirk, ...] = (_NO_TEMPERATURE, NO_SEED, _NO_N)
 ANTHROPIC_QUIRKS: tuple[Quirk, ...] = (_NO_TEMPERATURE,)
 GEMINI_QUIRKS: tuple[Quirk, ...] = (
     replace(_NO_TEMPERATURE, adapt=_without("temperature", within="generationConfig")),
@@ -126,6 +145,68 @@ GEMINI_QUIRKS: tuple[Quirk, ...] = (
 )
 
 
+_TOKEN_FIELDS = ("max_tokens", "max_completion_tokens", "maxOutputTokens")
+_TOKEN_NAMES = re.compile(r"max_(completion_|new_|output_)?tokens|maxoutputtokens|max output tokens")
+_NUMBER = r"[`'\"]?(\d[\d,]*)"
+_OF_TOKENS = r"(?: value)?(?: (?:of|for) [`'\"]?\w*tokens[`'\"]?)?"
+_LIMIT = re.compile(
+    rf"(?:at most|no more than|up to|less than or equal to|<=|upper (?:limit|bound) (?:of|is)|cannot exceed|"
+    rf"can't exceed|must not exceed|maximum{_OF_TOKENS} (?:of|is|allowed is)|limit (?:of|is)|between 1 and) {_NUMBER}"
+    rf"|\d > ?{_NUMBER}"  # Anthropic: "max_tokens: 64000 > 8192, which is the maximum allowed number"
+    rf"|[\[(] ?\d+ ?, ?{_NUMBER} ?\]"  # DeepSeek, DashScope: "the valid range of max_tokens is [1, 8192]"
+    r"|to (\d+) \(exclusive\)"  # Gemini
+)
+_LIMIT_NAME = "reply_tokens_at_most_"
+
+
+@cache
+def limit_quirk(limit: int) -> Quirk:
+    """Return the quirk of a server that rejects a longer reply limit; equal limits give the same value."""
+
+    def lower(body: Body) -> Body:
+        lowered = {name: limit for name in _TOKEN_FIELDS if _count(body.get(name)) > limit}
+        return {**body, **lowered} if lowered else body
+
+    def lower_everywhere(body: Body) -> Body:
+        settings = body.get("generationConfig")
+        inner = {"generationConfig": lower(cast("Body", settings))} if isinstance(settings, dict) else {}
+        return {**lower(body), **inner}
+
+    return Quirk(
+        name=f"{_LIMIT_NAME}{limit}",
+        pattern=_TOKEN_NAMES,
+        meaning=f"sends a reply limit of at most {limit} tokens, the server's maximum: longer replies are truncated",
+        adapt=lower_everywhere,
+    )
+
+
+def find_limit(error_text: str) -> Quirk | None:
+    """Return the quirk for an error that names the largest reply limit; None for any other error."""
+    if not _TOKEN_NAMES.search(error_text) or "context length" in error_text:  # the latter depends on the prompt
+        return None
+    stated = _LIMIT.search(error_text)
+    if stated is None:
+        return None
+    limit = int(next(number for number in stated.groups() if number).replace(",", ""))
+    limit -= stated.group().endswith("(exclusive)")
+    return limit_quirk(limit) if limit > 0 else None
+
+
+def quirks_by_name(names: Iterable[str], quirks: Iterable[Quirk]) -> Iterator[Quirk]:
+    """Yield the quirks with these names, of which a limit is no part of `quirks`."""
+    by_name = {quirk.name: quirk for quirk in quirks}
+    for name in names:
+        limit = name.removeprefix(_LIMIT_NAME)
+        if name in by_name:
+            yield by_name[name]
+        elif limit != name and limit.isdecimal():
+            yield limit_quirk(int(limit))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
 def apply_quirks(body: Body, quirks: Iterable[Quirk]) -> Body:
     """Return the body in the form that a server with these quirks accepts."""
     for quirk in quirks:
@@ -136,4 +217,6 @@ def apply_quirks(body: Body, quirks: Iterable[Quirk]) -> Body:
 def find_quirk(error_text: str, sent: Body, quirks: Iterable[Quirk]) -> Quirk | None:
     """Return the quirk that explains an error message and would change the sent body; None if there is none."""
     lowered = error_text.lower()
-    return next((quirk for quirk in quirks if quirk.pattern.search(lowered) and quirk.adapt(sent) != sent), None)
+    limit = find_limit(lowered)
+    candidates = [*quirks] if limit is None else [*quirks, limit]
+    return next((quirk for quirk in candidates if quirk.pattern.search(lowered) and quirk.adapt(sent) != sent), None)

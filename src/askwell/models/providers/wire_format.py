@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from askwell.core.errors import ConfigError
 from askwell.core.types import Request
 from askwell.models.http.client import HttpResponse
 from askwell.models.http.endpoint import Endpoint
@@ -16,9 +19,26 @@ from askwell.models.providers.quirks import Body, Quirk
 from askwell.models.providers.registry import Provider
 from askwell.models.providers.response import ParsedResponse
 
-__all__ = ["Body", "WireFormat", "merge_json", "sample_seed"]
+__all__ = ["Body", "ReplyOptions", "WireFormat", "digest_extra", "merge_json", "sample_seed"]
 
 _SEED_STRIDE = 1_000_003  # a prime: samples of nearby seeds do not coincide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyOptions:
+    """Settings of replies that are sent only if the user chose them."""
+
+    top_p: float | None = None
+    """Sample from the most likely tokens with this total probability."""
+    stop: tuple[str, ...] = ()
+    """Texts at which a reply ends."""
+    reasoning_effort: str = ""
+    """How much a reasoning model thinks ("low", "medium", "high", …), in the provider's own words."""
+
+    def encode(self, *, top_p: str, stop: str) -> dict[str, object]:
+        """Return the first two under the names of a format, without those that were not chosen."""
+        chosen: dict[str, object] = {} if self.top_p is None else {top_p: self.top_p}
+        return {**chosen, stop: list(self.stop)} if self.stop else chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +53,8 @@ class WireFormat:
     """API key -> the headers that carry it."""
     body: Callable[[str, Request], Body]
     """(model, request) -> JSON."""
+    options: Callable[[str, ReplyOptions], Body]
+    """(model, chosen settings of replies) -> JSON that is merged into each body."""
     read: Callable[[HttpResponse, int], ParsedResponse]
     """(response, requested samples) -> its meaning."""
     quirks: tuple[Quirk, ...]
@@ -65,3 +87,14 @@ def merge_json(body: Body, extra: Body) -> Body:
             value = merge_json(cast("Body", below), cast("Body", value))  # noqa: PLW2901
         result[key] = value
     return result
+
+
+def digest_extra(extra: Mapping[str, object]) -> str:
+    """Return `+` and 8 hex digits for the name of a model with such an extra body; empty without one."""
+    if not extra:
+        return ""
+    try:
+        text = json.dumps(extra, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"extra_body can't be sent as JSON: {error}; use plain dicts, lists and values") from error
+    return "+" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()

@@ -20,6 +20,7 @@ from askwell.runlog import folders
 from askwell.runlog.fold import read_header, read_rollouts
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.readers import READERS
+from askwell.tasks.records.text_files import content_suffix
 
 SUFFIXES = (*READERS, ".json")
 
@@ -44,13 +45,13 @@ def read_offline(
 
 
 def refuse_overlap(data: PairOutcomes, held_out: PairOutcomes) -> None:
-    """Raise `DataError` if the data contain a held-out query (equal after `normalize_question`)."""
+    """Raise `DataError` if the data contain a held-out query (equal after `identify_question`)."""
     check_splits({"train": data, "test": held_out})
 
 
 def is_record_file(source: str) -> bool:
     """Return whether a source names a file of records (by its suffix), not a run."""
-    return Path(source).suffix.lower() in SUFFIXES
+    return content_suffix(Path(source)) in SUFFIXES
 
 
 def find_run_log(source: str, folder: Path) -> Path:

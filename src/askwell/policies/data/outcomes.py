@@ -4,7 +4,7 @@
     splits = split_outcomes(outcomes, dev=0.2, seed=0)
 
 A *pair* is one prompt on one query, for one target model; its *repeats* are the scored answers to it. Failures are
-kept. Queries that are equal after `askwell.tasks.splits.normalize_question` are one query, whatever their source.
+kept. Queries that are equal after `askwell.tasks.questions.identify_question` are one query, whatever their source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Example, Experience, Rollout, Split
-from askwell.tasks.splits import check_disjoint, normalize_question, split
+from askwell.tasks.questions import identify_question
+from askwell.tasks.splits import check_disjoint, split
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ def split_outcomes(
 
     `dev` and `test` are numbers of queries (int) or shares of them (float).
     """
-    queries = [Example(id=query, input=query, target="") for query in outcomes.queries]
+    queries = [_as_example(query) for query in outcomes.queries]
     shares = {"dev": dev, "test": test}
     # 1e-9: a share such as 0.29 of 100 is 28.999... in floating point
     sizes = {name: size if isinstance(size, int) else int(size * len(queries) + 1e-9) for name, size in shares.items()}
@@ -161,27 +162,32 @@ def split_outcomes(
 
 
 def check_splits(splits: Mapping[Split, PairOutcomes]) -> dict[Split, PairOutcomes]:
-    """Return the given splits; raises `DataError` if two of them share a query (equal after `normalize_question`)."""
+    """Return the given splits; raises `DataError` if two of them share a query (equal after `identify_question`)."""
     examples: dict[Split, list[Example]] = {
-        name: [Example(id=query, input=query, target="") for query in part.queries] for name, part in splits.items()
+        name: [_as_example(query) for query in part.queries] for name, part in splits.items()
     }
     check_disjoint(examples)
     return dict(splits)
 
 
+def _as_example(query: str) -> Example:
+    """Return a query as an example; two are copies if and only if they are the same query."""
+    return Example(id=query, input=query, target=identify_question(query))
+
+
 def keep_queries(outcomes: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
-    """Keep the pairs of these queries, whatever their wording (queries are compared after `normalize_question`)."""
+    """Keep the pairs of these queries, in any Unicode form (queries are compared after `identify_question`)."""
     return _filter(outcomes, queries, keep=True)
 
 
 def drop_queries(outcomes: PairOutcomes, queries: Iterable[str]) -> PairOutcomes:
-    """Drop the pairs of these queries, whatever their wording (queries are compared after `normalize_question`)."""
+    """Drop the pairs of these queries, in any Unicode form (queries are compared after `identify_question`)."""
     return _filter(outcomes, queries, keep=False)
 
 
 def _filter(outcomes: PairOutcomes, queries: Iterable[str], *, keep: bool) -> PairOutcomes:
-    named = {normalize_question(query) for query in queries}
-    kept = {query for query in outcomes.queries if (normalize_question(query) in named) == keep}
+    named = {identify_question(query) for query in queries}
+    kept = {query for query in outcomes.queries if (identify_question(query) in named) == keep}
     return replace(outcomes, pairs=tuple(pair for pair in outcomes.pairs if pair.query in kept))
 
 
@@ -226,7 +232,7 @@ class _Merge:
         _check(row)
         key = self.keys.get(row.query)
         if key is None:  # cached: a query has a row per prompt, and normalising costs more than the rest
-            key = self.keys[row.query] = normalize_question(row.query)
+            key = self.keys[row.query] = identify_question(row.query)
         pair = (key, row.prompt, row.target)
         if row.sample_index is not None:
             sample = (*pair, row.sample_index)

@@ -121,14 +121,15 @@ class PolicyModel(nn.Module):
         return self.value_head(hidden_MD.float()).squeeze(-1)
 
 
-def build_policy_model(settings: ModelSettings, *, seed: int) -> tuple[PolicyModel, Any]:
+def build_policy_model(settings: ModelSettings, *, seed: int, local_only: bool = False) -> tuple[PolicyModel, Any]:
     """Return (model, tokenizer) with the base's weights; new weights are drawn by the seed.
 
-    Raises `ConfigError` for a missing extra or an unsuitable base, `ModelError` for a checkpoint that can't be loaded.
+    `local_only` downloads nothing. Raises `ConfigError` for a missing extra or an unsuitable base, `ModelError` for a
+    checkpoint that can't be loaded.
     """
     source = str(CHECKPOINT) if settings.base == "pocket" else settings.base
     base, tokenizer = load_checkpoint(
-        Path(source) if Path(source).is_dir() else source, settings.device or None, "float32"
+        Path(source) if Path(source).is_dir() else source, settings.device or None, "float32", local_only=local_only
     )
     return assemble_model(base, tokenizer, settings, seed=seed), tokenizer
 

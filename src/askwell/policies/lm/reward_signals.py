@@ -11,7 +11,7 @@ from askwell.core.errors import ConfigError, DataError
 from askwell.core.types import Experience
 from askwell.policies.lm.tokenization import reward_word
 from askwell.policies.settings import Signal
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import identify_question
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ def fit_scale(values: Sequence[float], *, target_quantile: float | None, standar
 
 def check_disjoint_queries(train: Sequence[Experience], dev: Sequence[Experience]) -> None:
     """Raise `DataError` if a dev query is in the training data too."""
-    train_queries = {normalize_question(query) for query in {experience.query for experience in train}}
+    train_queries = {identify_question(query) for query in {experience.query for experience in train}}
     dev_queries = {experience.query for experience in dev}
-    shared = sorted(query for query in dev_queries if normalize_question(query) in train_queries)
+    shared = sorted(query for query in dev_queries if identify_question(query) in train_queries)
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training data too, such as {shared[0]!r}; leave them out"

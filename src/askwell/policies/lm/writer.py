@@ -9,22 +9,35 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from askwell.core.errors import ConfigError, DataError
+from askwell.core.errors import DataError, ModelError
+from askwell.core.files import write_whole
 from askwell.models.local import hide_progress_bars, load_checkpoint
 from askwell.policies.lm.generate import BannedTokens, GenerationSettings, PromptContext, generate_prompts
 from askwell.policies.lm.model import PolicyModel, assemble_model, build_policy_model
 from askwell.policies.lm.reward_signals import SignalScale
 from askwell.policies.lm.shared_prefix import QueryGroup, Suffix
 from askwell.policies.lm.tokenization import PolicyTokenizer
+from askwell.policies.policy_file import (
+    FILE,
+    WRITER,
+    check_policy_file,
+    read_policy_file,
+    refuse_links,
+    refuses_broken_state,
+)
 from askwell.policies.protocols import Pair
 from askwell.policies.settings import ModelSettings
+
+_Settings = TypeVar("_Settings")
 
 FORMAT = 2
 """Of the folder; 2 renamed `aim` to `target`."""
@@ -98,7 +111,7 @@ class LanguageModelWriter:
             "scale": asdict(self.scale),
             "sampling": asdict(self.sampling),
         }
-        (folder / "policy.json").write_text(json.dumps(body, indent=1), encoding="utf-8")
+        write_whole(folder / "policy.json", json.dumps(body, indent=1).encode())
 
     def _context(self, query: str, samples: int, seed: int) -> PromptContext:
         return PromptContext(
@@ -130,21 +143,31 @@ class LanguageModelWriter:
 
 
 def load_writer(folder: Path, *, device: str = "") -> LanguageModelWriter:
-    """Read what `LanguageModelWriter.save` wrote; raises `DataError` for anything else."""
-    try:
-        body = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+    """Read what `LanguageModelWriter.save` wrote; raises `DataError` for anything else.
+
+    Nothing is downloaded: the base of a policy with adapters must be on this machine already.
+    """
+    body = read_policy_file(folder)
+    if body.get("format") != FORMAT:
+        raise DataError(f"{str(folder / FILE)!r} is not a policy of format {FORMAT}")
+    check_policy_file(body, WRITER, folder)
+    refuse_links(folder)
+    with refuses_broken_state(folder, RuntimeError, SafetensorError, ModelError):
+        settings = replace(_decode(ModelSettings, body["model"]), device=device)
+        scale, sampling = _decode(SignalScale, body["scale"]), _decode(GenerationSettings, body["sampling"])
         tensors = load_file(folder / "policy.safetensors")
-    except (OSError, ValueError) as error:
-        raise DataError(f"no readable policy in {str(folder)!r}: {error}") from error
-    if not isinstance(body, dict) or cast("dict[str, object]", body).get("format") != FORMAT:
-        raise DataError(f"{str(folder / 'policy.json')!r} is not a policy of format {FORMAT}")
-    settings = replace(ModelSettings(**body["model"]), device=device)
-    model, tokenizer = _load_model(folder / "base", settings)
-    _copy_weights(model, tensors=tensors, folder=folder)
-    scale = replace(SignalScale(**body["scale"]), edges=tuple(body["scale"]["edges"]))
-    return LanguageModelWriter(
-        model, PolicyTokenizer(tokenizer, settings), scale=scale, sampling=GenerationSettings(**body["sampling"])
-    )
+        model, tokenizer = _load_model(folder / "base", settings)
+        _copy_weights(model, tensors=tensors, folder=folder)
+    return LanguageModelWriter(model, PolicyTokenizer(tokenizer, settings), scale=scale, sampling=sampling)
+
+
+def _decode(kind: type[_Settings], values: object) -> _Settings:
+    """Build settings from a policy's file. Raises `ValueError` for an unknown field or a value of another type."""
+    known = {field.name for field in fields(cast("Any", kind))}
+    unknown = sorted(set(cast("dict[str, object]", values)) - known)
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {unknown[0]!r}")
+    return TypeAdapter(kind).validate_python(values)
 
 
 def copy_writer(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageModelWriter:
@@ -155,8 +178,8 @@ def copy_writer(writer: LanguageModelWriter, *, scale: SignalScale) -> LanguageM
 
 def _load_model(base: Path, settings: ModelSettings) -> tuple[PolicyModel, Any]:
     if settings.lora_rank:
-        return build_policy_model(settings, seed=0)
-    loaded, tokenizer = load_checkpoint(base, settings.device or None, "float32")
+        return build_policy_model(settings, seed=0, local_only=True)
+    loaded, tokenizer = load_checkpoint(base, settings.device or None, "float32", local_only=True)
     return assemble_model(loaded, tokenizer, settings, seed=0), tokenizer
 
 
@@ -164,7 +187,7 @@ def _load_model(base: Path, settings: ModelSettings) -> tuple[PolicyModel, Any]:
 def _copy_weights(model: PolicyModel, *, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
     parameters = _added_parameters(model)
     if set(parameters) != set(tensors):
-        raise ConfigError(f"the weights in {str(folder)!r} are not those of its settings; save the policy again")
+        raise DataError(f"the weights in {str(folder)!r} are not those of its settings; save the policy again")
     for name, parameter in parameters.items():
         parameter.copy_(tensors[name])
 

@@ -12,21 +12,25 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import ConfigError, DataError
+from askwell.core.files import write_whole
 from askwell.core.types import Prompt
 from askwell.policies.data.arrays import Floats, np
 from askwell.policies.data.table import OutcomeTable, find_baseline
 from askwell.policies.fallback_threshold import FallbackThreshold, decode_fallback, encode_fallback, never_switch
+from askwell.policies.policy_file import FILE, SELECTION, check_policy_file, read_policy_file, refuses_broken_state
 from askwell.policies.selection.base import Scorer, ScorerState
 from askwell.policies.selection.fallback import predict_out_of_fold, select_above_margin, tune_on_table
 from askwell.policies.selection.multitask import cross_fit_multitask
 from askwell.policies.selection.registry import get_fit, restore_scorer
-from askwell.tasks.splits import normalize_question
+from askwell.tasks.questions import identify_question
 
 DEFAULT_SCORER = "multitask"
 """The best scorer by nested cross-validation on recorded outcomes (docs/algorithms/qpo_select.md)."""
@@ -82,7 +86,7 @@ class SelectionPolicy:
             "scorer": None if state is None else {"kind": state.kind, "values": state.values},
         }
         text = json.dumps(body, ensure_ascii=False, indent=1)
-        (folder / "policy.json").write_text(text, encoding="utf-8")
+        write_whole(folder / "policy.json", text.encode("utf-8", "surrogatepass"))
         np.savez_compressed(folder / "arrays.npz", **({} if state is None else dict(state.arrays)))  # pyright: ignore[reportArgumentType] - its stub takes a keyword for one of the arrays
 
 
@@ -116,29 +120,37 @@ def fit_selection(
 
 def load_selection(folder: Path) -> SelectionPolicy:
     """Load what `SelectionPolicy.save` wrote; raises `DataError` for any other content."""
-    try:
-        parsed: object = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-            arrays: dict[str, Floats] = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise DataError(f"no readable selection policy in {str(folder)!r}: {error}") from error
-    if not isinstance(parsed, dict) or cast("dict[str, object]", parsed).get("format") != FORMAT:
-        raise DataError(f"{str(folder / 'policy.json')!r} is not a selection policy of format {FORMAT}")
-    body = cast("dict[str, object]", parsed)
+    body = read_policy_file(folder)
+    if body.get("format") != FORMAT:
+        raise DataError(f"{str(folder / FILE)!r} is not a selection policy of format {FORMAT}")
+    check_policy_file(body, SELECTION, folder)
     spec = cast("Mapping[str, object] | None", body["scorer"])
-    return SelectionPolicy(
-        prompts=tuple(cast("list[str]", body["prompts"])),
-        baseline=cast("int", body["static"]),
-        scorer=None
-        if spec is None
-        else restore_scorer(
-            ScorerState(
-                kind=cast("str", spec["kind"]), values=cast("Mapping[str, object]", spec["values"]), arrays=arrays
-            )
-        ),
-        fallback=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
-        name=cast("str", body["name"]),
-    )
+    with refuses_broken_state(folder, zipfile.BadZipFile, zlib.error, EOFError, RecursionError):
+        policy = SelectionPolicy(
+            prompts=tuple(cast("list[str]", body["prompts"])),
+            baseline=cast("int", body["static"]),
+            scorer=None if spec is None else _restore_scorer(spec, folder),
+            fallback=decode_fallback(cast("dict[str, float | str | None]", body["guard"])),
+            name=cast("str", body["name"]),
+        )
+        _try_out(policy)
+    return policy
+
+
+def _restore_scorer(spec: Mapping[str, object], folder: Path) -> Scorer:
+    with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        arrays: dict[str, Floats] = {name: file[name] for name in file.files}
+    values = cast("Mapping[str, object]", spec["values"])
+    return restore_scorer(ScorerState(kind=cast("str", spec["kind"]), values=values, arrays=arrays))
+
+
+def _try_out(policy: SelectionPolicy) -> None:
+    """Raise `ValueError` if a loaded policy does not give one finite advantage per prompt."""
+    advantages = np.asarray(policy.advantages(["a", "2 b?"]), dtype=float)
+    if advantages.shape != (2, len(policy.prompts)) or not np.isfinite(advantages).all():
+        raise ValueError(f"it predicts {advantages.shape} values for 2 queries and {len(policy.prompts)} prompts")
+    if policy.baseline >= len(policy.prompts):
+        raise ValueError(f"its baseline is prompt {policy.baseline} of {len(policy.prompts)}")
 
 
 def _cross_fit(scorer: str, table: OutcomeTable, baseline: int, seed: int, folds: int) -> list[Floats]:
@@ -152,8 +164,8 @@ def _check_dev(train: OutcomeTable, dev: OutcomeTable) -> None:
         raise ConfigError(
             "the dev table has other prompts than the training table; build it with prompts=train.prompts"
         )
-    training = {normalize_question(query) for query in train.queries}
-    shared = [query for query in dev.queries if normalize_question(query) in training]
+    training = {identify_question(query) for query in train.queries}
+    shared = [query for query in dev.queries if identify_question(query) in training]
     if shared:
         raise DataError(
             f"{len(shared)} dev queries are in the training table too, such as {shared[0]!r}; leave them out"

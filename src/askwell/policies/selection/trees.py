@@ -132,11 +132,24 @@ def restore_trees(state: ScorerState) -> TreeScorer:
         Forest(**{name: cast("Any", state.arrays[f"forest{index}.{name}"]) for name in Forest.__slots__})
         for index in range(values["forests"])
     )
+    for forest in forests:
+        _check_forest(forest)
     features = {name: restore_features(spec) for name, spec in values["features"].items()}
     axes = {name.removeprefix("axes."): array for name, array in state.arrays.items() if name.startswith("axes.")}
     return TreeScorer(
         DenseFeatures(features, axes), forests, state.arrays["to_prompts"], state.arrays["offsets"], values["static"]
     )
+
+
+def _check_forest(forest: Forest) -> None:
+    """Raise `ValueError` for nodes that do not form trees: a circle among them would never end."""
+    nodes = np.arange(len(forest.left))
+    inner = forest.left >= 0
+    for children in (forest.left[inner], forest.right[inner]):
+        if not ((children > nodes[inner]) & (children < len(nodes))).all():
+            raise ValueError("a node of a tree has a child that does not come after it")
+    if not ((forest.roots >= 0) & (forest.roots < len(nodes))).all() or (forest.feature < 0).any():
+        raise ValueError("a tree has a root or a feature that does not exist")
 
 
 def fit_dense_features(texts: Sequence[str], seed: int) -> DenseFeatures:

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from askwell.core.errors import ConfigError
 from askwell.core.types import Example
+from askwell.tasks.functions.dspy_values import PredictionView, view_gold
 from askwell.tasks.functions.returned import read_score
 from askwell.tasks.functions.roles import Role, find_role, is_certain, is_text
-from askwell.tasks.functions.views import PredictionView, view_gold
 
 Call: TypeAlias = Callable[[str, Example], object]
 _Roles: TypeAlias = Mapping[inspect.Parameter, Role]
@@ -44,9 +44,9 @@ def _named(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     missing = 2 - len(positional)
-    known = [p for p in keyword if find_role(p)][: max(missing, 0)]
+    by_keyword = [p for p in keyword if find_role(p)][: max(missing, 0)]
     return [
-        p for p in (*positional, *keyword) if p in positional[:2] or p in known or p.default is p.empty
+        p for p in (*positional, *keyword) if p in positional[:2] or p in by_keyword or p.default is p.empty
     ]  # fmt: skip
 
 

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from askwell.tasks.grading.vocabulary.first_impressions import after_first_impression
+from askwell.tasks.grading.vocabulary.foreign_cues import FOREIGN_CUE
+
 MAX_SPAN = 4_000
 """Longest text that is read as one stated answer, in characters."""
 MAX_CUES = 200
@@ -26,6 +29,7 @@ class Span:
     start: int
     loose: bool = False
     """Introduced by punctuation ("Answer: …"), after which some models continue to reason."""
+    boxed: bool = False
 
 
 MAX_TAIL = 20_000
@@ -46,6 +50,7 @@ def _noun_cue(nouns: str) -> re.Pattern[str]:
 
 
 _ANSWER = _noun_cue(r"answers?|ans")
+_ANSWERS = re.compile(r"\b(?:the|my|correct|right|final|best)[ ]answer['’]s[ ](?!\w+ing\b)", re.IGNORECASE)
 _HASHES = re.compile(r"\#{4}[ \t]*(?=[-+$\\]*\.?\d)")
 _BARE_A = re.compile(r"^[ \t]*A[ \t]*:(?=[ \t]*\S)", re.MULTILINE)
 _TAG = re.compile(r"<(?:final_)?answer>", re.IGNORECASE)
@@ -85,27 +90,40 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def answer_regions(text: str) -> Iterator[str]:
-    """Yield the text after the last correction, if any, then the whole text."""
+    """Yield the text after the last correction and after an overruled first impression, if any, then the whole text."""
     corrections = [match for match in _REVISION.finditer(text) if match.start() > 0]
     if corrections and (tail := text[corrections[-1].end() :]).strip():
         yield tail
+    if tail := after_first_impression(text):
+        yield tail
     yield text
+
+
+def corrects(text: str) -> bool:
+    """Return whether `text`, which follows an answer, starts a correction of it ("Wait, …")."""
+    return _REVISION.search(text) is not None
 
 
 def find_spans(text: str, label: str = "") -> Iterator[Span]:
     """Yield the stated answers of `text`, most reliable first: the answer cues, last first, then the weaker cues."""
     cues = [
         match.end()
-        for match in _ANSWER.finditer(text)
+        for pattern in (_ANSWER, _ANSWERS)
+        for match in pattern.finditer(text)
         if not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()])
     ]
-    cues += [match.end() for pattern in (_HASHES, _TAG, _BARE_A) for match in pattern.finditer(text)]
+    cues += [match.end() for pattern in (_HASHES, _TAG, _BARE_A, FOREIGN_CUE) for match in pattern.finditer(text)]
     candidates = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
     candidates += [_box(text, match.end()) for match in list(_BOX.finditer(text))[-MAX_CUES:]]
     yield from (span for span in sorted(candidates, key=lambda span: -span.start) if _worth_reading(span))
     if label:
-        ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
-        yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
+        yield from find_labelled(text, label)
+
+
+def find_labelled(text: str, label: str) -> Iterator[Span]:
+    """Yield the answers behind the weaker cues of `LABELS[label]`, last first."""
+    ends = [match.end() for match in LABELS[label].finditer(text)][-MAX_CUES:]
+    yield from (span for span in (_span(text, end) for end in reversed(ends)) if _worth_reading(span))
 
 
 def unbox(text: str) -> str:
@@ -147,7 +165,7 @@ def _box(text: str, start: int) -> Span:
     if text[start - 1] != "{":  # \boxed 5
         content = re.match(r"-?[\w.,/]+", text[start : start + 80])
         inner = content[0] if content else ""
-        return Span(line=inner, block=inner, start=start)
+        return Span(line=inner, block=inner, start=start, boxed=True)
     end = start
     for end in range(start, min(len(text), start + MAX_SPAN)):
         escaped = text[end - 1] == "\\"
@@ -157,4 +175,4 @@ def _box(text: str, start: int) -> Span:
     else:
         end = min(len(text), start + MAX_SPAN)
     inner = text[start:end]
-    return Span(line=" ".join(inner.split()), block=inner, start=start)
+    return Span(line=" ".join(inner.split()), block=inner, start=start, boxed=True)

@@ -9,60 +9,74 @@ from typing import Literal, get_args
 
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.types import Score
-from askwell.tasks.grading import choices, free_text, numbers, sequences, yes_no
-from askwell.tasks.grading.normalize import visible_text
+from askwell.tasks.grading import exact, free_text, overlap, sequences, yes_no
+from askwell.tasks.grading.context import NO_CONTEXT, GradingContext
+from askwell.tasks.grading.normalize import normalize_answer, visible_text
+from askwell.tasks.grading.numbers.equality import same_number
+from askwell.tasks.grading.numbers.find import find_number, target_number
+from askwell.tasks.grading.options import choices, labels
+from askwell.tasks.grading.options.questions import numbered_target
 
 AnswerType = Literal[
-    "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l"
+    "exact", "choice", "number", "boolean", "yesno", "words", "brackets", "contains", "regex", "f1", "rouge-l", "label"
 ]
 ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grader:
-    score: Callable[[str, str, str], Score]
-    """Score (reply, a single target, question or "")."""
-    extract: Callable[[str, str, str], str | None]
-    """Extract the answer from (reply, target or "", question or ""); None if the reply gives none."""
+    score: Callable[[str, str, GradingContext], Score]
+    """Score (reply, a single target, context)."""
+    extract: Callable[[str, str, GradingContext], str | None]
+    """Extract the answer from (reply, target or "", context); None if the reply gives none."""
     combine: Callable[[list[Score]], Score]
     """Combine the scores against several targets."""
 
 
-def grade(answer_type: str, reply: str, target: str | Sequence[str]) -> float:
+def grade(
+    answer_type: str,
+    reply: str,
+    target: str | Sequence[str],
+    *,
+    question: str = "",
+    labels: Sequence[str] = (),
+) -> float:
     """Return the score of `reply`, in 0..1, against one right answer or several accepted answers.
 
     Args:
         answer_type: One of `ANSWER_TYPES`. "f1" and "rouge-l" give any value in 0..1, every other type 0.0 or 1.0.
         reply: The model's text, with its reasoning and markup; the grader finds the answer in it.
         target: The right answer. If there are several, the best match counts; "rouge-l" takes the mean over them.
+        question: The question as the model saw it. "choice" and "label" read the options from it.
+        labels: All answers that the task allows, for "label".
 
     Raises:
-        ConfigError: The answer type is unknown.
+        ConfigError: The answer type is unknown, or "label" has neither labels nor a question that lists options.
         DataError: The target is empty or does not fit its type (a "number" without a number, an invalid pattern).
 
     """
-    return score_reply(answer_type, reply, target).value
+    context = GradingContext(question=question, labels=tuple(labels))
+    return score_reply(answer_type, reply, target, context).value
 
 
-def score_reply(answer_type: str, reply: str, target: str | Sequence[str], *, question: str = "") -> Score:
-    """Grade like `grade`, and also return the answer that was read and why.
-
-    "choice" reads the options ("(A) Paris") from `question`, "brackets" the sequence that the reply may repeat.
-    """
+def score_reply(
+    answer_type: str, reply: str, target: str | Sequence[str], context: GradingContext = NO_CONTEXT
+) -> Score:
+    """Grade like `grade`, and also return the answer that was read and why."""
     grader = _grader(answer_type)
     targets = check_targets(target)
     if answer_type not in ("regex", "number", "boolean", "yesno", "words", "brackets") and not visible_text(reply):
         return Score(value=0.0, note="empty reply")
-    return grader.combine([grader.score(reply, right, question) for right in targets])
+    return grader.combine([grader.score(reply, right, context) for right in targets])
 
 
-def extract(answer_type: str, reply: str, target: str = "", *, question: str = "") -> str | None:
+def extract(answer_type: str, reply: str, target: str = "", context: GradingContext = NO_CONTEXT) -> str | None:
     """Return the answer that `reply` gives, as text; None if it gives none.
 
     `target` supplies only the vocabulary (yes/no or true/false, the words of a list) and, for "regex", the pattern. It
     does not influence which answer is read.
     """
-    return _grader(answer_type).extract(reply, target, question)
+    return _grader(answer_type).extract(reply, target, context)
 
 
 def check_targets(target: object) -> tuple[str, ...]:
@@ -97,107 +111,111 @@ def _match_score(right: bool, answer: str, target: str, note: str) -> Score:
     return Score(value=0.0, answer=answer, note="; ".join(part for part in (because, note) if part))
 
 
-def _score_number(reply: str, target: str, _: str) -> Score:
-    wanted = numbers.target_number(target)
-    number, note = numbers.find_number(reply)
+def _score_number(reply: str, target: str, _: GradingContext) -> Score:
+    wanted = target_number(target)
+    number, note = find_number(reply)
     return _match_score(
-        number is not None and numbers.same_number(number, wanted), number.shown if number else "", target, note
+        number is not None and same_number(number, wanted), number.shown if number else "", target, note
     )
 
 
-def _extract_number(reply: str, *_: str) -> str | None:
-    number, _note = numbers.find_number(reply)
+def _extract_number(reply: str, *_: object) -> str | None:
+    number, _note = find_number(reply)
     return number.shown if number else None
 
 
-def _score_choice(reply: str, target: str, question: str) -> Score:
-    options = choices.parse_options(question)
-    letter = choices.option_letter(target)
-    if not letter:
-        return _score_option_text(reply, target, options)
-    if letter not in options and (text := choices.option_text(target)):
-        options = {**options, letter: free_text.normalize_answer(text)}
-    answer, note = choices.find_choice(reply, options)
-    return _match_score(answer == letter, answer, letter, note)
-
-
-def _score_option_text(reply: str, target: str, options: dict[str, str]) -> Score:
-    if (same := free_text.same_text(reply, target)) is not None:
+def _score_choice(reply: str, target: str, context: GradingContext) -> Score:
+    options = choices.parse_options(context.question)
+    if not options and (label := numbered_target(target, context.question)):
+        return _score_label(reply, label, context)
+    letter = choices.target_letter(target, options)
+    by_text = not letter or options.get(letter) == normalize_answer(target)
+    if by_text and (same := exact.same_text(reply, target)) is not None:
         return _match_score(True, same.strip(), target, "")
+    if letter and letter not in options and (text := choices.option_text(target)):
+        options = {**options, letter: normalize_answer(text)}
     answer, note = choices.find_choice(reply, options)
-    return _match_score(
-        bool(answer) and options.get(answer) == free_text.normalize_answer(target), answer, target, note
-    )
+    return _match_score(bool(answer) and answer == letter, answer, letter or target, note)
 
 
-def _extract_choice(reply: str, target: str, question: str) -> str | None:
-    return choices.find_choice(reply, choices.parse_options(question))[0] or None
+def _extract_choice(reply: str, target: str, context: GradingContext) -> str | None:
+    return choices.find_choice(reply, choices.parse_options(context.question))[0] or None
 
 
-def _score_boolean(reply: str, target: str, _: str) -> Score:
+def _score_label(reply: str, target: str, context: GradingContext) -> Score:
+    options, wanted = labels.labels_for(target, context)
+    answer, note = labels.find_label(reply, options)
+    return _match_score(labels.label_key(answer) == labels.label_key(wanted), answer, wanted, note)
+
+
+def _extract_label(reply: str, target: str, context: GradingContext) -> str | None:
+    return labels.find_label(reply, labels.labels_for(target, context)[0])[0] or None
+
+
+def _score_boolean(reply: str, target: str, _: GradingContext) -> Score:
     family, positive = yes_no.target_verdict(target)
     verdict, note = yes_no.find_verdict(reply, family)
     answer = yes_no.verdict_word((family, verdict[1])) if verdict else ""
     return _match_score(verdict is not None and verdict[1] == positive, answer, target, note)
 
 
-def _extract_boolean(reply: str, target: str, _: str) -> str | None:
+def _extract_boolean(reply: str, target: str, _: GradingContext) -> str | None:
     family = yes_no.target_verdict(target)[0] if target else ""
     verdict, _note = yes_no.find_verdict(reply, family)
     return yes_no.verdict_word((family or verdict[0], verdict[1])) if verdict else None
 
 
-def _score_word_list(reply: str, target: str, _: str) -> Score:
+def _score_word_list(reply: str, target: str, _: GradingContext) -> Score:
     wanted = sequences.target_words(target)
     words, note = sequences.find_words(reply, wanted)
     return _match_score(words == wanted, " ".join(words), target, note)
 
 
-def _extract_word_list(reply: str, target: str, _: str) -> str | None:
+def _extract_word_list(reply: str, target: str, _: GradingContext) -> str | None:
     words, _note = sequences.find_words(reply, sequences.target_words(target) if target else [])
     return " ".join(words) or None
 
 
-def _score_bracket_sequence(reply: str, target: str, question: str) -> Score:
+def _score_bracket_sequence(reply: str, target: str, context: GradingContext) -> Score:
     wanted = sequences.target_brackets(target)
-    brackets, note = sequences.find_brackets(reply, question)
+    brackets, note = sequences.find_brackets(reply, context.question)
     return _match_score(sequences.same_brackets(brackets, wanted), " ".join(brackets), target, note)
 
 
-def _extract_brackets(reply: str, _: str, question: str) -> str | None:
-    return " ".join(sequences.find_brackets(reply, question)[0]) or None
+def _extract_brackets(reply: str, _: str, context: GradingContext) -> str | None:
+    return " ".join(sequences.find_brackets(reply, context.question)[0]) or None
 
 
-def _score_exact(reply: str, target: str, _: str) -> Score:
-    same = free_text.same_text(reply, target)
-    answer = same if same is not None else next(free_text.exact_answers(reply), "")
+def _score_exact(reply: str, target: str, _: GradingContext) -> Score:
+    same = exact.same_text(reply, target)
+    answer = same if same is not None else next(exact.exact_answers(reply), "")
     return _match_score(same is not None, answer.strip(), target, "")
 
 
-def _extract_exact(reply: str, *_: str) -> str | None:
-    stated = list(free_text.exact_answers(reply))
+def _extract_exact(reply: str, *_: object) -> str | None:
+    stated = list(exact.exact_answers(reply))
     return (stated[1] if len(stated) > 1 else stated[0]).strip() or None
 
 
-def _score_contains(reply: str, target: str, _: str) -> Score:
+def _score_contains(reply: str, target: str, _: GradingContext) -> Score:
     right = free_text.contains(reply, target)
     return Score(value=float(right), answer=target if right else "", note="" if right else f"{target!r} does not occur")
 
 
-def _score_regex(reply: str, target: str, _: str) -> Score:
+def _score_regex(reply: str, target: str, _: GradingContext) -> Score:
     match = free_text.search(reply, target)
     return Score(value=float(match is not None), answer=match or "", note="" if match is not None else "no match")
 
 
-def _score_f1(reply: str, target: str, _: str) -> Score:
-    return Score(value=free_text.token_f1(reply, target), answer=visible_text(reply))
+def _score_f1(reply: str, target: str, _: GradingContext) -> Score:
+    return Score(value=overlap.token_f1(reply, target), answer=visible_text(reply))
 
 
-def _score_rouge_l(reply: str, target: str, _: str) -> Score:
-    return Score(value=free_text.rouge_l(reply, target), answer=visible_text(reply))
+def _score_rouge_l(reply: str, target: str, _: GradingContext) -> Score:
+    return Score(value=overlap.rouge_l(reply, target), answer=visible_text(reply))
 
 
-def _extract_all(reply: str, *_: str) -> str | None:
+def _extract_all(reply: str, *_: object) -> str | None:
     return visible_text(reply) or None
 
 
@@ -219,4 +237,5 @@ _GRADERS: dict[str, _Grader] = {
     ),
     "f1": _Grader(score=_score_f1, extract=_extract_all, combine=_best),
     "rouge-l": _Grader(score=_score_rouge_l, extract=_extract_all, combine=_mean),
+    "label": _Grader(score=_score_label, extract=_extract_label, combine=_best),
 }

@@ -6,6 +6,9 @@ import html
 import re
 import unicodedata
 
+from askwell.core.text import UNSPACED
+from askwell.tasks.grading.reply.hidden_text import remove_hidden
+
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u205f\u3000", " "),
@@ -15,8 +18,14 @@ _CHARACTERS = str.maketrans(
         **dict.fromkeys("\u2018\u2019\u02bc\u2032\uff07", "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u2033\uff02", '"'),
         **{chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code not in (0xFF02, 0xFF07, 0xFF0D)},
-        "\u3002": ".",
-        "\u3001": ",",
+        **dict.fromkeys("\u3002\uff61\u06d4\u0964\u0965\u104b\u1362\u0589\u17d4", "."),
+        **dict.fromkeys("\u3001\uff64\u060c\u104a\u1363", ","),
+        "\u061f": "?",
+        "\u061b": ";",
+        "\u066a": "%",
+        "\u066b": ".",
+        "\u066c": ",",
+        **dict.fromkeys("\u300c\u300d\u300e\u300f", '"'),
         "\u27e8": "<",
         "\u27e9": ">",
         "\u3008": "<",
@@ -32,11 +41,10 @@ _CHARACTERS = str.maketrans(
     }
 )
 
-_THINKING = "think|thinking|thought|reasoning|scratchpad|reflection"
-_THOUGHT_TAG = re.compile(rf"<(/?)\s*(?:{_THINKING})\s*>", re.IGNORECASE)
-_FOREIGN_DIGIT = re.compile(r"[^\x00-\x7f]")
+_FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
+# A space after a full stop or comma of these scripts, so that "12。3" is no decimal number and "对吗？不" two sentences
+_UNSPACED_STOP = re.compile("([。｡۔।॥။።։។、､،၊፣？！；]|，(?!\\d{3}(?!\\d)))(?=[^\\s\"'*_`」』”’）)\\]}])")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
-_NEXT_TURN = re.compile(r"\n[ \t]*(?:\*\*)?(?:Q|Question|User|Human)(?:\*\*)?[ \t]*\d{0,3}[ \t]*:", re.IGNORECASE)
 
 _STRONG = re.compile(r"(?<![0-9*])\*{2,3}|\*{2,3}(?![0-9*])|(?<!\w)_{2,3}|_{2,3}(?!\w)")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{0,300}[^\s*])\*(?![\w*])")
@@ -44,6 +52,9 @@ _ITALIC = re.compile(r"(?<!\w)_(?=[^\s_])([^_\n]{0,300}[^\s_])_(?!\w)")
 _HEADING = re.compile(r"^[ \t]{0,3}(?:#{1,3}|#{5,6}|####(?![ \t]*[-+$\\]*\.?\d))[ \t]+", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]+(?=[A-Za-z*])", re.MULTILINE)
+
+_HTML = re.compile(r"</?(?:b|i|u|em|strong|mark|code|span|p|div|center|h[1-6])(?:[ ][^<>]{0,100})?>", re.IGNORECASE)
+_LINE_BREAK = re.compile(r"<br[ ]?/?>", re.IGNORECASE)
 
 _LATEX_WRAP = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathit|mathsf|mathtt|operatorname|mbox|emph|bm)\s*"
@@ -61,35 +72,34 @@ _LATEX_SPACE = re.compile(r"\\[!,;: ]|(?<=\d)\{,\}(?=\d)")
 
 _SENTENCE_END = re.compile(r"\n+|(?<=[.!?])[\"')\]*`$]{0,4}[ \t]+(?=[^a-z \t])|(?<=[.!?])[ \t]+(?=[a-z]{2})")
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|vs|approx|e\.g|i\.e)\.$", re.IGNORECASE)
+# "你好，世界" and "你好, 世界" are one text
+_INNER_SPACE = re.compile(rf"(?<=[{UNSPACED}][,.!?]) (?=[{UNSPACED}])")
 _OUTER = " \t\n.,;:!?\"'`*_~"
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
 def visible_text(reply: str) -> str:
-    """Remove thinking blocks and unify spaces, dashes, quotes and digits; keep markup.
-
-    An unclosed block extends to the end of the reply (the model ran out of tokens while thinking). A closing tag alone
-    ends a block that started in the prompt, so the text before it is removed.
-    """
-    text = reply.replace("\r\n", "\n").translate(_CHARACTERS)
-    text = _FOREIGN_DIGIT.sub(_plain_digit, text)
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), _without_thinking(text)).strip()
+    """Return the message to the user with unified characters (Unicode NFC, ASCII punctuation and digits) and markup."""
+    return unify_characters(remove_hidden(unicodedata.normalize("NFC", reply)))
 
 
-def first_turn(text: str) -> str:
-    r"""Return the text before the next question that a base model invents ("\\nQ: …")."""
-    turn = _NEXT_TURN.search(text)
-    return text[: turn.start()] if turn and text[: turn.start()].strip() else text
+def unify_characters(text: str) -> str:
+    """Replace spaces, dashes, quotes, digits and punctuation of all scripts by the ASCII ones, and HTML entities."""
+    text = _UNSPACED_STOP.sub(r"\1 ", text.replace("\r\n", "\n")).translate(_CHARACTERS)
+    text = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), text).strip()
 
 
 def strip_markup(text: str) -> str:
-    """Remove Markdown marks (not their content) and simple LaTeX formatting."""
+    """Remove Markdown and HTML marks (not their content) and simple LaTeX formatting."""
     text = _FENCE.sub("", text)
     text = _QUOTE_MARK.sub("", text)
     text = _STRONG.sub("", text)
     text = _EMPHASIS.sub(r"\1", text)
     text = _ITALIC.sub(r"\1", text)
     text = _HEADING.sub("", text)
+    if "<" in text:
+        text = _HTML.sub("", _LINE_BREAK.sub("\n", text))
     return strip_latex(text) if "\\" in text else text
 
 
@@ -129,26 +139,5 @@ def strip_outer(text: str) -> str:
 
 def normalize_answer(text: str) -> str:
     """Return free text for comparison: casefolded, single spaces, without markup and outer punctuation."""
-    flat = " ".join(strip_markup(text).split())
+    flat = _INNER_SPACE.sub("", " ".join(strip_markup(text).split()))
     return (strip_outer(flat) or flat).casefold()
-
-
-def _plain_digit(match: re.Match[str]) -> str:
-    return str(unicodedata.decimal(match[0], match[0]))
-
-
-def _without_thinking(text: str) -> str:
-    kept: list[str] = []
-    start, depth = 0, 0
-    for tag in _THOUGHT_TAG.finditer(text):
-        if not tag[1]:
-            if depth == 0:
-                kept.append(text[start : tag.start()])
-            depth += 1
-        elif depth <= 1:
-            if depth == 0:  # a closing tag alone: all text before it was thinking
-                kept.clear()
-            depth, start = 0, tag.end()
-        else:
-            depth -= 1
-    return "\n".join([*kept, text[start:]] if depth == 0 else kept)

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import answer_regions, find_spans, unbox
-from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.reading import read_reply
 
 # A bullet or number at the start of a line
-_MARK = re.compile(r"^[ \t]*(?:[-*•+][ \t]+|\(?\d{1,3}[.):][ \t]*|[a-z]\)[ \t]+)", re.IGNORECASE)
-_INLINE_MARK = re.compile(r"(?<!\S)\(?\d{1,3}[.):](?=\s)")
-_BREAK = re.compile(r"[\s,;|→⇒、]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
+_MARK = re.compile(
+    r"^[ \t]*(?:[-*•+·–▪‣◦■●▸►∙][ \t]+|\(?\d{1,3}[.):][ \t]*|\(?(?:[a-z]|[ivx]{2,5})[.)][ \t]+|[①-⑳][ \t]*)",
+    re.IGNORECASE,
+)
+_INLINE_MARK = re.compile(r"(?<!\S)\(?(?:\d{1,3}[.):]|[a-zA-Z][.)])(?=\s)|[①-⑳]")
+_BREAK = re.compile(r"[\s,;|→⇒、·•・▪‣◦■●▸►∙]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
 _WORD_EDGE = " \t\n.,;:!?\"'`*_~()[]{}<>“”"
 # Words that introduce a repetition of the input, which is no answer
 _UNSORTED = re.compile(r"\b(?:original|input|unsorted|given|initial)\b", re.IGNORECASE)
@@ -46,8 +50,7 @@ def find_words(reply: str, target: list[str]) -> tuple[list[str], str]:
     With a target, the answer is the last stated list (else the last list) that has only words of the target, and at
     least half of them. So intermediate steps and remarks are skipped, and any other word disqualifies a list.
     """
-    seen = visible_text(reply)
-    text = strip_markup(first_turn(seen))
+    text = strip_markup(read_reply(reply).text)
     for region in answer_regions(text):
         for source, shortest in (
             (_stated, len(target) // 2 + 1),
@@ -131,8 +134,7 @@ def target_brackets(target: str) -> str:
 
 def find_brackets(reply: str, question: str) -> tuple[str, str]:
     """Return a reply's bracket sequence, without spaces and without a repeated input at its start, and a note."""
-    seen = visible_text(reply)
-    text = _ESCAPED.sub(r"\1", _BOXED.sub(r"\nAnswer: \1\n", _bare(first_turn(seen))))
+    text = _ESCAPED.sub(r"\1", _BOXED.sub(r"\nAnswer: \1\n", _bare(read_reply(reply).text)))
     given = max((_only_brackets(run) for run in _runs(_bare(visible_text(question)))), key=len, default="")
     for region in answer_regions(text):
         for span in find_spans(region):

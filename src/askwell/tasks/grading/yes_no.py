@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, answer_regions, find_spans, unbox
-from askwell.tasks.grading.normalize import first_turn, split_sentences, strip_markup, strip_outer, visible_text
+from askwell.tasks.grading.normalize import split_sentences, strip_markup, strip_outer, visible_text
+from askwell.tasks.grading.reading import read_reply
+from askwell.tasks.grading.vocabulary.foreign_verdicts import foreign_lead, foreign_statement
 
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "true": (("true",), ("false", "untrue")),
@@ -34,12 +37,22 @@ _MEANING = {
     for positive, side in ((True, sides[0]), (False, sides[1]))
     for word in side
 }
+_BY_RANK = ("yes", "true", "valid", "plausible", "correct", "possible")
 _WORDS = "|".join(sorted(_MEANING, key=len, reverse=True))
 # "true or false" names the options and is no verdict
 _PAIR = re.compile(
     rf"\b({_WORDS})\b[\"')\]*]*[ ]*(?:or|/|\||vs\.?|versus|and/or)[ ]*[\"'(\[*]*(?:is[ ])?\b(?:{_WORDS}|"
     rf"not(?![ ](?:{_WORDS})))\b"
-    rf"|\b(?:both|neither)[ ]+(?:{_WORDS})[ ]+(?:and|nor)[ ]+(?:{_WORDS})\b",
+    rf"|\b(?:both|neither)[ ]+(?:{_WORDS})[ ]+(?:and|nor)[ ]+(?:{_WORDS})\b"
+    r"|\b(?:yes|no)[ ]+and[ ]+(?:also[ ]+)?(?:yes|no)\b",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(rf"(?<![\w-])(?:{_WORDS})(?![\w-])", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(?<=[.!?\n])")
+# A question that the reply repeats and answers: "Is it false? No."
+_ASKED = re.compile(
+    rf"[^.!?\n]{{0,300}}(?<![\w-])(?P<word>{_WORDS})(?![\w-])[^.!?\n]{{0,100}}\?[\s\"'*)]{{0,5}}"
+    r"(?P<answer>yes\b|no\b|it (?:is|does)(?P<not>n't|[ ]not)?(?=[.,!\n]|$))",
     re.IGNORECASE,
 )
 _OPTION_LIST = re.compile(
@@ -94,6 +107,8 @@ def target_verdict(target: str) -> Verdict:
     verdict = _MEANING.get(bare) or _LETTERS.get(bare)
     if verdict is None and len(verdicts := {(family, positive) for family, positive, _ in _verdicts(bare)}) == 1:
         return verdicts.pop()
+    if verdict is None and (foreign := foreign_lead(bare)) is not None:
+        return "true" if foreign_statement(bare) is not None else "yes", foreign
     if verdict is None:
         raise DataError(f"target {target!r} is no verdict; 'boolean' and 'yesno' expect one of {sorted(_MEANING)}")
     return verdict
@@ -111,24 +126,52 @@ def find_verdict(reply: str, family: str) -> tuple[Verdict | None, str]:
     Words of `family` (the target's) decide if the reply has any. Otherwise the other families are read, so that "Yes"
     answers a true/false question and "plausible" a yes/no question. An empty `family` stands for any.
     """
-    seen = visible_text(reply)
-    text = _without_options(strip_markup(first_turn(seen)))
+    text = _without_options(strip_markup(read_reply(reply).text))
     whole = strip_outer(unbox(text)).casefold()
     if letter := _LETTERS.get(whole):
         return letter, ""
-    families = [
-        (family,),
-        tuple(name for name in ("yes", "true", "valid", "plausible", "correct", "possible") if name != family),
-    ]
-    if not family:
-        families = [tuple(FAMILIES)]
+    if verdict := _answered_question(text, family):
+        return verdict, ""
+    text = _without_questions(text)
+    families = [(family,), tuple(name for name in _BY_RANK if name != family)] if family else [tuple(FAMILIES)]
     for names in families:
         for region in answer_regions(text):
             if verdict := _read(region, names):
-                return verdict, "" if verdict[
-                    0
-                ] == family or not family else f"read {verdict_word(verdict)!r} as the answer"
-    return None, "no verdict found"
+                note = "" if verdict[0] == family or not family else f"read {verdict_word(verdict)!r} as the answer"
+                return verdict, note
+    foreign = _read_foreign(text)
+    return (None, "no verdict found") if foreign is None else ((family or "yes", foreign), "")
+
+
+def _answered_question(text: str, family: str) -> Verdict | None:
+    """Read "Is it invalid? No." as valid: a yes or no that answers the reply's own question about the verdict."""
+    match = _ASKED.match(text)
+    if match is None:
+        return None
+    name, positive = _MEANING[match["word"].casefold()]
+    agrees = not match["not"] and match["answer"].casefold() != "no"
+    turned = positive != agrees
+    return (name, not turned) if name == family and name != "yes" else None
+
+
+def _without_questions(text: str) -> str:
+    """Remove questions that name a verdict; they state none, except one that is the whole reply."""
+    sentences = _SENTENCE_START.split(text)
+    kept = [part for part in sentences if not (part.endswith("?") and _NAMED.search(part))]
+    rest = " ".join(kept) if len(kept) < len(sentences) else text
+    return rest if len(sentences) - len(kept) > 1 or re.search(r"\w", rest) else text
+
+
+def _read_foreign(text: str) -> bool | None:
+    for region in answer_regions(text):
+        stated = [unbox(span.line) for span in islice(find_spans(region), 20)]
+        for part in (*stated, region):
+            if (verdict := foreign_lead(part)) is not None:
+                return verdict
+        for part in (*stated, *reversed(split_sentences(region[-MAX_TAIL:]))):
+            if (verdict := foreign_lead(part)) is not None or (verdict := foreign_statement(part)) is not None:
+                return verdict
+    return None
 
 
 def _without_options(text: str) -> str:

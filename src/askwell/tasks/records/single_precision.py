@@ -28,8 +28,8 @@ def shorten(value: object, code: Precision) -> object:
 
 
 def _shortest(value: float, code: Precision) -> float:
-    if _rounded(value, code) != value:
-        return value  # a number of double precision; also NaN
+    if value % 1 == 0 or _rounded(value, code) != value:
+        return value  # a whole number, whose digits are all right, or one of double precision; also NaN
     return next(
         (short for digits in _DIGITS[code] if _rounded(short := float(f"{value:.{digits}g}"), code) == value), value
     )

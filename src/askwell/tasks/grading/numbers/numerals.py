@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from askwell.tasks.grading.boundaries import ENDS_WORD, JOINING, STARTS_WORD, is_unspaced
+from askwell.tasks.grading.numbers.scales import ASIAN, PERCENT, SCALE, asian_terms, factor
+
 _MAX_DIGITS = 60
 """Longer digit strings and larger exponents are noise; exact arithmetic on them would take unbounded time."""
 
@@ -25,7 +28,7 @@ class Number:
     """Digits after the decimal point; None for a number written as a fraction."""
 
 
-_SCALES = {"hundred": 10**2, "thousand": 10**3, "k": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _UNITS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
@@ -37,18 +40,22 @@ _WORDS = {
     "dozen": 12,
 }
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourths": 4, "fifths": 5}
-_WORD = "|".join(sorted({*_WORDS, *_SCALES} - {"k"}, key=len, reverse=True))
+_WORD = "|".join(sorted({*_WORDS, *_SCALES}, key=len, reverse=True))
 _WORD_NUMBER = re.compile(
-    rf"(?<![\w-])(?!(?<=\bno )one|(?<=\b[st]he )one|(?<=\bwhich )one|(?<=\bthis )one|(?<=\bthat )one|(?<=\bany )one)"
+    rf"(?<!-){STARTS_WORD}"
+    r"(?!(?<=\bno )one|(?<=\b[st]he )one|(?<=\bwhich )one|(?<=\bthis )one|(?<=\bthat )one|(?<=\bany )one)"
     rf"(?P<sign>(?:negative|minus)[ ]+)?(?P<words>(?:an?[ ](?=hundred|thousand|million|billion|dozen))?"
     rf"(?:{_WORD})(?:(?:[ ]*-[ ]*|,?[ ]+)(?:and[ ]+)?(?:{_WORD}))*)(?P<half>[ ]and[ ]a[ ]half)?"
-    rf"(?:[ -](?P<part>{'|'.join(_PARTS)}))?(?!\w|-\w)",
+    rf"(?:[ -](?P<part>{'|'.join(_PARTS)}))?{ENDS_WORD}(?!-\w)",
     re.IGNORECASE,
 )
 
+_CURRENCY = "$£€¥₹₩₽฿₫₺₪₴₱"
 _INTEGER = (
-    r"\d{1,3}(?:,\d{3})+(?![\d])|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:\u2009\d{3})+(?!\d)|\d{1,3}(?:'\d{3})+(?!\d)|"
-    r"\d{1,3}(?:_\d{3})+(?!\d)|\d{1,2}(?:[ ]\d{3}){1,6}(?![ ]?\d|\w)|\d{3}(?:[ ]000){1,6}(?![ ]?\d|\w)|\d+|(?=\.\d)"
+    r"\d{1,3}(?:,\d{3})+(?![\d])|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:\u2009\d{3})+(?!\d)|"
+    r"\d{1,3}(?:'\d{3})+(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)|"
+    rf"\d{{1,2}}(?:[ ]\d{{3}}){{1,6}}(?![ ]?\d|[{JOINING}])|\d{{3}}(?:[ ]000){{1,6}}(?![ ]?\d|[{JOINING}])|"
+    r"\d+|(?=\.\d)"
 )
 _TOKEN = re.compile(
     rf"""
@@ -60,22 +67,22 @@ _TOKEN = re.compile(
       | \d[\d.,]{{0,30}}[–-]\$?\d[\d.,]{{0,30}}                             # a range
       | [\^_]\{{?[-+]?\d+\}}?                                 # an exponent or index
       | (?:USD|US|EUR|GBP|CAD|AUD|INR|Rs)\.?(?=[ ]?[$\d])     # a currency before its amount
-      | [^\W\d]\w*                                            # a word, "x2" and "H2O" among them
+      | (?!\d)[{JOINING}][{JOINING}]*                         # a word, "x2" and "H2O" among them
+      | [^\W\d{JOINING}]+                                    # letters of a script that do not join a digit
     )
-    | (?P<sign>[-+][ ]?(?=[$£€¥₹]?[ ]?[\d.\\]))?(?P<currency>[$£€¥₹][ ]?)?(?P<inner>-)?
+    | (?P<sign>[-+][ ]?(?=[{_CURRENCY}]?[ ]?[\d.\\]))?(?P<currency>[{_CURRENCY}][ ]?)?(?P<inner>-)?
       (?:
-        (?P<whole>\d+[ ]?)?\\[dtc]?frac[ ]*
+        (?P<asian>{ASIAN})
+      | (?P<whole>\d+[ ]?)?\\[dtc]?frac[ ]*
             (?:\{{[ ]*(?P<a>-?\d+)[ ]*\}}[ ]*\{{[ ]*(?P<b>\d+)[ ]*\}}|(?P<c>\d)[ ]*(?P<d>\d))
       | (?P<mixed>\d+)[ ](?P<e>\d+)/(?P<f>\d+)(?![\d/])
       | (?P<european>\d{{1,3}}(?:\.\d{{3}})+,\d{{1,2}}(?!\d)|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?![\d.,]\d))
       | (?P<integer>{_INTEGER})(?P<fraction>\.\d+|,\d{{1,2}}(?![\d,]|[ ]?\d))?
-        (?P<exponent>[eE][-+]?\d+(?!\w))?(?P<clock>:00)?
+        (?P<exponent>[eE][-+]?\d+{ENDS_WORD})?(?P<clock>:00)?
         (?P<over>[ ]?/[ ]?\$?\d+(?:\.\d+)?(?![\d/]))?
       )
       (?P<power>[ ]?[×x*][ ]?10[ ]?(?:\^[ ]?\{{?[ ]?)(?P<ten>[-+]?\d{{1,4}})\}}?|\^\{{?(?P<to>\d{{1,2}})\}}?)?
-      (?P<percent>[ ]?\\?%|[ ]per[ ]?cent\b)?
-      (?P<scale>[ ]?(?:hundred|thousand|million|billion|trillion)\b|[kK](?!\w))?
-      (?P<ordinal>(?:st|nd|rd|th)\b)?
+      {PERCENT}?{SCALE}?(?P<ordinal>(?:st|nd|rd|th){ENDS_WORD})?
     """,
     re.VERBOSE,
 )
@@ -114,12 +121,14 @@ def _is_signed(text: str, match: re.Match[str]) -> bool:
     last = line.rstrip()[-1:]
     if match["sign"] == "- ":  # a bullet or a dash, unless arithmetic precedes it
         return bool(last) and last in "=(≈×*/"
-    return not (last and (last.isdigit() or last in ")]%}")) and not line[-1:].isalnum()
+    return not (last and (last.isdigit() or last in ")]%}")) and not (line[-1:].isalnum() and not is_unspaced(line[-1]))
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
     if len(match[0]) > _MAX_DIGITS:
         return None
+    if match["asian"] is not None:
+        return sum((Fraction(digits) * product for digits, product in asian_terms(match["asian"])), Fraction(0))
     if match["a"] is not None or match["c"] is not None:
         value = _ratio(match["a"] or match["c"], match["b"] or match["d"])
         return value + int(match["whole"]) if value is not None and match["whole"] else value
@@ -147,7 +156,7 @@ def _plain_value(match: re.Match[str]) -> Fraction | None:
         if below == 0:
             return None
         value /= below
-    return value * _SCALES.get((match["scale"] or "").strip().lower(), 1)
+    return value * factor(match["scale"], currency=match["currency"] is not None) if match["scale"] else value
 
 
 def _ratio(above: str, below: str) -> Fraction | None:

@@ -1,0 +1,1 @@
+"""Words that point to an answer or state one, in many languages."""
