@@ -1,6 +1,6 @@
 """Optimize a prompt from Python, or plan that: blocking functions over the asynchronous engine.
 
-The wings below take objects. Here a model may also be a name ("openai:gpt-4.1-mini", "pocket", "editor") or a plain
+The wings below take objects. Here a model may also be a name ("openai:MODEL", "pocket", "editor") or a plain
 function, a metric a name or a function, and data a file, a list of dicts or examples. `arguments` converts them to a
 config, and the builders make a job of it, as they do for a config file.
 """

@@ -196,14 +196,22 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str, *, local
         with hide_progress_bars():
             # Without trust_remote_code=False transformers asks at the terminal whether to run the folder's code.
             options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_only}
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **options)
+            found = _find_downloaded(str(source)) if local_only and not Path(source).is_dir() else source
+            tokenizer = AutoTokenizer.from_pretrained(found, **options)
+            model = AutoModelForCausalLM.from_pretrained(found, dtype=getattr(torch, dtype), **options)
         return cast("Any", model).to(device).eval(), tokenizer
     except (*_BROKEN, SafetensorError) as error:
         expected = "expected a folder made by save_pretrained, or the name of a causal language model on the hub"
         if local_only and not Path(source).is_dir():
             expected = "a saved policy downloads nothing: if you trust this model, load it once by its name, then retry"
         raise ModelError(f"can't load {str(source)!r}: {error}; {expected}") from error
+
+
+def _find_downloaded(name: str) -> str:
+    """Return the folder of a model that was downloaded before: by its name alone transformers still asks the hub."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(name, local_files_only=True)
 
 
 @contextmanager

@@ -27,11 +27,13 @@ _LINKING = re.compile(
 )
 # A remark after an answer: "negative - the reviewer hates it", "negative (…)", "negative: he hates it"
 _REMARK = re.compile(
-    r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|due to)\b|"
+    r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|due to|weil|denn|da|porque|ya que|pues|car|parce que|perché|"
+    r"poiché|omdat|потому что|так как)\b|,[ ]?(?:因为|因為|なぜなら|왜냐하면)|"
+    r";[ ]+(?=[^\W\d]\S*[ ]\S)|[ ]*\[(?=[^\[\]\n]{2,}\]$)|"
     r"[ ]+[-–—][ ]+(?=(?:(?:The|This|It|He|She|They|We|I|In|As|Because|Since|A|An)\b|[a-zà-öø-ÿа-я])\S*[ ]\S)|"
     r"[ ]*\((?=[^()\n]{2,}\)[.!]?[ ]*(?:\n|$))|:[ ]+(?=[^\W\d]\S*[ ]\S+[ ]\S)",
 )
-_KEY = re.compile(r"[^\W\d][\w'’-]{0,24}(?:[ ][\w'’-]{1,24}){0,2}[ ]?:[ ]*(?=\S)")
+_KEY = re.compile(r"[^\W\d][\w'’-]{0,24}(?:[ ][\w'’-]{1,24}){0,2}[ ]?[:=→][ ]*(?=\S)")
 _SUBJECT = re.compile(
     rf"(?:(?:the|this|that|my|its|their|his|her|el|la|los|las|le|les|l'|der|die|das|il|lo|o|a|os|as)[ ]?)?"
     r"(?:(?!(?:not|no|não|non|nicht|pas|не)\b)[^\W\d][\w-]{0,24}[ ]+){1,2}"

@@ -102,13 +102,16 @@ def _after_refusal(text: str) -> list[str]:
 
 
 def _read(region: str, options: Mapping[str, str]) -> tuple[str, str]:
+    review = OptionReview()
+    if not any(is_verdict(text) for text in options.values()):
+        review = read_review(region, {text: letter for letter, text in options.items()})
     for span in find_spans(region):
+        if review.start <= span.start < review.end:
+            continue  # "A: wrong" is a line of the review
         letter, note = _stated(span, options)
         if letter or note:
             return letter, note
-    if (review := read_review(region, {text: letter for letter, text in options.items()})).verdicts and not any(
-        is_verdict(text) for text in options.values()
-    ):
+    if review.verdicts:
         return _concluded(region, review, options)
     for span in find_labelled(region, "choice"):
         if len(_OPTION_LINE.findall(span.block)) > 1:
