@@ -52,11 +52,7 @@ def build_model(
     Roles with the same model, endpoint and key share a gate of `gates`, so that its limits hold for all of them.
     Without `needs_key` a missing key is accepted: a plan calls no model.
     """
-    kind, _, name = config.model.partition(":")
-    if not config.model:
-        raise ConfigError(f"no model: give {flag} {_EXPECTED}")
-    if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
-        raise ConfigError(f"unknown model {config.model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
+    kind, name = _split_name(config.model, flag)
     if len(pool_members(config)) > 1:
         _check_pool(config, needs_key=needs_key)
     if find_provider(config.model) is None:
@@ -91,6 +87,16 @@ def build_batched(
     direct = _build_limited(Renamed(bare, name=config.model), config, trace, gates or SharedGates(), flag)
     batched = Batched(bare, direct=direct, name=config.model, poll_s=config.batch_poll_s)
     return Metered(Retrying(batched, max_attempts=min(config.max_attempts, _BATCH_ATTEMPTS), base_s=0.05, cap_s=0.2))
+
+
+def _split_name(model: str, flag: str) -> tuple[str, str]:
+    """Return the two parts of a model's name. Raises `ConfigError` for a name that is none."""
+    kind, _, name = model.partition(":")
+    if not model:
+        raise ConfigError(f"no model: give {flag} {_EXPECTED}")
+    if kind not in KINDS or (kind not in {"pocket", "editor"}) != bool(name):
+        raise ConfigError(f"unknown model {model!r} for {flag}; expected {_EXPECTED} ({nearest(kind, KINDS)})")
+    return kind, name
 
 
 def _refuse_request_settings(config: ModelConfig, flag: str) -> None:
@@ -222,8 +228,9 @@ def is_openai_compatible(model: str) -> bool:
 def find_address(config: ModelConfig, *, flag: str, needs_key: bool = True) -> ModelAddress | None:
     """Return the address of a provider's model; None for a model of this process.
 
-    Raises `ConfigError` for a missing key or several addresses.
+    Raises `ConfigError` for an unknown model, a missing key or several addresses.
     """
+    _split_name(config.model, flag)
     return None if find_provider(config.model) is None else _resolve_address(config, flag, needs_key)
 
 
