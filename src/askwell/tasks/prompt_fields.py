@@ -36,18 +36,18 @@ def fill_field_names(prompt: str, names: FieldNames) -> str:
 
     Raises `ConfigError` for a placeholder that names another field: it would be sent as it stands.
     """
-    for found in find_placeholders(prompt, names.every):
-        if is_named(found, names.question):
+    for slot in find_placeholders(prompt, names.every):
+        if is_named(slot, names.question):
             continue
-        if is_named(found, names.target):
+        if is_named(slot, names.target):
             raise ConfigError(
-                f"the prompt holds {found.text!r}, which names the field of the right answer; a prompt can't show it: "
+                f"the prompt holds {slot.text!r}, which names the field of the right answer; a prompt can't show it: "
                 f"write {INPUT} for the question, or the word without braces"
             )
-        if is_named(found, names.others):
+        if is_named(slot, names.others):
             raise ConfigError(
-                f"the prompt holds {found.text!r}, which names a field of the data that is not the whole question; "
-                f"write {INPUT} for the question, make the field a part of it (--field 'input={{{found.name}}} …', "
+                f"the prompt holds {slot.text!r}, which names a field of the data that is not the whole question; "
+                f"write {INPUT} for the question, make the field a part of it (--field 'input={{{slot.name}}} …', "
                 'fields={"input": "…"} in Python), or write the word without braces'
             )
     return replace_placeholders(prompt, names.question, INPUT)
@@ -55,7 +55,7 @@ def fill_field_names(prompt: str, names: FieldNames) -> str:
 
 def find_unknown_names(prompt: str, names: FieldNames) -> list[str]:
     """Return the placeholders that name no field, as they stand in the prompt: they are sent so."""
-    unknown = [found.text for found in find_placeholders(prompt) if not is_named(found, names.every)]
+    unknown = [placeholder.text for placeholder in find_placeholders(prompt) if not is_named(placeholder, names.every)]
     return list(dict.fromkeys(unknown))
 
 
