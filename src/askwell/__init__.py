@@ -2,8 +2,8 @@
 
     import askwell
 
-    result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:gpt-4.1-mini",
-                              optimizer_model="openai:gpt-4.1", metric="number")
+    result = askwell.optimize(prompt="Answer the question.", data="questions.jsonl", target="openai:MODEL",
+                              optimizer_model="openai:LARGER-MODEL", metric="number")
     print(result.prompt, result.interval, result.diff())
 
 Names are loaded when first used: importing askwell costs neither an HTTP library nor torch.

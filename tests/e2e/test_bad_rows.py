@@ -70,3 +70,19 @@ def test_optimize_goes_on_and_resumes(server: ChatServer, data: Path, tmp_path: 
     assert resumed.status == 0, resumed.err
     whole = invoke("optimize", *flags(server, data), *sizes, "--run", "w", "--runs", tmp_path / "runs")
     assert whole.status == 0, whole.err
+
+
+def test_more_rejected_rows_than_allowed_stop_the_run_and_a_flag_allows_them(data: Path, tmp_path: Path) -> None:
+    def reject(body: dict[str, Any]) -> web.Response | None:
+        question = body["messages"][-1]["content"]
+        return error(400, "too long") if any(f"Is {number} a" in question for number in (3, 5, 8)) else None
+
+    run = ["--prompt", "Say it.", "--run", "r", "--runs", str(tmp_path / "runs")]
+    with chat_server(transform=reject, reply=replying("Yes")) as server:
+        stopped = invoke("evaluate", *flags(server, data), *run)
+        assert stopped.status == 1
+        assert "3 of 24 target calls failed for good (3 × bad_request)" in stopped.err
+        assert "--max-missing" in stopped.err
+        allowed = invoke("evaluate", *flags(server, data), *run, "--max-missing", "0.2", "--json")
+        assert allowed.status == 0, allowed.err
+        assert allowed.json["prompts"][0]["score"]["n"] == 21

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel
@@ -111,6 +112,23 @@ async def test_few_requests_are_sent_directly(server: BatchServer) -> None:
     got = await ask_all(model, requests(9))
     await model.aclose()
     assert (not server.batches, [one.usage.cost_usd for one in got]) == (True, [2.0] * 9)
+
+
+@pytest.mark.parametrize(("rejected", "answered"), [(1, 9), (2, 8), (3, 0)])
+async def test_a_rejected_probe_is_that_rows_own_fault_unless_others_are_rejected_too(
+    rejected: int, answered: int
+) -> None:
+    def reject(body: dict[str, Any]) -> web.Response | None:
+        number = int(body["messages"][-1]["content"].rpartition(" ")[2])
+        return error(400, "too long", "context_length_exceeded") if number < rejected else None
+
+    with batch_server(chat=ChatServer(transform=reject)) as server:
+        model = batched(server)
+        got = await ask_all(model, requests(10))
+        await model.aclose()
+    assert [one.outcome for one in got].count("ok") == answered
+    assert {one.fault for one in got if one.outcome == "failed"} == {"bad_request"}
+    assert bool(server.batches) == bool(answered)
 
 
 async def test_a_limit_of_the_provider_makes_several_batches(server: BatchServer) -> None:

@@ -82,6 +82,7 @@ CONTENT = [
     case("null", chat(None), OK),
     case("an empty text", chat(""), OK),
     case("the text of the completions route", {"choices": [{"text": "Yes", "finish_reason": "stop"}]}, OK, "Yes"),
+    case("a whole chunk", {"choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}, OK, "Yes"),
     case("neither message nor text", {"choices": [{"finish_reason": "stop"}]}, MALFORMED),
 ]
 REASONS = [
@@ -201,6 +202,12 @@ REFUSALS = [
     case("Vertex", refusal(None, "The prompt violates Google's Responsible AI practices"), REFUSED, status=400),
     case("a moderation endpoint", refusal("moderation_blocked", "rejected by our safety system"), REFUSED, status=400),
     case("a gateway's 500", refusal("sensitive_words_detected", "no"), REFUSED, status=500),
+    case("a safety system", refusal(None, "Your request was rejected as a result of our safety system."), REFUSED,
+         status=400),
+    case("a gateway's own words", refusal(None, "Harmful content detected"), REFUSED, status=400),
+    case("a guard model", refusal(None, "Request blocked: prompt injection detected"), REFUSED, status=403),
+    case("a policy", {"detail": "Content violates policy"}, REFUSED, status=422),
+    case("a code alone", refusal("content_blocked", "no"), REFUSED, status=446),
     case("a 422", refusal(None, "Your request was flagged by our moderation system"), REFUSED, status=422),
 ]  # fmt: skip
 NO_REFUSALS = [
@@ -212,6 +219,11 @@ NO_REFUSALS = [
     case("too long", refusal("context_length_exceeded", "This model's maximum context length is 64 tokens"), BAD,
          status=400),
     case("an unknown wording", refusal(None, "I would rather not"), BAD, status=400),
+    case("a country", refusal(None, "Access denied: not available in your country"), AUTH, status=403),
+    case("empty text", refusal(None, "messages: text content blocks must contain non-whitespace text"), BAD,
+         status=400),
+    case("an image", refusal(None, "This model does not support image input; the prompt contains images"), BAD,
+         status=400),
     case("an unknown field", refusal(None, "unknown field moderation_level"), BAD, status=400),
     case("case-sensitive", refusal(None, "the request's field names are case sensitive"), BAD, status=400),
     case("a moderation that is busy", refusal(None, "content filter is at capacity"), RATE, status=429),

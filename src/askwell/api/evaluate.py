@@ -51,7 +51,8 @@ def evaluate(
 def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[Evaluation]:
     """Run an evaluation over a store, close it, and compare every prompt with the first."""
     try:
-        scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
+        with folders.discards_unpaid(store):
+            scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
     finally:
         store.close()
     first = scores[job.prompts[0]]

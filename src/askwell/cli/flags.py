@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from askwell.api import renamed
 from askwell.cli.request_flags import header_flag, request_flags
+from askwell.core import renamed
 from askwell.core.decoding import read_text_file
 from askwell.core.errors import AskwellError, ConfigError
 
@@ -50,7 +50,7 @@ DATA_FLAGS = [
     ),
     click.option("--records", metavar="PATH", help="Path to the list in a JSON file (default: its only list)."),
     click.option("--field", "fields", multiple=True, metavar="NAME=FIELD", help="Field map, e.g. input=question."),
-    click.option("--metric", metavar="TYPE", help="Answer type: exact, choice, number, boolean, words, f1, …"),
+    click.option("--metric", metavar="TYPE", help="Answer type: exact, label, choice, number, boolean, words, f1, …"),
     click.option("--placement", metavar="POSITION", help="system, before_Q, Q_begin, Q_end (default) or A_begin."),
     click.option("--limit", type=int, help="Read at most this many examples."),
     click.option("--data-folder", metavar="FOLDER", help="Folder with a benchmark's own files (default: the hub)."),

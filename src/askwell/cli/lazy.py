@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from askwell.api import renamed
 from askwell.cli.streams import visible_streams
+from askwell.core import renamed
 from askwell.core.errors import AskwellError
 
 

@@ -53,6 +53,6 @@ def main() -> None:
 
     \b
     askwell demo
-    askwell optimize --data q.jsonl --metric number --target openai:gpt-4.1-mini --optimizer-model openai:gpt-4.1
-    askwell evaluate --data q.jsonl --metric number --target openai:gpt-4.1-mini --prompt "A" --prompt "B"
+    askwell optimize --data q.jsonl --metric number --target openai:MODEL --optimizer-model openai:LARGER-MODEL
+    askwell evaluate --data q.jsonl --metric number --target openai:MODEL --prompt "A" --prompt "B"
     """  # noqa: D301 - \b is click's own mark

@@ -43,7 +43,11 @@ from askwell.runlog import folders
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
 @click.option("--resume", metavar="RUN", help="Resume a run: no answered call is made again.")
-@click.option("--yes", is_flag=True, help="Don't ask before a run that is expected to cost more than $5.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Don't ask before a run that is expected to cost more than $5, or whose price is unknown.",
+)
 @JSON_FLAG
 @reports_errors
 def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: bool, **values: Any) -> None:
@@ -100,6 +104,8 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
         return execute_optimization(job, folder, live)
     except (RunFailed, ModelError) as error:
+        if not (folder / folders.LOG).exists():
+            raise type(error)(f"{error}\nNo run was kept: start it again when this is repaired") from error
         command = resume_command(folder.parent, folder.name)
         more = (
             " (with the right --base-url or --api-key-env, if they were wrong)" if isinstance(error, ModelError) else ""

@@ -94,7 +94,10 @@ class MissingCalls:
             return ModelError(f"{self._target}: {words}")
         repair = "repair the endpoint"
         if set(faults) == {"bad_request"}:
-            repair = "leave out the examples that the server rejects, or allow more missing calls (run.max_missing)"
+            repair = (
+                "leave out the examples that the server rejects, or allow more missing calls (run.max_missing, "
+                "--max-missing)"
+            )
         return RunFailed(
             f"{len(failed)} of {requested} target calls failed for good ({counts}); the server's most frequent error: "
             f"{words!r}. None of them was scored, and what succeeded is in the log: {repair} and resume"

@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _TRANSFER_S = 600.0  # uploads and downloads of a whole batch
 _QUIET_S = 1.0  # without a new request for this long, a step has sent all its requests
 _REQUEST_OVERHEAD_BYTES = 200  # the fields around a body in a batch file
+_MAX_PROBES = 3
 MIN_BATCH_SIZE = 20
 """Fewer requests are sent directly: their discount is not worth a wait of hours."""
 BATCH_FORMATS = ("openai", "anthropic")
@@ -198,7 +199,7 @@ class Batched:
                 request.result.set_exception(_SendDirectlyError())
             return
         if not state.is_probed:
-            failure = await self._run_probe(state, queued)
+            failure = await self._run_probes(state, queued)
             if failure is not None:
                 for request in queued.values():
                     request.result.set_result(failure)
@@ -220,6 +221,18 @@ class Batched:
             state.submitter.waiters[key] = request.result
             bodies[key], size = body, size + length
         state.submitter.submit(bodies)
+
+    async def _run_probes(self, state: _BatchingState, queued: dict[str, _QueuedRequest]) -> Completion | None:
+        """Send requests directly until one is answered; return the failure if all requests would fail so.
+
+        A rejected request may be at fault itself (a question that is too long), so a few others are tried.
+        """
+        failure: Completion | None = None
+        for _ in range(min(_MAX_PROBES, len(queued))):
+            failure = await self._run_probe(state, queued)
+            if failure is None or failure.fault != "bad_request":
+                break
+        return failure
 
     async def _run_probe(self, state: _BatchingState, queued: dict[str, _QueuedRequest]) -> Completion | None:
         """Send one request directly before the first batch; return its failure if all requests would fail so.

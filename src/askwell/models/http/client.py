@@ -109,7 +109,7 @@ class HttpClient:
             async with self._sessions.get().request(
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
-                body = await _read_body(response.content)
+                body = await _read_content(response.content)
                 if body is None:
                     response.close()
                     return failed_completion("malformed", f"the answer of {shown} is larger than {_MAX_BYTES:,} bytes")
@@ -130,7 +130,7 @@ class HttpClient:
             return failed_completion("connection", f"the connection to {shown} broke: {reason}")
 
 
-async def _read_body(content: StreamReader) -> bytes | None:
+async def _read_content(content: StreamReader) -> bytes | None:
     """Return a body, decompressed; None if it is larger than the limit."""
     blocks: list[bytes] = []
     size = 0

@@ -31,7 +31,7 @@ _LIMIT_AND_REQUESTED = re.compile(r"limit:? ?([\d,]+)\b.{0,40}?\brequested:? ?([
 _REFUSAL_CODE = re.compile(
     r"\binvalid_prompt\b|content_?(filter|policy|moderation)|moderation|data_?inspection_?failed|flagged"
     r"|responsible_?ai|sensitive_?(content|words?)|sensitivecontent|safety_?(error|violation|block|filter|check)"
-    r"|censor|guardrail|(usage|safety)_?policy",
+    r"|censor|guardrail|(usage|safety)_?policy|content_?(blocked|violation)|\bunsafe\b|jailbreak",
     re.IGNORECASE,
 )
 _CONTENT = (
@@ -40,9 +40,11 @@ _CONTENT = (
 _REFUSAL_TEXT = re.compile(
     rf"{_CONTENT}.{{0,80}}\b(flagged|moderated|inappropriate|unsafe|high.risk|(?<!case.)sensitive)"
     rf"|{_CONTENT}.{{0,60}}\b(is|was|been|were|are) (blocked|censored)"
-    r"|(blocked|rejected|filtered|stopped) (by|due to|because of) (\w+('s)? ){0,3}?"
+    r"|(blocked|rejected|filtered|stopped) (by|due to|because of|as a result of) (\w+('s)? ){0,3}?"
     r"(content|safety|moderation|guardrails?|responsible|prohibited|sensitive)"
     r"|violat\w+ .{0,40}(usage|content|safety|acceptable.use|responsible|community) ?(polic|guideline|standard|ai\b)"
+    r"|\b(inappropriate|unsafe|harmful|prohibited|offensive|toxic|disallowed) (content|text|input|prompt|word)"
+    rf"|{_CONTENT}.{{0,30}}\bviolat\w+ .{{0,30}}(polic|guideline|terms|standard)|jailbreak|prompt injection|\bnsfw\b"
     r"|content exists risk|content.?policy.?violation|content (management|safety) (policy|system)"
     r"|content[ _-]?filter(ing|ed)?\b|responsible ai (policy|practice)"
     r"|(by|failed|blocked|pass|passed)\b.{0,30}\bmoderation|moderation (check |filter )?(failed|blocked|rejected)"
@@ -105,9 +107,9 @@ def error_status(error: object) -> int:
         return _status_of_words(str(error))
     fields = cast("dict[str, object]", error)
     codes = [str(fields.get(name) or "") for name in ("status", "status_code", "code", "type")]
-    numbers = [found for code in codes if (found := _STATUS_NUMBER.search(code))]
+    numbers = _STATUS_NUMBER.findall(" ".join(codes))
     if numbers:
-        return int(numbers[0][0])
+        return int(numbers[0])
     by_code = _status_of_words(" ".join(codes))
     return by_code if by_code != _UNKNOWN_STATUS else _status_of_words(str(fields.get("message")), only=429)
 

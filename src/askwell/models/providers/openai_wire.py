@@ -114,7 +114,15 @@ def parse_model_list(data: object) -> tuple[str, ...]:
 
 def _parse_choice(choice: Mapping[str, object]) -> Completion | None:
     """Return the reply of one choice, without its usage; None if it has no text and no reason for that."""
-    message = as_object(choice.get("message"))
+    message = as_object(choice.get("message") or choice.get("delta"))  # some gateways answer with a whole chunk
+    content = message.get("content")
+    is_plain = choice.get("finish_reason") == "stop" and "error" not in choice and not message.get("refusal")
+    if is_plain and isinstance(content, str) and content:  # nearly every choice
+        return Completion(text=replace_surrogates(content))
+    return _parse_odd_choice(choice, message)
+
+
+def _parse_odd_choice(choice: Mapping[str, object], message: Mapping[str, object]) -> Completion | None:
     reason = str(choice.get("finish_reason") or "")
     ended = reason.lower()
     if ended in _BROKEN or has_error(choice):

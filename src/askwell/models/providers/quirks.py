@@ -184,21 +184,21 @@ def find_limit(error_text: str) -> Quirk | None:
     """Return the quirk for an error that names the largest reply limit; None for any other error."""
     if not _TOKEN_NAMES.search(error_text) or "context length" in error_text:  # the latter depends on the prompt
         return None
-    found = _LIMIT.search(error_text)
-    if found is None:
+    stated = _LIMIT.search(error_text)
+    if stated is None:
         return None
-    limit = int(next(number for number in found.groups() if number).replace(",", ""))
-    limit -= found.group().endswith("(exclusive)")
+    limit = int(next(number for number in stated.groups() if number).replace(",", ""))
+    limit -= stated.group().endswith("(exclusive)")
     return limit_quirk(limit) if limit > 0 else None
 
 
 def quirks_by_name(names: Iterable[str], quirks: Iterable[Quirk]) -> Iterator[Quirk]:
     """Yield the quirks with these names, of which a limit is no part of `quirks`."""
-    known = {quirk.name: quirk for quirk in quirks}
+    by_name = {quirk.name: quirk for quirk in quirks}
     for name in names:
         limit = name.removeprefix(_LIMIT_NAME)
-        if name in known:
-            yield known[name]
+        if name in by_name:
+            yield by_name[name]
         elif limit != name and limit.isdecimal():
             yield limit_quirk(int(limit))
 

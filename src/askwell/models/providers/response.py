@@ -15,8 +15,8 @@ from typing import cast
 from askwell.core.types import Completion, Usage
 from askwell.models.conversation import replace_surrogates
 from askwell.models.http.client import HttpResponse
+from askwell.models.http.event_stream import parse_event_stream
 from askwell.models.http.json_codec import loads
-from askwell.models.providers.event_stream import parse_event_stream
 from askwell.models.providers.failures import classify_fault, is_refusal, is_unknown_model
 from askwell.models.providers.rate_headers import parse_quota, parse_retry_after
 

@@ -27,11 +27,13 @@ _LINKING = re.compile(
 )
 # A remark after an answer: "negative - the reviewer hates it", "negative (…)", "negative: he hates it"
 _REMARK = re.compile(
-    r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|due to)\b|"
+    r",?[ ]+(?:because|since|as (?:it|the|he|she|they)|due to|weil|denn|da|porque|ya que|pues|car|parce que|perché|"
+    r"poiché|omdat|потому что|так как)\b|,[ ]?(?:因为|因為|なぜなら|왜냐하면)|"
+    r";[ ]+(?=[^\W\d]\S*[ ]\S)|[ ]*\[(?=[^\[\]\n]{2,}\]$)|[ ]*[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]+[.!]?$|"
     r"[ ]+[-–—][ ]+(?=(?:(?:The|This|It|He|She|They|We|I|In|As|Because|Since|A|An)\b|[a-zà-öø-ÿа-я])\S*[ ]\S)|"
     r"[ ]*\((?=[^()\n]{2,}\)[.!]?[ ]*(?:\n|$))|:[ ]+(?=[^\W\d]\S*[ ]\S+[ ]\S)",
 )
-_KEY = re.compile(r"[^\W\d][\w'’-]{0,24}(?:[ ][\w'’-]{1,24}){0,2}[ ]?:[ ]*(?=\S)")
+_KEY = re.compile(r"[^\W\d][\w'’-]{0,24}(?:[ ][\w'’-]{1,24}){0,2}[ ]?[:=→][ ]*(?=\S)")
 _SUBJECT = re.compile(
     rf"(?:(?:the|this|that|my|its|their|his|her|el|la|los|las|le|les|l'|der|die|das|il|lo|o|a|os|as)[ ]?)?"
     r"(?:(?!(?:not|no|não|non|nicht|pas|не)\b)[^\W\d][\w-]{0,24}[ ]+){1,2}"
@@ -78,7 +80,7 @@ def exact_answers(reply: str) -> Iterator[str]:
 
 def _without_remarks(lines: list[str]) -> Iterator[str]:
     """Yield the answer before a remark, and behind "KEY:" or "The … is" in the first or last line."""
-    for line in dict.fromkeys([*lines[:1], *lines[-1:]]):
+    for line in dict.fromkeys(_BULLET.sub("", line) for line in (*lines[:1], *lines[-1:])):
         sentences = split_sentences(line[:_LONGEST_STATEMENT])[:2]
         if sentences[0].endswith("?"):
             continue

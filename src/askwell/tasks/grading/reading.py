@@ -46,8 +46,8 @@ def read_reply(reply: str) -> Reading:
     """Return the visible text of a reply and the answers of its structure."""
     message = remove_hidden(unicodedata.normalize("NFC", reply))
     whole = unify_characters(message)
-    found = find_structured(message) or (find_structured(whole) if "{" in whole else None)  # “quoted” keys
-    if found is None:
+    structured = find_structured(message) or (find_structured(whole) if "{" in whole else None)  # “quoted” keys
+    if structured is None:
         return Reading(text=first_turn(whole), whole=whole)
-    answers = tuple(unify_characters(answer) for answer in found.answers)
+    answers = tuple(unify_characters(answer) for answer in structured.answers)
     return Reading(text=first_turn(", ".join(answers)), whole=whole, answers=answers)

@@ -12,10 +12,11 @@ from askwell.tasks.grading.reading import read_reply
 
 # A bullet or number at the start of a line
 _MARK = re.compile(
-    r"^[ \t]*(?:[-*•+·–][ \t]+|\(?\d{1,3}[.):][ \t]*|\(?(?:[a-z]|[ivx]{2,5})[.)][ \t]+|[①-⑳][ \t]*)", re.IGNORECASE
+    r"^[ \t]*(?:[-*•+·–▪‣◦■●▸►∙][ \t]+|\(?\d{1,3}[.):][ \t]*|\(?(?:[a-z]|[ivx]{2,5})[.)][ \t]+|[①-⑳][ \t]*)",
+    re.IGNORECASE,
 )
 _INLINE_MARK = re.compile(r"(?<!\S)\(?(?:\d{1,3}[.):]|[a-zA-Z][.)])(?=\s)|[①-⑳]")
-_BREAK = re.compile(r"[\s,;|→⇒、·•・]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
+_BREAK = re.compile(r"[\s,;|→⇒、·•・▪‣◦■●▸►∙]+|(?<=\s)(?:->|=>|-|–|—|<|>|/)(?=\s)|->|=>")
 _WORD_EDGE = " \t\n.,;:!?\"'`*_~()[]{}<>“”"
 # Words that introduce a repetition of the input, which is no answer
 _UNSORTED = re.compile(r"\b(?:original|input|unsorted|given|initial)\b", re.IGNORECASE)

@@ -51,7 +51,8 @@ _NAMED = re.compile(rf"(?<![\w-])(?:{_WORDS})(?![\w-])", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(?<=[.!?\n])")
 # A question that the reply repeats and answers: "Is it false? No."
 _ASKED = re.compile(
-    rf"[^.!?\n]{{0,300}}(?<![\w-])(?P<word>{_WORDS})(?![\w-])[^.!?\n]{{0,100}}\?[\s\"'*)]{{0,5}}(?P<answer>yes|no)\b",
+    rf"[^.!?\n]{{0,300}}(?<![\w-])(?P<word>{_WORDS})(?![\w-])[^.!?\n]{{0,100}}\?[\s\"'*)]{{0,5}}"
+    r"(?P<answer>yes\b|no\b|it (?:is|does)(?P<not>n't|[ ]not)?(?=[.,!\n]|$))",
     re.IGNORECASE,
 )
 _OPTION_LIST = re.compile(
@@ -148,7 +149,8 @@ def _answered_question(text: str, family: str) -> Verdict | None:
     if match is None:
         return None
     name, positive = _MEANING[match["word"].casefold()]
-    turned = positive != (match["answer"].casefold() == "yes")
+    agrees = not match["not"] and match["answer"].casefold() != "no"
+    turned = positive != agrees
     return (name, not turned) if name == family and name != "yes" else None
 
 

@@ -8,16 +8,16 @@ from functools import lru_cache
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_spans, unbox
 from askwell.tasks.grading.normalize import split_sentences, strip_markup, visible_text
-from askwell.tasks.grading.numbers.asides import without_asides
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.han_numerals import spell_fractions
 from askwell.tasks.grading.numbers.numerals import Number, find_numerals
+from askwell.tasks.grading.numbers.parentheses import without_parentheses
 from askwell.tasks.grading.numbers.refusals import without_refusals
 from askwell.tasks.grading.numbers.remarks import without_remarks
 from askwell.tasks.grading.numbers.sentence import (
     choose_number,
     concludes,
-    find_words,
+    find_spelled_numbers,
     numbers_offered,
     restated_number,
 )
@@ -157,7 +157,7 @@ def _stated(span: Span) -> tuple[Number | None, str]:
     if not parts:
         return None, ""
     first = parts[0]
-    candidates = list(find_numerals(first)) or find_words(first)
+    candidates = list(find_numerals(first)) or find_spelled_numbers(first)
     if not candidates:
         return None, ""
     head, tail = first[: candidates[0].start], first[candidates[0].end :]
@@ -198,7 +198,7 @@ def _opening(text: str) -> Number | None:
 def _last(text: str, seen: str) -> tuple[Number | None, str]:
     """Return the number of the last sentence that has one and is no remark."""
     bold = [strip_markup(match[1]).strip() for match in _BOLD.finditer(seen) if not match[1].rstrip().endswith(":")]
-    for source in (_without_labels(without_asides(text)), _without_labels(text), text):
+    for source in (_without_labels(without_parentheses(text)), _without_labels(text), text):
         for position, part in enumerate(reversed(split_sentences(source))):
             if any(find_numerals(part)):
                 number, note = choose_number(_bold_part(part, bold) or part)
@@ -206,7 +206,7 @@ def _last(text: str, seen: str) -> tuple[Number | None, str]:
                     return number, note or "last number of the reply"
             if position == 0 and (words := _word_numbers(part)):
                 return words[-1], "last number of the reply"
-    words = find_words(text)
+    words = find_spelled_numbers(text)
     last = next((n for n in reversed(words) if n.shown.lower() != "one"), None)
     last = last or (words[-1] if words and len(text) < 30 else None)
     return last, "last number of the reply" if last else ""
@@ -223,4 +223,4 @@ def _bold_part(sentence: str, bold: list[str]) -> str | None:
 
 def _word_numbers(sentence: str) -> list[Number]:
     """Return the numbers in words, without "one" in a longer sentence, where it is a pronoun."""
-    return [number for number in find_words(sentence) if number.shown.lower() != "one" or len(sentence) < 8]
+    return [number for number in find_spelled_numbers(sentence) if number.shown.lower() != "one" or len(sentence) < 8]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from askwell.tasks.grading.numbers.asides import without_asides
 from askwell.tasks.grading.numbers.equality import same_number
 from askwell.tasks.grading.numbers.han_numerals import find_han_numbers
 from askwell.tasks.grading.numbers.numerals import Number, find_number_words, find_numerals
+from askwell.tasks.grading.numbers.parentheses import without_parentheses
 
 _MAX_NUMBERS = 200
 """Number of numbers looked at, from the last backwards; it bounds the time."""
@@ -108,7 +108,7 @@ def restated_number(sentence: str) -> Number | None:
     return None
 
 
-def find_words(text: str) -> list[Number]:
+def find_spelled_numbers(text: str) -> list[Number]:
     """Return the numbers written in English words or Chinese characters."""
     return list(find_number_words(text)) or list(find_han_numbers(text))
 
@@ -119,11 +119,11 @@ def concludes(text: str) -> bool:
 
 
 def numbers_offered(sentence: str) -> list[Number]:
-    """Return the numbers of a sentence that may be its result; those of asides only if there are no others."""
+    """Return the numbers of a sentence that may be its result; those of parentheses only if there are no others."""
     everything = list(find_numerals(sentence))[-_MAX_NUMBERS:]
     if not everything:
-        return find_words(sentence)
-    bare = without_asides(sentence)
+        return find_spelled_numbers(sentence)
+    bare = without_parentheses(sentence)
     candidates = [number for number in everything if bare[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
         candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]

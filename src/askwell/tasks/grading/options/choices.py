@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_labelled, find_spans, unbox
-from askwell.tasks.grading.boundaries import whole_word
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
+from askwell.tasks.grading.options.label_mentions import drop_denied, find_labels
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
 from askwell.tasks.grading.options.reviews import OptionReview, chosen_option, is_verdict, read_review
@@ -102,13 +102,16 @@ def _after_refusal(text: str) -> list[str]:
 
 
 def _read(region: str, options: Mapping[str, str]) -> tuple[str, str]:
+    review = OptionReview()
+    if not any(is_verdict(text) for text in options.values()):
+        review = read_review(region, {text: letter for letter, text in options.items()})
     for span in find_spans(region):
+        if review.start <= span.start < review.end:
+            continue  # "A: wrong" is a line of the review
         letter, note = _stated(span, options)
         if letter or note:
             return letter, note
-    if (review := read_review(region, {text: letter for letter, text in options.items()})).verdicts and not any(
-        is_verdict(text) for text in options.values()
-    ):
+    if review.verdicts:
         return _concluded(region, review, options)
     for span in find_labelled(region, "choice"):
         if len(_OPTION_LINE.findall(span.block)) > 1:
@@ -202,8 +205,6 @@ def _by_text(text: str, options: Mapping[str, str]) -> str:
         if len(same) == 1:
             return same[0]
     last = next((normalize_answer(part) for part in reversed(split_sentences(text))), "")
-    inside = [letter for letter, option in options.items() if re.search(whole_word(option), last)]
-    inside = [
-        letter for letter in inside if not any(options[letter] in options[other] for other in inside if other != letter)
-    ]
-    return inside[0] if len(inside) == 1 and len(options) > 1 else ""
+    letters = {text: letter for letter, text in options.items()}
+    named = {mention.label for mention in drop_denied(find_labels(last, tuple(letters)))}
+    return letters[named.pop()] if len(named) == 1 and len(options) > 1 else ""

@@ -64,7 +64,8 @@ _CHOSEN_BEFORE = re.compile(
     r"should be|would be|"
     r"has to be|it's|it is|that's|is|think|believe|leaves|leaving|only|say)|"
     r"→)[ ]*,?[ ]*(?:that[ ]+)?(?:(?:the )?(?:correct |right |best )?"
-    r"(?:answer|option|choice)[ ]*)?(?:is|it's|it is|must be)?[ ]*[:,]?[ ]*[\"'(]*$",
+    r"(?:answer|option|choice)[ ]*)?(?:is|it's|it is|must be)?[ ]*"
+    r"(?:(?:actually|really|clearly|definitely|probably)[ ])?[:,]?[ ]*[\"'(]*$",
     re.IGNORECASE,
 )
 # "rather than option" before a letter

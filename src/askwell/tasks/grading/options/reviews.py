@@ -40,7 +40,7 @@ _ROW = re.compile(
 )
 _TEXT_ROW = re.compile(rf"{_ITEM}(?P<name>[^\n|:(→]{{1,200}}?)[ \t]*(?P<rest>(?:[-–—][ ]|[:|(→]|{_SIGN}|$)[^\n]*)$")
 # Where one option of a line ends: "A - false; B - true", "(A) ✗ (B) ✓"
-_CLAUSE_END = re.compile(r"[;,][ ]+|(?<=[.!])[ ]+|\n|[ ]+(?=[(\[][A-Z][)\]])")
+_CLAUSE_END = re.compile(r"[;,][ ]+|(?<=[.!])[ ]+|\n|[ ]+(?=[(\[][A-Z][)\]])|(?<=[✓✔✅☑✗✘❌❎✕✖])[ ]+(?=[A-Z]\b)")
 _ONLY_VERDICT = re.compile(rf"(?:{_RIGHT_WORDS}|{_WRONG_WORDS})", re.IGNORECASE)
 _CONTINUED = 2
 """Lines below an option that may hold its verdict."""
@@ -50,6 +50,7 @@ _CONTINUED = 2
 class _Row:
     key: str
     verdict: bool | None
+    start: int = 0
     end: int = 0
 
 
@@ -61,6 +62,8 @@ class OptionReview:
     wrong: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     """Named in the list, without a verdict."""
+    start: int = 0
+    """Where the first marked option begins in the text."""
     end: int = 0
     """Where the last marked option ends in the text."""
 
@@ -77,8 +80,8 @@ def read_review(text: str, names: Mapping[str, str]) -> OptionReview:
     """
     letters = not names or any(len(key) == 1 for key in names.values())
     review = _collect(_rows(text, names, letters=letters))
-    if review.verdicts < 2 and letters:
-        review = _collect(_clauses(text))
+    if review.verdicts < 2:
+        review = _collect(_clauses(text, names, letters=letters))
     return review if review.verdicts > 1 else OptionReview()
 
 
@@ -107,6 +110,7 @@ def _collect(found: Iterable[_Row]) -> OptionReview:
         right=tuple(key for key, row in rows.items() if row.verdict is True),
         wrong=tuple(key for key, row in rows.items() if row.verdict is False),
         open=tuple(key for key, row in rows.items() if row.verdict is None),
+        start=min((row.start for row in rows.values() if row.verdict is not None), default=0),
         end=max((row.end for row in rows.values() if row.verdict is not None), default=0),
     )
 
@@ -114,21 +118,21 @@ def _collect(found: Iterable[_Row]) -> OptionReview:
 def _rows(text: str, names: Mapping[str, str], *, letters: bool) -> Iterator[_Row]:
     key, waited, end = "", 0, 0
     for line in text.split("\n"):
-        end += len(line) + 1
+        start, end = end, end + len(line) + 1
         row = _row(line, names, letters=letters)
         if row:
             key, waited = row.key, 0
-            yield replace(row, end=end)
+            yield replace(row, start=start, end=end)
         elif key and line.strip() and waited < _CONTINUED:
             waited += 1
-            yield _Row(key=key, verdict=_verdict(line), end=end)
+            yield _Row(key=key, verdict=_verdict(line), start=start, end=end)
 
 
-def _clauses(text: str) -> Iterator[_Row]:
+def _clauses(text: str, names: Mapping[str, str], *, letters: bool) -> Iterator[_Row]:
     start = 0
     for mark in [*_CLAUSE_END.finditer(text), None]:
-        if row := _row(text[start : mark.start() if mark else len(text)], {}, letters=True):
-            yield replace(row, end=mark.end() if mark else len(text))
+        if row := _row(text[start : mark.start() if mark else len(text)], names, letters=letters):
+            yield replace(row, start=start, end=mark.end() if mark else len(text))
         start = mark.end() if mark else len(text)
 
 

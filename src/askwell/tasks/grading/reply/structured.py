@@ -80,16 +80,16 @@ def find_structured(text: str) -> Structured | None:
     the field is only called "result", "label" or the like.
     """
     bare = text.strip()
-    if found := _read_whole(bare):
-        return found
+    if whole := _read_whole(bare):
+        return whole
     places = [*_read_tags(bare), *_read_block(bare), *_read_object_within(bare)]
-    return next((found for found, after in places if not _is_replaced(found, after)), None)
+    return next((structured for structured, after in places if not _is_replaced(structured, after)), None)
 
 
-def _is_replaced(found: Structured, after: str) -> bool:
+def _is_replaced(structured: Structured, after: str) -> bool:
     if not after.strip():
         return False
-    return corrects(after) or (not found.named and next(find_spans(after), None) is not None)
+    return corrects(after) or (not structured.named and next(find_spans(after), None) is not None)
 
 
 def _read_whole(text: str) -> Structured | None:
@@ -121,20 +121,20 @@ def _read_block(text: str) -> Iterator[tuple[Structured, str]]:
         return
     closed = len(fences) % 2 == 0
     start, end = (fences[-2].end(), fences[-1].start()) if closed else (fences[-1].end(), len(text))
-    if found := _read_whole(text[start:end].strip()):
-        yield found, text[fences[-1].end() :] if closed else ""
+    if whole := _read_whole(text[start:end].strip()):
+        yield whole, text[fences[-1].end() :] if closed else ""
 
 
 def _read_object_within(text: str) -> Iterator[tuple[Structured, str]]:
     """Yield the last object in prose that has an answer field, and the text after it."""
     position = 0
-    found: list[tuple[Structured, str]] = []
+    objects: list[tuple[Structured, str]] = []
     for start in [match.start() for match in _OBJECT_START.finditer(text)][-_MAX_OBJECTS:]:
         if start >= position and (parsed := parse_value(text, start)):  # not within the previous object
             position = parsed[1]
             if picked := _pick(parsed[0], only_named=True):
-                found.append((picked, text[position:]))
-    yield from found[-1:]
+                objects.append((picked, text[position:]))
+    yield from objects[-1:]
 
 
 def _read_tags(text: str) -> Iterator[tuple[Structured, str]]:
@@ -176,8 +176,9 @@ def _pick(value: Value, *, only_named: bool = False) -> Structured | None:
             if pattern.fullmatch(key):
                 return Structured(answers=tuple(_answers(inner)) or ("",), named=pattern is _STRONG_KEY)
     rest = [inner for key, inner in fields.items() if not _BESIDE.fullmatch(key)]
-    if found := next(filter(None, (_pick(inner, only_named=True) for inner in rest if isinstance(inner, dict))), None):
-        return found
+    nested = (_pick(inner, only_named=True) for inner in rest if isinstance(inner, dict))
+    if picked := next(filter(None, nested), None):
+        return picked
     rest = list(fields.values()) if len(fields) == 1 else rest
     if only_named or len(rest) != 1:
         return None

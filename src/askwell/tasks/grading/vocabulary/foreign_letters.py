@@ -28,7 +28,7 @@ AFTER_A = (
 """Regex: words after the letter A that no English article stands before."""
 
 DENIED_BEFORE = re.compile(
-    r"(?:\b(?:no (?:es|la|el|puede ser|la opción)|no es la|n'est pas|pas|nicht|não é|não|non è|non|не|niet|nie|inte|"
+    r"(?:\b(?:ni|no (?:es|la|el|puede ser|la opción)|no es la|n'est pas|pas|nicht|não é|não|non è|non|не|niet|nie|inte|"
     r"ikke|"
     r"nem|bukan|không phải|descart\w+|descarto|écart\w+)|不是|而非|并非|不选|不選|排除|لا|ليس|ليست)[ ]+"
     rf"(?:(?:la|el|die|der|opción|option|{OPTION_WORDS})[ ]+)?[\"'(]*$",

@@ -16,13 +16,13 @@ _NO = (
 _TRUE = (
     "verdader[oa]s?|ciert[oa]s?|correct[oa]s?|válid[oa]s?|posible|vraie?s?|correctes?|valide|exacte|wahr|richtig|"
     "korrekt|gültig|schlüssig|plausibel|vero|corrett[oa]|valid[oa]|verdadeir[oa]s?|corret[oa]s?|certo|waar|juist|"
-    "geldig|sant|riktigt?|правда|истина|истинно|верн(?:о|ым?|а)|правильн(?:о|ым?)|prawda|prawdziwe|poprawne|doğru|"
+    "geldig|sant|riktigt?|правда|истина|истинно|вер(?:ен|н(?:о|ым?|а|ы))|правильн(?:о|ым?)|prawda|prawdziwe|poprawne|doğru|"
     "geçerli|đúng|benar|betul|αληθές|σωστό|صحيحة?|صحیح|صواب|נכון|सही|सत्य|सच|সত্য|সঠিক"
 )
 _FALSE = (
     "fals[oa]s?|incorrect[oa]s?|inválid[oa]s?|imposible|faux|fausses?|incorrectes?|invalide|inexacte?|falsch|unwahr|"
     "inkorrekt|ungültig|unplausibel|errat[oa]|scorrett[oa]|sbagliat[oa]|invalid[oa]|incorret[oa]|errad[oa]|onwaar|"
-    "onjuist|ongeldig|falskt?|felaktigt?|ложь|ложн(?:о|ым?)|неправда|неверн(?:о|ым?|а)|неправильно|fałsz|nieprawda|"
+    "onjuist|ongeldig|falskt?|felaktigt?|ложь|ложн(?:о|ым?)|неправда|невер(?:ен|н(?:о|ым?|а|ы))|неправильно|fałsz|nieprawda|"
     "fałszywe|niepoprawne|yanlış|geçersiz|sai|salah|ψευδές|λάθος|خطأ|خاطئة?|غلط|שגוי|לא נכון|गलत|असत्य|মিথ্যা|ভুল"
 )
 _TRUE_UNSPACED = (

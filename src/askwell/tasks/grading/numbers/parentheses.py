@@ -1,11 +1,11 @@
-"""Leave out the asides of a sentence: "(20% off)", "[1]", ", which is 3 more than he has"."""
+"""Leave out parentheses and clauses that comment on a number: "(20% off)", "[1]", ", which is 3 more than he has"."""
 
 from __future__ import annotations
 
 import re
 
-# "(20% off)", "(for a 7-day week)", "[1]": an aside after the number that it comments on
-_ASIDE = re.compile(
+# "(20% off)", "(for a 7-day week)", "[1]": a parenthesis after the number that it comments on
+_PARENTHESIS = re.compile(
     r"(?<=[^\s(+*/×÷=^\\-])[ ]?\((?=[^()\n]*(?:[^\W\d_]|[%±×÷+*]))(?P<content>[^()\n]{0,200})\)(?![ ]?[+*/×÷=^]|"
     r"[ ]?-[ ]?\d)"
     r"|(?<=\S)[ ]\((?:19|20)\d\d\)"
@@ -20,17 +20,17 @@ _CLAUSE = re.compile(
     r"|,?[ ](?:including|of (?:which|whom))[ ]\d[^,.;\n]*|,[ ]\d[\d.,]*[ ]of (?:which|whom)\b[^,.;\n]*",
     re.IGNORECASE,
 )
-_NO_ASIDE = re.compile(
+_RESTATES = re.compile(
     r"[=→≈]|\b(?:or|i\.?e|that is,|which is|namely|total|also|altogether|answer|equivalent)\b|即|つまり", re.IGNORECASE
 )
 
 
-def without_asides(text: str) -> str:
-    """Replace asides by spaces, so that positions stay."""
-    return _CLAUSE.sub(lambda clause: " " * len(clause[0]), _ASIDE.sub(_blank_aside, text))
+def without_parentheses(text: str) -> str:
+    """Replace parentheses and commenting clauses by spaces, so that positions stay."""
+    return _CLAUSE.sub(lambda clause: " " * len(clause[0]), _PARENTHESIS.sub(_blank, text))
 
 
-def _blank_aside(aside: re.Match[str]) -> str:
-    content = aside["content"] or aside["bracket"] or ""
-    keeps = _NO_ASIDE.search(content) and not _CALCULATION.fullmatch(content)
-    return aside[0] if keeps else " " * len(aside[0])
+def _blank(parenthesis: re.Match[str]) -> str:
+    content = parenthesis["content"] or parenthesis["bracket"] or ""
+    keeps = _RESTATES.search(content) and not _CALCULATION.fullmatch(content)
+    return parenthesis[0] if keeps else " " * len(parenthesis[0])
