@@ -153,6 +153,6 @@ def test_trees_that_go_round_in_circles_are_refused(selections: Mapping[str, Pat
     with np.load(file) as archive:
         arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     left = next(name for name in arrays if name.endswith(".left"))
-    np.savez(file, **{**arrays, left: np.zeros_like(arrays[left])})
+    np.savez(file, **cast("dict[str, Any]", {**arrays, left: np.zeros_like(arrays[left])}))
     with pytest.raises(DataError, match="does not fit together"):
         load_policy(tmp_path / "p", read_writer=never)
