@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ModelError,
         RunFailed,
         StoreError,
+        UnusableReplies,
     )
     from askwell.core.protocols import ChatModel
     from askwell.core.types import Completion, Example, Message, Prompt, Request, Rollout, Score
@@ -48,6 +49,7 @@ _HOMES = {
     "askwell.api.optimize": ("Result", "optimize", "plan"),
     "askwell.core.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
+        "UnusableReplies",
     ),
     "askwell.engine.evaluator": ("Sampling",),
     "askwell.engine.loop": ("LoopSettings",),
@@ -89,6 +91,7 @@ __all__ = [
     "Score",
     "StoreError",
     "Trained",
+    "UnusableReplies",
     "evaluate",
     "grade",
     "load",

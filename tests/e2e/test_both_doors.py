@@ -110,7 +110,7 @@ def test_a_run_begun_from_python_is_retried_by_its_name(server: ChatServer, tmp_
 
     server.faults = one_question
     target = {"model": "openai:tiny", "base_url": server.base_url, "max_attempts": 1}
-    missing = by_python(server, tmp_path / "r", target=target, data=split_files(tmp_path)).report.missing
+    missing = by_python(server, tmp_path / "r", target=target, data=split_files(tmp_path), force=True).report.missing
     assert missing
 
     server.faults = lambda _body, _repeat: None

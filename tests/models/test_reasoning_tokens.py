@@ -69,7 +69,7 @@ def test_anthropic(blocks: list[object], reasoning: int) -> None:
 
 
 def test_gemini() -> None:
-    body = {
+    body: dict[str, object] = {
         "candidates": [{"finishReason": "MAX_TOKENS", "content": {}}],
         "usageMetadata": {"promptTokenCount": 4, "thoughtsTokenCount": 30},
     }

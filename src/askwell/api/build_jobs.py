@@ -13,6 +13,7 @@ from askwell.api.config import Config, OptimizerConfig, TargetConfig
 from askwell.api.endpoints import redact_urls, remember_addresses
 from askwell.core.errors import ConfigError
 from askwell.core.types import Prompt
+from askwell.core.validation import check_at_least
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
@@ -73,12 +74,14 @@ def build_optimize_job(config: Config, *, calls_models: bool = True) -> Optimize
         racing=racing,
         caps=config.budget,
         checks=list_checks(config),
+        force=config.run.force,
         has_own_metric=config.objects.metric is not None,
     )
 
 
-def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
-    """Build an evaluation of some prompts on a whole data set."""
+def build_evaluate_job(config: Config, prompts: list[str], *, ask_twice: int = 0) -> EvaluateJob:
+    """Build an evaluation of some prompts on a whole data set; `ask_twice` questions are asked a second time."""
+    check_at_least("ask_twice", ask_twice, 0)
     remember_addresses(config)
     target_setup = build_target_setup(config, build_evaluation_task(config))
     texts = prepare_prompts(config, target_setup.task, prompts)
@@ -89,6 +92,7 @@ def build_evaluate_job(config: Config, prompts: list[str]) -> EvaluateJob:
         ),
         prompts=[Prompt(instruction=text) for text in texts],
         target_setup=target_setup,
+        ask_twice=ask_twice,
         has_own_metric=config.objects.metric is not None,
     )
 

@@ -224,7 +224,7 @@ class PolicyConfig:
 class RunConfig(LoopSettings):
     """The folder of the log, the stopping rules, and the seed of the run."""
 
-    volatile: ClassVar[frozenset[str]] = frozenset({"name", "folder", "max_missing", "trace"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"name", "folder", "max_missing", "trace", "force"})
     """Keys that a resumed run may change."""
 
     name: str = ""
@@ -233,6 +233,8 @@ class RunConfig(LoopSettings):
     """The folder that holds run folders."""
     max_missing: float = 0.02
     """Share of a step's target calls that may fail permanently before the run stops with an error."""
+    force: bool = False
+    """Go on although most replies to the initial prompt cannot be scored; else the run stops before its first step."""
     trace: Trace = "off"
     """OpenTelemetry spans (the `otel` extra): off, calls (model, tokens, outcome), or content (the messages too)."""
 

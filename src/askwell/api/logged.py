@@ -85,7 +85,8 @@ def read_named_settings(
 def _may_change(key: str) -> bool:
     section, _, field = key.partition(".")
     is_volatile = section in {"target", "optimizer_model"} and field in ModelConfig.volatile
-    return is_volatile or section == "budget" or key in {"run.trace", "run.max_missing", "policy.processes"}
+    of_run = {"run.trace", "run.force", "run.max_missing", "policy.processes"}
+    return is_volatile or section == "budget" or key in of_run
 
 
 def check_addresses(config: Config, given: Collection[str], name: str, called: Collection[str] = ("target",)) -> Config:

@@ -8,7 +8,7 @@ config, and the builders make a job of it, as they do for a config file.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -25,6 +25,7 @@ from askwell.core.stats import Interval
 from askwell.core.types import Example
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.loop import Watch
+from askwell.engine.replies.first_look import Finding
 from askwell.report import run_report as reports
 from askwell.runlog import folders
 from askwell.runlog.store import RunStore, SqliteStore
@@ -48,6 +49,11 @@ class Result:
     """The run's folder; None for a run kept in memory."""
     demos: tuple[Example, ...] = ()
     """Demonstrations that `prompt` was scored with, in order: send them with the prompt."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was wrong with the initial prompt's replies on dev; empty if nothing was."""
+        return self.report.findings
 
     def diff(self) -> str:
         """Format the word-by-word difference to the initial prompt."""
@@ -80,7 +86,11 @@ class Result:
 
 @takes(OptimizeArguments)
 def optimize(
-    *, run: str | Path | None = None, watch: Watch = lambda _: None, **arguments: Unpack[OptimizeArguments]
+    *,
+    run: str | Path | None = None,
+    force: bool = False,
+    watch: Watch = lambda _: None,
+    **arguments: Unpack[OptimizeArguments],
 ) -> Result:
     """Find a better instruction for a task.
 
@@ -93,6 +103,9 @@ def optimize(
     own way), `caps` the most the run may spend. `run` is a folder for the log; by default a new one under `runs/`. If
     it holds an unfinished run with the same settings and data, that run is resumed, and no call is paid for twice.
 
+    After the initial prompt is scored, `UnusableReplies` stops the run if most replies cannot be scored (empty, cut
+    short, tokens of a chat template, or without an answer that the metric reads). `force` goes on all the same.
+
     A run whose parts all have names (a data file, model names, an answer type) can be resumed by
     `askwell optimize --resume`, and this function resumes a run that was started on the command line.
 
@@ -101,6 +114,7 @@ def optimize(
     event loop of a notebook.
     """
     config = build_optimize_config(arguments)
+    config = replace(config, run=replace(config.run, force=force))
     job = build_optimize_job(config)
     log_warnings(job.target_setup.task)
     folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)

@@ -32,7 +32,7 @@ from askwell.cli.flags import (
 from askwell.cli.plan import announce_plan
 from askwell.cli.progress import LiveProgress
 from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
-from askwell.core.errors import ConfigError, ModelError, RunFailed
+from askwell.core.errors import ConfigError, ModelError, RunFailed, UnusableReplies
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
 from askwell.report import run_report
@@ -44,6 +44,12 @@ from askwell.runlog import folders
 @flags(OPTIMIZER_MODEL_FLAGS, DATA_FLAGS, TARGET_FLAGS, OPTIMIZER_FLAGS, [RUNS_FLAG], BUDGET_FLAGS)
 @click.option("--resume", metavar="RUN", help="Resume a run: no answered call is made again.")
 @click.option(
+    "--force",
+    is_flag=True,
+    default=None,
+    help="Go on although most replies to the initial prompt cannot be scored.",
+)
+@click.option(
     "--yes",
     is_flag=True,
     help="Don't ask before a run that is expected to cost more than $5, or whose price is unknown.",
@@ -52,7 +58,7 @@ from askwell.runlog import folders
 @reports_errors
 def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: bool, **values: Any) -> None:
     """Optimize a prompt, configured by a CONFIG file (TOML), by flags, or both (flags win)."""
-    changes = overrides(values)
+    changes = overrides(values, {"force": "run.force"})
     if resume:
         _optimize(read_resumed_config(resume, changes), as_json=as_json)
     else:
@@ -89,7 +95,7 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
         tables.print_json({"run": name, "prompt": result.prompt, **run_report.report_json(result.report)})
         return
     out = Console()
-    for part in tables.report_parts(result.report):
+    for part in tables.report_parts(result.report, with_findings=not live.has_shown_findings):
         out.print(part, highlight=False)
     print_spending(out, models, time.monotonic() - begun)
     flag = runs_flag(folder)
@@ -103,6 +109,8 @@ def _optimize(config: Config, *, as_json: bool, announce: bool = False, yes: boo
 def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     try:
         return execute_optimization(job, folder, live)
+    except UnusableReplies as error:
+        raise UnusableReplies(f"{error}: {resume_command(folder.parent, folder.name)} --force") from error
     except (RunFailed, ModelError) as error:
         if not (folder / folders.LOG).exists():
             raise type(error)(f"{error}\nNo run was kept: start it again when this is repaired") from error

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
 from askwell.api.build_models import describe_addresses, is_on_this_machine
+from askwell.api.build_task import resolve_answer_type
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.logged import read_resumed_config
@@ -35,6 +36,8 @@ from askwell.cli.flags import (
 from askwell.cli.progress_line import format_seconds
 from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
+from askwell.engine.replies.grading import describe_metric
+from askwell.tasks.task import Task
 
 CONFIRM_USD = 5.0
 """Above this expected cost a person at a terminal is asked to confirm."""
@@ -59,17 +62,18 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
         return
     print_warnings(job.target_setup.task)
     out = Console()
-    for part in _page(estimate, config):
+    for part in (*_page(estimate, config), grading_line(config, job.target_setup.task)):
         out.print(part, highlight=False, markup=False)
 
 
 def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     """Print one line on what the run will cost, and warnings; ask a person at a terminal if that is much."""
     estimate = estimate_plan(config, job)
-    Console(stderr=True).print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    err = Console(stderr=True)
+    err.print(f"Plan: {plan_line(estimate)}", highlight=False, markup=False)
+    for line in (grading_line(config, job.target_setup.task), *address_lines(config)):
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
     print_warnings(job.target_setup.task)
-    for line in address_lines(config):
-        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
     question = _cost_question(estimate, config)
     if question and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"{question} Begin?", default=True, err=True):
@@ -106,6 +110,17 @@ def plan_line(estimate: Plan) -> str:
     cuts = [_cut_text(cut).replace("The", "the", 1) for cut in estimate.cuts if cut.expected > cut.limit]
     bound = [f"at most {_format_amounts(most, estimate.worst_usd)}"] if estimate.cuts else []
     return "; ".join([text, f"hardly above {_format_amounts(high, estimate.high_usd)}", *bound, *cuts])
+
+
+def grading_line(config: Config, task: Task) -> str:
+    """Describe how replies are graded, and against how many different targets."""
+    name = resolve_answer_type(config.task)
+    default = "" if config.task.metric or name != "exact" else " (the default; --metric names another)"
+    examples = [example for members in task.splits.values() for example in members]
+    different = len({example.target for example in examples})
+    hint = " `label` reads one of a few labels within a sentence." if default and 4 * different <= len(examples) else ""
+    counts = f"{different:,} different targets in {len(examples):,} examples"
+    return f"Graded by {describe_metric(name)}{default}: {counts}.{hint}"
 
 
 def plan_json(estimate: Plan) -> dict[str, object]:

@@ -11,6 +11,7 @@ from rich.live import Live
 from askwell.cli.console import Console, Text
 from askwell.cli.progress_line import TimeLeft, fit_line, headline, spent_line
 from askwell.engine.progress import Progress
+from askwell.engine.replies.first_look import format_finding
 from askwell.models.totals import Totals
 
 _REFRESH_S = 0.25
@@ -28,6 +29,8 @@ class LiveProgress:
         self._drawn = 0.0
         self._printed = -1
         self._noted = 0.0
+        self.has_shown_findings = False
+        """Whether it has printed what is wrong with the initial prompt's replies."""
 
     def __enter__(self) -> LiveProgress:
         if self._console.is_terminal:
@@ -41,6 +44,9 @@ class LiveProgress:
             self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
+        for finding in progress.findings:
+            self.has_shown_findings = True
+            self._console.print(f"Warning: {format_finding(finding)}", highlight=False, markup=False, soft_wrap=True)
         if not self._console.is_terminal:
             self._print_step(progress)
             return

@@ -78,7 +78,8 @@ def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> N
         for part in tables.report_parts(scored):
             out.print(part, highlight=False)
         if not scored.finished:
-            command = f"askwell optimize --resume {name}{runs_flag(folder)}"
+            force = " --force" if scored.needs_force else ""
+            command = f"askwell optimize --resume {name}{runs_flag(folder)}{force}"
             out.print(f"Not finished. Go on with: {command}", highlight=False, markup=False)
 
 

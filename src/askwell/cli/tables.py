@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich import box
 from rich.cells import cell_len
@@ -16,14 +16,20 @@ from askwell.cli.console import Text
 from askwell.cli.progress_line import format_seconds, spent_line
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
+from askwell.engine.replies.commonest import describe_commonest
+from askwell.engine.replies.first_look import finding_json, format_finding
+from askwell.engine.replies.grading import describe_metric
+from askwell.engine.replies.outcomes import format_outcomes
+from askwell.engine.replies.repeats import add_again, format_again
 from askwell.models.totals import MemberTotals, Totals
-from askwell.report.run_report import Report, describe_significance, format_diff, format_prompt, interval_json
+from askwell.report.reply_report import describe_findings, describe_replies
+from askwell.report.run_report import Report, describe_gain, format_diff, format_prompt, interval_json
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def report_parts(scored: Report) -> Iterator[RenderableType]:
-    """Yield the parts of a run's report, top down."""
+def report_parts(scored: Report, *, with_findings: bool = True) -> Iterator[RenderableType]:
+    """Yield the parts of a run's report, top down; without the findings if they were printed during the run."""
     table = Table(title="Scores in points of 100, with 95 % intervals", title_justify="left")
     table.add_column("")
     table.add_column("prompt", overflow="fold")
@@ -32,6 +38,9 @@ def report_parts(scored: Report) -> Iterator[RenderableType]:
     for name, standing in (("initial", scored.initial), ("optimized", scored.best)):
         table.add_row(name, Text(format_prompt(standing.prompt)), _cell(standing.dev), _cell(standing.test))
     yield table
+    if scored.replies is not None:
+        yield from map(Text, describe_replies(scored.replies))
+        yield from map(Text, describe_findings(scored.replies) if with_findings else ())
     yield from _verdict(scored)
     if scored.initial.prompt != scored.best.prompt:
         yield Text(f"Changed: {format_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction)}")
@@ -59,8 +68,7 @@ def report_parts(scored: Report) -> Iterator[RenderableType]:
 
 def _verdict(scored: Report) -> Iterator[Text]:
     if scored.gain is not None:
-        gain = f"{format_points(scored.gain)}: {describe_significance(scored.gain)}"
-        yield Text(f"Optimized minus initial on the same {scored.gain.n} test examples: {gain}.")
+        yield Text(f"Optimized minus initial on the same {scored.gain.n} test examples: {describe_gain(scored)}.")
     elif scored.finished and scored.initial.prompt == scored.best.prompt:
         yield Text("No prompt scored better than the initial one on dev: it is kept.")
     if scored.optimism is not None:
@@ -84,12 +92,31 @@ def evaluations_table(scored: Sequence[Evaluation]) -> Table:
     return table
 
 
+def evaluation_notes(scored: Sequence[Evaluation], *, metric: str, temperature: float) -> Iterator[Text]:
+    """Yield what belongs under the table: metric, outcomes, the commonest target, warnings, questions asked again."""
+    yield Text(f"Graded by {describe_metric(metric)}.")
+    commonest = scored[0].commonest
+    if commonest is not None:
+        yield Text(f"The score of {describe_commonest(commonest.target)}: {100 * commonest.score:.1f}.")
+    for number, evaluation in enumerate(scored, 1):
+        which = f" of prompt {number}" if len(scored) > 1 else ""
+        yield Text(f"Outcomes{which}: {format_outcomes(evaluation.outcomes)}.")
+        yield from (Text(f"Warning: {format_finding(finding)}") for finding in evaluation.findings)
+    again = [evaluation.asked_again for evaluation in scored if evaluation.asked_again is not None]
+    if again:
+        yield Text(format_again(add_again(again), temperature=temperature))
+
+
 def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
     """Return one prompt's evaluation for `--json`."""
+    again = evaluation.asked_again
     return {
         "prompt": evaluation.prompt,
         "score": interval_json(evaluation.score),
         "difference": interval_json(evaluation.difference),
+        "outcomes": asdict(evaluation.outcomes),
+        "findings": [finding_json(finding) for finding in evaluation.findings],
+        **({} if again is None else {"asked_again": asdict(again)}),
     }
 
 

@@ -15,6 +15,7 @@ from askwell.core.stats import format_interval
 from askwell.policies.fallback_threshold import FallbackThreshold
 from askwell.policies.loop_records import LoopResult, Tested, encode_loop
 from askwell.policies.training_figures import Figures
+from askwell.report.reply_report import commonest_json, describe_above_commonest
 from askwell.report.run_report import describe_significance, interval_json
 
 if TYPE_CHECKING:  # it imports numpy
@@ -35,9 +36,10 @@ def training_report(training: Figures) -> Iterator[RenderableType]:
             f"Held-out test ({tested.gain.n} queries): baseline prompt {format_interval(tested.baseline)}, policy "
             f"{format_interval(tested.policy)}."
         )
+        meaning = f"{describe_significance(tested.gain)}{describe_above_commonest(tested.policy, tested.commonest)}"
         yield Text(
-            f"Policy minus baseline prompt on the same queries: {format_points(tested.gain)}: "
-            f"{describe_significance(tested.gain)}; {100 * tested.switch_rate:.0f} % of them got another prompt."
+            f"Policy minus baseline prompt on the same queries: {format_points(tested.gain)}: {meaning}; "
+            f"{100 * tested.switch_rate:.0f} % of them got another prompt."
         )
     if training.finished and training.keeps_baseline:
         yield Text("Kept: the baseline prompt, for every query.")
@@ -91,6 +93,7 @@ def tested_json(tested: Tested | None) -> dict[str, object] | None:
         "policy": interval_json(tested.policy),
         "gain": interval_json(tested.gain),
         "switched": tested.switch_rate,
+        "commonest": commonest_json(tested.commonest),
     }
 
 

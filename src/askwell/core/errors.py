@@ -5,6 +5,7 @@
     ├── DataError            a data file, a record, a split, or a metric's return value is invalid
     ├── ModelError           a model endpoint or checkpoint refuses for good (authentication, bad request)
     ├── RunFailed            too many calls failed; the completed calls are in the log, and the run can be resumed
+    ├── UnusableReplies      the run stopped on purpose: most first replies cannot be scored, so no step would help
     ├── StoreError           the run log is unreadable, locked, or belongs to another run
     └── BudgetExhausted      expected: a cap was reached; the run ends normally with its best result so far
 
@@ -45,6 +46,15 @@ class RunFailed(AskwellError):
     """More calls failed than the run accepts. Completed calls are in the log; resuming the run continues from there."""
 
     exit_status = 1
+
+
+class UnusableReplies(AskwellError):
+    """Most replies to the initial prompt cannot be scored, so the run stopped before its first step.
+
+    Nothing is lost: the replies are in the log, and resuming the run with force pays for none of them again.
+    """
+
+    exit_status = 3
 
 
 class StoreError(AskwellError):

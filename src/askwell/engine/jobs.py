@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from askwell.core.errors import ConfigError, StoreError
 from askwell.core.event_loop import Stopper
@@ -20,6 +20,7 @@ from askwell.engine.loop import LoopSettings, begin, run
 from askwell.engine.preflight import ModelCheck, check_model
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import RaceSettings
+from askwell.engine.replies.repeats import choose_again
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import scores_by_prompt
 from askwell.models.parts import parts_of
@@ -122,6 +123,8 @@ class OptimizeJob:
     caps: Caps = field(default_factory=Caps)
     checks: Sequence[ModelCheck] = ()
     """The models that get one cheap call before anything else is paid for."""
+    force: bool = False
+    """Go on although most replies to the initial prompt cannot be scored."""
     has_own_metric: bool = False
     """Whether the metric is a function, which may have changed under the same name since the run was logged."""
 
@@ -150,6 +153,7 @@ class OptimizeJob:
                 settings=self.settings,
                 racing=self.racing,
                 watch=watch,
+                force=self.force,
             )
 
     async def _check_models(self, opened: OpenRun) -> None:
@@ -176,6 +180,8 @@ class EvaluateJob:
     header: Mapping[str, object]
     prompts: Sequence[Prompt]
     target_setup: TargetSetup
+    ask_twice: int = 0
+    """Questions that are asked a second time, as one more sample of each: whether the server repeats its replies."""
     has_own_metric: bool = False
     """As for `OptimizeJob`."""
 
@@ -189,8 +195,16 @@ class EvaluateJob:
                 check_function(store, self.header)
             await journal.write(*journal.prompt_events(self.prompts))
             slots = evaluator.slots(list(self.prompts), split="test", step=0)
-            rollouts = with_progress(evaluator.rollouts(slots), lambda: watch(_progress(evaluator, slots)))
-            return await scores_by_prompt(rollouts)
+            again = self._slots_again(journal, slots)
+            total = len(slots) + len(again)
+            rollouts = _rollouts_in_turn(evaluator, [slots, again])
+            return await scores_by_prompt(with_progress(rollouts, lambda: watch(_progress(evaluator, total))))
+
+    def _slots_again(self, journal: Journal, slots: Sequence[RolloutSlot]) -> list[RolloutSlot]:
+        chosen = choose_again(slots, self.ask_twice) if self.ask_twice else []
+        first = journal.reserve(len(chosen))
+        sample_index = self.target_setup.sampling.repeats
+        return [replace(slot, position=first + index, sample_index=sample_index) for index, slot in enumerate(chosen)]
 
     def _is_complete(self, store: RunStore) -> bool:
         setup = self.target_setup
@@ -290,12 +304,22 @@ def _prompt_runner(evaluator: Evaluator) -> PromptRunner:
     return run_prompt
 
 
-def _progress(evaluator: Evaluator, slots: Sequence[RolloutSlot]) -> Progress:
+async def _rollouts_in_turn(
+    evaluator: Evaluator, parts: Sequence[Sequence[RolloutSlot]]
+) -> AsyncGenerator[Rollout, None]:
+    """Run one list of slots after the other: a repeat shows noise only among other requests than the first time."""
+    for part in filter(None, parts):
+        async with aclosing(evaluator.rollouts(part)) as rollouts:
+            async for rollout in rollouts:
+                yield rollout
+
+
+def _progress(evaluator: Evaluator, total: int) -> Progress:
     return Progress(
         step=0,
         steps=0,
         stage="evaluating",
         rollouts_done=evaluator.done,
-        rollouts_total=len(slots),
+        rollouts_total=total,
         trajectory=Trajectory(),
     )

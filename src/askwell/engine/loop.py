@@ -7,11 +7,12 @@ answered from the log. The test split is used once, after the last step.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from askwell.core.errors import BudgetExhausted, RunFailed, StoreError
+from askwell.core.errors import BudgetExhausted, RunFailed, StoreError, UnusableReplies
 from askwell.core.protocols import Optimizer
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
@@ -19,6 +20,7 @@ from askwell.core.validation import check_at_least
 from askwell.engine.evaluator import Evaluator, Interrupted
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import Race, RaceSettings, cut_blocks
+from askwell.engine.replies.first_look import Finding, format_finding, read_first_look
 from askwell.engine.rollout_queue import RolloutSlot
 from askwell.engine.scores import mean, scores_by_prompt
 from askwell.runlog.codec import (
@@ -34,6 +36,8 @@ from askwell.runlog.reading import read_events
 from askwell.runlog.store import UNORDERED, RunStore
 from askwell.runlog.writer import Journal
 from askwell.tasks.task import Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +64,15 @@ async def run(
     settings: LoopSettings,
     racing: RaceSettings | None = None,
     watch: Watch = lambda _: None,
+    force: bool = False,
 ) -> Trajectory:
     """Run (or resume) the loop over the evaluator's log, test the winner, and return the history.
 
     `racing` says how a step's candidates are scored on dev; None scores each of them on the whole split. The initial
     prompts are always scored on the whole split. A run that was ended by a cap goes on if that cap is higher now.
+
+    Raises `UnusableReplies` before the first step if most replies to the initial prompt cannot be scored; `force` makes
+    that a warning.
     """
     store = evaluator.journal.store
     history = fold(store).trajectory
@@ -76,6 +84,8 @@ async def run(
     driver = _Driver(evaluator=evaluator, settings=settings, racing=racing, watch=watch)
     reason = ""
     while not len(history) or not (reason := driver.stop_reason(history)):
+        if history.next_step == 1 and not pending:
+            driver.look_at_first_replies(history, force=force)
         try:
             pending = pending or await driver.propose(history, initial, optimizer)
             history = await driver.score(history, pending)
@@ -152,6 +162,19 @@ class _Driver:
         self._show(history, "step done")
         return history
 
+    def look_at_first_replies(self, history: Trajectory, *, force: bool) -> None:
+        """Pass on what is wrong with the initial prompt's replies; raise `UnusableReplies` unless `force`."""
+        findings = read_first_look(self.evaluator.journal.store, history.candidates[0].prompt, "dev")
+        for finding in findings:
+            if finding.stops and not force:
+                raise UnusableReplies(
+                    f"stopped before the first step: {format_finding(finding)} Nothing is lost: start a new run with "
+                    "the advice, or resume this one with force, which pays for no reply again"
+                )
+            log.warning("%s", format_finding(finding))
+        if findings:
+            self._show(history, "looking at the first replies", findings=findings)
+
     def _race(
         self, racing: RaceSettings, history: Trajectory, proposals: Sequence[Proposal], slots: Sequence[RolloutSlot]
     ) -> Race:
@@ -216,7 +239,9 @@ class _Driver:
 
         return with_progress(rollouts, show)
 
-    def _show(self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0) -> None:
+    def _show(
+        self, history: Trajectory, stage: str, *, done: int = 0, total: int = 0, findings: tuple[Finding, ...] = ()
+    ) -> None:
         self.watch(
             Progress(
                 step=max(0, history.next_step - 1),
@@ -225,6 +250,7 @@ class _Driver:
                 rollouts_done=done,
                 rollouts_total=total,
                 trajectory=history,
+                findings=findings,
             )
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Rollout
+from askwell.engine.replies.first_look import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Progress:
     rollouts_total: int
     """Upper bound for a race, which may need fewer."""
     trajectory: Trajectory
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with the initial prompt's replies; passed once, before the first step."""
 
 
 Watch = Callable[[Progress], None]

@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from askwell.core.stats import Interval, IntervalMethod
 from askwell.core.types import Prompt
+from askwell.engine.replies.commonest import CommonestTarget
 from askwell.policies.fallback_threshold import FallbackThreshold, decode_fallback, encode_fallback
 from askwell.runlog.codec import Body, decode_prompt, prompt_id
 from askwell.runlog.reading import ById, located, read_events
@@ -62,6 +63,8 @@ class Tested:
     gain: Interval
     switch_rate: float
     """Share of the test queries on which the policy sends another prompt than the baseline prompt."""
+    commonest: CommonestTarget | None = None
+    """The score of always giving the commonest target of the test examples; None if no two targets are the same."""
 
 
 def encode_chosen(chosen: ChosenPairs) -> dict[str, object]:

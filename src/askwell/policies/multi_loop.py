@@ -25,6 +25,8 @@ from askwell.core.protocols import Policy
 from askwell.core.stats import Interval, mean_interval, paired_difference
 from askwell.core.types import Event, EventKind, Experience, Prompt, Rollout
 from askwell.engine.evaluator import Evaluator, Interrupted
+from askwell.engine.replies.commonest import find_commonest_target
+from askwell.engine.replies.grading import read_grading
 from askwell.policies.acquisition import limit_pairs, select_pairs
 from askwell.policies.checkpoints import WriterCheckpoints
 from askwell.policies.data.outcomes import OutcomeRow, PairOutcomes, build_experiences, merge
@@ -238,6 +240,7 @@ class MultiLoop:
             policy=mean_interval(compared.policy),
             gain=_mean_gain(compared.gains, self.settings.seed),
             switch_rate=compared.switch_rate,
+            commonest=find_commonest_target(self.splits.test, read_grading(self.evaluator.journal.store)),
         )
 
     def _count_calls(self) -> int:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from askwell.core.types import Prompt
+from askwell.engine.replies.commonest import CommonestTarget, find_commonest_target
+from askwell.engine.replies.grading import read_grading
 from askwell.policies.loop_records import LoopResult, Tested, decode_interval, encode_interval, read_loops
 from askwell.runlog.bodies import HEADROOM, TRAINING_RESULT
 from askwell.runlog.codec import Body, decode_prompt
-from askwell.runlog.fold import read_result
+from askwell.runlog.fold import read_examples, read_result
 from askwell.runlog.reading import check_shape, located, read_events
 from askwell.runlog.store import RunStore
 
@@ -56,7 +58,7 @@ def read_figures(store: RunStore) -> Figures | None:
     return replace(
         figures,
         best_loop=cast("int", result["best_loop"]),
-        tested=None if tested is None else _decode_tested(tested),
+        tested=None if tested is None else _decode_tested(tested, _find_commonest(store)),
         keeps_baseline=cast("bool", result["keeps_static"]),
         finished=True,
         reason=cast("str", result["reason"]),
@@ -81,6 +83,12 @@ def encode_figures(figures: Figures) -> dict[str, object]:
     }
 
 
-def _decode_tested(body: Body) -> Tested:
+def _find_commonest(store: RunStore) -> CommonestTarget | None:
+    return find_commonest_target(read_examples(store).get("test", ()), read_grading(store))
+
+
+def _decode_tested(body: Body, commonest: CommonestTarget | None) -> Tested:
     baseline, policy, gain = (decode_interval(cast("Body", body[name])) for name in ("static", "policy", "gain"))
-    return Tested(baseline=baseline, policy=policy, gain=gain, switch_rate=cast("float", body["switched"]))
+    return Tested(
+        baseline=baseline, policy=policy, gain=gain, switch_rate=cast("float", body["switched"]), commonest=commonest
+    )

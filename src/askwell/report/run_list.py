@@ -105,7 +105,7 @@ def _read_opening(store: RunStore) -> _Opening:
 
 
 def _summarize_optimization(name: str, store: RunStore) -> RunSummary:
-    scored, opening = run_report.build_report(store), _read_opening(store)
+    scored, opening = run_report.build_report(store, with_replies=False), _read_opening(store)
     spend = scored.spend if scored is not None else read_spend(store)
     return RunSummary(
         name=name,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from askwell.core.errors import StoreError
-from askwell.core.stats import Interval, mean_interval, optimism, paired_difference
+from askwell.core.stats import Interval, format_interval, mean_interval, optimism, paired_difference
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import ModelRole, Prompt, Split
+from askwell.engine.replies.first_look import Finding
+from askwell.report.reply_report import ReplyReport, describe_above_commonest, read_reply_report, replies_json
 from askwell.runlog.codec import Body, prompt_id
 from askwell.runlog.fold import (
     CurvePoint,
@@ -59,14 +61,27 @@ class Report:
     """What racing saved on the dev split; None for a run without racing."""
     quirks: tuple[str, ...] = ()
     """Parameters that the models' servers refuse, and what was sent instead."""
+    replies: ReplyReport | None = None
+    """What is behind the scores; None for a summary that reads no replies."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the initial prompt's replies on dev."""
+        return self.replies.findings if self.replies else ()
+
+    @property
+    def needs_force(self) -> bool:
+        """Whether the run stopped before its first step, as most first replies cannot be scored."""
+        has_begun = any(point.step for point in self.curve)
+        return not self.finished and not has_begun and any(finding.stops for finding in self.findings)
 
 
-def build_report(store: RunStore) -> Report | None:
+def build_report(store: RunStore, *, with_replies: bool = True) -> Report | None:
     """Fold a run's log into a report; None before the initial prompt has been scored."""
-    return build_report_and_fold(store)[0]
+    return build_report_and_fold(store, with_replies=with_replies)[0]
 
 
-def build_report_and_fold(store: RunStore) -> tuple[Report | None, RunFold]:
+def build_report_and_fold(store: RunStore, *, with_replies: bool = True) -> tuple[Report | None, RunFold]:
     """Return the report and the fold that it is made from: folding a long log twice would double the time."""
     final = read_result(store)  # first: the log may be growing while it is read
     folded = fold(store)
@@ -94,6 +109,7 @@ def build_report_and_fold(store: RunStore) -> tuple[Report | None, RunFold]:
         missing=len(missing_slots(store, folded)),
         raced=read_race_savings(store),
         quirks=describe_quirks(store),
+        replies=read_reply_report(store, initial=initial, best=best, is_tested=bool(final)) if with_replies else None,
     )
     return report, folded
 
@@ -132,6 +148,15 @@ def describe_significance(gain: Interval) -> str:
     return "a real gain" if gain.low > 0 else "a real loss" if gain.high < 0 else "not a proven gain"
 
 
+def describe_gain(report: Report) -> str:
+    """Describe the gain: its interval, whether it is proven, and whether a constant answer would score as much."""
+    if report.gain is None:
+        return ""
+    commonest = report.replies.commonest.get("test") if report.replies else None
+    caveat = describe_above_commonest(report.best.test, commonest)
+    return f"{format_interval(report.gain, signed=True)}: {describe_significance(report.gain)}{caveat}"
+
+
 def report_json(report: Report) -> dict[str, object]:
     """Return a report as JSON-able values, for `--json`."""
     return {
@@ -150,6 +175,7 @@ def report_json(report: Report) -> dict[str, object]:
             {"step": point.step, "step_best": point.step_best, "best": point.best, "target_calls": point.target_calls}
             for point in report.curve
         ],
+        **(replies_json(report.replies) if report.replies else {}),
     }
 
 

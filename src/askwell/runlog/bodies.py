@@ -86,6 +86,7 @@ class _Completion(TypedDict):
     text: Text
     tokens: tuple[Count, Count]
     cost_usd: NotRequired[Number | None]
+    reasoning_tokens: NotRequired[Count]
     outcome: NotRequired[Outcome]
     error: NotRequired[Text]
     fault: NotRequired[Fault]

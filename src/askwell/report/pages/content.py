@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
@@ -11,13 +11,13 @@ from typing import cast
 from askwell.core.errors import ConfigError
 from askwell.core.stats import Interval, mean_interval
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Event, Example, Outcome, Prompt
+from askwell.core.types import Example, Outcome, Prompt
 from askwell.report import run_report
 from askwell.report.run_report import Report
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
-from askwell.runlog.reading import read_events
+from askwell.runlog.prompt_rollouts import events_at
 from askwell.runlog.store import RunStore
 
 _TRAINING = {"target": ("target", "model"), "method": ("policy", "method"), "base": ("policy", "model", "base")}
@@ -31,8 +31,6 @@ _ADDRESS = re.compile(r"(?<=\S)@https?://\S+")
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Most examples listed as better, and as worse."""
-_LARGE_GAP = 5_000
-"""Gap between two wanted events, in events, above which a new database query is cheaper than reading on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +126,7 @@ def compare_replies(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]])
         if row.split == "dev" and (row.example, row.prompt) in wanted
     ]
     replies: dict[tuple[str, str], list[Reply]] = {}
-    for event in _events_at(store, positions):
+    for event in events_at(store, positions):
         key = (cast("str", event.body["example"]), cast("str", event.body["prompt"]))
         score = decode_score(event.body["score"])
         if score is not None:
@@ -174,17 +172,6 @@ def _rank_prompts(folded: RunFold) -> tuple[list[RankedPrompt], int]:
         for candidate in best
     ]
     return rows, len(scored)
-
-
-def _events_at(store: RunStore, positions: Sequence[int]) -> Iterator[Event]:
-    """Yield the events at ascending positions; large gaps between them are skipped, not read."""
-    last = -_LARGE_GAP - 2
-    events: Iterator[Event] = iter(())
-    for position in positions:
-        if position - last > _LARGE_GAP:
-            events = read_events(store, after=position - 1, kinds=["rollout"])
-        yield next(event for event in events if event.position == position)
-        last = position
 
 
 def _average(replies: Sequence[Reply]) -> Reply | None:

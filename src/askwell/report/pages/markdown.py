@@ -9,7 +9,8 @@ from askwell.core.stats import Interval, format_interval
 from askwell.report.pages import optimization, training
 from askwell.report.pages.content import OptimizationContent, list_facts
 from askwell.report.pages.training import TrainingContent
-from askwell.report.run_report import format_diff, format_prompt
+from askwell.report.reply_report import describe_findings, describe_replies
+from askwell.report.run_report import Report, format_diff, format_prompt
 
 
 def optimization_markdown(content: OptimizationContent) -> str:
@@ -28,6 +29,7 @@ def optimization_markdown(content: OptimizationContent) -> str:
         " · ".join(f"{label} {_escape_inline(value)}" for label, value in list_facts(content.header)),
         f"**{optimization.describe_optimization(report)}**",
         _table(("", "dev", "held-out test"), rows),
+        *_reply_parts(report),
         "The prompt:",
         _fence(format_prompt(report.best.prompt)),
         *_diff_parts(report.initial.prompt.instruction, report.best.prompt.instruction),
@@ -58,6 +60,12 @@ def training_markdown(content: TrainingContent) -> str:
         "The baseline prompt:",
         _fence(format_prompt(measured.baseline)),
     ])  # fmt: skip
+
+
+def _reply_parts(report: Report) -> Iterator[str]:
+    if report.replies is not None:
+        yield " ".join(_escape_inline(sentence) for sentence in describe_replies(report.replies))
+        yield from (_escape_inline(sentence) for sentence in describe_findings(report.replies))
 
 
 def _diff_parts(before: str, after: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from askwell.report.pages.blocks import (
     example_changes,
     figure,
     footer,
-    format_gain,
     heading,
     remark,
     section,
@@ -20,7 +19,8 @@ from askwell.report.pages.blocks import (
 from askwell.report.pages.charts import ChartRow, Dot, curve_chart, interval_chart
 from askwell.report.pages.content import OptimizationContent, RankedPrompt, list_facts
 from askwell.report.pages.markup import Html, document, el, table
-from askwell.report.run_report import Report, diff_words, format_prompt
+from askwell.report.reply_report import describe_findings, describe_replies
+from askwell.report.run_report import Report, describe_gain, diff_words, format_prompt
 
 _MOST_DOTS = 2_000
 
@@ -57,7 +57,7 @@ def describe_optimization(report: Report) -> str:
     if before is None or after is None or report.gain is None:
         return "Not tested on held-out examples."
     scores = f"Held-out test: {100 * before.estimate:.1f} → {100 * after.estimate:.1f}"
-    return f"{scores}; {format_gain(report.gain)}, on the same {report.gain.n:,} examples."
+    return f"{scores}; {describe_gain(report)}, on the same {report.gain.n:,} examples."
 
 
 def _notes(report: Report) -> Iterator[Html]:
@@ -80,6 +80,9 @@ def _scores(report: Report) -> Iterator[Html]:
         if (interval := scores.test if split == "test" else scores.dev) is not None
     ]
     yield figure(interval_chart(rows), "Points of 100 with 95 % intervals. The test split is used once, at the end.")
+    if report.replies is not None:
+        yield from map(remark, describe_replies(report.replies))
+        yield from map(remark, describe_findings(report.replies))
 
 
 def _search(content: OptimizationContent) -> Iterator[Html]:

@@ -25,6 +25,7 @@ from askwell.report.pages.blocks import (
 from askwell.report.pages.charts import ChartRow, Series, gain_chart, interval_chart
 from askwell.report.pages.content import ExampleChanges, compare_replies, list_facts, without_addresses
 from askwell.report.pages.markup import Html, document, el, table
+from askwell.report.reply_report import describe_above_commonest
 from askwell.report.run_report import format_prompt
 from askwell.runlog.codec import Body
 from askwell.runlog.fold import Spend, read_header, read_spend
@@ -97,7 +98,8 @@ def describe_training(measured: Figures) -> str:
     tested = measured.tested
     scores = f"Held-out test: {100 * tested.baseline.estimate:.1f} → {100 * tested.policy.estimate:.1f}"
     switched = f"{tested.switch_rate:.0%} of them get another prompt than the baseline prompt"
-    return f"{scores}; {format_gain(tested.gain)}, on the same {tested.gain.n:,} queries; {switched}."
+    caveat = describe_above_commonest(tested.policy, tested.commonest)
+    return f"{scores}; {format_gain(tested.gain)}{caveat}, on the same {tested.gain.n:,} queries; {switched}."
 
 
 def _test(measured: Figures) -> Iterator[Html]:
