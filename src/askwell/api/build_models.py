@@ -256,8 +256,8 @@ def is_on_this_machine(model: ModelConfig) -> bool:
 
 def _list_addresses(model: ModelConfig, flag: str) -> str:
     """Return the addresses of a provider's model without secrets; "" for a model of this process."""
-    found = [find_address(member, flag=flag, needs_key=False) for member in pool_members(model)]
-    urls = [redact_url(address.base_url) or _LITELLM for address in found if address is not None]
+    addresses = [find_address(member, flag=flag, needs_key=False) for member in pool_members(model)]
+    urls = [redact_url(address.base_url) or _LITELLM for address in addresses if address is not None]
     return ", ".join(dict.fromkeys(urls))
 
 
