@@ -88,8 +88,6 @@ def test_what_people_read_holds_no_control_character_and_no_markup(
     folder, env, _ = world
     ended = run(command, folder, env)
     assert not RAW.search(ended.out + ended.err), command
-    if command == ("runs",):
-        assert "[/x]" in ended.out
     if command[:2] == ("show", "r"):
         assert "␛]52" in ended.out.replace("\n", "")
 
