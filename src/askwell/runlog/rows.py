@@ -77,9 +77,9 @@ def decode_cells(rows: Sequence[tuple[int, str | None]], *, run: str | None) -> 
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         index, *fields = cast("tuple[int, ...]", problem["loc"])
-        place, name = _place(run, rows[index][0]), _CELL_FIELDS[fields[0]] if fields else "the body"
+        where, name = _place(run, rows[index][0]), _CELL_FIELDS[fields[0]] if fields else "the body"
         raise StoreError(
-            f"{place}: {name}: {problem['msg']}, not {problem['input']!r}; the log is damaged or was edited"
+            f"{where}: {name}: {problem['msg']}, not {problem['input']!r}; the log is damaged or was edited"
         ) from error
     for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, cells, strict=True):
         values = (position, split, prompt, example, sample or 0, score, cached is not None)
