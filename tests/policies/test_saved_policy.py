@@ -45,28 +45,28 @@ def test_a_fixed_prompt_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     assert policy.prompts_for(["q"]) == [policy.prompt]
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("", "no readable policy"),
-        ("[" * 100_000, "no readable policy"),
-        ([], "expected a JSON object"),
-        ({}, "not a policy of format 1"),
-        ({**FIXED, "format": 2}, "not a policy of format 1"),
-        ({**FIXED, "kind": ["fixed"]}, "not a policy of format 1"),
-        ({**FIXED, "kind": {"a": 1}}, "not a policy of format 1"),
-        ({"format": 1, "kind": "fixed"}, "prompt: field required"),
-        ({**FIXED, "prompt": "x"}, "prompt: "),
-        ({**FIXED, "prompt": {"instruction": 5}}, "prompt.instruction: "),
-        ({**FIXED, "prompt": {"instruction": "x", "demos": [{}]}}, "prompt.demos.0.id: "),
-        ({**WRITER, "guard": None}, "guard: "),
-        ({**WRITER, "guard": {**GUARD, "margin": "sometimes"}}, "guard.margin"),
-        ({**WRITER, "guard": {**GUARD, "gain": float("nan")}}, "guard.gain: "),
-        ({**WRITER, "samples": -1}, "samples: "),
-        ({**WRITER, "samples": True}, "samples: "),
-        ({**WRITER, "seed": "0"}, "seed: "),
-    ],
-)
+WRONG: list[tuple[Any, str]] = [
+    ("", "no readable policy"),
+    ("[" * 100_000, "no readable policy"),
+    ([], "expected a JSON object"),
+    ({}, "not a policy of format 1"),
+    ({**FIXED, "format": 2}, "not a policy of format 1"),
+    ({**FIXED, "kind": ["fixed"]}, "not a policy of format 1"),
+    ({**FIXED, "kind": {"a": 1}}, "not a policy of format 1"),
+    ({"format": 1, "kind": "fixed"}, "prompt: field required"),
+    ({**FIXED, "prompt": "x"}, "prompt: "),
+    ({**FIXED, "prompt": {"instruction": 5}}, "prompt.instruction: "),
+    ({**FIXED, "prompt": {"instruction": "x", "demos": [{}]}}, "prompt.demos.0.id: "),
+    ({**WRITER, "guard": None}, "guard: "),
+    ({**WRITER, "guard": {**GUARD, "margin": "sometimes"}}, "guard.margin"),
+    ({**WRITER, "guard": {**GUARD, "gain": float("nan")}}, "guard.gain: "),
+    ({**WRITER, "samples": -1}, "samples: "),
+    ({**WRITER, "samples": True}, "samples: "),
+    ({**WRITER, "seed": "0"}, "seed: "),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WRONG)
 def test_a_wrong_file_is_refused_with_its_field(body: object, words: str, tmp_path: Path) -> None:
     assert words in refused(tmp_path, body)
 
@@ -138,7 +138,8 @@ def test_any_change_of_a_selection_policys_arrays_is_refused_or_harmless(
         arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     for name, array in arrays.items():
         for other in (array[:1], -array, array * np.nan, array.astype("U8"), np.zeros(0), np.zeros_like(array)):
-            np.savez(file, **{**arrays, name: other})
+            changed: dict[str, Any] = {**arrays, name: other}
+            np.savez(file, **changed)
             use(tmp_path / "p")
         np.savez(file, **{key: value for key, value in arrays.items() if key != name})
         use(tmp_path / "p")
@@ -153,6 +154,6 @@ def test_trees_that_go_round_in_circles_are_refused(selections: Mapping[str, Pat
     with np.load(file) as archive:
         arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     left = next(name for name in arrays if name.endswith(".left"))
-    np.savez(file, **cast("dict[str, Any]", {**arrays, left: np.zeros_like(arrays[left])}))
+    np.savez(file, **{**arrays, left: np.zeros_like(arrays[left])})
     with pytest.raises(DataError, match="does not fit together"):
         load_policy(tmp_path / "p", read_writer=never)

@@ -51,9 +51,9 @@ def find_problem(body: object, shape: TypeAdapter[Any]) -> str:
         problem = error.errors(include_url=False)[0]
         # A part with brackets is pydantic's name of an alternative, not a field.
         field = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
-        given = "" if problem["type"] == "missing" else f", not {_shorten(problem['input'])}"
+        actual = "" if problem["type"] == "missing" else f", not {_shorten(problem['input'])}"
         message = problem["msg"]
-        return f"{field or 'the body'}: {message[0].lower()}{message[1:]}{given}"
+        return f"{field or 'the body'}: {message[0].lower()}{message[1:]}{actual}"
     return ""
 
 
