@@ -45,6 +45,10 @@ def test_a_fixed_prompt_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     assert policy.prompts_for(["q"]) == [policy.prompt]
 
 
+def write(file: Path, arrays: Mapping[str, Any]) -> None:
+    np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - its stub takes a keyword for one of the arrays
+
+
 WRONG: list[tuple[Any, str]] = [
     ("", "no readable policy"),
     ("[" * 100_000, "no readable policy"),
@@ -56,7 +60,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"format": 1, "kind": "fixed"}, "prompt: field required"),
     ({**FIXED, "prompt": "x"}, "prompt: "),
     ({**FIXED, "prompt": {"instruction": 5}}, "prompt.instruction: "),
-    ({**FIXED, "prompt": {"instruction": "x", "demos": [{}]}}, "prompt.demos.0.id: "),
+    ({**FIXED, "prompt": {"instruction": "x", "demos": [dict[str, object]()]}}, "prompt.demos.0.id: "),
     ({**WRITER, "guard": None}, "guard: "),
     ({**WRITER, "guard": {**GUARD, "margin": "sometimes"}}, "guard.margin"),
     ({**WRITER, "guard": {**GUARD, "gain": float("nan")}}, "guard.gain: "),
@@ -139,9 +143,9 @@ def test_any_change_of_a_selection_policys_arrays_is_refused_or_harmless(
     for name, array in arrays.items():
         for other in (array[:1], -array, array * np.nan, array.astype("U8"), np.zeros(0), np.zeros_like(array)):
             changed: dict[str, Any] = {**arrays, name: other}
-            np.savez(file, **changed)
+            write(file, changed)
             use(tmp_path / "p")
-        np.savez(file, **{key: value for key, value in arrays.items() if key != name})
+        write(file, {key: value for key, value in arrays.items() if key != name})
         use(tmp_path / "p")
     for data in (b"", b"PK", pickle.dumps([1]), file.read_bytes()[:200]):
         file.write_bytes(data)
@@ -154,6 +158,6 @@ def test_trees_that_go_round_in_circles_are_refused(selections: Mapping[str, Pat
     with np.load(file) as archive:
         arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     left = next(name for name in arrays if name.endswith(".left"))
-    np.savez(file, **{**arrays, left: np.zeros_like(arrays[left])})
+    write(file, {**arrays, left: np.zeros_like(arrays[left])})
     with pytest.raises(DataError, match="does not fit together"):
         load_policy(tmp_path / "p", read_writer=never)
