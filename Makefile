@@ -1,6 +1,7 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`. Both make and fill .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS := 2
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-long check check-extras fix bench docs clean
@@ -9,8 +10,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 demo: .venv/.demo  ## the main job on the bundled model: no key, no network but the package index
 	$(BIN)/askwell demo
 
-test: .venv/.dev  ## everything but tests marked long
-	$(BIN)/python -m pytest -m "not long"
+test: .venv/.dev  ## everything but tests marked long, on two processes (JOBS=4 for more)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
 
 test-long: .venv/.dev
 	$(BIN)/python -m pytest -m long

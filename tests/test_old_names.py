@@ -18,15 +18,15 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 import askwell
-from askwell.api import renamed
 from askwell.api.config import Config
 from askwell.api.config_file import POLICY_SETTINGS
+from askwell.core import renamed
 from askwell.core.types import EventKind
 from askwell.runlog import upgrade
 from tests.golden.surface import commands
 
 SOURCE = Path(askwell.__file__).parent
-EXEMPT = ("api/renamed.py", "runlog/upgrade.py")
+EXEMPT = ("core/renamed.py", "runlog/upgrade.py")
 """Files that have to know old names: the table of refusals, and the converter of older logs."""
 
 CLASSES: Mapping[str, str] = {
@@ -80,7 +80,7 @@ MODULES: Mapping[str, str] = {
 }  # fmt: skip
 
 EVENT_KINDS: Mapping[str, str] = upgrade.KINDS
-"""Old commands, flags, config keys and arguments are in `askwell.api.renamed`, old event kinds in the converter."""
+"""Old commands, flags, config keys and arguments are in `askwell.core.renamed`, old event kinds in the converter."""
 
 
 @dataclass(frozen=True, kw_only=True)

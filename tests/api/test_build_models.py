@@ -168,7 +168,7 @@ def test_the_python_on_the_page_of_providers_runs(capsys: pytest.CaptureFixture[
     for fence in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         exec(compile(fence, "docs/providers.md", "exec"), {})
     classes, pool = capsys.readouterr().out.splitlines()
-    assert classes.startswith("anthropic:claude-sonnet-4-5@https://api.anthropic.com/v1 gemini:")
+    assert classes.startswith("anthropic:LARGER-MODEL@https://api.anthropic.com/v1 gemini:")
     assert pool == "vllm:qwen3"
 
 

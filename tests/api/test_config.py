@@ -22,8 +22,8 @@ from askwell.api.config import (
     TaskConfig,
 )
 from askwell.api.config_file import parse_config, read_config
-from askwell.api.renamed import KEY_VALUES, KEYS
 from askwell.core.errors import ConfigError
+from askwell.core.renamed import KEY_VALUES, KEYS
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings

@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from askwell.api import renamed
 from askwell.cli.main import main
+from askwell.core import renamed
 
 HEAVY = ("torch", "transformers", "aiohttp", "pydantic", "pyarrow", "rich", "numpy", "sqlite3", "asyncio")
 CODE = """

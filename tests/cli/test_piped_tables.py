@@ -16,6 +16,10 @@ from tests.support.harness import invoke
 PIPED = {"COLUMNS": None}
 
 
+def first_word(text: str) -> str:
+    return text.split(maxsplit=1)[0]
+
+
 def first_words(*arguments: str | Path) -> list[str]:
     ended = invoke(*arguments, env=PIPED)
     assert ended.status == 0
@@ -37,7 +41,7 @@ def test_runs_have_every_column(tmp_path: Path) -> None:
     name = "a-run-with-a-name-" + "that-goes-on-" * 8
     askwell.optimize(
         data=[{"input": str(n), "target": str(n)} for n in range(60)],
-        target=lambda text: text.split()[0],
+        target=first_word,
         loop=askwell.LoopSettings(steps=0),
         run=tmp_path / name,
     )

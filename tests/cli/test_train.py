@@ -10,7 +10,7 @@ import pytest
 
 from askwell.api.build_training import PolicySettings, build_policy_settings, fill_base_model
 from askwell.api.config_file import parse_config
-from askwell.cli.serve import build_app
+from askwell.cli.service import ServeOptions, build_service
 from askwell.policies.settings import QPO_LOOPS, QPO_TRAINING
 from askwell.tasks import bundled
 from tests.support.command_line import call, flat
@@ -80,7 +80,8 @@ def test_a_scorer_may_be_named_and_what_it_learnt_is_served(tmp_path: Path) -> N
     assert "chooses among 3 logged prompts (trees)" in flat(call("policy", "show", "sums-policy-1", "--runs", runs))
     kept = json.loads(call("policy", "show", "sums-policy-1", "--runs", runs, "--json").stdout)
     assert (kept["scorer"], kept["guard"]["gain"] > 0) == ("trees", True)
-    build_app("sums-policy-1", runs, overrides={"target.model": "openai:m", "target.base_url": "http://127.0.0.1:9/v1"})
+    given = {"target.model": "openai:m", "target.base_url": "http://127.0.0.1:9/v1"}
+    build_service("sums-policy-1", runs, overrides=given, options=ServeOptions())
     assert "unknown scorer 'tree'" in flat(call("train", source, "--runs", runs, "--scorer", "tree"))
 
 

@@ -130,7 +130,7 @@ def test_a_server_that_is_not_there_is_told_within_seconds(base: list[str]) -> N
         begun = time.monotonic()
         ended = invoke(*base, "--base-url", url)
         assert time.monotonic() - begun < 15
-    refused(ended, url, "check the base URL", "--resume")
+    refused(ended, url, "check the base URL", "No run was kept")
 
 
 def test_an_address_without_a_model_server_is_told(base: list[str], server: ChatServer) -> None:

@@ -41,6 +41,10 @@ def test_when_every_request_fails_the_run_stops_loudly_without_a_score_and_heals
     # A connection that never once held is a wrong address as far as anybody can tell: bad input, status 2.
     assert run.status == (2 if fault == "cut" else 1)
     assert _NAMES[fault] in run.err
+    if fault == "cut":
+        assert "No run was kept" in run.err
+        assert not (tmp_path / "r").exists()
+        return
     assert f"Go on with: askwell optimize --resume r --runs {tmp_path}" in run.err
     log = events(tmp_path / "r" / "log.db")
     assert not kinds(log).keys() & {"rollout", "step", "result"}, "nothing scored, nothing decided"

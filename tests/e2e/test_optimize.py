@@ -23,6 +23,7 @@ from tests.support.harness import (
     clean_environment,
     events,
     invoke,
+    is_check,
     kinds,
     optimize_flags,
     serving,
@@ -53,7 +54,7 @@ def test_optimizing_a_bbh_file_on_a_server(data: Path, tmp_path: Path) -> None:
         assert f"step {steps - 1}/3 done" in run.err
 
         assert log[0].kind == "run"
-        assert log[-1].kind == "result"
+        assert [event for event in log if not is_check(event)][-1].kind == "result"
         assert kinds(log)["example"] == 30
         assert max(calls_seen(server).values()) == 1, "no call was made twice"
 
@@ -180,7 +181,7 @@ def test_demonstrations_are_chosen_by_flag_and_sent_with_every_question(
     flags = [*optimize_flags(server), "--optimizer", "gpo", "--demos", choice, "--demos-count", "2"]
     done = invoke("optimize", *flags, "--run", "r", "--runs", tmp_path)
     assert done.status == 0, done.err
-    asked = [body["messages"] for body in server.bodies]
+    asked = [body["messages"] for body in server.bodies if "Reply with OK." not in str(body)]
     assert asked
     assert {tuple(message["role"] for message in messages) for messages in asked} == {
         ("user", "assistant") * 2 + ("user",)

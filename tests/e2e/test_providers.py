@@ -52,7 +52,7 @@ def test_optimizing_claude_with_gemini(tmp_path: Path) -> None:
     assert KEY not in run.out + run.err + str([event.body for event in log])
 
 
-def test_a_run_stops_with_the_providers_words_and_goes_on_when_resumed(tmp_path: Path) -> None:
+def test_a_run_stops_with_the_providers_words_before_it_costs_anything(tmp_path: Path) -> None:
     with anthropic_server(reply=answering(Answerer.of())) as target:
         target.transform = always_answered(
             lambda: anthropic_error(400, "invalid_request_error", "Your credit balance is too low")
@@ -61,9 +61,9 @@ def test_a_run_stops_with_the_providers_words_and_goes_on_when_resumed(tmp_path:
         assert broke.status != 0
         assert "Your credit balance is too low" in broke.err
         target.transform = lambda _: None
-        flags = ("--resume", "r", "--runs", tmp_path)
-        resumed = invoke("optimize", *flags, "--base-url", target.base_url, env=ENV)
-        assert resumed.status == 0, resumed.err
+        assert "No run was kept" in broke.err
+        again = optimize(tmp_path, target.base_url)
+        assert again.status == 0, again.err
     assert kinds(events(tmp_path / "r" / "log.db"))["result"] == 1
 
 

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from click.testing import CliRunner
 
 from askwell.cli.main import main
-from askwell.cli.serve import build_app
+from askwell.cli.service import ServeOptions, build_service
 
 CONFIG = """
 prompt = "Do the task."
@@ -52,7 +52,7 @@ async def test_experiences_headroom_compare_train_prompt_and_serve(
     queries = ["3, 8, 1", "plum, cat"]
     sent = [row["prompt"] for row in call("policy", "prompt", "policy", *queries)]
     assert len(sent) == 2
-    app = build_app("policy", Path("runs"), overrides={})
+    app = build_service("policy", Path("runs"), overrides={}, options=ServeOptions()).app
     async with TestClient(TestServer(app)) as client:
         body = {"model": "policy", "messages": [{"role": "user", "content": queries[0]}]}
         answer = await client.post("/v1/chat/completions", json=body)

@@ -119,6 +119,8 @@ def test_clients_of_other_machines_need_a_key(data: Path) -> None:
         (("--port", "99999"), "--port 99999 is no port; expected 0 (a free one) to 65535"),
         (("--port", "-1"), "--port -1 is no port"),
         (("--host", "192.0.2.7"), "--serve-key-env"),
+        (("--target", "openai:"), "unknown model 'openai:' for --target"),
+        (("--target", "nobody:x"), "unknown model 'nobody:x' for --target"),
         (("--cors", "evil"), "--cors 'evil' is no origin"),
         (("--cap", "n"), "'n' is not NAME=MAX"),
         (("--cap", "n=many"), "'n=many' is not NAME=MAX"),

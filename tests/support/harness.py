@@ -211,11 +211,17 @@ def calls_logged(found: Sequence[Event]) -> set[Call]:
     for event in found:
         if event.kind == "call":
             request = codec.decode_request(cast("codec.Body", event.body["request"]))
-            calls.add((OPTIMIZER, _said(one.content for one in request.messages), request.seed))
+            model = OPTIMIZER if event.body["role"] == "optimizer" else "tiny"
+            calls.add((model, _said(one.content for one in request.messages), request.seed))
     for rollout in read_rollouts(stored(found)):
         messages: tuple[Message, ...] = render(rollout.prompt, Example(id="", input=rollout.query, target=""))
         calls.add(("tiny", _said(one.content for one in messages), None))
     return calls
+
+
+def is_check(event: Event) -> bool:
+    """Say whether an event is the check of a model before the run."""
+    return bool(event.body.get("check"))
 
 
 def _said(contents: Iterable[str]) -> str:

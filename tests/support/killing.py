@@ -28,6 +28,7 @@ from tests.support.harness import (
     calls_logged,
     calls_seen,
     events,
+    is_check,
     optimize_flags,
     start,
 )
@@ -113,10 +114,10 @@ def kill_points(whole: Sequence[Event], count: int, dice: random.Random) -> list
 
     Test scoring, optimizer calls, dev scoring, first events, any, after the last answer (the result, and the way out).
     """
-    paid = answered(whole)
+    paid = sorted(answered(whole), key=lambda event: not is_check(event))  # which come first
     parts = [
         [place for place, event in enumerate(paid, 1) if event.body.get("split") == "test"],
-        [place for place, event in enumerate(paid, 1) if event.kind == "call"],
+        [place for place, event in enumerate(paid, 1) if event.kind == "call" and not is_check(event)],
         [place for place, event in enumerate(paid, 1) if event.body.get("split") == "dev"],
         [0],
         list(range(len(paid))),
@@ -161,6 +162,7 @@ def interrupted_run(
 
 def moment(log: Sequence[Event]) -> str:
     """Say what a run was at when its log ended here."""
+    log = [event for event in log if not is_check(event)]  # they stand behind the ordered events
     done = Counter(event.kind for event in log)
     if not done["example"]:
         return "before the first event"

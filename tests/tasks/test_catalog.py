@@ -82,7 +82,12 @@ def test_small_files_are_read_and_their_own_answers_are_right(name: str) -> None
     check_disjoint(splits)
     for members in splits.values():
         for item in members:
-            best = grade(find_benchmark(name).answer_type, f"The answer is {first_target(item)}", item.target)
+            best = grade(
+                find_benchmark(name).answer_type,
+                f"The answer is {first_target(item)}",
+                item.target,
+                question=item.input,
+            )
             assert best == 1.0 or find_benchmark(name).answer_type == "rouge-l"
 
 
@@ -212,4 +217,4 @@ def test_published_files_at_the_papers_sizes() -> None:
         if entry.answer_type == "rouge-l":
             continue
         for item in splits["dev"]:
-            assert grade(entry.answer_type, first_target(item), item.target) == 1.0, (name, item)
+            assert grade(entry.answer_type, first_target(item), item.target, question=item.input) == 1.0, (name, item)

@@ -14,9 +14,9 @@ from typing import Any, ForwardRef, ParamSpec, TypeAlias, TypedDict, TypeVar, ca
 
 from askwell.api.config import DEFAULT_PROMPT, Config, DataLike, Objects
 from askwell.api.config_file import parse_config, refuse_model_name
-from askwell.api.renamed import refuse_argument
 from askwell.core.errors import ConfigError, DataError, nearest
 from askwell.core.protocols import ChatModel, Metric
+from askwell.core.renamed import refuse_argument
 from askwell.engine.budget import Caps
 from askwell.engine.evaluator import Sampling
 from askwell.engine.loop import LoopSettings

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, max_in_flight
+from askwell.api.build_models import build_batched, build_model, limit_reply_tokens, list_checks, max_in_flight
 from askwell.api.build_prompts import prepare_prompt, prepare_prompts
 from askwell.api.build_task import build_evaluation_task, build_render, build_task, resolve_answer_type
 from askwell.api.config import Config, OptimizerConfig, TargetConfig
@@ -17,6 +17,7 @@ from askwell.core.validation import check_at_least
 from askwell.engine.evaluator import Sampling
 from askwell.engine.jobs import EvaluateJob, OptimizeJob, TargetSetup, encode_header
 from askwell.engine.loop import LoopSettings
+from askwell.engine.preflight import check_priced
 from askwell.engine.race import RaceSettings
 from askwell.models.embedder import default_embedder
 from askwell.models.http.headers import redact_headers
@@ -29,8 +30,11 @@ from askwell.tasks.task import Task
 _BATCH_LOOKAHEAD = 1000
 
 
-def build_optimize_job(config: Config) -> OptimizeJob:
-    """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for."""
+def build_optimize_job(config: Config, *, calls_models: bool = True) -> OptimizeJob:
+    """Build an optimization. Raises `ConfigError` or `DataError` before any call is paid for.
+
+    A job that `calls_models` needs their keys; a plan calls none.
+    """
     remember_addresses(config)
     config = adapt_racing_to_batches(config)
     task, demos = build_task(config), config.demos
@@ -39,12 +43,16 @@ def build_optimize_job(config: Config) -> OptimizeJob:
     optimizer = configure_optimizer(
         config.optimizer, steps=config.run.steps, temperature=config.optimizer_model.temperature, demos=demos
     )
+    optimizer.require_packages()
     racing = merge_race_settings(config.racing, default=optimizer.racing)
     gates = SharedGates()
     optimizer_model = config.objects.optimizer_model or build_model(
-        config.optimizer_model, flag="--optimizer-model", trace=config.run.trace, gates=gates
+        config.optimizer_model, flag="--optimizer-model", trace=config.run.trace, gates=gates, needs_key=calls_models
     )
-    target_setup = build_target_setup(config, replace(task, render=demos.wrap(task.render, train)), gates)
+    target_setup = build_target_setup(
+        config, replace(task, render=demos.wrap(task.render, train)), gates, needs_key=calls_models
+    )
+    check_priced(config.budget, [("target", target_setup.model), ("optimizer", optimizer_model)])
     identity = run_identity(config, target_setup, ("task", "split", "target", "optimizer_model", "demos", "run"))
     if config.objects.optimizer_model is not None:
         identity["optimizer_model"]["model"] = optimizer_model.name
@@ -65,6 +73,7 @@ def build_optimize_job(config: Config) -> OptimizeJob:
         ),
         racing=racing,
         caps=config.budget,
+        checks=list_checks(config),
         force=config.run.force,
         has_own_metric=config.objects.metric is not None,
     )
@@ -88,13 +97,16 @@ def build_evaluate_job(config: Config, prompts: list[str], *, ask_twice: int = 0
     )
 
 
-def build_target_setup(config: Config, task: Task, gates: SharedGates | None = None) -> TargetSetup:
+def build_target_setup(
+    config: Config, task: Task, gates: SharedGates | None = None, *, needs_key: bool = True
+) -> TargetSetup:
     """Build the target model, its sampling, and the limits on calls and failures."""
     target = config.target
     build = build_batched if target.batch else build_model
     return TargetSetup(
         task=task,
-        model=config.objects.target or build(target, flag="--target", trace=config.run.trace, gates=gates),
+        model=config.objects.target
+        or build(target, flag="--target", trace=config.run.trace, gates=gates, needs_key=needs_key),
         sampling=build_sampling(target),
         concurrency=max_in_flight(target),
         max_missing=config.run.max_missing,

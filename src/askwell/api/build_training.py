@@ -18,6 +18,7 @@ from askwell.api.endpoints import remember_addresses
 from askwell.api.open import load_language_writer
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
+from askwell.engine.preflight import check_priced
 from askwell.policies.data.outcomes import PairOutcomes
 from askwell.policies.labelling import Show
 from askwell.policies.protocols import PromptWriter, Trainer
@@ -54,6 +55,7 @@ def build_train_job(
     if config.target.batch:
         raise ConfigError("a training calls its target directly; leave batch out")
     target_setup = build_target_setup(config, build_task(config))
+    check_priced(config.budget, [("target", target_setup.model)])
     trainer = config.objects.trainer
     policy = config.policy if trainer is not None else fill_base_model(config.policy, target=target_setup.model.name)
     settings = build_policy_settings(policy, seed=config.run.seed)

@@ -13,9 +13,9 @@ from typing import Any, TypeVar, cast, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from askwell.api.config import Config, Objects, OptimizerConfig, OptimizerModelConfig, PolicyConfig
-from askwell.api.renamed import refuse_key, refuse_value
 from askwell.core.decoding import read_text_file
 from askwell.core.errors import ConfigError, nearest
+from askwell.core.renamed import refuse_key, refuse_value
 from askwell.engine.race import RaceSettings
 from askwell.policies.settings import LoopsSettings, ModelSettings, TrainSettings
 

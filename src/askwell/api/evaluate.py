@@ -87,7 +87,8 @@ def evaluate(
 def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[Evaluation]:
     """Run an evaluation over a store, close it, and compare every prompt with the first."""
     try:
-        scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
+        with folders.discards_unpaid(store):
+            scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
         rollouts, grading = read_prompt_rollouts(store, job.prompts, ["test"]), read_grading(store)
     finally:
         store.close()

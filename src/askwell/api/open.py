@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,6 +11,7 @@ from askwell.api.evaluate import Evaluation, read_evaluations
 from askwell.api.optimize import Result, read_optimization_result
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Policy
+from askwell.core.types import Example, Prompt, Split
 from askwell.policies import saved_policy
 from askwell.policies.data.offline import find_run_log
 from askwell.policies.data.training_queries import digest_query, read_training_queries
@@ -20,6 +22,7 @@ from askwell.runlog import folders
 from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, decode_demos
+from askwell.tasks.prompt_fields import collect_field_names, fill_field_names
 
 if TYPE_CHECKING:
     from askwell.policies.train_job import Trained
@@ -61,8 +64,9 @@ def load_policy(
 ) -> Policy:
     """Load a run's policy: a trained policy, or the best prompt of an optimization as a fixed policy.
 
-    `run` is a run's name or folder, or a policy's own folder. Raises `ConfigError` if there is neither, `StoreError` or
-    `DataError` if the run is not finished.
+    `run` is a run's name or folder, or a policy's own folder. Raises `ConfigError` if there is neither, or if the
+    prompt holds a placeholder that names a field of the data other than the question; `StoreError` or `DataError` if
+    the run is not finished.
     """
     policy_folder = find_policy_folder(run, runs_folder)
     if policy_folder is not None:
@@ -72,13 +76,20 @@ def load_policy(
         if folders.is_training(header):
             raise DataError(f"the training {str(run)!r} is not finished; resume it by askwell train --resume")
         report = run_report.build_report(store)
-        train = read_examples(store).get("train", ())
+        splits = read_examples(store)
     if report is None:
         raise ConfigError(f"the run {str(run)!r} has not scored its first prompt yet; look again later, or resume it")
+    prompt = _fill_field_names(report.best.prompt, splits)
     demos = decode_demos(cast("Mapping[str, object]", header["config"]))
     if demos.choice == NEAREST:
-        return NearestDemos(prompt=report.best.prompt, train=train, demos=demos)
-    return FixedPolicy(prompt=report.best.prompt)
+        return NearestDemos(prompt=prompt, train=splits.get("train", ()), demos=demos)
+    return FixedPolicy(prompt=prompt)
+
+
+def _fill_field_names(prompt: Prompt, splits: Mapping[Split, Sequence[Example]]) -> Prompt:
+    """Fill the names of the question in a prompt of an older run, which was logged as it was given."""
+    names = collect_field_names([example for members in splits.values() for example in members])
+    return replace(prompt, instruction=fill_field_names(prompt.instruction, names))
 
 
 def read_training_digests(run: str | Path, *, runs_folder: str | Path = "runs") -> frozenset[str] | None:

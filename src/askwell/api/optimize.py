@@ -145,7 +145,7 @@ def plan(*, latency_s: float | None = None, **arguments: Unpack[OptimizeArgument
     models' own, or the price table's.
     """
     config = build_optimize_config(arguments)
-    job = build_optimize_job(config)
+    job = build_optimize_job(config, calls_models=False)
     log_warnings(job.target_setup.task)
     return estimate_plan(config, job, latency_s=latency_s)
 
@@ -161,10 +161,14 @@ def estimate_plan(config: Config, job: OptimizeJob, *, latency_s: float | None =
 
 
 def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result:
-    """Run a job in a folder, new or with the unfinished run, and read its result from the log."""
+    """Run a job in a folder, new or with the unfinished run, and read its result from the log.
+
+    A new run that fails before any call is paid for leaves nothing behind.
+    """
     store = SqliteStore(folder / folders.LOG)
     try:
-        run_blocking(lambda stopper: job.execute(store, stopper, watch))
+        with folders.discards_unpaid(store):
+            run_blocking(lambda stopper: job.execute(store, stopper, watch))
         return read_optimization_result(store, folder)
     finally:
         store.close()

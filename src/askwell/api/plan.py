@@ -19,6 +19,7 @@ from askwell.api.plan_sizes import Sizes, Stage, stages
 from askwell.core.types import ModelRole
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OptimizeJob
+from askwell.engine.preflight import list_unpriced
 from askwell.models.parts import parts_of
 from askwell.models.providers.prices import PriceFunction
 
@@ -64,7 +65,11 @@ class ModelPlan:
     role: ModelRole
     model: str
     expected: Amount
+    high: Amount
+    """Hardly exceeded: every candidate is scored on the whole split, and replies are long."""
     worst: Amount
+    is_priced: bool
+    """Whether its price is known, or its calls cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +106,21 @@ class Plan:
 
     @property
     def expected_usd(self) -> float | None:
-        return _sum_known([model.expected.cost_usd for model in self.models])
+        """None if the price of a model that is called is unknown: the sum of the others would mislead."""
+        return None if self.unpriced else _sum_known([model.expected.cost_usd for model in self.models])
+
+    @property
+    def high_usd(self) -> float | None:
+        return None if self.unpriced else _sum_known([model.high.cost_usd for model in self.models])
 
     @property
     def worst_usd(self) -> float | None:
-        return _sum_known([model.worst.cost_usd for model in self.models])
+        return None if self.unpriced else _sum_known([model.worst.cost_usd for model in self.models])
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The models that are called and whose price is unknown."""
+        return [model.model for model in self.models if not model.is_priced and model.worst.calls]
 
 
 def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: CallRate | None = None) -> Plan:
@@ -120,13 +135,16 @@ def plan_job(job: OptimizeJob, *, target: CallRate | None = None, optimizer: Cal
         parts_of(model).direct_price for model in models
     )  # a step with too few calls for a batch calls directly
     all_stages = list(stages(job))
-    expected, worst = ([stage.usual for stage in all_stages], [stage.most for stage in all_stages])
+    expected, high, worst = ([getattr(stage, case) for stage in all_stages] for case in ("usual", "high", "most"))
+    unpriced = {role for role, _ in list_unpriced(list(zip(ROLES, models, strict=True)))}
     rows = tuple(
         ModelPlan(
             role=role,
             model=model.name,
             expected=_amount([sizes[index] for sizes in expected], usual[index]),
+            high=_amount([sizes[index] for sizes in high], usual[index]),
             worst=_amount([sizes[index] for sizes in worst], dearest[index]),
+            is_priced=role not in unpriced,
         )
         for index, (role, model) in enumerate(zip(ROLES, models, strict=True))
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from askwell.core.protocols import Demand
 from askwell.core.types import Example, Message, Prompt, Rollout, Split
 from askwell.engine.jobs import OptimizeJob, TargetSetup
+from askwell.engine.preflight import CHECK
 from askwell.optimizers.gpo.metaprompt import PLACEHOLDER
 
 TOKENIZER_RATIO = 2
@@ -21,7 +22,8 @@ META_BYTES = 8_000
 """Most bytes that an optimizer's own wording adds to a request."""
 _USUAL_META_TOKENS = 250
 _USUAL_PROMPT_TOKENS = 40  # an instruction of about thirty words
-_USUAL_REPLY_SHARE = 0.25  # of max_tokens: most replies are much shorter
+_USUAL_REPLY_SHARE, _USUAL_REPLY_TOKENS = 0.25, 16  # most replies are much shorter than max_tokens, if that is large
+_HIGH_PROMPT_RATIO, _HIGH_REPLY_RATIO = 1.25, 2.0
 _USUAL_RACED_SHARE = 0.4  # of the dev calls that full evaluation would make
 _MESSAGE_TOKENS, _USUAL_MESSAGE_TOKENS = 16, 4  # the chat template's tokens around a message
 _REQUEST_TOKENS = 64  # around a request: some templates insert a system message
@@ -55,6 +57,12 @@ class Stage:
     usual: tuple[Sizes, Sizes]
     most: tuple[Sizes, Sizes]
 
+    @property
+    def high(self) -> tuple[Sizes, Sizes]:
+        """Hardly exceeded: no candidate is stopped early, prompts and replies are longer than usual."""
+        target, optimizer = (_high_sizes(usual, most) for usual, most in zip(self.usual, self.most, strict=True))
+        return target, optimizer
+
 
 def stages(job: OptimizeJob) -> Iterator[Stage]:
     """Yield the stages of a run in order."""
@@ -62,13 +70,40 @@ def stages(job: OptimizeJob) -> Iterator[Stage]:
     demands = [optimizer.demand(step) for step in range(1, job.settings.steps + 1)]
     estimator = _Estimator.of(job, demands)
     first = estimator.known_calls("dev")
-    yield Stage(step=0, usual=(first[0], Sizes()), most=(first[1], Sizes()))
+    checks = [_check_sizes(job, role) for role in ("target", "optimizer")]
+    yield Stage(
+        step=0,
+        usual=(first[0].plus(checks[0][0]), checks[1][0]),
+        most=(first[1].plus(checks[0][1]), checks[1][1]),
+    )
     scored = len(job.initial)
     for step, demand in enumerate(demands, 1):
         yield estimator.step(step, demand, scored)
         scored += demand.proposals
     initial, winner = estimator.known_calls("test", prompts=1), estimator.new_calls("test", 1)
     yield Stage(step=None, usual=(initial[0].plus(winner[0]), Sizes()), most=(initial[1].plus(winner[1]), Sizes()))
+
+
+def _high_sizes(usual: Sizes, most: Sizes) -> Sizes:
+    if not usual.calls:
+        return most
+    ratio = most.calls / usual.calls
+    return Sizes(
+        calls=most.calls,
+        prompt_tokens=min(most.prompt_tokens, _HIGH_PROMPT_RATIO * ratio * usual.prompt_tokens),
+        completion_tokens=min(most.completion_tokens, _HIGH_REPLY_RATIO * ratio * usual.completion_tokens),
+    )
+
+
+def _check_sizes(job: OptimizeJob, role: str) -> tuple[Sizes, Sizes]:
+    """Return the usual and the largest check of a model; no calls if it is not checked."""
+    if all(check.role != role for check in job.checks):
+        return Sizes(), Sizes()
+    messages = CHECK.messages
+    return (
+        Sizes(calls=1, prompt_tokens=usual_tokens(messages), completion_tokens=_USUAL_REPLY_TOKENS),
+        Sizes(calls=1, prompt_tokens=most_tokens(messages), completion_tokens=CHECK.max_tokens),
+    )
 
 
 def usual_tokens(messages: Sequence[Message]) -> float:
@@ -190,7 +225,8 @@ class _Estimator:
         )
 
     def _typical_calls(self, count: float, prompt_tokens: float, *, repeats: int | None = None) -> Sizes:
-        reply = _USUAL_REPLY_SHARE * self.job.target_setup.sampling.max_tokens
+        limit = self.job.target_setup.sampling.max_tokens
+        reply = min(limit, _USUAL_REPLY_TOKENS + _USUAL_REPLY_SHARE * limit)
         return self._repeated(Sizes(calls=count, prompt_tokens=prompt_tokens, completion_tokens=count * reply), repeats)
 
     def _most_calls(self, count: int, prompt_tokens: float, *, repeats: int | None = None) -> Sizes:

@@ -23,7 +23,7 @@ from askwell.report.live.progress import Stages
 from askwell.runlog import folders
 from askwell.runlog.bodies import TRAINING_SETTINGS
 from askwell.runlog.fold import read_header
-from askwell.runlog.reading import check_body, located
+from askwell.runlog.reading import check_shape, located
 from askwell.runlog.store import SqliteStore
 
 
@@ -81,7 +81,7 @@ def _training(source: str, folder: Path) -> ComparedTraining | None:
         if not folders.is_training(header):
             return None
         with located(store, 0):
-            check_body(header["config"], TRAINING_SETTINGS)
+            check_shape(header["config"], TRAINING_SETTINGS)
         policy = cast("Mapping[str, object]", cast("Mapping[str, object]", header["config"])["policy"])
         return ComparedTraining(
             name=Path(source).name,

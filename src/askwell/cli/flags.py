@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from askwell.api import renamed
 from askwell.cli.request_flags import header_flag, request_flags
+from askwell.core import renamed
 from askwell.core.decoding import read_text_file
 from askwell.core.errors import AskwellError, ConfigError
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from askwell.api import renamed
 from askwell.cli.completion import complete_names
 from askwell.cli.streams import visible_streams
+from askwell.core import renamed
 from askwell.core.errors import AskwellError
 
 

@@ -49,7 +49,11 @@ from askwell.runlog import folders
     default=None,
     help="Go on although most replies to the initial prompt cannot be scored.",
 )
-@click.option("--yes", is_flag=True, help="Don't ask before a run that is expected to cost more than $5.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Don't ask before a run that is expected to cost more than $5, or whose price is unknown.",
+)
 @JSON_FLAG
 @reports_errors
 def optimize(config: Path | None, *, resume: str | None, yes: bool, as_json: bool, **values: Any) -> None:
@@ -108,6 +112,8 @@ def _execute(job: OptimizeJob, folder: Path, live: LiveProgress) -> Result:
     except UnusableReplies as error:
         raise UnusableReplies(f"{error}: {resume_command(folder.parent, folder.name)} --force") from error
     except (RunFailed, ModelError) as error:
+        if not (folder / folders.LOG).exists():
+            raise type(error)(f"{error}\nNo run was kept: start it again when this is repaired") from error
         command = resume_command(folder.parent, folder.name)
         more = (
             " (with the right --base-url or --api-key-env, if they were wrong)" if isinstance(error, ModelError) else ""

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.build_jobs import build_optimize_job
-from askwell.api.build_models import describe_addresses
+from askwell.api.build_models import describe_addresses, is_on_this_machine
 from askwell.api.build_task import resolve_answer_type
 from askwell.api.config import Config
 from askwell.api.config_file import read_config
@@ -55,7 +55,7 @@ def plan(path: Path | None, *, latency: float | None, resume: str | None, as_jso
     """Estimate the calls, tokens, cost and time of `askwell optimize`; no model is called."""
     changes = overrides(values)
     config = read_resumed_config(resume, changes) if resume else read_config(path, changes)
-    job = build_optimize_job(config)
+    job = build_optimize_job(config, calls_models=False)
     estimate = estimate_plan(config, job, latency_s=latency)
     if as_json:
         tables.print_json({**plan_json(estimate), "warnings": list(job.target_setup.task.warnings)})
@@ -74,9 +74,9 @@ def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     for line in (grading_line(config, job.target_setup.task), *address_lines(config)):
         err.print(line, highlight=False, markup=False, soft_wrap=True)
     print_warnings(job.target_setup.task)
-    cost = estimate.expected_usd or 0.0
-    if cost > CONFIRM_USD and not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        if click.confirm(f"About ${cost:.2f}. Begin?", default=True, err=True):
+    question = _cost_question(estimate, config)
+    if question and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        if click.confirm(f"{question} Begin?", default=True, err=True):
             return
         sys.exit(INTERRUPTED)
 
@@ -91,12 +91,25 @@ def address_lines(config: Config) -> list[str]:
     return [f"{role}: {where}." for role, where in described if where]
 
 
+def _cost_question(estimate: Plan, config: Config) -> str:
+    """Return what to tell before the question whether to begin; "" if the run costs little or is on this machine."""
+    if estimate.expected_usd is not None:
+        return f"About ${estimate.expected_usd:.2f}." if estimate.expected_usd > CONFIRM_USD else ""
+    if all(is_on_this_machine(model) for model in (config.target, config.optimizer_model)):
+        return ""
+    return f"The cost is unknown: no price is known for {' and '.join(estimate.unpriced)}."
+
+
 def plan_line(estimate: Plan) -> str:
-    """Format a plan as one line: `about 3,888 + 144 calls, 512,000 tokens, $0.31, 12 min; at most …`."""
-    usual, most = ([getattr(model, case) for model in estimate.models] for case in ("expected", "worst"))
+    """Format a plan as one line: `about 3,888 + 144 calls, 512,000 tokens, $0.31, 12 min; hardly above …`.
+
+    The bound that no run exceeds is many times that; it is shown if there is a cap that it can be compared with.
+    """
+    usual, high, most = ([getattr(model, case) for model in estimate.models] for case in ("expected", "high", "worst"))
     text = f"about {_format_amounts(usual, estimate.expected_usd)}, {format_seconds(estimate.expected_seconds)}"
     cuts = [_cut_text(cut).replace("The", "the", 1) for cut in estimate.cuts if cut.expected > cut.limit]
-    return "; ".join([text, f"at most {_format_amounts(most, estimate.worst_usd)}", *cuts])
+    bound = [f"at most {_format_amounts(most, estimate.worst_usd)}"] if estimate.cuts else []
+    return "; ".join([text, f"hardly above {_format_amounts(high, estimate.high_usd)}", *bound, *cuts])
 
 
 def grading_line(config: Config, task: Task) -> str:
@@ -119,6 +132,7 @@ def plan_json(estimate: Plan) -> dict[str, object]:
                 "role": model.role,
                 "model": model.model,
                 "expected": _amount_json(model.expected),
+                "high": _amount_json(model.high),
                 "worst": _amount_json(model.worst),
             }
             for model in estimate.models
@@ -126,6 +140,7 @@ def plan_json(estimate: Plan) -> dict[str, object]:
         "expected_seconds": estimate.expected_seconds,
         "worst_seconds": estimate.worst_seconds,
         "expected_usd": estimate.expected_usd,
+        "high_usd": estimate.high_usd,
         "worst_usd": estimate.worst_usd,
         "cuts": [
             {
@@ -147,11 +162,17 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         table.add_column(heading, justify="left" if not heading else "right")
     for model in estimate.models:
         table.add_row(model.role, "expected", *_columns(model.expected))
-        table.add_row("", "at most", *_columns(model.worst))
+        table.add_row("", "high", *_columns(model.high))
+        if estimate.cuts:
+            table.add_row("", "at most", *_columns(model.worst))
     yield table
     yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
-    slowest = "" if estimate.worst_seconds is None else f"; {format_seconds(estimate.worst_seconds)} {slow}"
+    slowest = (
+        ""
+        if estimate.worst_seconds is None or not estimate.cuts
+        else f"; {format_seconds(estimate.worst_seconds)} {slow}"
+    )
     if config.target.batch:
         yield (
             "The target's calls are sent in batches, one per step, at half the price (the maximum assumes the full "
@@ -160,11 +181,17 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
     yield f"Time: about {format_seconds(estimate.expected_seconds)}{slowest}."
     for cut in estimate.cuts:
         yield f"{_cut_text(cut)}."
-    if estimate.expected_usd is None:
-        yield "No price is known: give target.prices and optimizer_model.prices, or install askwell[prices]."
+    yield from address_lines(config)
+    if estimate.unpriced:
+        yield (
+            f"No price is known for {' and '.join(estimate.unpriced)}: give target.prices and optimizer_model.prices, "
+            "or install askwell[prices]."
+        )
     yield (
-        "Tokens are estimates (four characters each), with replies of a quarter of their limit; at most: a byte each, "
-        "replies of full length. Failed calls are retried and not counted."
+        "Tokens are estimates (four characters each), with replies of a quarter of their limit and 16 tokens; high: no "
+        "candidate is stopped early, replies of twice that."
+        + (" At most: a byte each, replies of full length." if estimate.cuts else "")
+        + " Failed calls are retried and not counted."
     )
 
 

@@ -17,7 +17,6 @@ from askwell.models.bundled.editor import EditorModel
 from askwell.models.bundled.pocket import pocket_model
 from askwell.serve.access import Access
 from askwell.serve.chat import chat_app
-from askwell.serve.request_rules import RequestRules
 from askwell.serve.server import listen, run_server
 
 
@@ -121,8 +120,9 @@ def _bundled_service(options: ServeOptions) -> Service:
     """Build the service of the bundled models, each under its own name."""
     models = {"pocket": pocket_model(), "editor": EditorModel()}
     defaults = {} if options.client_sampling else {"temperature": 0.0, "max_tokens": MAX_REPLY_TOKENS}
-    rules = RequestRules(defaults=defaults, caps=options.caps)
-    return Service(app=chat_app(models, access=options.access, rules=rules), upstream="none, in this process")
+    return Service(
+        app=chat_app(models, access=options.access, rules=options.rules(defaults)), upstream="none, in this process"
+    )
 
 
 def _announce(served: str, url: str, upstream: str, key_variable: str | None) -> None:

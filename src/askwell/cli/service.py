@@ -58,6 +58,11 @@ class ServeOptions:
     caps: Mapping[str, float] = field(default_factory=dict[str, float])
     """Largest values that clients may ask for, by field."""
 
+    def rules(self, defaults: Mapping[str, object]) -> RequestRules:
+        """Return the rules for requests; `defaults` are sent where a client sets nothing."""
+        refused = (ROUTING_FIELDS - self.allowed_fields) | self.denied_fields
+        return RequestRules(defaults=defaults, refused=refused, caps=self.caps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -153,11 +158,7 @@ def _build_rules(target: TargetConfig, options: ServeOptions, *, is_proxied: boo
     if is_proxied:  # a model of askwell's own adds them itself
         chosen |= OPENAI.options(target.model, read_request_settings(target).options)
         extra = target.extra_body
-    return RequestRules(
-        defaults={**({} if options.client_sampling else chosen), **extra},
-        refused=(ROUTING_FIELDS - options.allowed_fields) | options.denied_fields,
-        caps=options.caps,
-    )
+    return options.rules({**({} if options.client_sampling else chosen), **extra})
 
 
 def _build_app(

@@ -46,8 +46,8 @@ def report_parts(scored: Report, *, with_findings: bool = True) -> Iterator[Rend
     yield from _verdict(scored)
     if scored.initial.prompt != scored.best.prompt:
         yield Text(f"Changed: {format_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction)}")
-    if scored.best.prompt.demos:
-        yield Text(f"The optimized prompt is sent with {len(scored.best.prompt.demos)} demonstrations, as shown.")
+    if count := len(scored.best.prompt.demos):
+        yield Text(f"The optimized prompt is sent with {count} demonstration{'s' * (count > 1)}, as shown.")
     best = [point.best for point in scored.curve]
     yield Text(f"Best dev score by step: {sparkline(best)}  ({', '.join(f'{100 * value:.0f}' for value in best)})")
     if scored.raced is not None:

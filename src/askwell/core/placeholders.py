@@ -68,10 +68,10 @@ def split_at_placeholders(text: str, names: frozenset[str] = INPUT_NAMES) -> tup
         return (text,)
     parts: list[str] = []
     begin = 0
-    for found in find_placeholders(text, names):
-        if is_named(found, names):
-            parts.append(text[begin : found.start])
-            begin = found.end
+    for placeholder in find_placeholders(text, names):
+        if is_named(placeholder, names):
+            parts.append(text[begin : placeholder.start])
+            begin = placeholder.end
     return (*parts, text[begin:])
 
 

@@ -17,6 +17,7 @@ from askwell.engine.budget import BudgetLimited, BudgetTracker, Caps
 from askwell.engine.evaluator import Evaluator, Sampling
 from askwell.engine.grading import check_grades
 from askwell.engine.loop import LoopSettings, begin, run
+from askwell.engine.preflight import ModelCheck, check_model
 from askwell.engine.progress import Progress, Watch, with_progress
 from askwell.engine.race import RaceSettings
 from askwell.engine.replies.repeats import choose_again
@@ -120,6 +121,8 @@ class OptimizeJob:
     racing: RaceSettings | None = None
     """How a step's candidates are scored on dev; None scores all of them on all of it."""
     caps: Caps = field(default_factory=Caps)
+    checks: Sequence[ModelCheck] = ()
+    """The models that get one cheap call before anything else is paid for."""
     force: bool = False
     """Go on although most replies to the initial prompt cannot be scored."""
     has_own_metric: bool = False
@@ -141,6 +144,7 @@ class OptimizeJob:
                 check_grades(store, self.target_setup.task)
             if read_result(store) is not None:
                 check_function(store, self.header)
+            await self._check_models(opened)
             model = LoggedModel(BudgetLimited(self.optimizer_model, opened.budget), opened.journal, role="optimizer")
             return await run(
                 initial=self.initial,
@@ -152,13 +156,20 @@ class OptimizeJob:
                 force=self.force,
             )
 
+    async def _check_models(self, opened: OpenRun) -> None:
+        for check in self.checks:
+            model = self.optimizer_model if check.role == "optimizer" else self.target_setup.model
+            await check_model(BudgetLimited(model, opened.budget), check, opened.journal)
+
     def _check_caps(self) -> None:
         target_setup = self.target_setup
         first = len(self.initial) * len(target_setup.task.splits["dev"]) * target_setup.sampling.repeats
-        if self.caps.max_calls is not None and self.caps.max_calls < first + target_setup.test_calls:
+        needed = len(self.checks) + first + target_setup.test_calls
+        if self.caps.max_calls is not None and self.caps.max_calls < needed:
+            checks = f", and the check of the models {len(self.checks)}" if self.checks else ""
             raise ConfigError(
                 f"max_calls = {self.caps.max_calls} is too few: scoring the initial prompt takes {first} calls and the "
-                f"final test {target_setup.test_calls}; allow more, or use fewer examples"
+                f"final test {target_setup.test_calls}{checks}; allow {needed} or more, or use fewer examples"
             )
 
 

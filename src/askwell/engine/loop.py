@@ -140,7 +140,7 @@ class _Driver:
         earlier = {proposal.prompt: history.find(proposal.prompt) for proposal in proposals}
         to_score = [prompt for prompt, candidate in earlier.items() if candidate is None or candidate.partial]
         slots = self.evaluator.slots(to_score, split="dev", step=step)
-        stage = f"step {step}: scoring {len(to_score)} prompts"
+        stage = f"step {step}: scoring {len(to_score)} prompt{'s' * (len(to_score) != 1)}"
         body: dict[str, object] = {"step": step}
         partial: set[Prompt] = set()
         racing = self.racing

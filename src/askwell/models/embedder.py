@@ -64,14 +64,18 @@ class Encoder(Protocol):
     def encode(self, texts: list[str], *, normalize_embeddings: bool, show_progress_bar: bool) -> Array: ...
 
 
-def _load_encoder(model: str) -> Encoder:
-    try:
-        library = importlib.import_module("sentence_transformers")
-    except ImportError as error:
+def require_package(name: str) -> None:
+    """Raise `ConfigError` if the embedder of this name needs a package that is not installed."""
+    if name.startswith(_PREFIX) and importlib.util.find_spec("sentence_transformers") is None:
         raise ConfigError(
-            f"the embedder {_PREFIX + model!r} needs sentence-transformers; "
+            f"the embedder {name!r} needs sentence-transformers; "
             f"pip install 'askwell[embed]', or choose embedder = \"lexical\""
-        ) from error
+        )
+
+
+def _load_encoder(model: str) -> Encoder:
+    require_package(_PREFIX + model)
+    library = importlib.import_module("sentence_transformers")
     try:
         return cast(Encoder, library.SentenceTransformer(model, device="cpu"))
     except (OSError, ValueError) as error:

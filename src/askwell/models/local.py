@@ -196,9 +196,9 @@ def load_checkpoint(source: str | Path, device: str | None, dtype: str, *, local
         with hide_progress_bars():
             # Without trust_remote_code=False transformers asks at the terminal whether to run the folder's code.
             options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_only}
-            found = _find_downloaded(str(source)) if local_only and not Path(source).is_dir() else source
-            tokenizer = AutoTokenizer.from_pretrained(found, **options)
-            model = AutoModelForCausalLM.from_pretrained(found, dtype=getattr(torch, dtype), **options)
+            location = _find_downloaded(str(source)) if local_only and not Path(source).is_dir() else source
+            tokenizer = AutoTokenizer.from_pretrained(location, **options)
+            model = AutoModelForCausalLM.from_pretrained(location, dtype=getattr(torch, dtype), **options)
         return cast("Any", model).to(device).eval(), tokenizer
     except (*_BROKEN, SafetensorError) as error:
         expected = "expected a folder made by save_pretrained, or the name of a causal language model on the hub"

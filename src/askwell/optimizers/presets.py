@@ -5,6 +5,7 @@ A preset is an algorithm with its settings. Any setting may be changed.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from askwell.core.errors import ConfigError, nearest
 from askwell.core.protocols import ChatModel, Optimizer, PromptRunner, Render
 from askwell.core.types import Example
 from askwell.engine.race import RaceSettings
+from askwell.models.embedder import require_package
 from askwell.optimizers.baselines.bridge import ExternalSettings
 from askwell.optimizers.baselines.capo import CAPO, CAPOSettings
 from askwell.optimizers.baselines.dspy_optimizers import run_mipro, run_simba
@@ -69,6 +71,8 @@ class Preset:
     """How its candidates are scored unless the run's settings say otherwise, given its settings."""
     ingredients: frozenset[str] = frozenset()
     """Names that `without` may switch off."""
+    package: str = ""
+    """Package that it needs, which is also the name of the extra; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,16 @@ class ConfiguredOptimizer:
     max_steps: int | None = None
     racing: RaceSettings = field(default_factory=RaceSettings)
     """How candidates are scored unless the run's settings say otherwise."""
+    package: str = ""
+    """As in `Preset`."""
+
+    def require_packages(self) -> None:
+        """Raise `ConfigError` if a package that this optimizer needs is not installed."""
+        if self.package and importlib.util.find_spec(self.package) is None:
+            raise ConfigError(
+                f"the optimizer {self.name!r} needs the package {self.package!r}: pip install 'askwell[{self.package}]'"
+            )
+        require_package(getattr(self.settings, "embedder", ""))
 
     def limit_steps(self, requested: int) -> int:
         """Return the number of steps to make: as requested, at most `max_steps`."""
@@ -121,7 +135,12 @@ def configure(
     settings = _apply_changes(replace(settings, **given), changes, name)
     racing = RaceSettings() if "racing" in without else preset.racing(settings)
     return ConfiguredOptimizer(
-        name=name, settings=settings, make=preset.make, max_steps=preset.max_steps, racing=racing
+        name=name,
+        settings=settings,
+        make=preset.make,
+        max_steps=preset.max_steps,
+        racing=racing,
+        package=preset.package,
     )
 
 
@@ -276,7 +295,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         for name, settings in gpo_presets.PRESETS.items()
     }
     | {
-        name: Preset(summary=summary, settings=ExternalSettings(), make=_make_external(search, name), max_steps=1)
+        name: Preset(
+            summary=summary,
+            settings=ExternalSettings(),
+            make=_make_external(search, name),
+            max_steps=1,
+            package=name.partition("-")[0],
+        )
         for name, (search, summary) in _EXTERNAL.items()
     }
     | _BASELINES

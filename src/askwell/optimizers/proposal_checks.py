@@ -49,8 +49,8 @@ def find_placeholder_change(text: str, initial: str) -> str:
     if lost:
         return f"loses {', '.join(lost)}"
     invented = [shown for name, shown in given.items() if name not in kept]
-    for found in find_placeholders(text):
-        text = text.replace(found.text, "")
+    for placeholder in find_placeholders(text):
+        text = text.replace(placeholder.text, "")
     invented += [slot[0] for slot in _SLOT.finditer(text) if slot[0].casefold() not in initial.casefold()]
     return f"invents {', '.join(dict.fromkeys(invented))}, which nothing fills" if invented else ""
 
@@ -74,6 +74,6 @@ def find_echo(text: str, request: str, initial: str = "") -> str:
 def _by_name(text: str) -> dict[str, str]:
     """Return the placeholders of a prompt as they stand in it, by a name that does not depend on the spelling."""
     return {
-        "input" if is_named(found, INPUT_NAMES) else fold_name(found.name): found.text
-        for found in find_placeholders(text)
+        "input" if is_named(placeholder, INPUT_NAMES) else fold_name(placeholder.name): placeholder.text
+        for placeholder in find_placeholders(text)
     }

@@ -12,7 +12,7 @@ from askwell.policies.loop_records import LoopResult, Tested, decode_interval, e
 from askwell.runlog.bodies import HEADROOM, TRAINING_RESULT
 from askwell.runlog.codec import Body, decode_prompt
 from askwell.runlog.fold import read_examples, read_result
-from askwell.runlog.reading import check_body, located, read_events
+from askwell.runlog.reading import check_shape, located, read_events
 from askwell.runlog.store import RunStore
 
 
@@ -44,7 +44,7 @@ def read_figures(store: RunStore) -> Figures | None:
     if note is None:
         return None
     with located(store, note.position):
-        check_body(note.body, HEADROOM)
+        check_shape(note.body, HEADROOM)
     result = read_result(store, TRAINING_RESULT)
     figures = Figures(
         verdict=cast("str", note.body["verdict"]),

@@ -19,7 +19,7 @@ from askwell.models.request_key import request_key
 from askwell.runlog.bodies import OPTIMIZATION_RESULT, REQUEST_SETTINGS
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import examples_by_id, fold, read_examples, read_header, read_prompts, read_result
-from askwell.runlog.reading import check_body, located, read_events
+from askwell.runlog.reading import check_shape, located, read_events
 from askwell.runlog.store import RunStore
 from askwell.tasks.demos import decode_demos
 from askwell.tasks.render import ChatRender
@@ -140,7 +140,7 @@ def _read_request_settings(store: RunStore) -> _RequestSettings:
             "this run's settings do not say how its requests were rendered: neither the API nor a command made it"
         )
     with located(store, 0):
-        check_body(config, REQUEST_SETTINGS)
+        check_shape(config, REQUEST_SETTINGS)
     task, target = cast("Mapping[str, Any]", config["task"]), cast("Mapping[str, Any]", config["target"])
     render = ChatRender(placement=task["placement"], labels=task["labels"])
     sampling = Sampling(**{field.name: target[field.name] for field in fields(Sampling)})

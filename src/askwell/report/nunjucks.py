@@ -50,6 +50,6 @@ def _message(message: Message, mark: str) -> str:
 
 def _literal(text: str) -> str:
     """Return an expression whose value is the text."""
-    cuts = [0, *(found.end() for found in _BREAKS.finditer(text)), len(text)]
+    cuts = [0, *(hit.end() for hit in _BREAKS.finditer(text)), len(text)]
     parts = [text[begin:end] for begin, end in itertools.pairwise(cuts)]
     return " + ".join(f'"{"".join(_ESCAPES.get(char, char) for char in part)}"' for part in parts)

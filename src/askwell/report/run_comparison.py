@@ -79,7 +79,7 @@ def compare_runs(folder: Path, first: str, second: str) -> RunComparison:
     shared = [key for key in runs[0].tested if key in runs[1].tested]
     unseen = [key for key in shared if not any(key in run.seen for run in runs)]
     before, after = ([run.tested[key] for key in unseen] for run in runs)
-    leaked = {key for one, other in (runs, runs[::-1]) for key in one.tested if key in other.seen}
+    leaked = {key for run, other in (runs, runs[::-1]) for key in run.tested if key in other.seen}
     return RunComparison(
         first=runs[0],
         second=runs[1],

@@ -27,7 +27,7 @@ from askwell.runlog.codec import (
     decode_rollout,
     prompt_id,
 )
-from askwell.runlog.reading import ById, check_body, located, read_events
+from askwell.runlog.reading import ById, check_shape, located, read_events
 from askwell.runlog.rows import RolloutRow, UsageRow
 from askwell.runlog.store import BEFORE_UNORDERED, RunStore
 
@@ -209,7 +209,7 @@ def read_result(store: RunStore, shape: TypeAdapter[Any] | None = None) -> Body 
     last: Body | None = None
     for event in read_events(store, kinds=["result"]):
         with located(store, event.position):
-            check_body(event.body, shape or BODIES["result"])
+            check_shape(event.body, shape or BODIES["result"])
         last = event.body
     return last
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from askwell.core.errors import ConfigError, nearest
+from askwell.core.errors import ConfigError, DataError, ModelError, nearest
 from askwell.runlog.codec import Body
-from askwell.runlog.store import SqliteStore
+from askwell.runlog.store import RunStore, SqliteStore
 
 LOG = "log.db"
 POLICY = "policy"
@@ -59,6 +60,32 @@ def is_begun(folder: Path, name: str) -> bool:
         return False
     with SqliteStore(path, read_only=True) as store:
         return next(store.events(kinds=["run"]), None) is not None
+
+
+@contextmanager
+def discards_unpaid(store: RunStore) -> Generator[None]:
+    """Remove the run that this block began, if an error ends the block before any call was paid for.
+
+    Such a run would only stand in the list of runs. The check of a model is no call in this sense.
+    """
+    is_new = next(store.events(kinds=["run"]), None) is None
+    try:
+        yield
+    except (ConfigError, DataError, ModelError):
+        answers = (event for event in store.events(kinds=["rollout", "call"]) if not event.body.get("check"))
+        is_unpaid = is_new and next(answers, None) is None
+        store.close()
+        if is_unpaid and isinstance(store, SqliteStore):
+            _remove_log(store.path)
+        raise
+
+
+def _remove_log(log: Path) -> None:
+    """Remove a log with the files beside it, and its folder if nothing else is in it."""
+    for file in (log, *(log.with_name(log.name + suffix) for suffix in ("-wal", "-shm")), log.with_suffix(".lock")):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        log.parent.rmdir()
 
 
 def run_names(folder: Path) -> list[str]:

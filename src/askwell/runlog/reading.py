@@ -25,7 +25,7 @@ def read_events(store: RunStore, *, after: int = -1, kinds: Collection[EventKind
     """Yield a log's events like `store.events`. Raises `StoreError` for a body of another shape than its kind has."""
     for event in store.events(after=after, kinds=kinds):
         with located(store, event.position):
-            check_body(event.body, BODIES[event.kind])
+            check_shape(event.body, BODIES[event.kind])
         yield event
 
 
@@ -33,10 +33,10 @@ def check_event(event: Event) -> None:
     """Raise `StoreError` with the field if an event's body has not the shape of its kind."""
     if event.kind not in BODIES:
         raise StoreError(f"unknown kind of event {event.kind!r}; expected one of {sorted(BODIES)}")
-    check_body(event.body, BODIES[event.kind])
+    check_shape(event.body, BODIES[event.kind])
 
 
-def check_body(body: object, shape: TypeAdapter[Any]) -> None:
+def check_shape(body: object, shape: TypeAdapter[Any]) -> None:
     """Raise `StoreError` with the first field that differs from the shape."""
     problem = find_problem(body, shape)
     if problem:
@@ -51,9 +51,9 @@ def find_problem(body: object, shape: TypeAdapter[Any]) -> str:
         problem = error.errors(include_url=False)[0]
         # A part with brackets is pydantic's name of an alternative, not a field.
         field = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
-        found = "" if problem["type"] == "missing" else f", not {_shorten(problem['input'])}"
+        actual = "" if problem["type"] == "missing" else f", not {_shorten(problem['input'])}"
         message = problem["msg"]
-        return f"{field or 'the body'}: {message[0].lower()}{message[1:]}{found}"
+        return f"{field or 'the body'}: {message[0].lower()}{message[1:]}{actual}"
     return ""
 
 

@@ -16,6 +16,8 @@ from askwell.runlog.codec import Body, decode_completion
 EventRow = tuple[int, str, str, float, float, str]
 """Position, kind, key, at, seconds, and the body as JSON text."""
 
+_LATEST = 1e11
+"""No time of an event, in seconds, is above this: the calendar ends before."""
 _CELLS = TypeAdapter[Any](list[tuple[Split, Text, Text, Count | None, Share | None, object]])
 _CELL_FIELDS = ("split", "prompt", "example", "sample_index", "score", "cached")
 
@@ -61,7 +63,7 @@ def decode_event(row: tuple[int, Any, Any, Any, Any, Any], *, run: str | None) -
         body: object = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{_place(run, position)}: the body is not JSON ({error}); the log is damaged") from error
-    are_times = isinstance(at, int | float) and isinstance(seconds, int | float)
+    are_times = all(isinstance(time, int | float) and 0 <= time < _LATEST for time in (at, seconds))
     if not (isinstance(body, dict) and isinstance(key, str) and are_times):
         raise StoreError(f"{_place(run, position)}: the row is not an event; the log is damaged or was edited")
     return Event(position=position, kind=kind, body=cast("Body", body), key=key, at=at, seconds=seconds)
@@ -75,9 +77,9 @@ def decode_cells(rows: Sequence[tuple[int, str | None]], *, run: str | None) -> 
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         index, *fields = cast("tuple[int, ...]", problem["loc"])
-        place, name = _place(run, rows[index][0]), _CELL_FIELDS[fields[0]] if fields else "the body"
+        where, name = _place(run, rows[index][0]), _CELL_FIELDS[fields[0]] if fields else "the body"
         raise StoreError(
-            f"{place}: {name}: {problem['msg']}, not {problem['input']!r}; the log is damaged or was edited"
+            f"{where}: {name}: {problem['msg']}, not {problem['input']!r}; the log is damaged or was edited"
         ) from error
     for (position, _), (split, prompt, example, sample, score, cached) in zip(rows, cells, strict=True):
         values = (position, split, prompt, example, sample or 0, score, cached is not None)

@@ -187,8 +187,8 @@ class SqliteStore:
         positions = [number for number in (position, first) if number is not None and number != UNORDERED]
         rows = [row for number in positions for row in self._read(_AT, (number, key))]
         # A read-only store keeps no keys, and two keys may have one hash.
-        found = rows or self._read(_FIRST, (key,))
-        return decode_event(found[0], run=self.name) if found else None
+        matching = rows or self._read(_FIRST, (key,))
+        return decode_event(matching[0], run=self.name) if matching else None
 
     def rollout_rows(self) -> Iterator[RolloutRow]:
         after = -1

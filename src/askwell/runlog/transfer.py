@@ -129,8 +129,8 @@ def _check(event: Event, path: Path) -> None:
     try:
         check_event(event)
     except StoreError as error:
-        place = f"{str(path)!r}, position {event.position} ({event.kind})"
-        raise DataError(f"{place}: {error}; nothing was imported") from error
+        where = f"{str(path)!r}, position {event.position} ({event.kind})"
+        raise DataError(f"{where}: {error}; nothing was imported") from error
 
 
 def _symbolic_links(folder: str, names: list[str]) -> list[str]:

@@ -36,26 +36,27 @@ def fill_field_names(prompt: str, names: FieldNames) -> str:
 
     Raises `ConfigError` for a placeholder that names another field: it would be sent as it stands.
     """
-    for found in find_placeholders(prompt, names.every):
-        if is_named(found, names.question):
+    for placeholder in find_placeholders(prompt, names.every):
+        held = f"the prompt holds {placeholder.text!r}, which names"
+        if is_named(placeholder, names.question):
             continue
-        if is_named(found, names.target):
+        if is_named(placeholder, names.target):
             raise ConfigError(
-                f"the prompt holds {found.text!r}, which names the field of the right answer; a prompt can't show it: "
-                f"write {INPUT} for the question, or the word without braces"
+                f"{held} the field of the right answer; a prompt can't show it: write {INPUT} for the question, or the "
+                "word without braces"
             )
-        if is_named(found, names.others):
+        if is_named(placeholder, names.others):
             raise ConfigError(
-                f"the prompt holds {found.text!r}, which names a field of the data that is not the whole question; "
-                f"write {INPUT} for the question, make the field a part of it (--field 'input={{{found.name}}} …', "
-                'fields={"input": "…"} in Python), or write the word without braces'
+                f"{held} a field of the data that is not the whole question; write {INPUT} for the question, make the "
+                f'field a part of it (--field \'input={{{placeholder.name}}} …\', fields={{"input": "…"}} in Python), '
+                "or write the word without braces"
             )
     return replace_placeholders(prompt, names.question, INPUT)
 
 
 def find_unknown_names(prompt: str, names: FieldNames) -> list[str]:
     """Return the placeholders that name no field, as they stand in the prompt: they are sent so."""
-    unknown = [found.text for found in find_placeholders(prompt) if not is_named(found, names.every)]
+    unknown = [placeholder.text for placeholder in find_placeholders(prompt) if not is_named(placeholder, names.every)]
     return list(dict.fromkeys(unknown))
 
 

@@ -80,8 +80,8 @@ def advise(group: FaultyReplies, rollouts: Sequence[Rollout], examples: Mapping[
         return "raise --max-tokens (target.max_tokens)"
     if group.fault == "template":
         return (
-            "the model does not know the chat template that its server applies, as a base model does not; choose a "
-            "model that was trained to chat, or serve this one with its own template"
+            "the model does not know the chat template that its server applies, as a base model does not; ask it by "
+            "--completions (target.completions), or choose a model that was trained to chat"
         )
     if group.fault == "refused":
         return "reword the prompt, or choose another model"

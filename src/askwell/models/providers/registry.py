@@ -112,10 +112,13 @@ def find_provider(model: str) -> Provider | None:
     return PROVIDERS.get(model.partition(":")[0])
 
 
-def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: str) -> ModelAddress:
+def resolve_address(
+    model: str, *, base_url: str, api_key_env: str, url_flag: str, needs_key: bool = True
+) -> ModelAddress:
     """Return the address of a model: an argument wins over the environment's address, and that over the provider's.
 
     Raises `ConfigError` for a missing key or address. `url_flag` is the option by which the user gives an address.
+    Without `needs_key` a missing key is accepted: a plan calls no model.
     """
     provider, name = PROVIDERS[model.partition(":")[0]], model.partition(":")[2]
     from_environment = "" if base_url else read_environment_url(provider)
@@ -126,7 +129,7 @@ def resolve_address(model: str, *, base_url: str, api_key_env: str, url_flag: st
             f"no address for {model!r}: give your resource's, like https://NAME.openai.azure.com, with {url_flag}"
             + (f" or {provider.base_url_env}" if provider.base_url_env else "")
         )
-    if key is None and provider.needs_key and url == provider.base_url:
+    if key is None and needs_key and provider.needs_key and url == provider.base_url:
         raise ConfigError(
             f"no API key for {model!r}: the environment variable {key_env} is not set; set it, or "
             f"name another one with api_key_env, or an endpoint of your own with {url_flag}"

@@ -129,7 +129,7 @@ ALWAYS: tuple[Constraint, ...] = (check_echo, check_placeholders)
 
 def placeholder_texts(initial: str) -> list[str]:
     """Return the distinct placeholders of a prompt as they stand in it, in order."""
-    return list(dict.fromkeys(found.text for found in find_placeholders(initial)))
+    return list(dict.fromkeys(placeholder.text for placeholder in find_placeholders(initial)))
 
 
 def find_violation(attempt: Attempt, constraints: Iterable[Constraint]) -> str:

@@ -12,7 +12,8 @@ Deviations from the paper:
 1. The current prompt is shown once, in its own section with its true score, and not again among the past prompts.
 2. A prompt that won several steps is one entry of the trajectory, at its latest position.
 3. Scores are rounded to integers, halves up; ties of retrieval go to the later prompt.
-4. Of several <START>…<END> pairs in a reply the last counts; equal proposals of a batch count once.
+4. Of several <START>…<END> pairs in a reply the last outermost one counts; equal proposals of a batch count once.
+   Echoes of the meta-prompt and prompts with lost or invented placeholders are rejected (`proposal_checks`).
 5. Training batches are shuffled again in each epoch, by seed (the paper does not say).
 6. Reflections show at most `reflected` wrong examples of the batch, worst first; no request is made if all are right.
 7. Options beyond the paper, for the preset `askwell` (docs/algorithms/askwell.md): contrastive reflection and verified

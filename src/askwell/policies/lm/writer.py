@@ -163,8 +163,8 @@ def load_writer(folder: Path, *, device: str = "") -> LanguageModelWriter:
 
 def _decode(kind: type[_Settings], values: object) -> _Settings:
     """Build settings from a policy's file. Raises `ValueError` for an unknown field or a value of another type."""
-    known = {field.name for field in fields(cast("Any", kind))}
-    unknown = sorted(set(cast("dict[str, object]", values)) - known)
+    field_names = {field.name for field in fields(cast("Any", kind))}
+    unknown = sorted(set(cast("dict[str, object]", values)) - field_names)
     if unknown:
         raise ValueError(f"{kind.__name__} has no field {unknown[0]!r}")
     return TypeAdapter(kind).validate_python(values)

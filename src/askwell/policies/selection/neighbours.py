@@ -38,7 +38,8 @@ class NeighbourScorer:
             weights = np.take_along_axis(similarities, nearest, axis=1)
             # The prior's weight is in units of the mean similarity: k dissimilar queries must not outweigh it.
             sums = np.einsum("qk,qkp->qp", weights, self.targets[nearest])
-            deviations = sums / (weights.sum(axis=1, keepdims=True) + PRIOR_QUERIES * float(weights.mean()))
+            total = weights.sum(axis=1, keepdims=True) + PRIOR_QUERIES * float(weights.mean())
+            deviations = np.divide(sums, total, out=deviations, where=total > 0.0)  # 0: queries unlike all others
         return deviations + self.offsets
 
     def state(self) -> ScorerState:

@@ -138,7 +138,7 @@ def load_selection(folder: Path) -> SelectionPolicy:
 
 
 def _restore_scorer(spec: Mapping[str, object], folder: Path) -> Scorer:
-    with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+    with (folder / "arrays.npz").open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         arrays: dict[str, Floats] = {name: file[name] for name in file.files}
     values = cast("Mapping[str, object]", spec["values"])
     return restore_scorer(ScorerState(kind=cast("str", spec["kind"]), values=values, arrays=arrays))
@@ -146,7 +146,8 @@ def _restore_scorer(spec: Mapping[str, object], folder: Path) -> Scorer:
 
 def _try_out(policy: SelectionPolicy) -> None:
     """Raise `ValueError` if a loaded policy does not give one finite advantage per prompt."""
-    advantages = np.asarray(policy.advantages(["a", "2 b?"]), dtype=float)
+    with np.errstate(all="ignore"):
+        advantages = np.asarray(policy.advantages(["a", "2 b?"]), dtype=float)
     if advantages.shape != (2, len(policy.prompts)) or not np.isfinite(advantages).all():
         raise ValueError(f"it predicts {advantages.shape} values for 2 queries and {len(policy.prompts)} prompts")
     if policy.baseline >= len(policy.prompts):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
@@ -26,6 +27,7 @@ _OPTIMIZATION = {
     "optimizer": ("optimizer", "name"),
 }
 """Label on a page -> key in the settings of a log."""
+_ADDRESS = re.compile(r"(?<=\S)@https?://\S+")
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
 """Most examples listed as better, and as worse."""
@@ -89,7 +91,7 @@ class OptimizationContent:
     @property
     def config(self) -> Body:
         """Settings that determine the results; they hold no endpoint and no name of a key."""
-        return cast("Body", self.header["config"])
+        return without_addresses(self.header)
 
 
 def read_optimization(store: RunStore, name: str) -> OptimizationContent:
@@ -181,9 +183,22 @@ def _difference(change: ExampleChange) -> float:
     return change.after.value - change.before.value
 
 
+def without_addresses(header: Body) -> Body:
+    """Return a run's settings without the address that the name of a model object ends with."""
+    return cast("Body", _map_texts(header["config"], lambda text: _ADDRESS.sub("", text)))
+
+
+def _map_texts(value: object, change: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _map_texts(inner, change) for key, inner in cast("Mapping[str, object]", value).items()}
+    return [_map_texts(inner, change) for inner in cast("list[object]", value)] if isinstance(value, list) else value
+
+
 def list_facts(header: Body) -> Iterable[tuple[str, str]]:
     """Yield the task, models, algorithm and seed of a run, each with a label."""
-    config = cast("Mapping[str, object]", header["config"])
+    config = without_addresses(header)
     paths = _TRAINING if is_training(header) else _OPTIMIZATION
     if config.get("name"):
         yield "task", str(config["name"])

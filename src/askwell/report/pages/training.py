@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from askwell.core.errors import ConfigError
 from askwell.core.stats import format_interval
@@ -24,7 +23,7 @@ from askwell.report.pages.blocks import (
     verdict,
 )
 from askwell.report.pages.charts import ChartRow, Series, gain_chart, interval_chart
-from askwell.report.pages.content import ExampleChanges, compare_replies, list_facts
+from askwell.report.pages.content import ExampleChanges, compare_replies, list_facts, without_addresses
 from askwell.report.pages.markup import Html, document, el, table
 from askwell.report.reply_report import describe_above_commonest
 from askwell.report.run_report import format_prompt
@@ -150,4 +149,4 @@ def _loops(loops: tuple[LoopResult, ...]) -> Iterator[Html]:
 
 
 def _config(content: TrainingContent) -> Body:
-    return cast("Body", content.header["config"])
+    return without_addresses(content.header)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from askwell.core.errors import DataError
 from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions, find_labelled, find_spans, unbox
-from askwell.tasks.grading.boundaries import whole_word
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.label_mentions import drop_denied, find_labels
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
@@ -206,12 +205,6 @@ def _by_text(text: str, options: Mapping[str, str]) -> str:
         if len(same) == 1:
             return same[0]
     last = next((normalize_answer(part) for part in reversed(split_sentences(text))), "")
-    inside = [letter for letter, option in options.items() if re.search(whole_word(option), last)]
-    inside = [
-        letter for letter in inside if not any(options[letter] in options[other] for other in inside if other != letter)
-    ]
-    if len(inside) == 1 and len(options) > 1:
-        return inside[0]
     letters = {text: letter for letter, text in options.items()}
     named = {mention.label for mention in drop_denied(find_labels(last, tuple(letters)))}
     return letters[named.pop()] if len(named) == 1 and len(options) > 1 else ""
