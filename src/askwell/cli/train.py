@@ -70,6 +70,19 @@ _POLICY_FLAGS = [
     ),
     click.option("--samples", type=int, help="Prompts ranked per query; 0 sends the greedy one (default 4)."),
     click.option("--epochs", type=int, help="Maximum number of passes over the data."),
+    click.option(
+        "--learning-rate", type=float, metavar="RATE", help="Rate of the first epoch (default: by the base's size)."
+    ),
+    click.option("--batch-pairs", type=int, metavar="INTEGER", help="Outcomes per optimizer step (default 128)."),
+    click.option(
+        "--batch-tokens",
+        type=int,
+        metavar="INTEGER",
+        help="Most tokens computed at once, which bounds the memory (default 4096).",
+    ),
+    click.option(
+        "--lora-rank", type=int, metavar="INTEGER", help="Train adapters of this rank, not all weights (default 0)."
+    ),
     click.option("--processes", type=int, help="Train on this number of processes of this machine (default 1)."),
     click.option("--shots", type=int, help="Demonstrations sent with every prompt (default 0)."),
     click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain."),
@@ -90,6 +103,10 @@ _KEYS = {
     "acquisition": "policy.acquisition",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
+    "learning_rate": "policy.learning_rate",
+    "batch_pairs": "policy.batch_pairs",
+    "batch_tokens": "policy.batch_tokens",
+    "lora_rank": "policy.lora_rank",
     "processes": "policy.processes",
     "shots": "policy.shots",
     "force": "policy.force",
