@@ -18,9 +18,9 @@ from askwell.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from askwell.api.evaluate import Evaluation, evaluate
+    from askwell.api.open import load_policy, open  # noqa: A004 - read as askwell.open
     from askwell.api.optimize import Result, optimize, plan
     from askwell.api.plan import Plan
-    from askwell.api.policies import load_policy
     from askwell.api.train import train
     from askwell.core.errors import (
         AskwellError,
@@ -58,7 +58,7 @@ _HOMES = {
     "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.policies.train_job": ("Trained",),
-    "askwell.api.policies": ("load_policy",),
+    "askwell.api.open": ("load_policy", "open"),
     "askwell.api.train": ("train",),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.tasks.load": ("load",),
@@ -97,6 +97,7 @@ __all__ = [
     "load",
     "load_policy",
     "metric",
+    "open",
     "optimize",
     "plan",
     "train",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from askwell.cli.completion import complete_names
 from askwell.cli.streams import visible_streams
 from askwell.core import renamed
 from askwell.core.errors import AskwellError
@@ -47,11 +48,13 @@ class LazyGroup(click.Group):
         if cmd_name not in self.summaries:
             return None
         try:
-            return getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
+            command: click.Command = getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
         except AskwellError as error:  # an optional package that the command needs is not installed
             install = self.installs.get(cmd_name)
             needs = f"`askwell {cmd_name}` needs packages that are not installed: pip install {install}"
             return _stand_in(cmd_name, self.summaries[cmd_name], needs if install else str(error), error.exit_status)
+        complete_names(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.summaries), default=0)

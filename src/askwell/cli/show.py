@@ -72,7 +72,7 @@ def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> N
     if prompt_only:
         write_exact(run_report.format_prompt(scored.best.prompt))
     elif as_json:
-        tables.print_json(run_report.report_json(scored))
+        tables.print_json({"run": name, "prompt": scored.best.prompt.instruction, **run_report.report_json(scored)})
     else:
         out = Console()
         for part in tables.report_parts(scored):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -12,16 +13,17 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from askwell.api.evaluate import Evaluation
-from askwell.cli.console import Text
-from askwell.cli.progress_line import format_seconds, spent_line
+from askwell.cli.console import Console, Text
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
+from askwell.core.visible import visible
 from askwell.engine.replies.commonest import describe_commonest
 from askwell.engine.replies.first_look import finding_json, format_finding
 from askwell.engine.replies.grading import describe_metric
 from askwell.engine.replies.outcomes import format_outcomes
 from askwell.engine.replies.repeats import add_again, format_again
 from askwell.models.totals import MemberTotals, Totals
+from askwell.report.live.progress_line import format_seconds, spent_line
 from askwell.report.reply_report import describe_findings, describe_replies
 from askwell.report.run_report import Report, describe_gain, format_diff, format_prompt, interval_json
 
@@ -152,6 +154,25 @@ def fitted_table(columns: Sequence[Column], *, width: int) -> Table:
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*map(Text, cells))
     return table
+
+
+def print_columns(out: Console, columns: Sequence[Column], *, table: RenderableType | None = None) -> None:
+    """Print a table at a terminal, by default the columns that fit; elsewhere full lines, of which nothing is cut.
+
+    A file or another program gets every column, without borders: `askwell runs | grep sums`.
+    """
+    if out.is_terminal or os.environ.get("COLUMNS"):  # a width that was asked for
+        out.print(table or fitted_table(columns, width=out.width))
+        return
+    for line in zip(*(_padded(column) for column in columns), strict=True):
+        out.print(Text("  ".join(line).rstrip()), soft_wrap=True)
+
+
+def _padded(column: Column) -> list[str]:
+    cells = [visible(" ".join(cell.splitlines())) for cell in (column.heading, *column.cells)]
+    width = max(map(cell_len, cells))
+    fill = [" " * (width - cell_len(cell)) for cell in cells]
+    return [cell + more if column.is_text else more + cell for cell, more in zip(cells, fill, strict=True)]
 
 
 def format_session_spend(totals: list[Totals], seconds: float) -> Text:
