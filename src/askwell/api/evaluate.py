@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack, cast
+from typing import Unpack
 
 from askwell.api.arguments import TaskArguments, build_config, takes
 from askwell.api.build_jobs import build_evaluate_job
 from askwell.api.build_task import log_warnings
 from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
-from askwell.core.stats import Interval, format_interval, mean_interval, paired_difference
-from askwell.core.text import quote_start
-from askwell.core.types import Example, Prompt, Rollout
 from askwell.engine.jobs import EvaluateJob
 from askwell.engine.loop import Watch
-from askwell.engine.replies.commonest import CommonestTarget, find_commonest_target
-from askwell.engine.replies.first_look import Finding, format_finding, look_at_replies
-from askwell.engine.replies.grading import Grading, read_grading
-from askwell.engine.replies.outcomes import OutcomeCounts, count_outcomes
-from askwell.engine.replies.repeats import AskedAgain, compare_again
-from askwell.engine.scores import mean_of_samples
-from askwell.report import run_report as reports
+from askwell.engine.replies.first_look import format_finding
+from askwell.report.evaluation import Evaluation, compare_prompts
 from askwell.report.live.terminal import watching
 from askwell.runlog import folders
-from askwell.runlog.fold import read_examples, read_header, read_prompts
-from askwell.runlog.prompt_rollouts import read_prompt_rollouts
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """One prompt's accuracy on a data set, and its paired difference to the first prompt of the same call."""
-
-    prompt: str
-    score: Interval
-    difference: Interval | None
-    """None for the first prompt itself."""
-    outcomes: OutcomeCounts
-    """How the calls behind the score ended."""
-    commonest: CommonestTarget | None = None
-    """The score of always giving the data's commonest target; None if no two targets are the same."""
-    findings: tuple[Finding, ...] = ()
-    """What is wrong with the replies; empty if nothing is."""
-    asked_again: AskedAgain | None = None
-    """How replies differ from those of the first time; None without `ask_twice`."""
-
-    def __repr__(self) -> str:
-        return f"<Evaluation {format_interval(self.score)} of {quote_start(self.prompt)}>"
 
 
 @takes(TaskArguments)
@@ -89,60 +57,10 @@ def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[
     try:
         with folders.discards_unpaid(store):
             scores = run_blocking(lambda stopper: job.execute(store, stopper, watch))
-        rollouts, grading = read_prompt_rollouts(store, job.prompts, ["test"]), read_grading(store)
+        evaluations = compare_prompts(store, job.prompts, scores, repeats=job.target_setup.sampling.repeats)
     finally:
         store.close()
-    again = job.target_setup.sampling.repeats if job.ask_twice else None
-    evaluations = _compare_prompts(scores, rollouts, job.target_setup.task.splits["test"], grading, again)
     for evaluation in evaluations:
         for finding in evaluation.findings:
             log.warning("prompt %r: %s", evaluation.prompt, format_finding(finding))
-    return evaluations
-
-
-def read_evaluations(store: RunStore) -> list[Evaluation]:
-    """Read an evaluation from its log, which may still be growing: the prompts that have a score, in their order."""
-    rollouts = read_prompt_rollouts(store, list(read_prompts(store).values()), ["test"])
-    by_prompt: dict[Prompt, dict[str, dict[int, float]]] = {}
-    for rollout in rollouts:
-        if rollout.score is not None:
-            samples = by_prompt.setdefault(rollout.prompt, {}).setdefault(rollout.example_id, {})
-            samples[rollout.sample_index] = rollout.score.value
-    scores = {
-        prompt: {name: mean_of_samples(samples) for name, samples in by_prompt[prompt].items()}
-        for prompt in read_prompts(store).values()
-        if prompt in by_prompt
-    }
-    if not scores:
-        raise ConfigError("the evaluation has no scored prompt yet; look again later, or run it again with its run=")
-    target = cast("Mapping[str, object]", cast("Mapping[str, object]", read_header(store)["config"])["target"])
-    repeats = cast("int", target["repeats"])
-    again = repeats if any(rollout.sample_index >= repeats for rollout in rollouts) else None
-    return _compare_prompts(scores, rollouts, read_examples(store).get("test", ()), read_grading(store), again)
-
-
-def _compare_prompts(
-    scores: Mapping[Prompt, Mapping[str, float]],
-    rollouts: Sequence[Rollout],
-    examples: Sequence[Example],
-    grading: Grading,
-    again: int | None,
-) -> list[Evaluation]:
-    """Compare every prompt with the first; `again` is the sample index of questions that were asked a second time."""
-    by_id, first = {example.id: example for example in examples}, next(iter(scores))
-    evaluations: list[Evaluation] = []
-    for prompt, of_prompt in scores.items():
-        replies = [rollout for rollout in rollouts if rollout.prompt == prompt]
-        own, other = reports.pair_scores(of_prompt, scores[first])
-        evaluations.append(
-            Evaluation(
-                prompt=prompt.instruction,
-                score=mean_interval(list(of_prompt.values())),
-                difference=paired_difference(own, other) if prompt != first and own else None,
-                outcomes=count_outcomes(replies, by_id, grading),
-                commonest=find_commonest_target(list(examples), grading),
-                findings=look_at_replies(replies, by_id, grading),
-                asked_again=None if again is None else compare_again(replies, sample_index=again),
-            )
-        )
     return evaluations

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from askwell.api.evaluate import Evaluation, read_evaluations
 from askwell.api.optimize import Result, read_optimization_result
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Policy
@@ -18,6 +17,7 @@ from askwell.policies.data.training_queries import digest_query, read_training_q
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.protocols import PromptWriter
 from askwell.report import run_report
+from askwell.report.evaluation import Evaluation, read_evaluation
 from askwell.runlog import folders
 from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
@@ -48,8 +48,15 @@ def open(  # noqa: A001 - read as askwell.open
 
             return read_trained(store, log.parent, read_writer=read_writer or load_language_writer)
         if folders.is_evaluation(header):
-            return read_evaluations(store)
+            return _read_evaluations(store)
         return read_optimization_result(store, log.parent)
+
+
+def _read_evaluations(store: SqliteStore) -> list[Evaluation]:
+    evaluated = read_evaluation(store)
+    if evaluated is None:
+        raise ConfigError("the evaluation has no scored prompt yet; look again later, or run it again with its run=")
+    return list(evaluated.evaluations)
 
 
 def load_language_writer(folder: Path) -> PromptWriter:

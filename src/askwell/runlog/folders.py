@@ -104,8 +104,12 @@ def is_training(header: Body) -> bool:
 
 
 def is_evaluation(header: Body) -> bool:
-    """Return whether a run's first event is that of `askwell evaluate`, which alone has no settings to rebuild it."""
-    return header.get("settings") is None
+    """Return whether a run's first event is that of `askwell evaluate`: no settings to rebuild it, and no optimizer.
+
+    A converted log of an optimization from Python has no settings either.
+    """
+    config = cast("Body", header["config"])
+    return header.get("settings") is None and "optimizer" not in config and not is_training(header)
 
 
 def read_target_name(header: Body) -> str:
