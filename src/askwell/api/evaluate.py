@@ -93,7 +93,7 @@ def execute_evaluation(job: EvaluateJob, store: RunStore, watch: Watch) -> list[
     finally:
         store.close()
     again = job.target_setup.sampling.repeats if job.ask_twice else None
-    evaluations = _compare_prompts(scores, rollouts, job.target_setup.task.splits["test"], grading, again)
+    evaluations = _compare_prompts(job.prompts, scores, rollouts, job.target_setup.task.splits["test"], grading, again)
     for evaluation in evaluations:
         for finding in evaluation.findings:
             log.warning("prompt %r: %s", evaluation.prompt, format_finding(finding))
@@ -118,10 +118,12 @@ def read_evaluations(store: RunStore) -> list[Evaluation]:
     target = cast("Mapping[str, object]", cast("Mapping[str, object]", read_header(store)["config"])["target"])
     repeats = cast("int", target["repeats"])
     again = repeats if any(rollout.sample_index >= repeats for rollout in rollouts) else None
-    return _compare_prompts(scores, rollouts, read_examples(store).get("test", ()), read_grading(store), again)
+    examples = read_examples(store).get("test", ())
+    return _compare_prompts(list(scores), scores, rollouts, examples, read_grading(store), again)
 
 
 def _compare_prompts(
+    prompts: Sequence[Prompt],
     scores: Mapping[Prompt, Mapping[str, float]],
     rollouts: Sequence[Rollout],
     examples: Sequence[Example],
@@ -129,15 +131,15 @@ def _compare_prompts(
     again: int | None,
 ) -> list[Evaluation]:
     """Compare every prompt with the first; `again` is the sample index of questions that were asked a second time."""
-    by_id, first = {example.id: example for example in examples}, next(iter(scores))
+    by_id, first = {example.id: example for example in examples}, prompts[0]
     evaluations: list[Evaluation] = []
-    for prompt, of_prompt in scores.items():
+    for prompt in prompts:
         replies = [rollout for rollout in rollouts if rollout.prompt == prompt]
-        own, other = reports.pair_scores(of_prompt, scores[first])
+        own, other = reports.pair_scores(scores[prompt], scores[first])
         evaluations.append(
             Evaluation(
                 prompt=prompt.instruction,
-                score=mean_interval(list(of_prompt.values())),
+                score=mean_interval(list(scores[prompt].values())),
                 difference=paired_difference(own, other) if prompt != first and own else None,
                 outcomes=count_outcomes(replies, by_id, grading),
                 commonest=find_commonest_target(list(examples), grading),
