@@ -128,7 +128,7 @@ def _is_loadable(base: str) -> bool:
         from transformers import AutoConfig
     except ImportError as error:
         raise ConfigError(
-            "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local]'"
+            "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local,qpo,select]'"
         ) from error
     try:
         AutoConfig.from_pretrained(base, trust_remote_code=False)  # pyright: ignore[reportUnknownMemberType] - partly typed

@@ -166,7 +166,6 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         if estimate.cuts:
             table.add_row("", "at most", *_columns(model.worst))
     yield table
-    yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = (
         ""
