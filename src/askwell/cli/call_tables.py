@@ -16,7 +16,7 @@ from askwell.tasks.render import demo_target
 
 _SHOWN_CALLS = 20
 _SHOWN_WRONG = 10
-_TEXT_COLUMNS = {"question": 3, "reply": 4, "read": 2, "expected": 2}
+_TEXT_COLUMNS = {"question": 3, "reply": 4, "read": 3, "expected": 3}
 """Heading -> share of the width."""
 _ID_WIDTH = 30
 
