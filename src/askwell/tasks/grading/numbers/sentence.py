@@ -13,7 +13,16 @@ from askwell.tasks.grading.numbers.parentheses import without_parentheses
 _MAX_NUMBERS = 200
 """Number of numbers looked at, from the last backwards; it bounds the time."""
 
-_DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
+# "not 10", "rather than 10", "pas 10"
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|rather than|instead of|nicht|pas|et non|y no|e non|e não|não|не|niet|inte|ikke|nie|bukan)|n't)[ ]+$"
+    r"|(?:不是|并非|並非|而非)[ ]*$",
+    re.IGNORECASE,
+)
+# "12가 아니라", "12個ではなく"
+_DENIED_AFTER = re.compile(
+    r"[ ]?[^\W\d]{0,4}?(?:[ ]?아[니닙]|ではな[いく]|じゃな[いく]|ではありません|[ ]değil)", re.IGNORECASE
+)
 # "between 3 and 5" is no single answer
 _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 # The numbers after one of these words take precedence over those before it
@@ -45,7 +54,8 @@ _RESULT = re.compile(
     r"got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
     r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
-    r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
+    r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to|her|him|them|us|me|"
+    r"you)[ ]+)*[(:~]*[ ]*$",
     re.IGNORECASE,
 )
 _EQUALS = re.compile(r"[=≈→][ ]*$")
@@ -74,7 +84,11 @@ _ADJUNCT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _TIME_AFTER = re.compile(rf"[ -]?(?:more[ ]|additional[ ])?{_TIME}\b", re.IGNORECASE)
-_COMPARED_BEFORE = re.compile(r"\b(?:than|from)[ ](?:the[ ]|about[ ])?$", re.IGNORECASE)
+_COMPARED_BEFORE = re.compile(
+    r"\b(?:than|from)[ ](?:the[ ]|about[ ])?$"
+    r"|[，,][ ]?比[^，,。.\d]{1,10}[多少大小高低长短重轻贵快慢]了?[ ]?$",
+    re.IGNORECASE,
+)
 _CHANGE_AFTER = re.compile(
     r"[ ](?:off|less|more|fewer|higher|lower|discount|increase|decrease|reduction|tip|tax|interest|markup)\b",
     re.IGNORECASE,
@@ -127,12 +141,16 @@ def numbers_offered(sentence: str) -> list[Number]:
     candidates = [number for number in everything if bare[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
         candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]
-    candidates = [
-        number for number in candidates if not _DENIED.search(sentence[max(0, number.start - 12) : number.start])
-    ]
+    candidates = [number for number in candidates if not is_ruled_out(sentence, number)]
     for keep in (_is_no_ordinal, _is_no_certainty, _is_no_tolerance):
         candidates = [number for number in candidates if keep(sentence, number)] or candidates
     return _without_wholes(sentence, candidates)
+
+
+def is_ruled_out(sentence: str, number: Number) -> bool:
+    """Return whether a sentence says that a number is not its result: "not 10", "12가 아니라 15"."""
+    before = sentence[max(0, number.start - 16) : number.start]
+    return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(sentence, number.end))
 
 
 def _is_no_ordinal(sentence: str, number: Number) -> bool:

@@ -71,8 +71,17 @@ _SUFFIX = re.compile(r"(?<=\b[A-Z])'(?=(?:d[iıuü]r|t[iıuü]r)\b)")
 _ROMANCE = re.compile(r"\b(?:es|respuesta|opción|correcta|porque|è|risposta|corretta|perché)\b", re.IGNORECASE)
 
 
+# Russian models write the letters of "(A)" and "B." in Cyrillic, where they look the same
+_LOOKALIKE = re.compile(r"(?<![^\W_])[АВСЕ](?=[)\]:]|[.,]?[ \t]*$)", re.MULTILINE)
+_LATIN = str.maketrans("АВСЕ", "ABCE")
+
+
 def separate_scripts(text: str) -> str:
-    """Put a space between a Latin letter or digit and a letter of a script that forms no words with it."""
+    """Put a space between a Latin letter or digit and a letter of a script that forms no words with it.
+
+    An option letter in Cyrillic becomes the Latin letter that looks the same.
+    """
+    text = _LOOKALIKE.sub(lambda letter: letter[0].translate(_LATIN), text)
     return _SUFFIX.sub(" ", _TO_SEPARATE.sub(" ", text))
 
 
