@@ -173,7 +173,43 @@ NUMBER: list[Row] = [
     ("So Ben is 14 years old.", "14", 1), ("Total cost: $5.00 + $3.25 = $8.25", "8.25", 1),
     ("He needs to save for 6 more weeks.", "6", 1), ("The answer is $\\boxed{15}$ apples.", "15", 1),
     ("Profit = $200 - $150 = $50. The profit is $50.", "50", 1), ("I'm not sure, but I think it's 9.", "9", 1),
-    ("The largest is 99.", "98", 0),
+    ("The largest is 99.", "98", 0), ("解：设苹果有x个，2x=48，x=24。答：苹果有24个。", "24", 1),
+    ("由题意可知，每人分得15颗糖，还剩2颗，故答案为15。", "15", 1), ("答案是三十六。", "36", 1),
+    ("总共花费：¥1,280.50", "1280.5", 1), ("一周に7日あるので、7×2=14ドルです。", "14", 1),
+    ("正解は「48」です。", "48", 1), ("12월에는 총 31일이 있습니다.", "31", 1),
+    ("그러므로 정답은 144입니다!", "144", 1), ("ราคารวมทั้งหมดคือ 1,250 บาท", "1250", 1),
+    ("Il reste donc 14 billes à Paul.", "14", 1), ("La solución es x = 7.", "7", 1),
+    ("Das Ergebnis beträgt 3,75.", "3.75", 1), ("Получаем 5 · 8 = 40 рублей.", "40", 1),
+    ("Всего потребуется 12 дней, а не 10.", "12", 1), ("Resultado: R$ 45,90", "45.9", 1),
+    ("Sau 3 giờ, xe đi được 150 km.", "150", 1),
+    ('{"problem": "3 apples + 4", "answer": 7, "difficulty": 1}', "7", 1),
+    ('{"equation": "3x=21", "x": 7, "confidence": 0.99}', "7", 1),
+    ('```python\nresult = {"answer": 15, "unit": "km", "days": 3}\n```', "15", 1),
+    ('{"reasoning":"He has 5*3=15, so 15-2=13","finalResult":13,"confidenceScore":88}', "13", 1),
+    ('[{"answer": 21, "confidence": 0.8}]', "21", 1),
+    ("<reasoning>\n3 * 7 = 21\n</reasoning>\n<answer>\n21\n</answer>", "21", 1),
+    ('**JSON Output:**\n```json\n{\n "total_cost": 45.5,\n "currency": "USD"\n}\n```', "45.5", 1),
+    ("At first I got 40, but after correcting the error the answer is 44.", "44", 1),
+    ("A typical wrong answer is 12; the correct answer is 13.", "13", 1), ("Not 45. The answer is 54.", "54", 1),
+    ("So is the answer 8? No - the answer is 9.", "9", 1),
+    ("The answer seems to be 8, but wait, we forgot the tax. It's 9.", "9", 1),
+    ("<reason>9? 10?</reason>\n\n11", "11", 1), ("<|thought|>9 or 10<|/thought|>11", "11", 1),
+    ("The answer is 14.\n\nQuestion 2: What is 3+3? The answer is 6.", "14", 1),
+    ("14\n\nProblem: John has 6 apples.\nSolution: 6", "14", 1),
+    ("#### 14\n#### 14\n\nMia has 5 dolls.\n#### 5", "14", 1), ("14<|im_end|>\n<|im_start|>assistant\n15", "14", 1),
+    ("Emma has 9 stickers left. 🎉\n\nWant to try another one with 20 stickers?", "9", 1),
+    ("The cost is $75.00 (including 8% tax).", "75", 1), ("He drove 180 miles, averaging 60 mph.", "180", 1),
+    ("The answer is 24 (that is, 2 dozen).", "24", 1), ("She has 5 quarters, which is 125 cents.", "125", 1),
+    ("8 out of 10 dentists", "8", 1), ("28.57%", "2/7", 1), ("$1.25 million", "1250000", 1), ("600K", "600000", 1),
+    ("It cannot be determined how many of the 40 students passed.", "40", 0),
+    ("I'd need more information. Only 3 values are given.", "3", 0), ("Either 6 or 9.", "9", 0),
+    ("He needs 11 more, for a total of 30.", "30", 1), ("The result is 6 (since 3! = 6).", "6", 1),
+    ("17 (prime)", "17", 1), ("So the total is 54.\n\nKey takeaways:\n1. Multiply 6 by 9\n2. Check units", "54", 1),
+    ("Sam had 12 cards. He gave 4 to Ann and 3 to Bob. He has 5 cards left.", "5", 1),
+    ("Adding everything up, we get 120 + 80 = 200 dollars.", "200", 1),
+    ("The train leaves at 3:00 and arrives at 5:30, so the trip takes 150 minutes.", "150", 1),
+    ("Half of 90 is 45, so there are 45 boys.", "45", 1), ("She will have to work 7 hours.", "7", 1),
+    ("Final answer: 2.5", "2.5", 1), ("No answer.", "5", 0),
 ]  # fmt: skip
 
 CHOICE: list[Row] = [
@@ -261,6 +297,30 @@ CHOICE: list[Row] = [
     ("I'd choose option C because it explains why.", "C", 1), ("D) None of these", "D", 1),
     ("The answer is B. This is because A and C describe other processes.", "B", 1),
     ("Correct answer: A) Because it is cold.", "A", 1), ("After elimination, we're left with C.", "C", 1),
+    ("正确答案：D. 以上都是", "D", 1), ("答案应选 (A)，因为题目问的是首都。", "A", 1),
+    ("正确的是B，其余选项均错误。", "B", 1), ("正答はBになります。Aは誤りです。", "B", 1),
+    ("정답은 (D) 서울이다.", "D", 1), ("B는 오답이고 C가 맞습니다.", "C", 1),
+    ("คำตอบที่ถูกคือ D เพราะ A ผิด", "D", 1),
+    ("Creo que la respuesta correcta es la C, pero no estoy seguro.", "C", 1),
+    ("L'option B est la plus appropriée.", "B", 1), ("Korrekt ist Option D.", "D", 1),
+    ("Ответ: вариант C, так как остальные неверны.", "C", 1), ("الإجابة: الخيار D", "D", 1), ("Chọn B.", "B", 1),
+    ("Doğru yanıt: D", "D", 1), ('{"reason": "C is wrong", "option": "D", "confidence": "A"}', "D", 1),
+    ('{"correct_answer": "A", "distractors": ["B", "C", "D"]}', "A", 1), ('{"answer": "B. Jupiter"}', "B", 1),
+    ('{"options": {"A": "Mars", "B": "Venus"}, "answer": "A"}', "A", 1), ('Answer: {"letter": "C"}', "C", 1),
+    ('{"answer": "None"}', "A", 0), (nfd("Đáp án đúng là C."), "C", 1),
+    ("At first sight B seems right. But C is better supported.", "C", 1),
+    ("You may be inclined to choose D, but the correct answer is A.", "A", 1), ("Not B. Not C. It's D.", "D", 1),
+    ("A) Incorrect - he was born later.\nB) Incorrect - wrong city.\n"
+     "C) Correct - matches the passage.\nD) Incorrect - not mentioned.",
+     "C", 1),
+    ("Let's evaluate each option:\nA. Mercury: No, it's the smallest.\nB. Venus: No.\n"
+     "C. Jupiter: Yes, it's the largest.\nD. Mars: No.",
+     "C", 1),
+    ("1) A: ❌\n2) B: ❌\n3) C: ❌\n4) D: ✅", "D", 1),
+    ("Option | Verdict\nA | wrong\nB | right\nC | wrong", "B", 1), ("A and D are both correct.", "A", 0),
+    ("I think B or C.", "C", 0), ("Answer: B\n\nQuestion: Which is red?\nA) Sky\nB) Blood\nAnswer: C", "B", 1),
+    ("B because the passage mentions it.", "B", 1), ("It is clear that the answer must be (D).", "D", 1),
+    ("The best choice is A.", "A", 1), ("I'd pick C over D.", "C", 1),
 ]  # fmt: skip
 
 EXACT: list[Row] = [
@@ -299,7 +359,13 @@ EXACT: list[Row] = [
     ("Paris\n\n### Instruction:\nName the capital of Spain.", "Paris", 1),
     ("<|start_header_id|>assistant<|end_header_id|>\n\nParis<|eot_id|>", "Paris", 1),
     ("Positive, because the reviewer enjoyed it.", "positive", 1), ("The sentiment of this tweet is: joy", "joy", 1),
-    ("I think it's Paris, but it could be Lyon.", "Lyon", 0),
+    ("I think it's Paris, but it could be Lyon.", "Lyon", 0), ("答案为“正面”。", "正面", 1),
+    ("分類：スポーツ", "スポーツ", 1), ("분류: 스포츠", "스포츠", 1), ("Sentimiento: negativo", "negativo", 1),
+    ('{"label_name": "World"}', "World", 1), ('{"answer": "Mount Everest", "height_m": 8849}', "Mount Everest", 1),
+    ("<sentiment>\npositive\n</sentiment>\n\nThe review is upbeat.", "positive", 1),
+    ("analysisCould be joy.assistantfinalanger", "anger", 1), ("anger<|endofturn|>", "anger", 1),
+    ("anger<|end_of_turn|>", "anger", 1), ("anger\n\nTweet: I love this!\nEmotion: joy", "anger", 1),
+    ("The label is: Business", "Business", 1), ("My answer: Tokyo", "Tokyo", 1), ("sadness", "joy", 0),
 ]  # fmt: skip
 
 CONTAINS: list[Row] = [
@@ -309,7 +375,8 @@ CONTAINS: list[Row] = [
     ("I believe it was Leonardo da Vinci who painted it.", "Leonardo da Vinci", 1),
     ("It was Newton.", "Einstein", 0), ("答案应该是清华大学吧", "清华大学", 1),
     ("Это Москва, столица России", "Москва", 1), ("Nó ở Huế.", nfd("Huế"), 1),
-    ("Water boils at 100 degrees.", "100", 1),
+    ("Water boils at 100 degrees.", "100", 1), ("ผู้แต่งคือสุนทรภู่ครับ", "สุนทรภู่", 1),
+    ("作者は夏目漱石である。", "夏目漱石", 1),
 ]  # fmt: skip
 
 BOOLEAN: list[Row] = [
@@ -349,17 +416,27 @@ BOOLEAN: list[Row] = [
     ("The argument is deductively invalid because the conclusion isn't guaranteed.", "invalid", 1),
     ("So the final value is True.", "true", 1),
     ("(not True) = False. False or False = False. So the answer is False.", "false", 1),
+    ("Não, isso não é plausível.", "no", 1), ("不，这个论证无效。", "no", 1), ("Да, это верно.", "yes", 1),
+    ('{"is_true": false, "explanation": "It would be true if ..."}', "false", 1),
+    ('{"response": "yes", "confidence": "no doubt"}', "yes", 1),
+    ("Does the conclusion follow? No, it doesn't follow, so it's invalid.", "invalid", 1),
+    ("Question: Is this plausible?\n\nNo, because LeBron James plays basketball.", "no", 1),
+    ("True? Let's check. 3 > 5 is false, so the whole thing is False.", "false", 1),
+    ("At first it looks false, but it's actually true.", "true", 1), ("Hmm, yes. Wait, no.", "no", 1),
+    ("I can't decide between yes and no.", "yes", 0), ("<think>So the answer is yes.</think>no", "no", 1),
+    ("It's true.", "true", 1), ("The answer would be no, since the play is offside.", "no", 1),
+    ("Correct, yes.", "yes", 1),
 ]  # fmt: skip
 
 ROUGE_L: list[Row] = [
-    ("今天天气很好", "今天天气很好", 1), ("東京2020", "大阪2025", 0),
+    ("今天天气很好", "今天天气很好", 1), ("東京2020", "大阪2025", 0), ("a quick brown fox", "a quick brown fox", 1),
 ]  # fmt: skip
 
 WORDS: list[Row] = [
     (nfd("äpfel öl über"), "äpfel öl über", 1), ("ant bee\n\nQ: Sort: dog cat\nA: cat dog", "ant bee", 1),
     ("Sorted: ant, bee, cat", "ant bee cat", 1), ("1. ant\n2. bee\n3. cat", "ant bee cat", 1),
     ("Here are the words sorted alphabetically:\n\n- ant\n- bee\n- cat", "ant bee cat", 1),
-    ("ant < bee < cat", "ant bee cat", 1),
+    ("ant < bee < cat", "ant bee cat", 1), ("Answer:\n1. ant\n2. bee\n3. cat", "ant bee cat", 1),
 ]  # fmt: skip
 
 F1: list[Row] = [
@@ -409,6 +486,12 @@ LABELS: list[tuple[str, str, float, tuple[str, ...]]] = [
     ("It isn't positive or negative, so it's neutral.", "neutral", 1, SENTIMENTS),
     ("[positive]", "positive", 1, SENTIMENTS), ("Sentiment = negative", "negative", 1, SENTIMENTS),
     ("I'm sorry, I can't classify this.", "neutral", 0, SENTIMENTS), ("neutral", "neutral", 1, SENTIMENTS),
+    ('{"sentiment": "neutral", "positive_score": 0.2, "negative_score": 0.1}', "neutral", 1, SENTIMENTS),
+    (nfd("스포츠"), "스포츠", 1, ("스포츠", "경제")), ("The topic of this article is sports.", "Sports", 1, NEWS),
+    ("Business news", "Business", 1, NEWS),
+    ("It is primarily about Business, with some World elements.", "Business", 1, NEWS),
+    ("Label: Sci/Tech\nConfidence: high", "Sci/Tech", 1, NEWS), ("None of the categories", "World", 0, NEWS),
+    ("The options are World, Sports, Business and Sci/Tech. I choose World.", "World", 1, NEWS),
 ]  # fmt: skip
 BY_TYPE = {
     "number": NUMBER,

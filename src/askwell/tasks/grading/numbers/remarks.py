@@ -12,7 +12,8 @@ from collections.abc import Iterator
 _START = r"[\s>*_#(\[•–—-]*"
 _NOTE = re.compile(
     rf"{_START}(?:(?:(?:please|kindly)[ ])?note\b|n\.?b\b|p\.?s\b|tips?\b[ ]*:|hint\b[ ]*:|remark\b|caveat|"
-    rf"(?:key )?(?:facts|points|details|breakdown|working|work|explanation|reasoning|rationale)[ ]*:|disclaimer|"
+    rf"(?:key )?(?:facts|points|details|takeaways?|insights?|lessons?|"
+    rf"breakdown|working|work|explanation|reasoning|rationale)[ ]*:|disclaimer|"
     rf"assum(?:ptions?|ing)\b|generated in\b|processing time\b|"
     r"observaci[oó]n|nota\b|observação|remarque|hinweis|anmerkung|примечание|注意?[ ]*:|备注|備註|说明|補足|참고|주의)",
     re.IGNORECASE,
@@ -36,7 +37,8 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 _OFFER = re.compile(
-    rf"{_START}(?:(?:please )?(?:let me know|feel free)|would you like|do you (?:want|need)|want me to|shall i\b|"
+    rf"{_START}(?:(?:please )?(?:let me know|feel free)|would you like|do you (?:want|need)|want me to|"
+    rf"want to (?:try|see|know|go)\b|ready (?:for|to)\b|shall i\b|"
     rf"should i\b|"
     r"if you(?:'d| would) like|if you have (?:any|more|other|further)|if you (?:need|want) (?:any|more|further|help|"
     r"another|me|to (?:see|know|go))\b|i (?:can|could) (?:also )?(?:show|help|explain|provide|walk|break|give|"

@@ -52,7 +52,8 @@ _EACH = re.compile(r"[ ]?(?:\w+[ ])?(?:each|apiece|per|a piece|/)(?!\w)", re.IGN
 _RESULT = re.compile(
     r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|gets?|"
     r"got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
-    r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
+    r"used|uses|produces?|leading to|yields|earning|making|totall?ing|"
+    r"resulting in|bringing in|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
     r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to|her|him|them|us|me|"
     r"you)[ ]+)*[(:~]*[ ]*$",
@@ -93,6 +94,9 @@ _CHANGE_AFTER = re.compile(
     r"[ ](?:off|less|more|fewer|higher|lower|discount|increase|decrease|reduction|tip|tax|interest|markup)\b",
     re.IGNORECASE,
 )
+# "averaging 60 mph", "at $5 each"
+_RATE_BEFORE = re.compile(r"\b(?:at|averaging|charging)[ ](?:(?:a|an|the|about|around|rate|speed|price|cost|of)[ ])*$")
+_RATE_AFTER = re.compile(r"[ ]?(?:mph|km/h|kph|m/s|each\b|apiece\b|a piece\b|(?:\w+[ ])?(?:per|an?)[ ]\w+)")
 _CLAUSE_END = re.compile(r"[,;:][ ]")
 _GIVEN_BEFORE = re.compile(r"\b(?:the|these|those|all|his|her|their|its|this)[ ](?:\w+[ ])?$", re.IGNORECASE)
 
@@ -244,7 +248,7 @@ def _result(sentence: str, candidates: list[Number]) -> Number | None:
 
 
 def _without_adjuncts(sentence: str, candidates: list[Number]) -> list[Number]:
-    """Drop durations, changes and standards of comparison: "in 3 days", "20% less", "than 15".
+    """Drop durations, rates, changes and standards of comparison: "in 3 days", "at $5 each", "20% less", "than 15".
 
     One stays if it is in a later clause than the others ("Since 1.76 is less than 2, it takes 2 days"), and if the
     others are given ("he finishes the 300 pages in 10 days").
@@ -265,7 +269,8 @@ def _is_adjunct(sentence: str, number: Number) -> bool:
     if _EQUALS.search(before):
         return False
     is_change = number.percent and _CHANGE_AFTER.match(sentence, number.end) is not None
-    return is_change or _is_duration(sentence, number) or _COMPARED_BEFORE.search(before) is not None
+    is_rate = _RATE_BEFORE.search(before) is not None and _RATE_AFTER.match(sentence, number.end) is not None
+    return is_change or is_rate or _is_duration(sentence, number) or _COMPARED_BEFORE.search(before) is not None
 
 
 def _is_duration(sentence: str, number: Number) -> bool:
