@@ -11,7 +11,7 @@ demo: .venv/.demo  ## the main job on the bundled model: no key, no network but 
 	$(BIN)/askwell demo
 
 test: .venv/.dev  ## everything but tests marked long, on two processes (JOBS=4 for more)
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long"
 
 test-long: .venv/.dev
 	$(BIN)/python -m pytest -m long

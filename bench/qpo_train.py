@@ -121,6 +121,9 @@ def make_data(tokenizer: PolicyTokenizer, n_queries: int) -> list[Experience]:
     ]
 
 
+RATE = 3e-4
+
+
 def settings_of(kind: str, epochs: int) -> TrainSettings:
     """Return settings for plain cloning of all pairs, as SFTTrainer does."""
     return TrainSettings(
@@ -129,7 +132,7 @@ def settings_of(kind: str, epochs: int) -> TrainSettings:
         kept_share=1.0,
         value_weight=0.0,
         epochs=epochs,
-        learning_rate=3e-4,
+        learning_rate=RATE,
         decay=1.0,
         batch_pairs=PROMPTS_PER_QUERY * QUERIES_PER_BATCH,
         most_shared=PROMPTS_PER_QUERY,
@@ -174,7 +177,7 @@ def train_trl(settings: TrainSettings, model: ModelSettings, data: Sequence[Expe
             output_dir=folder,
             per_device_train_batch_size=settings.batch_pairs,
             num_train_epochs=1,
-            learning_rate=settings.learning_rate,
+            learning_rate=RATE,
             lr_scheduler_type="constant",
             weight_decay=settings.weight_decay,
             max_grad_norm=settings.clip,

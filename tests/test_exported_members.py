@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,14 @@ def test_public_names_are_sorted_and_load() -> None:
         assert getattr(askwell, name).__module__.startswith("askwell.")
 
 
-def test_dir_shows_them() -> None:
-    assert set(askwell.__all__) <= set(dir(askwell))
+def test_dir_shows_them_and_no_other() -> None:
+    assert {name for name in dir(askwell) if not name.startswith("__")} == set(askwell.__all__)
+
+
+def test_the_page_of_the_api_has_each_of_them_with_one_line() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == askwell.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from askwell.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from askwell.api.evaluate import Evaluation, evaluate
+    from askwell.api.evaluate import evaluate
+    from askwell.api.open import load_policy, open  # noqa: A004 - read as askwell.open
     from askwell.api.optimize import Result, optimize, plan
     from askwell.api.plan import Plan
-    from askwell.api.policies import load_policy
     from askwell.api.train import train
     from askwell.core.errors import (
         AskwellError,
@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from askwell.engine.loop import LoopSettings
     from askwell.engine.race import RaceSettings
     from askwell.policies.train_job import Trained
+    from askwell.report.evaluation import Evaluation
     from askwell.tasks.demos import Demos
     from askwell.tasks.load import load
     from askwell.tasks.metrics import grade, metric
 
 _HOMES = {
     "askwell.engine.budget": ("Caps",),
-    "askwell.api.evaluate": ("Evaluation", "evaluate"),
+    "askwell.api.evaluate": ("evaluate",),
     "askwell.api.optimize": ("Result", "optimize", "plan"),
     "askwell.core.errors": (
         "AskwellError", "BudgetExhausted", "ConfigError", "DataError", "ModelError", "RunFailed", "StoreError",
@@ -58,7 +59,8 @@ _HOMES = {
     "askwell.engine.race": ("RaceSettings",),
     "askwell.tasks.demos": ("Demos",),
     "askwell.policies.train_job": ("Trained",),
-    "askwell.api.policies": ("load_policy",),
+    "askwell.api.open": ("load_policy", "open"),
+    "askwell.report.evaluation": ("Evaluation",),
     "askwell.api.train": ("train",),
     "askwell.tasks.metrics": ("grade", "metric"),
     "askwell.tasks.load": ("load",),
@@ -97,6 +99,7 @@ __all__ = [
     "load",
     "load_policy",
     "metric",
+    "open",
     "optimize",
     "plan",
     "train",

@@ -80,7 +80,7 @@ def test_servers_on_this_machine_need_no_key(name: str, address: str) -> None:
 def test_azure_needs_an_address() -> None:
     with pytest.raises(ConfigError, match=r"no address for 'azure:gpt'.*openai\.azure\.com, with --base-url"):
         made("azure:gpt")
-    with pytest.raises(ConfigError, match="--optimizer-model-base-url"):
+    with pytest.raises(ConfigError, match=r"--optimizer-model-base-url \(in Python optimizer_model_base_url=\)"):
         build_model(ModelConfig(model="azure:gpt"), flag="--optimizer-model")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from askwell.api.policies import load_policy
+from askwell.api.open import load_policy
 from askwell.core.errors import ConfigError
 from askwell.core.types import Candidate, Completion, Event, Example, Prompt, Rollout, Score
 from askwell.engine.jobs import encode_header

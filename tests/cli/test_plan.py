@@ -153,7 +153,7 @@ def test_a_dollar_cap_without_prices_is_refused_from_python() -> None:
 def test_where_the_calls_go_is_told() -> None:
     served = [*SMALL, "--target", "openai:a", "--base-url", "http://127.0.0.1:9/v1", "--optimizer-model"]
     text = " ".join(run("plan", *served, "openai:b").split())
-    assert "Target: openai:a at http://127.0.0.1:9/v1" in text
+    assert text.count("Target: openai:a at http://127.0.0.1:9/v1") == 1
     assert "Optimizer model: openai:b at https://api.openai.com/v1" in text
     assert "Optimizer model:" not in run("plan", *served, "editor")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import askwell
-from tests.support.command_line import call
+from askwell.runlog.folders import find_run
+from tests.support.command_line import call, flat
 
 ROWS = [{"input": f"{n} + 1", "target": str(n + 1)} for n in range(60)]
 NAMES = ("numbers-max-with-a-long-name-1", "numbers-max-with-a-long-name-2")
@@ -72,3 +73,36 @@ def test_a_damaged_log_stands_in_the_list_with_its_problem_in_full(runs: Path) -
     assert "damaged" in shown
     assert "file is not a database" in shown
     assert NAMES[0] in shown
+
+
+@pytest.mark.parametrize("command", ["show", "report", "export", "retry"])
+@pytest.mark.parametrize(
+    ("folder", "typed", "advice"),
+    [
+        ("runs", "runs/a", "give a"),  # as a shell completes it
+        ("runs", "./runs/a/", "give a"),
+        ("runs", "elsewhere/b", "give its name b, and --runs"),  # as a script names the folder of its run
+        ("runs", "c", "give its name c, and --runs"),
+        (".", "runs/a", "give its name a, and --runs"),
+    ],
+)
+def test_the_path_of_a_run_is_refused_with_its_name(
+    command: str, folder: str, typed: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("runs/a", "elsewhere/b", "c"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "log.db").touch()
+    refused = call(command, typed, "--runs", folder)
+    assert refused.exit_code == 2
+    assert advice in flat(refused)
+
+
+def test_a_run_of_the_folder_goes_before_one_of_the_same_name_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("runs/a", "a"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "log.db").touch()
+    assert find_run(Path("runs"), "a") == Path("runs/a/log.db")

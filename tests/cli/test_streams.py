@@ -15,8 +15,9 @@ from rich.text import Text as RichText
 
 from askwell.cli.console import Console, Text
 from askwell.cli.lazy import LazyGroup
-from askwell.cli.progress import LiveProgress
-from askwell.cli.streams import VisibleStream, unwrapped, visible, visible_streams, write_exact
+from askwell.cli.streams import VisibleStream, unwrapped, visible_streams, write_exact
+from askwell.core.visible import visible
+from askwell.report.live.progress import LiveProgress
 
 SHOWN = [
     ("", ""),

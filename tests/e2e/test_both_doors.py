@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import askwell
-from askwell.cli.progress import LiveProgress
 from askwell.engine.loop import Progress
+from askwell.report.live.progress import LiveProgress
 from tests.support.harness import START, SUMS, events, invoke
 from tests.support.prompt_writers import TableTrainer, read_table
 from tests.support.servers import ChatServer, Fault

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 """What a field may be replaced by: each kind of JSON, and values of the right kind that mean nothing."""
 
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "10"))
+"""Changed bodies per kind of run; each is read by all commands, which takes a second or two."""
 READERS: Sequence[tuple[str, ...]] = (
     ("runs",), ("runs", "--json"),
     ("show", "r"), ("show", "r", "--json"), ("show", "r", "--calls"), ("show", "r", "--diff"),
@@ -106,7 +109,9 @@ def changed(body: Any, path: Sequence[str | int], new: object, *, drop: bool) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("kind_of_run", ["optimization", "training"])
 @settings(
-    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_change_of_a_body_is_one_message_or_nothing(
@@ -119,7 +124,7 @@ def test_any_change_of_a_body_is_one_message_or_nothing(
     event = data.draw(st.sampled_from([event for event in found if event.kind == kind][:40]))
     path = data.draw(st.sampled_from(sorted(paths(event.body), key=str)))
     body = changed(event.body, path, data.draw(st.sampled_from(VALUES)), drop=data.draw(st.booleans()))
-    rewrite(folder / "r" / "log.db", event.position, body)
+    rewrite(folder / "r" / "log.db", event.position, json.dumps(body))
     example = next(str(one.body["id"]) for one in found if one.body.get("split") == "dev")
     for command in READERS:
         read(command, folder, example)

@@ -80,9 +80,9 @@ def test_a_cell_shows_the_request_as_it_was_sent(server: ChatServer, tmp_path: P
 def test_a_missing_cell_tells_the_providers_words_and_no_key(tmp_path: Path) -> None:
     with serving(faults=gaps) as server:
         assert begin(server, tmp_path).status == 0
-    listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--json").json
+    listed = invoke("show", "r", "--runs", tmp_path, "--calls", "--test", "--json").json
     assert listed[0]["score"] is None
-    page = invoke("show", "r", "--runs", tmp_path, "--call", listed[0]["cell"])
+    page = invoke("show", "r", "--runs", tmp_path, "--call", listed[0]["cell"], "--test")
     assert "Score: missing" in page.out
     assert "Error (server)" in page.out
     assert KEY not in page.out + invoke("show", "r", "--runs", tmp_path, "--calls", "--json").out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -129,7 +129,11 @@ def test_other_formats_hold_the_text_as_data(text: str, placement: str, form: st
 def texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    parts: Any = cast("Any", value).values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    parts: Iterable[Any] = ()
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value).values()
+    elif isinstance(value, list):
+        parts = cast("list[Any]", value)
     for part in parts:
         yield from texts_in(part)
 

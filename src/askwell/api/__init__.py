@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from askwell.api.config import Config
     from askwell.api.config_file import parse_config, read_config
-    from askwell.api.evaluate import Evaluation
     from askwell.api.optimize import Result
     from askwell.api.plan import Plan
+    from askwell.report.evaluation import Evaluation
 
 _HOMES = {
     "Config": "askwell.api.config",
-    "Evaluation": "askwell.api.evaluate",
+    "Evaluation": "askwell.report.evaluation",
     "Plan": "askwell.api.plan",
     "Result": "askwell.api.optimize",
     "parse_config": "askwell.api.config_file",

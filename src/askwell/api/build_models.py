@@ -284,7 +284,10 @@ def _gate_key(config: ModelConfig, flag: str) -> tuple[str, str]:
 
 
 def _url_flag(flag: str) -> str:
-    flags = {"--target": "--base-url", "--optimizer-model": "--optimizer-model-base-url"}
+    flags = {
+        "--target": "--base-url (in Python base_url=)",
+        "--optimizer-model": "--optimizer-model-base-url (in Python optimizer_model_base_url=)",
+    }
     return flags.get(flag, "a model object's base_url")
 
 

@@ -15,7 +15,7 @@ from askwell.api.build_task import build_task
 from askwell.api.config import Config, PolicyConfig
 from askwell.api.config_file import POLICY_SETTINGS
 from askwell.api.endpoints import remember_addresses
-from askwell.api.policies import load_language_writer
+from askwell.api.open import load_language_writer
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import encode_header
 from askwell.engine.preflight import check_priced
@@ -92,6 +92,10 @@ def build_policy_settings(policy: PolicyConfig, *, seed: int) -> PolicySettings:
     training = {name: value for name, value in training.items() if name not in {*loops, *model}}
     if "reward" not in loops and policy.shots and method.loops.reward != "accuracy":
         loops["reward"] = "few-shot"
+    usual = method.training
+    if training.get("learning_rate") and usual.learning_rate and usual.later_learning_rate:
+        later = training["learning_rate"] * usual.later_learning_rate / usual.learning_rate
+        training.setdefault("later_learning_rate", later)
     if "epochs" in training:
         training.setdefault("later_epochs", min(training["epochs"], method.training.later_epochs))
     return PolicySettings(
@@ -124,7 +128,7 @@ def _is_loadable(base: str) -> bool:
         from transformers import AutoConfig
     except ImportError as error:
         raise ConfigError(
-            "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local]'"
+            "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local,qpo,select]'"
         ) from error
     try:
         AutoConfig.from_pretrained(base, trust_remote_code=False)  # pyright: ignore[reportUnknownMemberType] - partly typed
@@ -141,7 +145,7 @@ def build_trainer_factory(settings: PolicySettings, processes: int) -> TrainerFa
     """
     trainer = build_language_trainer(settings)
     if processes == 1:
-        return lambda folder, is_stopping, show: trainer
+        return lambda folder, is_stopping, show: replace(trainer, show=show)
     from askwell.policies.lm.launch import MultiProcessTrainer, check_processes
 
     check_processes(trainer, processes)

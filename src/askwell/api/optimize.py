@@ -18,15 +18,17 @@ from askwell.api.build_models import call_rate
 from askwell.api.build_task import log_warnings
 from askwell.api.config import Config
 from askwell.api.plan import Plan, plan_job
-from askwell.core.errors import ConfigError, StoreError
+from askwell.core.errors import ConfigError
 from askwell.core.event_loop import run_blocking
 from askwell.core.files import write_whole
-from askwell.core.stats import Interval
+from askwell.core.stats import Interval, format_interval
+from askwell.core.text import quote_start
 from askwell.core.types import Example
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.loop import Watch
 from askwell.engine.replies.first_look import Finding
 from askwell.report import run_report as reports
+from askwell.report.live.terminal import watching
 from askwell.runlog import folders
 from askwell.runlog.store import RunStore, SqliteStore
 
@@ -49,6 +51,16 @@ class Result:
     """The run's folder; None for a run kept in memory."""
     demos: tuple[Example, ...] = ()
     """Demonstrations that `prompt` was scored with, in order: send them with the prompt."""
+
+    def __repr__(self) -> str:
+        gain = "" if self.gain is None else f", gain {format_interval(self.gain, signed=True)}"
+        state = "" if self.finished else ", not finished"
+        return f"<Result {format_interval(self.interval)}{gain}{state}: {quote_start(self.prompt)}>"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended; until then `score` is that on dev."""
+        return self.report.finished
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -89,7 +101,7 @@ def optimize(
     *,
     run: str | Path | None = None,
     force: bool = False,
-    watch: Watch = lambda _: None,
+    watch: Watch | bool | None = True,
     **arguments: Unpack[OptimizeArguments],
 ) -> Result:
     """Find a better instruction for a task.
@@ -106,6 +118,9 @@ def optimize(
     After the initial prompt is scored, `UnusableReplies` stops the run if most replies cannot be scored (empty, cut
     short, tokens of a chat template, or without an answer that the metric reads). `force` goes on all the same.
 
+    While the run goes on, a terminal shows the progress line of the command line on standard error; `watch=False` shows
+    nothing, and a function `watch` is called with each `Progress` instead.
+
     A run whose parts all have names (a data file, model names, an answer type) can be resumed by
     `askwell optimize --resume`, and this function resumes a run that was started on the command line.
 
@@ -118,7 +133,8 @@ def optimize(
     job = build_optimize_job(config)
     log_warnings(job.target_setup.task)
     folder = Path("runs") / folders.free_name(Path("runs"), job.target_setup.task.name) if run is None else Path(run)
-    return execute_optimization(job, folder, watch)
+    with watching(watch, [job.target_setup.model, job.optimizer_model]) as live:
+        return execute_optimization(job, folder, live)
 
 
 @takes(OptimizeArguments)
@@ -159,13 +175,13 @@ def execute_optimization(job: OptimizeJob, folder: Path, watch: Watch) -> Result
 
 
 def read_optimization_result(store: RunStore, folder: Path | None) -> Result:
-    """Read a finished run's result from its log. Raises `StoreError` if it is not finished."""
+    """Read a run's result so far from its log. Raises `ConfigError` if no prompt was scored yet."""
     report = reports.build_report(store)
-    if report is None or not report.finished:
-        raise StoreError(f"the run {str(folder)!r} is not finished; resume it first")
+    if report is None:
+        raise ConfigError(f"the run {str(folder)!r} has no scored prompt yet; look again later, or resume it")
     best = report.best
     interval = best.test or best.dev
-    assert interval is not None  # a finished run has scored its winner on dev
+    assert interval is not None  # the best prompt was scored on dev
     return Result(
         prompt=best.prompt.instruction,
         initial_prompt=report.initial.prompt.instruction,

@@ -99,6 +99,11 @@ class Plan:
     cuts: tuple[CapEffect, ...]
     """One per cap that is set."""
 
+    def __repr__(self) -> str:
+        calls = " + ".join(f"{model.expected.calls:,}" for model in self.models)
+        cost = "price unknown" if self.expected_usd is None else f"${self.expected_usd:.2f}"
+        return f"<Plan of about {calls} calls, {cost}, {self.expected_seconds:,.0f} s>"
+
     @property
     def expected_usd(self) -> float | None:
         """None if the price of a model that is called is unknown: the sum of the others would mislead."""

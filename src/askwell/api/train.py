@@ -23,6 +23,7 @@ from askwell.policies.protocols import PromptWriter, Trainer
 from askwell.policies.saved_policy import save_policy
 from askwell.policies.selection.selection import DEFAULT_SCORER, SelectionPolicy, fit_selection
 from askwell.policies.train_job import Trained, TrainJob
+from askwell.report.live.terminal import showing
 from askwell.runlog import folders
 from askwell.runlog.store import SqliteStore
 
@@ -37,7 +38,7 @@ def train(
     run: str | Path | None = None,
     trainer: Trainer | None = None,
     read_writer: Callable[[Path], PromptWriter] | None = None,
-    show: Show = lambda stage, done, total: None,
+    show: Show | bool | None = True,
     **arguments: Unpack[TaskArguments],
 ) -> Trained:
     """Train a policy that writes one prompt per query; it keeps the baseline prompt if no gain is proven.
@@ -49,6 +50,9 @@ def train(
     language model, and `read_writer` loads what it saved.
 
     {"processes": 4} in `policy` runs each fit on four processes of this machine.
+
+    A terminal shows each stage and what is done of it on standard error; `show=False` shows nothing, and a function
+    `show(stage, done, total)` is called instead.
 
     Raises as `optimize` does.
     """
@@ -65,7 +69,8 @@ def train(
     job = build_train_job(config, read_offline(names), read_writer=read_writer)
     name = f"{job.target_setup.task.name}-policy"
     folder = Path("runs") / folders.free_name(Path("runs"), name) if run is None else Path(run)
-    return execute_training(job, folder, show)
+    with showing(show) as shown:
+        return execute_training(job, folder, shown)
 
 
 def execute_training(job: TrainJob, folder: Path, show: Show) -> Trained:

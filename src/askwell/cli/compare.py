@@ -13,13 +13,13 @@ from askwell.cli import tables
 from askwell.cli.compare_tables import ComparedTraining, comparison_json, comparison_notes, comparison_table
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors
-from askwell.cli.progress import Stages
 from askwell.cli.sources import HELD_OUT_FLAG, SEED_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.policies.data.offline import find_run_log, is_record_file
 from askwell.policies.data.table import build_table
 from askwell.policies.offline_eval.compare import SCORERS, compare_policies
 from askwell.policies.offline_eval.train_or_not import drop_sparse_prompts
 from askwell.policies.training_figures import read_figures
+from askwell.report.live.progress import Stages
 from askwell.runlog import folders
 from askwell.runlog.bodies import TRAINING_SETTINGS
 from askwell.runlog.fold import read_header
@@ -45,13 +45,13 @@ def compare(sources: tuple[str, ...], *, scorers: tuple[str, ...], as_json: bool
     for the sources it was trained on, and its test is added to the table.
     """
     selected, trainings = _resolve_trainings(outcome_sources(sources, **values))
-    stages = Stages()
-    comparison = compare_policies(
-        drop_sparse_prompts(build_table(selected.read())),
-        seed=selected.seed,
-        scorers=scorers or SCORERS,
-        show=lambda name: stages(f"comparing: {name}", 0, 0),
-    )
+    with Stages(Console(stderr=True)) as stages:
+        comparison = compare_policies(
+            drop_sparse_prompts(build_table(selected.read())),
+            seed=selected.seed,
+            scorers=scorers or SCORERS,
+            show=lambda name: stages(f"comparing: {name}", 0, 0),
+        )
     if as_json:
         tables.print_json(comparison_json(comparison, trainings))
         return

@@ -11,7 +11,8 @@ from rich.protocol import rich_cast
 from rich.segment import Segment
 from rich.text import Text as RichText
 
-from askwell.cli.streams import unwrapped, visible
+from askwell.cli.streams import unwrapped
+from askwell.core.visible import visible
 
 
 class Text(RichText):

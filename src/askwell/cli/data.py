@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from askwell.api.build_prompts import prepare_prompt
 from askwell.api.build_task import build_task, resolve_answer_type
@@ -40,7 +39,7 @@ def data() -> None:
 @reports_errors
 def list_tasks(matching: str, *, as_json: bool) -> None:
     """List the benchmarks ("bench:…") and bundled tasks ("pocket:…") whose name contains MATCHING."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"data": BENCH + name, "sizes": list(entry.sizes), "metric": entry.answer_type, "licence": entry.licence}
         for name, entry in BENCHMARKS.items()
         if matching in name
@@ -53,10 +52,13 @@ def list_tasks(matching: str, *, as_json: bool) -> None:
     if as_json:
         tables.print_json(rows)
         return
-    table = Table("data", "train/dev/test", "metric", "licence")
-    for row in rows:
-        table.add_row(row["data"], "/".join(map(str, row["sizes"])), row["metric"], row["licence"])  # type: ignore[arg-type]
-    Console().print(table)
+    headings = {"data": "data", "sizes": "train/dev/test", "metric": "metric", "licence": "licence"}
+    shown = [{**row, "sizes": "/".join(map(str, row["sizes"]))} for row in rows]
+    columns = [
+        tables.Column(heading=heading, cells=[str(row[key]) for row in shown], rank=rank, is_text=True)
+        for rank, (key, heading) in enumerate(headings.items())
+    ]
+    tables.print_columns(Console(), columns)
 
 
 @data.command("show")

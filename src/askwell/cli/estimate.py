@@ -9,7 +9,7 @@ import click
 from rich import box
 from rich.table import Table as RichTable
 
-from askwell.api.policies import load_policy, read_training_digests
+from askwell.api.open import load_policy, read_training_digests
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import JSON_FLAG, flags, reports_errors

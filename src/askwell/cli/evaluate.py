@@ -15,7 +15,7 @@ from askwell.api.config import Config
 from askwell.api.config_file import read_config
 from askwell.api.evaluate import execute_evaluation
 from askwell.cli import tables
-from askwell.cli.console import Console
+from askwell.cli.console import Console, Text
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,
@@ -30,6 +30,7 @@ from askwell.cli.session import exits_on_interrupt, exported_spans, live_progres
 from askwell.core.errors import ConfigError
 from askwell.engine.jobs import EvaluateJob
 from askwell.models.wrappers.meter import Metered
+from askwell.report.evaluation import describe_evaluations, evaluation_json
 from askwell.report.reply_report import commonest_json
 from askwell.runlog import folders
 from askwell.runlog.store import MemoryStore, RunStore, SqliteStore
@@ -92,13 +93,13 @@ def _evaluate(config: Config, job: EvaluateJob, *, as_json: bool) -> None:
             "data": config.task.data,
             "metric": metric,
             "commonest": commonest_json(evaluations[0].commonest),
-            "prompts": [tables.evaluation_json(evaluation) for evaluation in evaluations],
+            "prompts": [evaluation_json(evaluation) for evaluation in evaluations],
             "calls": model.totals.calls,
             "seconds": round(seconds, 3),
         })  # fmt: skip
         return
     out = Console()
     out.print(tables.evaluations_table(evaluations))
-    for note in tables.evaluation_notes(evaluations, metric=metric, temperature=config.target.temperature):
-        out.print(note, highlight=False)
+    for note in describe_evaluations(evaluations, metric=metric, temperature=config.target.temperature):
+        out.print(Text(note), highlight=False)
     print_spending(out, [model], seconds)

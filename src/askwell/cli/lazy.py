@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from askwell.cli.completion import complete_names
 from askwell.cli.streams import visible_streams
 from askwell.core import renamed
 from askwell.core.errors import AskwellError
@@ -17,11 +18,22 @@ from askwell.core.errors import AskwellError
 class LazyGroup(click.Group):
     """A group that lists its commands from a table, in sections, and imports a command when it is called."""
 
-    def __init__(self, *args: Any, package: str, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
-        """Take the commands by section, each with the first line of its help; `package` has a module per command."""
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        sections: Mapping[str, Mapping[str, str]],
+        installs: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the commands by section, each with the first line of its help; `package` has a module per command.
+
+        `installs` has, for a command that needs optional packages, what to give to `pip install`.
+        """
         super().__init__(*args, **kwargs)
         self.package = package
         self.sections = sections
+        self.installs = installs or {}
         self.summaries = {name: summary for commands in sections.values() for name, summary in commands.items()}
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -36,10 +48,13 @@ class LazyGroup(click.Group):
         if cmd_name not in self.summaries:
             return None
         try:
-            return getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
+            command: click.Command = getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
         except AskwellError as error:  # an optional package that the command needs is not installed
-            click.echo(f"askwell: {error}", err=True)
-            sys.exit(error.exit_status)
+            install = self.installs.get(cmd_name)
+            needs = f"`askwell {cmd_name}` needs packages that are not installed: pip install {install}"
+            return _stand_in(cmd_name, self.summaries[cmd_name], needs if install else str(error), error.exit_status)
+        complete_names(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.summaries), default=0)
@@ -64,3 +79,19 @@ class LazyGroup(click.Group):
             if new is None:
                 raise
             raise click.UsageError(f"{error.option_name} is now {new}", error.ctx) from error
+
+
+def _stand_in(name: str, summary: str, problem: str, exit_status: int) -> click.Command:
+    """Return a command in place of one that cannot be imported: it has help, and refuses to run."""
+
+    def refuse(**_: object) -> None:
+        click.echo(f"askwell: {problem}", err=True)
+        sys.exit(exit_status)
+
+    return click.Command(
+        name,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        help=f"{summary}\n\n{problem}",
+        callback=refuse,
+        context_settings={"ignore_unknown_options": True},
+    )

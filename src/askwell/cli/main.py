@@ -40,11 +40,20 @@ SECTIONS = {
 }
 """Section of the help -> command -> its first line of help. The module `askwell.cli.NAME` defines the command NAME."""
 
+INSTALLS = {
+    "demo": "'askwell[local,qpo,select]'",
+    "headroom": "'askwell[select]'",
+    "compare": "'askwell[select]'",
+    "train": "'askwell[local,qpo,select]' ('askwell[select]' is enough for --scorer)",
+}
+"""Command -> all that it needs beyond the core packages, in one line: one missing package at a time takes three."""
+
 
 @click.group(
     cls=LazyGroup,
     package=__package__,
     sections=SECTIONS,
+    installs=INSTALLS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="askwell")

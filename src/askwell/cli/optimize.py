@@ -30,12 +30,12 @@ from askwell.cli.flags import (
     runs_flag,
 )
 from askwell.cli.plan import announce_plan
-from askwell.cli.progress import LiveProgress
 from askwell.cli.session import exits_on_interrupt, exported_spans, live_progress, print_spending
 from askwell.core.errors import ConfigError, ModelError, RunFailed, UnusableReplies
 from askwell.engine.jobs import OptimizeJob
 from askwell.models.wrappers.meter import Metered
 from askwell.report import run_report
+from askwell.report.live.progress import LiveProgress
 from askwell.runlog import folders
 
 

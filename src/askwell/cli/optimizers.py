@@ -24,7 +24,12 @@ def optimizers(*, as_json: bool) -> None:
             for name, preset in PRESETS.items()
         ])  # fmt: skip
         return
+    summaries = {name: preset.summary for name, preset in PRESETS.items()}
     table = Table("optimizer", "what it does")
-    for name, preset in PRESETS.items():
-        table.add_row(name, Text(preset.summary))
-    Console().print(table)
+    for name, summary in summaries.items():
+        table.add_row(name, Text(summary))
+    columns = [
+        tables.Column(heading="optimizer", cells=list(summaries), rank=0, is_text=True),
+        tables.Column(heading="what it does", cells=list(summaries.values()), rank=1, is_text=True),
+    ]
+    tables.print_columns(Console(), columns, table=table)

@@ -21,6 +21,7 @@ from askwell.api.optimize import estimate_plan
 from askwell.api.plan import Amount, CapEffect, Plan
 from askwell.cli import tables
 from askwell.cli.console import Console
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.cli.flags import (
     BUDGET_FLAGS,
     DATA_FLAGS,
@@ -33,15 +34,14 @@ from askwell.cli.flags import (
     overrides,
     reports_errors,
 )
-from askwell.cli.progress_line import format_seconds
 from askwell.cli.session import print_warnings
 from askwell.engine.jobs import OptimizeJob
 from askwell.engine.replies.grading import describe_metric
+from askwell.report.live.progress_line import format_seconds
 from askwell.tasks.task import Task
 
 CONFIRM_USD = 5.0
 """Above this expected cost a person at a terminal is asked to confirm."""
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -78,7 +78,7 @@ def announce_plan(config: Config, job: OptimizeJob, *, yes: bool) -> None:
     if question and not yes and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(f"{question} Begin?", default=True, err=True):
             return
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def address_lines(config: Config) -> list[str]:
@@ -166,7 +166,6 @@ def _page(estimate: Plan, config: Config) -> Iterator[RenderableType]:
         if estimate.cuts:
             table.add_row("", "at most", *_columns(model.worst))
     yield table
-    yield from address_lines(config)
     slow = "if every batch takes a day" if config.target.batch else "if every call times out"
     slowest = (
         ""

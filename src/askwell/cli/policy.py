@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from askwell.api.policies import has_log, load_policy
+from askwell.api.open import has_log, load_policy
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
 from askwell.cli.estimate import estimate

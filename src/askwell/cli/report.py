@@ -1,4 +1,4 @@
-"""`askwell report`: a run or a training as a page."""
+"""`askwell report`: an optimization, a training or an evaluation as a page."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from askwell.runlog.store import SqliteStore
 @FOLDER_FLAG
 @reports_errors
 def report(run: str, *, output: Path | None, format_name: str, folder: Path) -> None:
-    """Write a report of a run or a training as HTML or Markdown.
+    """Write a report of a run (optimization, training or evaluation) as HTML or Markdown.
 
-    The HTML page shows scores, curve, what changed, examples fixed and broken, the prompts tried, and spend. It is one
-    file that loads nothing and runs no script. Markdown has the verdict, scores, prompt and spend. Works while the run
-    is in progress.
+    The HTML page shows scores, curve, what changed, examples fixed, broken and still wrong, the prompts tried, and
+    spend. It is one file that loads nothing and runs no script. Markdown has the verdict, scores, prompt, examples
+    still wrong and spend. Works while the run is in progress.
     """
     log = find_run(folder, run)
     with SqliteStore(log, read_only=True) as store:

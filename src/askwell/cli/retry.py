@@ -49,8 +49,9 @@ def retry(run: str, *, as_json: bool, folder: Path, **values: Any) -> None:
         updated = run_report.build_report(store)
     assert updated is not None  # retry_missing refuses a run without a scored prompt
     if as_json:
-        counts = {"run": run, "missing": repaired.missing, "filled": repaired.filled}
-        tables.print_json({**counts, **run_report.report_json(updated)})
+        counts = {"missing": repaired.missing, "filled": repaired.filled}
+        identity = {"run": run, "prompt": updated.best.prompt.instruction}
+        tables.print_json({**identity, **counts, **run_report.report_json(updated)})
         return
     out = Console()
     out.print(_summary(repaired), highlight=False)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from askwell.cli import tables
 from askwell.cli.console import Console
@@ -34,7 +33,7 @@ def runs(*, folder: Path, as_json: bool) -> None:
     out = Console()
     shown = [row for row in rows if row.calls or row.problem or row.kind == "policy"]
     if shown:
-        out.print(runs_table(shown, width=out.width))
+        tables.print_columns(out, runs_columns(shown))
         for row in shown:
             if row.problem:
                 out.print(f"{row.name}: {row.problem}", soft_wrap=True)
@@ -66,13 +65,13 @@ def summary_json(row: RunSummary) -> dict[str, object]:
     }
 
 
-def runs_table(rows: Sequence[RunSummary], *, width: int) -> Table:
-    """Return one row per run, with the columns that fit; a name is never cut."""
+def runs_columns(rows: Sequence[RunSummary]) -> list[tables.Column]:
+    """Return the columns of the list, with a cell per run."""
 
     def column(heading: str, rank: int, text: Callable[[RunSummary], str], *, is_text: bool = False) -> tables.Column:
         return tables.Column(heading=heading, cells=[text(row) for row in rows], rank=rank, is_text=is_text)
 
-    columns = [
+    return [
         column("run", 0, lambda row: row.name, is_text=True),
         column("state", 1, lambda row: "damaged" if row.problem else row.state, is_text=True),
         column("dev", 4, lambda row: "" if row.dev is None else f"{100 * row.dev:.1f}"),
@@ -85,7 +84,6 @@ def runs_table(rows: Sequence[RunSummary], *, width: int) -> Table:
         column("began", 7, lambda row: _iso_date(row.began).replace("T", " ")[:16], is_text=True),
         column("task", 10, lambda row: row.task, is_text=True),
     ]
-    return tables.fitted_table(columns, width=width)
 
 
 def _points(interval: Interval | None, *, signed: bool = False) -> str:

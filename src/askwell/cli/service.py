@@ -16,7 +16,7 @@ from askwell.api.config import TargetConfig
 from askwell.api.config_file import read_config
 from askwell.api.endpoints import remember_addresses
 from askwell.api.logged import check_addresses, read_named_settings
-from askwell.api.policies import has_log, load_policy
+from askwell.api.open import has_log, load_policy
 from askwell.core.errors import ConfigError
 from askwell.core.protocols import ChatModel, Policy
 from askwell.models.http.client import validate_key

@@ -12,16 +12,15 @@ import click
 from askwell.api.config import Config
 from askwell.cli import tables
 from askwell.cli.console import Console
-from askwell.cli.progress import LiveProgress
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.models.parts import parts_of
-from askwell.models.wrappers.meter import Metered, Totals
+from askwell.models.wrappers.meter import Metered
 from askwell.models.wrappers.traced import TraceExport
+from askwell.report.live import progress
+from askwell.report.live.progress import LiveProgress
 from askwell.runlog import batches
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.task import Task
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
 
 
 @contextmanager
@@ -52,16 +51,7 @@ def print_warnings(task: Task) -> None:
 
 def live_progress(models: list[Metered]) -> LiveProgress:
     """Return a watcher that draws progress on standard error."""
-
-    def totals() -> list[Totals]:
-        return [model.totals for model in models]
-
-    live = LiveProgress(Console(stderr=True), totals)
-    for model in models:
-        batched = parts_of(model).batches
-        if batched is not None:
-            batched.notify = live.note
-    return live
+    return progress.live_progress(Console(stderr=True), models)
 
 
 def exported_spans(config: Config) -> AbstractContextManager[None]:

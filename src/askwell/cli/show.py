@@ -1,29 +1,23 @@
-"""`askwell show`: a run's report, its best prompt, what changed, and single calls."""
+"""`askwell show`: a run's report, its best prompt, what changed, an evaluation's prompts, and single calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import RenderableType
-from rich.table import Table
 
-from askwell.cli import tables
+from askwell.cli import call_tables, tables
 from askwell.cli.console import Console, Text
 from askwell.cli.flags import FOLDER_FLAG, JSON_FLAG, reports_errors, runs_flag
 from askwell.cli.streams import write_exact
 from askwell.core.errors import ConfigError
-from askwell.report import call_view as cells
-from askwell.report import run_report
-from askwell.report.call_view import RolloutView
-from askwell.runlog.codec import encode_request, flatten_outcome
-from askwell.runlog.folders import find_run, is_training
+from askwell.report import call_view, run_report
+from askwell.report.evaluation import EvaluationReport, evaluation_report_json, read_evaluation
+from askwell.report.still_wrong import still_wrong_json
+from askwell.runlog.fold import read_header
+from askwell.runlog.folders import find_run, is_evaluation, is_training
 from askwell.runlog.reading import read_events
 from askwell.runlog.store import SqliteStore
-
-_SHOWN = 20
 
 
 @click.command()
@@ -32,22 +26,41 @@ _SHOWN = 20
 @JSON_FLAG
 @click.option("--prompt", "prompt_only", is_flag=True, help="Print only the best prompt, exactly as it is sent.")
 @click.option("--diff", is_flag=True, help="Print what changed against the initial prompt, word by word.")
-@click.option("--calls", "list_calls", is_flag=True, help="List the best prompt's calls, missing and worst ones first.")
+@click.option(
+    "--calls",
+    "list_calls",
+    is_flag=True,
+    help="List the best prompt's calls with question and reply, missing and worst ones first.",
+)
 @click.option(
     "--call", metavar="PROMPT:EXAMPLE[:SAMPLE]", help="Print one call in full (PROMPT: an id, initial or best)."
 )
+@click.option(
+    "--test",
+    "with_test",
+    is_flag=True,
+    help="With --calls or --call: show test examples too. Whoever tunes a prompt to them has no held-out score left.",
+)
 @reports_errors
 def show(
-    run: str, *, folder: Path, as_json: bool, prompt_only: bool, diff: bool, list_calls: bool, call: str | None
+    run: str,
+    *,
+    folder: Path,
+    as_json: bool,
+    prompt_only: bool,
+    diff: bool,
+    list_calls: bool,
+    call: str | None,
+    with_test: bool,
 ) -> None:
-    """Show a run: best prompt, what changed, curve, spend, single calls.
+    """Show a run: best prompt, what changed, what is still wrong, curve, spend, single calls.
 
-    Works while the run is in progress.
+    Of an evaluation: its prompts with scores and differences to the first. Works while the run is in progress.
     """
     if call is not None:
-        _show_call(folder, run, call, as_json=as_json)
+        _show_call(folder, run, call, as_json=as_json, with_test=with_test)
     elif list_calls:
-        _list_calls(folder, run, as_json=as_json)
+        _list_calls(folder, run, as_json=as_json, with_test=with_test)
     elif diff:
         scored = read_report(folder, run)
         print(run_report.format_diff(scored.initial.prompt.instruction, scored.best.prompt.instruction))
@@ -56,26 +69,40 @@ def show(
 
 
 def read_report(folder: Path, name: str) -> run_report.Report:
-    """Return a run's report. Raises `ConfigError` for a training, and for a run without a scored prompt."""
+    """Return an optimization's report. Raises `ConfigError` for another run, and for one without a scored prompt."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
         header = next(read_events(store, kinds=["run"]), None)
         scored = run_report.build_report(store)
     if header is not None and is_training(header.body):
         raise ConfigError(f"the run {name!r} is a training; askwell policy show {name} shows it")
+    if header is not None and is_evaluation(header.body):
+        raise ConfigError(
+            f"the run {name!r} is an evaluation, which chooses no prompt; askwell show {name} shows all its prompts"
+        )
     if scored is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
     return scored
 
 
 def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> None:
+    if not prompt_only and (evaluated := _read_evaluation(folder, name)) is not None:
+        _show_evaluation(evaluated, name, as_json=as_json)
+        return
     scored = read_report(folder, name)
+    still_wrong = scored.replies.still_wrong if scored.replies else None
     if prompt_only:
         write_exact(run_report.format_prompt(scored.best.prompt))
     elif as_json:
-        tables.print_json(run_report.report_json(scored))
+        wrong = {"still_wrong": still_wrong_json(still_wrong)} if still_wrong else {}
+        tables.print_json(
+            {"run": name, "prompt": scored.best.prompt.instruction, **run_report.report_json(scored), **wrong}
+        )
     else:
         out = Console()
-        for part in tables.report_parts(scored):
+        for part in (
+            *tables.report_parts(scored),
+            *(call_tables.still_wrong_parts(still_wrong, name) if still_wrong else ()),
+        ):
             out.print(part, highlight=False)
         if not scored.finished:
             force = " --force" if scored.needs_force else ""
@@ -83,82 +110,47 @@ def _show_run(folder: Path, name: str, *, as_json: bool, prompt_only: bool) -> N
             out.print(f"Not finished. Go on with: {command}", highlight=False, markup=False)
 
 
-def _show_call(folder: Path, name: str, which: str, *, as_json: bool) -> None:
+def _read_evaluation(folder: Path, name: str) -> EvaluationReport | None:
+    """Read a run that is an evaluation; None for another one. Raises `ConfigError` before it has a score."""
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        matching = cells.find_calls(store, which)
+        if not is_evaluation(read_header(store)):
+            return None
+        evaluated = read_evaluation(store)
+    if evaluated is None:
+        raise ConfigError(f"the evaluation {name!r} has scored no prompt yet; look again later, or run it again")
+    return evaluated
+
+
+def _show_evaluation(evaluated: EvaluationReport, name: str, *, as_json: bool) -> None:
     if as_json:
-        tables.print_json([_call_json(view) for view in matching])
+        tables.print_json({"run": name, **evaluation_report_json(evaluated)})
+        return
+    out = Console()
+    for part in tables.evaluation_parts(evaluated):
+        out.print(part, highlight=False)
+
+
+def _show_call(folder: Path, name: str, which: str, *, as_json: bool, with_test: bool) -> None:
+    with SqliteStore(find_run(folder, name), read_only=True) as store:
+        matching = call_view.find_calls(store, which, with_test=with_test)
+    if as_json:
+        tables.print_json([call_tables.call_json(view) for view in matching])
         return
     out = Console()
     for view in matching:
-        for part in _call_page(view):
+        for part in call_tables.call_page(view):
             out.print(part, highlight=False)
 
 
-def _list_calls(folder: Path, name: str, *, as_json: bool) -> None:
+def _list_calls(folder: Path, name: str, *, as_json: bool, with_test: bool) -> None:
     with SqliteStore(find_run(folder, name), read_only=True) as store:
-        worst_first = cells.worst_calls(store)
-        if as_json:
-            tables.print_json([_call_json(view) for view in worst_first])
-        else:
-            Console().print(_call_table(islice(worst_first, _SHOWN)))
-
-
-def _call_json(view: RolloutView) -> dict[str, object]:
-    return {
-        "cell": view.call_id,
-        "step": view.step,
-        "split": view.split,
-        "sample_index": view.sample_index,
-        "example": view.example.id,
-        "target": view.example.target,
-        "request": encode_request(view.request),
-        "request_is_exact": view.is_exact,
-        **flatten_outcome(view.completion, view.score),
-        "seconds": view.seconds,
-        "cached": view.cached,
-    }
-
-
-def _call_page(view: RolloutView) -> Iterator[RenderableType]:
-    request, completion, score = view.request, view.completion, view.score
-    yield Text(f"Call {view.call_id} · {view.split}, step {view.step}, sample {view.sample_index}", style="bold")
-    sent = {
-        True: "as sent",
-        False: "NOT as sent: the parameters or the code have changed",
-        None: "rebuilt from the log",
-    }
-    yield Text(
-        f"Request ({sent[view.is_exact]}): temperature {request.temperature:g}, max_tokens {request.max_tokens}, "
-        f"seed {request.seed}"
-    )
-    for message in request.messages:
-        yield Text(f"[{message.role}]", style="dim")
-        yield Text(message.content)
-    usage = completion.usage
-    money = "" if usage.cost_usd is None else f", ${usage.cost_usd:.6f}"
-    source = ", answered from the log" if view.cached else f", {view.seconds:.2f} s"
-    yield Text(
-        f"Response ({completion.outcome}): {usage.prompt_tokens} + {usage.completion_tokens} tokens{money}{source}"
-    )
-    yield Text(completion.text)
-    if completion.error:
-        yield Text(f"Error ({completion.fault or completion.outcome}): {completion.error}")
-    if score is None:
-        yield Text("Score: missing, as the call failed")
-    else:
-        note = f" ({score.note})" if score.note else ""
-        yield Text(f"Score: {score.value:g}; read {score.answer!r}, expected {view.example.target!r}{note}")
-
-
-def _call_table(calls: Iterable[RolloutView]) -> Table:
-    table = Table(title="Calls of the best prompt, missing and worst first", title_justify="left")
-    for heading in ("cell", "split", "outcome", "score", "read", "expected"):
-        table.add_column(heading, overflow="fold")
-    for view in calls:
-        score = view.score
-        read, value = ("", "missing") if score is None else (score.answer, f"{score.value:g}")
-        table.add_row(
-            Text(view.call_id), view.split, view.completion.outcome, value, Text(read), Text(str(view.example.target))
-        )
-    return table
+        worst_first = call_view.worst_calls(store, with_test=with_test)
+        is_held_out = call_view.holds_test_out(store) and not with_test
+    if as_json:
+        tables.print_json([call_tables.call_json(view) for view in worst_first])
+        return
+    out = Console()
+    for part in call_tables.call_parts(worst_first):
+        out.print(part)
+    if is_held_out:
+        out.print(Text("Calls on the test split are not listed; --test lists them."))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 
-from askwell.api.evaluate import Evaluation
-from askwell.cli.console import Text
-from askwell.cli.progress_line import format_seconds, spent_line
+from askwell.cli.console import Console, Text
 from askwell.cli.streams import write_exact
 from askwell.core.stats import Interval, format_interval
-from askwell.engine.replies.commonest import describe_commonest
-from askwell.engine.replies.first_look import finding_json, format_finding
-from askwell.engine.replies.grading import describe_metric
-from askwell.engine.replies.outcomes import format_outcomes
-from askwell.engine.replies.repeats import add_again, format_again
+from askwell.core.visible import visible
 from askwell.models.totals import MemberTotals, Totals
+from askwell.report.evaluation import Evaluation, EvaluationReport, describe_evaluations, describe_progress
+from askwell.report.live.progress_line import format_seconds, spent_line
 from askwell.report.reply_report import describe_findings, describe_replies
-from askwell.report.run_report import Report, describe_gain, format_diff, format_prompt, interval_json
+from askwell.report.run_report import Report, describe_gain, format_diff, format_prompt
+from askwell.runlog.fold import Spend
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -51,19 +49,20 @@ def report_parts(scored: Report, *, with_findings: bool = True) -> Iterator[Rend
     if scored.raced is not None:
         raced = scored.raced
         yield Text(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were enough ({raced.saved:.0%} saved).")
-    for role, spent in scored.spend.items():
-        money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
-        failed = f", {spent.failed} failed permanently" if spent.failed else ""
-        yield Text(
-            f"{role.capitalize()}: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
-            f"{money}{failed}"
-        )
+    yield from (_spend_line(role, spent) for role, spent in scored.spend.items())
     for quirk in scored.quirks:
         yield Text(f"Server quirk: {quirk}.")
     if scored.missing:
         yield Text(f"Missing: {scored.missing} calls, which no score includes. `askwell retry` makes them again.")
     if scored.reason:
         yield Text(f"Ended: {scored.reason}.")
+
+
+def _spend_line(role: str, spent: Spend) -> Text:
+    money = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
+    failed = f", {spent.failed} failed permanently" if spent.failed else ""
+    tokens = f"{spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"
+    return Text(f"{role.capitalize()}: {spent.calls:,} calls, {tokens}{money}{failed}")
 
 
 def _verdict(scored: Report) -> Iterator[Text]:
@@ -92,32 +91,13 @@ def evaluations_table(scored: Sequence[Evaluation]) -> Table:
     return table
 
 
-def evaluation_notes(scored: Sequence[Evaluation], *, metric: str, temperature: float) -> Iterator[Text]:
-    """Yield what belongs under the table: metric, outcomes, the commonest target, warnings, questions asked again."""
-    yield Text(f"Graded by {describe_metric(metric)}.")
-    commonest = scored[0].commonest
-    if commonest is not None:
-        yield Text(f"The score of {describe_commonest(commonest.target)}: {100 * commonest.score:.1f}.")
-    for number, evaluation in enumerate(scored, 1):
-        which = f" of prompt {number}" if len(scored) > 1 else ""
-        yield Text(f"Outcomes{which}: {format_outcomes(evaluation.outcomes)}.")
-        yield from (Text(f"Warning: {format_finding(finding)}") for finding in evaluation.findings)
-    again = [evaluation.asked_again for evaluation in scored if evaluation.asked_again is not None]
-    if again:
-        yield Text(format_again(add_again(again), temperature=temperature))
-
-
-def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
-    """Return one prompt's evaluation for `--json`."""
-    again = evaluation.asked_again
-    return {
-        "prompt": evaluation.prompt,
-        "score": interval_json(evaluation.score),
-        "difference": interval_json(evaluation.difference),
-        "outcomes": asdict(evaluation.outcomes),
-        "findings": [finding_json(finding) for finding in evaluation.findings],
-        **({} if again is None else {"asked_again": asdict(again)}),
-    }
+def evaluation_parts(evaluated: EvaluationReport) -> Iterator[RenderableType]:
+    """Yield the parts of an evaluation that is read from its log."""
+    yield evaluations_table(evaluated.evaluations)
+    notes = describe_evaluations(evaluated.evaluations, metric=evaluated.metric, temperature=evaluated.temperature)
+    yield from map(Text, notes)
+    yield _spend_line("target", evaluated.spend)
+    yield from map(Text, describe_progress(evaluated))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +132,25 @@ def fitted_table(columns: Sequence[Column], *, width: int) -> Table:
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*map(Text, cells))
     return table
+
+
+def print_columns(out: Console, columns: Sequence[Column], *, table: RenderableType | None = None) -> None:
+    """Print a table at a terminal, by default the columns that fit; elsewhere full lines, of which nothing is cut.
+
+    A file or another program gets every column, without borders: `askwell runs | grep sums`.
+    """
+    if out.is_terminal or os.environ.get("COLUMNS"):  # a width that was asked for
+        out.print(table or fitted_table(columns, width=out.width))
+        return
+    for line in zip(*(_padded(column) for column in columns), strict=True):
+        out.print(Text("  ".join(line).rstrip()), soft_wrap=True)
+
+
+def _padded(column: Column) -> list[str]:
+    cells = [visible(" ".join(cell.splitlines())) for cell in (column.heading, *column.cells)]
+    width = max(map(cell_len, cells))
+    fill = [" " * (width - cell_len(cell)) for cell in cells]
+    return [cell + more if column.is_text else more + cell for cell, more in zip(cells, fill, strict=True)]
 
 
 def format_session_spend(totals: list[Totals], seconds: float) -> Text:

@@ -16,6 +16,7 @@ from askwell.api.logged import read_resumed_training, read_source_settings
 from askwell.api.train import execute_training, train_selection
 from askwell.cli import tables
 from askwell.cli.console import Console, Text
+from askwell.cli.exit_codes import INTERRUPTED
 from askwell.cli.flags import (
     DATA_FLAGS,
     JSON_FLAG,
@@ -27,8 +28,6 @@ from askwell.cli.flags import (
     runs_flag,
 )
 from askwell.cli.headroom_tables import advice_json, headroom_rows
-from askwell.cli.progress import Stages
-from askwell.cli.session import INTERRUPTED
 from askwell.cli.sources import HELD_OUT_FLAG, SOURCE_FLAGS, OutcomeSources, outcome_sources
 from askwell.cli.training_tables import selection_sentence, training_json, training_report
 from askwell.core.errors import ConfigError
@@ -36,6 +35,7 @@ from askwell.policies.data.table import build_table
 from askwell.policies.fallback_threshold import encode_fallback
 from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.policies.train_job import Trained
+from askwell.report.live.progress import Stages
 from askwell.runlog import folders
 
 _POLICY_FLAGS = [
@@ -70,6 +70,19 @@ _POLICY_FLAGS = [
     ),
     click.option("--samples", type=int, help="Prompts ranked per query; 0 sends the greedy one (default 4)."),
     click.option("--epochs", type=int, help="Maximum number of passes over the data."),
+    click.option(
+        "--learning-rate", type=float, metavar="RATE", help="Rate of the first epoch (default: by the base's size)."
+    ),
+    click.option("--batch-pairs", type=int, metavar="INTEGER", help="Outcomes per optimizer step (default 128)."),
+    click.option(
+        "--batch-tokens",
+        type=int,
+        metavar="INTEGER",
+        help="Most tokens computed at once, which bounds the memory (default 4096).",
+    ),
+    click.option(
+        "--lora-rank", type=int, metavar="INTEGER", help="Train adapters of this rank, not all weights (default 0)."
+    ),
     click.option("--processes", type=int, help="Train on this number of processes of this machine (default 1)."),
     click.option("--shots", type=int, help="Demonstrations sent with every prompt (default 0)."),
     click.option("--force", is_flag=True, default=None, help="Train although headroom shows nothing to gain."),
@@ -90,6 +103,10 @@ _KEYS = {
     "acquisition": "policy.acquisition",
     "samples": "policy.samples",
     "epochs": "policy.epochs",
+    "learning_rate": "policy.learning_rate",
+    "batch_pairs": "policy.batch_pairs",
+    "batch_tokens": "policy.batch_tokens",
+    "lora_rank": "policy.lora_rank",
     "processes": "policy.processes",
     "shots": "policy.shots",
     "force": "policy.force",
@@ -153,7 +170,8 @@ def _run(config: Config, outcomes: OutcomeSources) -> Trained:
     job = build_train_job(config, sources.read())
     folder = Path(config.run.folder) / config.run.name
     try:
-        return execute_training(job, folder, Stages())
+        with Stages(Console(stderr=True)) as stages:
+            return execute_training(job, folder, stages)
     except KeyboardInterrupt:
         print(f"\naskwell: stopped in order. Go on with: askwell train --resume {config.run.name}", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -32,6 +32,9 @@ class Interval:
     """Confidence level: the share of such intervals that contain the true value."""
     method: IntervalMethod
 
+    def __repr__(self) -> str:
+        return f"<Interval {format_interval(self, signed=self.method != 'wilson')}, n={self.n}>"
+
     @property
     def excludes_zero(self) -> bool:
         """Whether 0 is outside the interval, so that a difference is a significant gain (or loss)."""

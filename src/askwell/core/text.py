@@ -32,6 +32,11 @@ def words(text: str) -> list[str]:
     return [token.strip(_EDGES) or token for token in _TOKEN.findall(text.casefold())]
 
 
+def quote_start(text: str, most: int = 40) -> str:
+    """Return the beginning of a text as a quoted Python literal, on one line."""
+    return repr(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
 def edit_distance(before: str, after: str) -> int:
     """Return the Levenshtein distance over `words`: the fewest insertions, deletions and substitutions of words."""
     old, new = words(before), words(after)

@@ -17,7 +17,10 @@ from askwell.policies.loop_records import ChosenPairs, Purpose, encode_chosen
 from askwell.runlog.codec import encode_prompt
 
 Show = Callable[[str, int, int], None]
-"""Display progress: `show(stage, calls done in it, calls in it)`; 0 calls for a stage without calls."""
+"""Display progress: `show(stage, parts done in it, parts in it)`; 0 parts for a stage that is not counted.
+
+The parts are target calls, or the outcomes of an epoch.
+"""
 
 _NO_ESTIMATE = 1e9
 """Logged for the infinite advantage of a prompt that was not valued, because JSON has no infinity."""
@@ -115,7 +118,7 @@ class PairLabeller:
         )
         slots = self._slots(list(dict.fromkeys(pairs)), loop, purpose)
         before = self.evaluator.done
-        stage = f"loop {loop}: calling the target ({purpose})"
+        stage = f"loop {loop}: calling the target ({purpose}): {len(slots):,} calls"
 
         def show_progress() -> None:
             self.show(stage, self.evaluator.done - before, len(slots))

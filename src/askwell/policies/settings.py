@@ -5,11 +5,13 @@ The fields of these classes are the keys of the config's `[policy]` section.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from askwell.core.errors import ConfigError
 from askwell.core.validation import check_at_least
 
 Acquisition = Literal["uniform", "uncertainty"]
@@ -88,12 +90,19 @@ class TrainSettings:
     """Most passes over the data in the first loop."""
     later_epochs: int = 8
     """Most passes in a later loop, which continues from the earlier loop's writer."""
-    learning_rate: float = 1e-3
-    later_learning_rate: float = 3e-4
+    learning_rate: float | None = None
+    """Rate of the first epoch; None: 1e-3 (the paper) for bases up to GPT-2's 124 million weights, less in proportion
+    for larger ones, and 1e-3 for adapters."""
+    later_learning_rate: float | None = None
+    """The same in later loops; None: 0.3 of `learning_rate`."""
     decay: float = 0.65
     decay_every: int = 20
     """Epochs after which the learning rate is multiplied by `decay`."""
     batch_pairs: int = 128
+    """Pairs per optimizer step."""
+    batch_tokens: int = 4_096
+    """Most tokens that are computed at once. A larger batch is computed in several passes whose gradients add up: the
+    step is the same, and the memory is bounded."""
     most_shared: int = 32
     """Most prompts per query in one batch; 1 draws pairs one by one (the paper)."""
     weight_decay: float = 1e-4
@@ -110,7 +119,12 @@ class TrainSettings:
     """On a GPU, compute matrix products in bfloat16. Weights stay float32."""
 
     def __post_init__(self) -> None:
-        check_at_least("epochs", self.epochs, 1)
+        for name in ("epochs", "batch_pairs", "batch_tokens"):
+            check_at_least(name, getattr(self, name), 1)
+        for name in ("learning_rate", "later_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise ConfigError(f"{name}={rate!r}; expected a number above 0, such as 1e-3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

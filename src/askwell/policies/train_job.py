@@ -9,6 +9,8 @@ from pathlib import Path
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.event_loop import Stopper
 from askwell.core.protocols import Policy
+from askwell.core.stats import format_interval
+from askwell.core.text import quote_start
 from askwell.core.types import Event, Example, Prompt
 from askwell.engine.budget import Caps
 from askwell.engine.jobs import OpenRun, TargetSetup, open_run
@@ -47,6 +49,13 @@ class Trained:
 
     policy: Policy
     figures: Figures
+
+    def __repr__(self) -> str:
+        if self.figures.keeps_baseline:
+            return f"<Trained: keeps the baseline prompt {quote_start(self.figures.baseline.instruction)}>"
+        tested = self.figures.tested
+        gain = "not tested" if tested is None else f"gain {format_interval(tested.gain, signed=True)}"
+        return f"<Trained: the policy of loop {self.figures.best_loop}, {gain}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""The log as numbers, pages and exports: everything here reads a log and changes none."""
+"""The log as numbers, pages and exports, and the progress of a run: everything here reads, and changes no log."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from statistics import fmean
 from typing import Any, cast
 
 from askwell.core.errors import ConfigError, StoreError, nearest
@@ -19,6 +20,7 @@ from askwell.models.request_key import request_key
 from askwell.runlog.bodies import OPTIMIZATION_RESULT, REQUEST_SETTINGS
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import examples_by_id, fold, read_examples, read_header, read_prompts, read_result
+from askwell.runlog.folders import is_evaluation
 from askwell.runlog.reading import check_shape, located, read_events
 from askwell.runlog.store import RunStore
 from askwell.tasks.demos import decode_demos
@@ -57,32 +59,48 @@ class _RequestSettings:
     target: str
 
 
-def find_calls(store: RunStore, call_id: str) -> list[RolloutView]:
+def find_calls(store: RunStore, call_id: str, *, with_test: bool = False) -> list[RolloutView]:
     """Return the calls with this id, on every split: PROMPT:EXAMPLE or PROMPT:EXAMPLE:SAMPLE.
 
-    PROMPT is an id or its first characters, "initial" or "best". Raises `ConfigError` with the nearest name.
+    PROMPT is an id or its first characters, "initial" or "best". Raises `ConfigError` with the nearest name, and for an
+    example of the test split without `with_test`.
     """
-    prompts, examples = read_prompts(store), _examples(store)
+    prompts, examples = read_prompts(store), _shown_examples(store, call_id, with_test=with_test)
     name, _, rest = call_id.partition(":")
     prompt = _find_prompt(name, prompts, store)
     example, sample_index = _find_example(rest, examples)
     wanted = {"prompt": prompt_id(prompt), "example": example} | (
         {} if sample_index is None else {"sample_index": sample_index}
     )
-    calls = list(_views(store, prompts, examples, wanted))
+    is_shown = with_test or not holds_test_out(store)
+    calls = [view for view in _views(store, prompts, examples, wanted) if is_shown or view.split != "test"]
     if not calls:
         raise ConfigError(f"no call {call_id!r}: this prompt was not tried on this example; --calls lists the calls")
     return calls
 
 
-def worst_calls(store: RunStore) -> Iterator[RolloutView]:
-    """Yield the calls of the best prompt, missing ones first, then by score ascending."""
+def worst_calls(store: RunStore, *, with_test: bool = False) -> list[RolloutView]:
+    """Return the calls of the best prompt, missing ones first, then by score ascending.
+
+    Calls on the test split are left out without `with_test`: whoever reads them would tune prompts to them. Of an
+    evaluation, which holds nothing out and chooses no prompt, the calls of all prompts are returned.
+    """
     prompts = read_prompts(store)
-    best = _find_prompt("best", prompts, store)
-    calls = [view for view in _views(store, prompts, _examples(store), {"prompt": prompt_id(best)}) if not view.cached]
+    chooses = holds_test_out(store)
+    wanted = {"prompt": prompt_id(_find_prompt("best", prompts, store))} if chooses else {}
+    calls = [
+        view
+        for view in _views(store, prompts, examples_by_id(read_examples(store)), wanted)
+        if not view.cached and (with_test or not chooses or view.split != "test")
+    ]
     answered = {(view.split, view.call_id) for view in calls if view.score is not None}
     kept = [view for view in calls if view.score is not None or (view.split, view.call_id) not in answered]
-    return iter(sorted(kept, key=lambda view: -1.0 if view.score is None else view.score.value))
+    return sorted(kept, key=lambda view: -1.0 if view.score is None else view.score.value)
+
+
+def holds_test_out(store: RunStore) -> bool:
+    """Return whether the run's test split is held out; an evaluation has all its examples there, to be read."""
+    return not is_evaluation(read_header(store))
 
 
 def read_render(store: RunStore) -> Render:
@@ -148,12 +166,26 @@ def _read_request_settings(store: RunStore) -> _RequestSettings:
     return _RequestSettings(render=decode_demos(config).wrap(render, train), sampling=sampling, target=target["model"])
 
 
-def _examples(store: RunStore) -> Mapping[str, Example]:
-    return examples_by_id(read_examples(store))
+def _shown_examples(store: RunStore, call_id: str, *, with_test: bool) -> Mapping[str, Example]:
+    """Return the examples whose calls may be shown. Raises `ConfigError` if the call is one of the others."""
+    splits = read_examples(store)
+    if with_test or not holds_test_out(store):
+        return examples_by_id(splits)
+    shown = examples_by_id({split: members for split, members in splits.items() if split != "test"})
+    rest = call_id.partition(":")[2]
+    for example in splits.get("test", ()):
+        if example.id not in shown and (rest == example.id or rest.rpartition(":")[0] == example.id):
+            raise ConfigError(
+                f"the example {example.id!r} is in the test split: whoever reads its calls would tune prompts to them; "
+                "to show them nevertheless, add --test"
+            )
+    return shown
 
 
 def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
     if name in {"initial", "best"}:
+        if is_evaluation(read_header(store)):
+            return _find_evaluated(name, prompts, store)
         history = fold(store).trajectory
         if not len(history):
             raise ConfigError("the run has not scored its first prompt yet; look again later")
@@ -166,6 +198,16 @@ def _find_prompt(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> P
         problem = "several prompts begin" if matching else "no prompt begins"
         raise ConfigError(f"{problem} with {name!r}; {nearest(name, ['initial', 'best', *_first_names(prompts)])}")
     return matching[0]
+
+
+def _find_evaluated(name: str, prompts: Mapping[str, Prompt], store: RunStore) -> Prompt:
+    """Return an evaluation's first prompt, or the one with the highest score; of equals, the first."""
+    scores = fold(store).scores.get("test", {})
+    scored = [identifier for identifier in prompts if scores.get(identifier)]
+    if not scored:
+        raise ConfigError("the evaluation has scored no prompt yet; look again later")
+    first = scored[0]
+    return prompts[first if name == "initial" else max(scored, key=lambda one: fmean(scores[one].values()))]
 
 
 def _find_example(rest: str, examples: Mapping[str, Example]) -> tuple[str, int | None]:

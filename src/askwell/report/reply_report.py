@@ -12,6 +12,7 @@ from askwell.engine.replies.commonest import CommonestTarget, describe_commonest
 from askwell.engine.replies.first_look import Finding, finding_json, format_finding, look_at_replies
 from askwell.engine.replies.grading import Grading, describe_metric, read_grading
 from askwell.engine.replies.outcomes import OutcomeCounts, count_outcomes, format_outcomes
+from askwell.report.still_wrong import StillWrong, find_still_wrong
 from askwell.runlog.fold import read_examples
 from askwell.runlog.prompt_rollouts import read_examples_by_id, read_prompt_rollouts
 from askwell.runlog.store import RunStore
@@ -33,6 +34,8 @@ class ReplyReport:
     """For each split, the score of always giving its commonest target; absent if no two targets are the same."""
     findings: tuple[Finding, ...]
     """What is wrong with the initial prompt's replies on dev."""
+    still_wrong: StillWrong | None = None
+    """The dev examples that the best prompt gets wrong."""
 
 
 def read_reply_report(store: RunStore, *, initial: Prompt, best: Prompt, is_tested: bool) -> ReplyReport:
@@ -53,6 +56,7 @@ def read_reply_report(store: RunStore, *, initial: Prompt, best: Prompt, is_test
         outcomes=outcomes,
         commonest=commonest,
         findings=look_at_replies(first, by_id, grading),
+        still_wrong=find_still_wrong([rollout for rollout in rollouts if rollout.prompt == best], by_id),
     )
 
 

@@ -40,6 +40,7 @@ def find_run(folder: Path, name: str) -> Path:
 
     It is raised for a policy that only selects among logged prompts too, because that has no log.
     """
+    _refuse_path(folder, name)
     path = log_path(folder, name)
     if not path.is_file():
         if name in selection_policies(folder):
@@ -51,6 +52,19 @@ def find_run(folder: Path, name: str) -> Path:
         hint = nearest(name, names) if names else f"there are no runs in {str(folder)!r} yet"
         raise ConfigError(f"no run {name!r}; {hint}")
     return path
+
+
+def _refuse_path(folder: Path, name: str) -> None:
+    """Raise `ConfigError` for what is no run of the folder but the path of a run: it says how to name that run."""
+    given = Path(name)
+    if not (given / LOG).is_file() or (given.name == name and (folder / name / LOG).is_file()):
+        return
+    where, run = given.resolve().parent, given.resolve().name
+    if where == folder.resolve():
+        raise ConfigError(f"{name!r} is the path of a run, and its name is expected: give {run}")
+    raise ConfigError(
+        f"no run {name!r} in {str(folder)!r}; the folder {name!r} holds a run: give its name {run}, and --runs {where}"
+    )
 
 
 def is_begun(folder: Path, name: str) -> bool:
@@ -104,8 +118,12 @@ def is_training(header: Body) -> bool:
 
 
 def is_evaluation(header: Body) -> bool:
-    """Return whether a run's first event is that of `askwell evaluate`, which alone has no settings to rebuild it."""
-    return header.get("settings") is None
+    """Return whether a run's first event is that of `askwell evaluate`: no settings to rebuild it, and no optimizer.
+
+    A converted log of an optimization from Python has no settings either.
+    """
+    config = cast("Body", header["config"])
+    return header.get("settings") is None and "optimizer" not in config and not is_training(header)
 
 
 def read_target_name(header: Body) -> str:

@@ -44,6 +44,10 @@ FROM events WHERE kind = '{kind}' AND json_extract(body, '$.cached') IS NULL
 """
 _TARGET_USAGE = _USAGE.format(role="'target'", kind="rollout")  # no GROUP BY: it would take twice as long
 _OTHER_USAGE = _USAGE.format(role="json_extract(body, '$.role')", kind="call") + " GROUP BY 1"
+_UNCOUNTED = """
+SELECT min(position) FROM events WHERE kind IN ('rollout', 'call') AND NOT (
+    json_type(body, '$.completion.tokens[0]') IS 'integer' AND json_type(body, '$.completion.tokens[1]') IS 'integer')
+"""
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ROWS_AT_ONCE = 64
 
@@ -203,6 +207,11 @@ class SqliteStore:
         for query in (_TARGET_USAGE, _OTHER_USAGE):
             for role, calls, failed, prompt_tokens, completion_tokens, cost, seconds in self._read(query, ()):
                 if calls:
+                    if not (isinstance(prompt_tokens, int) and isinstance(completion_tokens, int)):
+                        raise StoreError(
+                            f"run {self.name!r}, position {self._find_uncounted()}: completion.tokens is not two "
+                            "whole numbers; the log is damaged or was edited"
+                        )
                     yield UsageRow(role, False, calls - failed, prompt_tokens, completion_tokens, cost, seconds)
                     yield UsageRow(role, True, failed, 0, 0, None, 0.0)
 
@@ -256,6 +265,11 @@ class SqliteStore:
         with self._reader_lock:
             row = self._reader.execute(query).fetchone()
         return "" if row is None else f"position {row[0]}: "
+
+    def _find_uncounted(self) -> int:
+        """Return the position of the first call without counts of its tokens."""
+        [[position]] = self._read(_UNCOUNTED, ())
+        return position
 
     def _append(self, writer: sqlite3.Connection, batch: list[Event]) -> None:
         writer.execute("BEGIN IMMEDIATE")

@@ -13,6 +13,7 @@ import pytest
 import askwell
 from askwell.report.pages import render_page
 from askwell.runlog.store import SqliteStore
+from tests.support.cascade import read_elements
 from tests.support.command_line import call
 from tests.support.optimizations import DATA, optimize, optimizer
 from tests.support.page_reader import Read, read
@@ -53,7 +54,32 @@ def test_the_page_of_a_run_shows_its_result(tmp_path: Path) -> None:
         "each chart has a description in words"
     )
     assert not {"script", "img", "link", "iframe"} & set(found.tags)
-    assert not [value for name, value in found.attributes if name in {"src", "href"}]
+    assert not [value for name, value in found.attributes if name == "src"]
+    links = {value for name, value in found.attributes if name == "href"}
+    anchors = [value for name, value in found.attributes if name == "id"]
+    assert links <= {f"#{anchor}" for anchor in anchors}, "a page links only to places in itself"
+    assert len(anchors) == len(set(anchors))
+
+
+def test_the_winner_is_marked_explained_and_linked_with_its_dot(tmp_path: Path) -> None:
+    optimize(tmp_path / "run")
+    elements = read_elements(of(tmp_path / "run"))
+    rows = [element for element in elements if element.tag == "tr" and "id" in element.attributes]
+    [winner] = [row for row in rows if "winner" in row.classes]
+    assert winner is rows[0]
+    name = winner.attributes["id"].removeprefix("prompt-")
+    [dot] = [element for element in elements if element.tag == "circle" and "winner" in element.classes]
+    assert dot.attributes["id"] == f"dot-{name}"
+    assert dot.around[-1].attributes["href"] == f"#prompt-{name}"
+    dots = {element.attributes["id"] for element in elements if element.tag == "circle" and "id" in element.attributes}
+    assert dots == {row.attributes["id"].replace("prompt-", "dot-") for row in rows}
+    text = seen(tmp_path / "run").text
+    assert "The winner has the highest dev score." in text
+    assert f"{name[:8]} winner" in text
+    assert f"Made from: {rows[1].attributes['id'][7:15]} (initial, step 0) → {name[:8]} (generation, step 1)" in text
+    labels = [element.attributes["data-label"] for element in elements if element.tag == "td"]
+    first = labels.index("id")
+    assert labels[first : first + 6] == ["id", "step", "dev score", "examples", "parent", "prompt"]
 
 
 def test_examples_that_a_prompt_fixed_are_shown_but_never_one_of_the_test_split(tmp_path: Path) -> None:

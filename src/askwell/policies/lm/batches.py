@@ -11,6 +11,9 @@ from askwell.policies.lm.reward_signals import SignalScale, pair_with_signal
 from askwell.policies.lm.tokenization import PolicyTokenizer
 from askwell.policies.settings import Signal, TrainSettings
 
+_EXTRA_TOKENS = 2
+"""Tokens of a pair beside query and prompt: the condition and the end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizedPair:
@@ -87,6 +90,27 @@ def fill_batches(chunks: Sequence[list[TrainingPair]], pairs: int) -> Iterator[l
             batch = []
     if batch:
         yield batch
+
+
+def split_passes(chunks: Sequence[list[TrainingPair]], settings: TrainSettings) -> list[list[list[TrainingPair]]]:
+    """Split a batch into passes of at most `batch_tokens` tokens each; a longer pair is a pass of its own."""
+    passes: list[list[list[TrainingPair]]] = []
+    left = 0
+    for chunk in merge_by_query(chunks) if settings.packed else chunks:
+        query = len(chunk[0].pair.query) if chunk else 0
+        opened = False  # whether the present pass has this chunk's query
+        for pair in chunk:
+            own = len(pair.pair.prompt) + _EXTRA_TOKENS
+            needed = own + (0 if opened and settings.packed else query)
+            if not passes or needed > left:
+                passes.append([])
+                left, opened, needed = settings.batch_tokens, False, own + query
+            if not opened:
+                passes[-1].append([])
+                opened = True
+            passes[-1][-1].append(pair)
+            left -= needed
+    return passes
 
 
 def merge_by_query(chunks: Sequence[Sequence[TrainingPair]]) -> list[list[TrainingPair]]:

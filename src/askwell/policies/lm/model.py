@@ -31,7 +31,7 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise ConfigError(
-        'a policy that writes prompts needs PyTorch and transformers: pip install "askwell[qpo]"'
+        "a policy that writes prompts needs PyTorch and transformers: pip install 'askwell[local,qpo,select]'"
     ) from error
 
 from askwell.policies.lm.shared_prefix import (

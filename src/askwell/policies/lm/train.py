@@ -15,8 +15,9 @@ Deviations from the paper (arXiv 2408.10504); all but 1, 2, 3 and 8 can be set b
  4. Failures are kept. The signal is the reward relative to the query's other prompts, standardised, not the reward.
  5. The loss on dev queries decides which epoch is kept and when to stop; the paper takes the last epoch.
  6. Batches are whole queries with their prompts, about `batch_pairs` pairs; the paper draws pairs one by one.
- 7. Training is shorter: 20 epochs (8 in later loops, at 3e-4), gradients clipped at 1. Generation is conditioned on the
-    ninth decile of the signals, not on the highest.
+ 7. Training is shorter: 20 epochs (8 in later loops, at 0.3 of the rate), gradients clipped at 1; a base larger than
+    GPT-2 takes a smaller rate (`size.py`). Generation is conditioned on the ninth decile of the signals, not on the
+    highest.
  8. Segment embeddings start at 0, and the condition at the size of a token's embedding, so that the base model starts
     from nearly the inputs it was trained on.
 
@@ -55,9 +56,11 @@ from askwell.policies.lm.batches import (
 from askwell.policies.lm.distributed import process_group
 from askwell.policies.lm.dpo import PreferenceSettings, fit_preferences
 from askwell.policies.lm.generate import GenerationSettings
-from askwell.policies.lm.losses import Losses, average_losses, sum_losses, value_weight
+from askwell.policies.lm.losses import Losses, average_losses
 from askwell.policies.lm.model import build_policy_model
 from askwell.policies.lm.reward_signals import SignalScale, check_disjoint_queries, fit_scale, pair_with_signal
+from askwell.policies.lm.size import choose_learning_rate, describe_memory
+from askwell.policies.lm.steps import OptimizerSteps
 from askwell.policies.lm.tokenization import PolicyTokenizer
 from askwell.policies.lm.training_state import TrainingState, fingerprint
 from askwell.policies.lm.writer import LanguageModelWriter, copy_writer
@@ -83,6 +86,11 @@ def ignore_epoch(epoch: Epoch) -> None:
     del epoch
 
 
+def ignore_stage(stage: str, done: int, total: int) -> None:
+    """Display nothing."""
+    del stage, done, total
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModelTrainer:
     """The `Trainer` of a language model. `checkpoints`: the folder that one training resumes from after a kill."""
@@ -92,6 +100,8 @@ class LanguageModelTrainer:
     sampling: GenerationSettings = field(default_factory=GenerationSettings)
     checkpoints: Path | None = None
     on_epoch: Callable[[Epoch], None] = ignore_epoch
+    show: Callable[[str, int, int], None] = ignore_stage
+    """`show(stage, outcomes done in it, outcomes in it)` is called before the first epoch and at each batch."""
     preferences: PreferenceSettings = field(default_factory=PreferenceSettings)
     """For the objective `dpo`."""
 
@@ -113,6 +123,7 @@ class LanguageModelTrainer:
             tokenize_pairs(data, self.settings.signal, writer.scale, writer.tokenizer) for data in (train, dev)
         )
         writer.tokenizer.warn_truncated()
+        self.show(describe_memory(writer.model, self.settings), 0, 0)
         return _Training(self, writer, train_pairs, dev_pairs, is_later=start is not None, seed=seed).run()
 
     def _fit_dpo(
@@ -166,7 +177,7 @@ class _Training:
         self.trainer, self.settings, self.writer = trainer, trainer.settings, writer
         self.model, self.ranks, self.seed = writer.model, process_group(), seed
         self.train, self.dev = group_by_query(train), group_by_query(dev)
-        self.first_rate = self.settings.later_learning_rate if is_later else self.settings.learning_rate
+        self.first_rate = choose_learning_rate(self.settings, self.model, is_later=is_later)
         self.epochs = self.settings.later_epochs if is_later else self.settings.epochs
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.ranks.broadcast(self.trained)
@@ -180,6 +191,10 @@ class _Training:
             fingerprint=fingerprint(identity, self.model) if trainer.checkpoints else "",
             folder=trainer.checkpoints,
         )
+        self.steps = OptimizerSteps(
+            writer=writer, settings=self.settings, ranks=self.ranks, optimizer=self.optimizer, trained=self.trained
+        )
+        self.last: Losses | None = None
         kept_share = self.settings.kept_share
         self.least_cloned = math.inf if not kept_share else _quantile(train, 1 - kept_share)
 
@@ -204,11 +219,16 @@ class _Training:
             options["lr"] = rate
         self.model.train()
         sums = torch.zeros(4, device=self.model.device)
+        shown, done, total = self._describe_epoch(), 0, sum(map(len, self.train))
         for batch in make_batches(self.train, self._weigh, self.settings, seed=self.seed, epoch=number):
-            sums += self._step(batch)
+            self.trainer.show(shown, done, total)
+            sums += self.steps.take(batch)
+            done += sum(map(len, batch))
+        self.trainer.show(shown, done, total)
         uses_dev = bool(self.settings.patience) or number == self.epochs - 1
         train, dev = self._average(sums), self._dev_losses() if self.dev and uses_dev else None
         self.state.epoch += 1
+        self.last = train if dev is None else dev
         if (
             dev is None
             or not self.settings.patience
@@ -220,26 +240,9 @@ class _Training:
             self.state.save(rng_states)
             self.trainer.on_epoch(Epoch(number=number, learning_rate=rate, train=train, dev=dev))
 
-    def _step(self, batch: Sequence[Sequence[TrainingPair]]) -> Tensor:
-        """Take one optimizer step on a global batch, of which this process computes its share; return its sums."""
-        sums = self._sum_share(batch)
-        totals = self.ranks.all_reduce(sums.detach().clone())
-        # This rank's sums over the totals of all ranks: the gradients of all ranks then add up to the batch's.
-        wording, weight, squares, valued = sums[0], totals[1], sums[2], totals[3]
-        mse = totals[2] / valued.clamp(min=1)
-        value_loss = value_weight(float(mse), self.settings) * squares / valued.clamp(min=1)
-        loss = wording / weight.clamp(min=1e-9) + value_loss
-        self.optimizer.zero_grad()
-        if loss.requires_grad:
-            loss.backward()
-        self.ranks.all_reduce_gradients(self.trained)
-        torch.nn.utils.clip_grad_norm_(self.trained, self.settings.clip)
-        self.optimizer.step()
-        return totals
-
-    def _sum_share(self, batch: Sequence[Sequence[TrainingPair]]) -> Tensor:
-        """Return the sums of this rank's chunks of a global batch."""
-        return sum_losses(self.writer, batch[self.ranks.rank :: self.ranks.world_size], self.settings)
+    def _describe_epoch(self) -> str:
+        loss = "" if self.last is None else f", loss {self.last.total:.3f} before it"
+        return f"epoch {self.state.epoch + 1} of at most {self.epochs}{loss}"
 
     def _average(self, sums: Tensor) -> Losses:
         return average_losses(sums, self.settings)
@@ -263,7 +266,7 @@ class _Training:
         for hides_condition in (False, True) if is_conditioned else (True,):
             chunks = [[self._weigh(pair, hides_condition) for pair in group] for group in self.dev]
             for batch in fill_batches(chunks, 2 * self.settings.batch_pairs):  # no gradients: twice as many fit
-                share = self._sum_share(batch)
+                share = self.steps.sum_share(batch)
                 if is_conditioned and hides_condition:
                     share[:2] = 0.0  # the wording was counted with the condition shown
                 sums += share

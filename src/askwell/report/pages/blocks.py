@@ -11,6 +11,7 @@ from askwell.core.version import __version__
 from askwell.report.pages.content import ExampleChange, ExampleChanges, Reply
 from askwell.report.pages.markup import Child, Html, el, table
 from askwell.report.run_report import describe_significance
+from askwell.report.still_wrong import StillWrong, describe_still_wrong
 from askwell.runlog.fold import Spend
 from askwell.tasks.render import demo_target
 
@@ -34,8 +35,8 @@ def remark(text: Child) -> Html:
 
 
 def figure(chart: Html, caption: str) -> Html:
-    """Return a chart with its caption."""
-    return el("figure", chart, el("figcaption", caption))
+    """Return a chart with its caption; a narrow screen scrolls the chart, so that its labels stay readable."""
+    return el("figure", el("div", chart, class_="scroll"), el("figcaption", caption))
 
 
 def format_gain(gain: Interval) -> str:
@@ -58,6 +59,22 @@ def example_changes(changes: ExampleChanges, before: str, after: str) -> list[Ht
     )
     parts = [("Better", changes.fixed, changes.n_fixed), ("Worse", changes.broken, changes.n_broken)]
     return [summary, *(_changes_table(title, rows, n) for title, rows, n in parts if rows)]
+
+
+def wrong_examples(found: StillWrong) -> list[Html]:
+    """Return the dev examples that a prompt still gets wrong."""
+    lines = [
+        [
+            shorten(wrong.example.input),
+            demo_target(wrong.example),
+            shorten(wrong.read),
+            _reply(Reply(text=wrong.reply, outcome=wrong.outcome, value=wrong.value)),
+        ]
+        for wrong in found.shown
+    ]
+    headings = ["question", "expected", "read by the metric", "score, reply"]
+    summary = remark(describe_still_wrong(found, shown=len(found.shown)))
+    return [summary, *([table(headings, lines)] if lines else [])]
 
 
 def _changes_table(title: str, rows: Iterable[ExampleChange], n: int) -> Html:

@@ -52,6 +52,11 @@ class Dot:
     score: float
     title: str
     partial: bool = False
+    is_winner: bool = False
+    id: str = ""
+    """Anchor of the dot; empty for none."""
+    link: str = ""
+    """Anchor that the dot links to; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,18 +108,28 @@ def curve_chart(dots: Sequence[Dot], best: Sequence[tuple[int, float]], *, label
     y = Axis(low=grid[0], high=grid[-1], start=_HEIGHT - _BOTTOM, end=_TOP)
     x = Axis(low=-0.5, high=max(*steps, 1) + 0.5, start=_LEFT / 2, end=WIDTH - _RIGHT)
     marks = [*(_y_mark(y, value) for value in grid), *_step_labels(x, max(steps))]
-    for dot in dots:
-        kind = "dot comparison partial" if dot.partial else "dot comparison"
-        shift = _jitter(dot)
-        marks.append(
-            el("circle", el("title", dot.title), cx=x.pixel(dot.step) + shift, cy=y.pixel(dot.score), r=4, class_=kind)
-        )
+    marks += [_draw_dot(dot, x, y) for dot in dots if not dot.is_winner]
     corners = " ".join(f"{x.pixel(step):.1f},{y.pixel(score):.1f}" for step, score in best)
     marks.append(el("polyline", points=corners, class_="line main"))
     for step, score in best:
         title = f"best after step {step}: {100 * score:.1f}"
         marks.append(el("circle", el("title", title), cx=x.pixel(step), cy=y.pixel(score), r=3, class_="dot main"))
+    marks += [_draw_dot(dot, x, y) for dot in dots if dot.is_winner]  # last, so that nothing covers it
     return _svg(_HEIGHT, marks, label)
+
+
+def _draw_dot(dot: Dot, x: Axis, y: Axis) -> Html:
+    kind = "dot winner" if dot.is_winner else "dot comparison"
+    circle = el(
+        "circle",
+        el("title", dot.title),
+        cx=x.pixel(dot.step) + _jitter(dot),
+        cy=y.pixel(dot.score),
+        r=6 if dot.is_winner else 4,
+        class_=f"{kind} partial" if dot.partial else kind,
+        **({"id": dot.id} if dot.id else {}),
+    )
+    return el("a", circle, href=f"#{dot.link}") if dot.link else circle
 
 
 def gain_chart(series: Sequence[Series], *, label: str) -> Html:
@@ -151,7 +166,8 @@ def gain_chart(series: Sequence[Series], *, label: str) -> Html:
 
 
 def _svg(height: float, marks: Sequence[Html], label: str) -> Html:
-    return el("svg", *marks, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
+    role = "group" if any("<a " in mark.text for mark in marks) else "img"  # an image would hide its links
+    return el("svg", *marks, viewBox=f"0 0 {WIDTH} {height:g}", role=role, aria_label=label)
 
 
 def _x_mark(x: Axis, value: float, top: float, bottom: float) -> Html:

@@ -11,9 +11,10 @@ from typing import cast
 from askwell.core.errors import ConfigError
 from askwell.core.stats import Interval, mean_interval
 from askwell.core.trajectory import Trajectory
-from askwell.core.types import Example, Outcome, Prompt
+from askwell.core.types import Candidate, Example, Outcome, Prompt
 from askwell.report import run_report
 from askwell.report.run_report import Report
+from askwell.report.winner import Ancestor, Standing, describe_choice, trace_lineage
 from askwell.runlog.codec import Body, decode_completion, decode_score, prompt_id
 from askwell.runlog.fold import RunFold, read_examples, read_header
 from askwell.runlog.folders import is_training
@@ -27,6 +28,7 @@ _OPTIMIZATION = {
     "optimizer": ("optimizer", "name"),
 }
 """Label on a page -> key in the settings of a log."""
+_MOST_DOTS = 2_000
 _ADDRESS = re.compile(r"(?<=\S)@https?://\S+")
 SHOWN_PROMPTS = 30
 SHOWN_CHANGES = 20
@@ -43,6 +45,13 @@ class RankedPrompt:
     score: Interval
     partial: bool
     """Whether a race stopped it early, so that its score is over fewer examples."""
+    penalty: float = 0.0
+    """Subtracted from the score (0..1) when prompts are compared."""
+    parent: str | None = None
+    """Id of the prompt that it was made from."""
+    origin: str = ""
+    """How it was made, in one word of the optimizer."""
+    is_winner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +92,19 @@ class OptimizationContent:
     report: Report
     trajectory: Trajectory
     ranked: tuple[RankedPrompt, ...]
-    """Best first, full scores before partial ones; at most `SHOWN_PROMPTS`."""
+    """The winner first, full scores before partial ones; at most `SHOWN_PROMPTS`."""
     tried: int
     """Number of distinct prompts."""
+    choice: str
+    """Why the winner won, in words."""
+    lineage: tuple[Ancestor, ...]
+    """The prompts from which the winner was made, the oldest first."""
     changes: ExampleChanges
+
+    @property
+    def drawn(self) -> tuple[Candidate, ...]:
+        """The candidates that the chart shows: the latest ones of a long run."""
+        return self.trajectory.candidates[-_MOST_DOTS:]
 
     @property
     def config(self) -> Body:
@@ -99,7 +117,7 @@ def read_optimization(store: RunStore, name: str) -> OptimizationContent:
     report, folded = run_report.build_report_and_fold(store)
     if report is None:
         raise ConfigError(f"the run {name!r} has not scored its first prompt yet; look again later, or resume it")
-    ranked, tried = _rank_prompts(folded)
+    ranked, tried = _rank_prompts(folded, report.best.prompt)
     pair = (report.initial.prompt, report.best.prompt)
     return OptimizationContent(
         name=name,
@@ -108,6 +126,8 @@ def read_optimization(store: RunStore, name: str) -> OptimizationContent:
         trajectory=folded.trajectory,
         ranked=tuple(ranked),
         tried=tried,
+        choice=describe_choice(_standings(folded), report.best.prompt),
+        lineage=trace_lineage(folded.trajectory, report.best.prompt),
         changes=compare_replies(
             store, dict.fromkeys(folded.scores_of(pair[0], "dev"), pair) if pair[0] != pair[1] else {}
         ),
@@ -153,14 +173,16 @@ def compare_replies(store: RunStore, pairs: Mapping[str, tuple[Prompt, Prompt]])
     )
 
 
-def _rank_prompts(folded: RunFold) -> tuple[list[RankedPrompt], int]:
-    """Return the best prompts, each as of its last scoring, and the number of all."""
+def _rank_prompts(folded: RunFold, winner: Prompt) -> tuple[list[RankedPrompt], int]:
+    """Return the winner and the best prompts after it, each as of its last scoring, and the number of all."""
     last = {candidate.prompt: candidate for candidate in folded.trajectory.candidates}
     scores = {prompt: list(folded.scores_of(prompt, "dev").values()) for prompt in last}
     scored = [candidate for candidate in last.values() if scores[candidate.prompt]]
-    best = sorted(scored, key=lambda candidate: (candidate.partial, -fmean(scores[candidate.prompt]), candidate.step))[
-        :SHOWN_PROMPTS
-    ]
+
+    def rank(candidate: Candidate) -> tuple[bool, bool, float, int]:
+        value = fmean(scores[candidate.prompt]) - candidate.penalty
+        return candidate.prompt != winner, candidate.partial, -value, candidate.step
+
     rows = [
         RankedPrompt(
             id=prompt_id(candidate.prompt),
@@ -168,10 +190,24 @@ def _rank_prompts(folded: RunFold) -> tuple[list[RankedPrompt], int]:
             step=candidate.step,
             score=mean_interval(scores[candidate.prompt]),
             partial=candidate.partial,
+            penalty=candidate.penalty,
+            parent=candidate.parent and prompt_id(candidate.parent),
+            origin=candidate.origin,
+            is_winner=candidate.prompt == winner,
         )
-        for candidate in best
+        for candidate in sorted(scored, key=rank)[:SHOWN_PROMPTS]
     ]
     return rows, len(scored)
+
+
+def _standings(folded: RunFold) -> dict[Prompt, Standing]:
+    """Return the dev score and penalty of each prompt that was scored on the whole dev split."""
+    standings: dict[Prompt, Standing] = {}
+    for candidate in folded.trajectory.complete:
+        scores = folded.scores_of(candidate.prompt, "dev").values()
+        score = fmean(scores) if scores else candidate.score
+        standings.setdefault(candidate.prompt, Standing(score=score, penalty=candidate.penalty))
+    return standings
 
 
 def _average(replies: Sequence[Reply]) -> Reply | None:

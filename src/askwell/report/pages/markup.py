@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,8 +47,19 @@ def document(title: str, *body: Child) -> str:
     return f"<!doctype html>\n{el('html', head, el('body', el('main', *body)), lang='en').text}\n"
 
 
-def table(headings: Iterable[str], rows: Iterable[Iterable[Child]], *, caption: str = "") -> Html:
-    """Return a table; a heading that ends in `#` marks a column of numbers."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table that has attributes, such as an id for links."""
+
+    cells: Sequence[Child]
+    attributes: Mapping[str, str]
+
+
+def table(headings: Iterable[str], rows: Iterable[Row | Sequence[Child]], *, caption: str = "") -> Html:
+    """Return a table; a heading that ends in `#` marks a column of numbers.
+
+    Each cell carries its heading too: on a narrow screen, rows become cards without a line of headings.
+    """
     names = list(headings)
     numeric = [name.endswith("#") for name in names]
     header = el(
@@ -61,7 +72,11 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[Child]], *, caption: 
     lines = [
         el(
             "tr",
-            [el("td", cell, class_="number" if right else "") for cell, right in zip(row, numeric, strict=True)],
+            [
+                el("td", cell, class_="number" if right else "", data_label=name.removesuffix("#"))
+                for cell, name, right in zip(row.cells if isinstance(row, Row) else row, names, numeric, strict=True)
+            ],
+            **(row.attributes if isinstance(row, Row) else {}),
         )
         for row in rows
     ]
@@ -113,7 +128,17 @@ svg text { fill: var(--muted); font: 12px system-ui, sans-serif; } svg .name { f
 svg .grid { stroke: var(--line); } svg .zero { stroke: var(--muted); }
 svg .main { stroke: var(--main); } svg .dot.main { fill: var(--main); }
 svg .comparison { stroke: var(--comparison); } svg .dot.comparison { fill: var(--comparison); }
-svg .dot.partial { fill: var(--page); } svg .line { fill: none; stroke-width: 2; }
+svg .dot.winner { fill: var(--good); stroke: var(--good); } svg .dot.partial { fill: var(--page); }
+svg .line { fill: none; stroke-width: 2; } svg a { cursor: pointer; } svg .dot:target { stroke-width: 6; }
+a { color: var(--main); } tr.winner td { background: var(--card); } tr:target td { background: var(--good-bg); }
+figure .scroll > svg { min-width: 45rem; }
 details > summary { cursor: pointer; color: var(--muted); }
+@media (max-width: 600px) {
+  .scroll:has(> table) { overflow-x: visible; }
+  table, caption, tbody, tr, td { display: block; } thead { display: none; }
+  tr { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; padding: .25rem .75rem; }
+  td, td.number { text-align: left; white-space: normal; padding: .15rem 0; border: 0; }
+  td:empty { display: none; } td[data-label]:not([data-label=""])::before {
+    content: attr(data-label) ": "; color: var(--muted); font-weight: 600; } }
 @media print { body { font-size: 12px; } details { display: none; } }
 """.strip()

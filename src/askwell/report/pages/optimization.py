@@ -15,14 +15,14 @@ from askwell.report.pages.blocks import (
     settings_block,
     spend_table,
     verdict,
+    wrong_examples,
 )
 from askwell.report.pages.charts import ChartRow, Dot, curve_chart, interval_chart
-from askwell.report.pages.content import OptimizationContent, RankedPrompt, list_facts
-from askwell.report.pages.markup import Html, document, el, table
+from askwell.report.pages.content import OptimizationContent, list_facts
+from askwell.report.pages.markup import Html, document, el
+from askwell.report.pages.prompts_tried import dot_anchor, prompts_tried, row_anchor
 from askwell.report.reply_report import describe_findings, describe_replies
 from askwell.report.run_report import Report, describe_gain, diff_words, format_prompt
-
-_MOST_DOTS = 2_000
 
 
 def optimization_page(content: OptimizationContent) -> str:
@@ -40,7 +40,9 @@ def _parts(content: OptimizationContent) -> Iterator[Html]:
     yield section("The prompt", el("pre", format_prompt(report.best.prompt)), *_diff(report))
     if report.best.prompt != report.initial.prompt:
         yield section("Dev examples", *example_changes(content.changes, "the initial prompt", "the optimized prompt"))
-    yield section(f"Prompts tried: {content.tried:,}", _prompts_table(content.ranked, content.tried))
+    if report.replies is not None and report.replies.still_wrong is not None:
+        yield section("Still wrong", *wrong_examples(report.replies.still_wrong))
+    yield section(f"Prompts tried: {content.tried:,}", *prompts_tried(content))
     yield section("Spend", spend_table(report.spend), *[remark(f"Server quirk: {quirk}.") for quirk in report.quirks])
     yield section("Settings", settings_block(content.config))
     yield footer()
@@ -87,15 +89,7 @@ def _scores(report: Report) -> Iterator[Html]:
 
 def _search(content: OptimizationContent) -> Iterator[Html]:
     report = content.report
-    dots = [
-        Dot(
-            step=candidate.step,
-            score=candidate.score,
-            title=f"{100 * candidate.score:.1f} on {candidate.n} examples: {candidate.prompt.instruction[:160]}",
-            partial=candidate.partial,
-        )
-        for candidate in content.trajectory.candidates[-_MOST_DOTS:]
-    ]
+    dots = _dots(content)
     best = [(point.step, point.best) for point in report.curve]
     label = "Best dev score by step: " + ", ".join(f"{100 * score:.1f}" for _, score in best)
     partial = (
@@ -105,11 +99,34 @@ def _search(content: OptimizationContent) -> Iterator[Html]:
     )
     yield figure(
         curve_chart(dots, best, label=label),
-        f"Dev score of each prompt (dots) and of the best so far (line) by step.{partial}",
+        "Dev score of each prompt (dots) and of the best so far (line) by step. The large dot is the winner; a dot "
+        f"links to its prompt in the table below.{partial}",
     )
     if report.raced is not None:
         raced = report.raced
         yield remark(f"Racing: {raced.calls:,} of {raced.full:,} dev calls were made ({raced.saved:.0%} saved).")
+
+
+def _dots(content: OptimizationContent) -> list[Dot]:
+    """Return a dot for each scoring of a prompt; the first one of a prompt in the table is linked with its row."""
+    listed = {ranked.prompt: ranked.id for ranked in content.ranked}
+    dots: list[Dot] = []
+    anchored: set[str] = set()
+    for candidate in content.drawn:
+        name = listed.get(candidate.prompt)
+        dots.append(
+            Dot(
+                step=candidate.step,
+                score=candidate.score,
+                title=f"{100 * candidate.score:.1f} on {candidate.n} examples: {candidate.prompt.instruction[:160]}",
+                partial=candidate.partial,
+                is_winner=candidate.prompt == content.report.best.prompt and not candidate.partial,
+                id=dot_anchor(name) if name and name not in anchored else "",
+                link=row_anchor(name) if name else "",
+            )
+        )
+        anchored |= {name} if name else set()
+    return dots
 
 
 def _diff(report: Report) -> Iterator[Html]:
@@ -119,18 +136,3 @@ def _diff(report: Report) -> Iterator[Html]:
     tags = {"gone": "del", "new": "ins"}
     yield remark("Changes against the initial prompt, word by word:")
     yield el("pre", [[el(tags[kind], text) if kind in tags else text, " "] for kind, text in diff_words(before, after)])
-
-
-def _prompts_table(rows: tuple[RankedPrompt, ...], tried: int) -> Html:
-    lines = [
-        [
-            el("code", candidate.id[:8]),
-            str(candidate.step),
-            f"{format_interval(candidate.score)}{' (partial)' if candidate.partial else ''}",
-            f"{candidate.score.n:,}",
-            format_prompt(candidate.prompt),
-        ]
-        for candidate in rows
-    ]
-    best = f"The best {len(rows)} of {tried:,}, by dev score." if tried > len(rows) else "By dev score."
-    return table(["id", "step#", "dev score#", "examples#", "prompt"], lines, caption=best)

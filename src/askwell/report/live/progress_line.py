@@ -120,6 +120,8 @@ def _state(progress: Progress) -> list[Figure]:
 
 
 def _spending(totals: Sequence[Totals]) -> list[Figure]:
+    if not totals:
+        return []
     calls = sum(total.calls for total in totals)
     tokens = sum(total.usage.prompt_tokens + total.usage.completion_tokens for total in totals)
     figures = [Figure(text=f"{calls:,} calls", rank=4), Figure(text=f"{tokens:,} tokens", rank=6)]

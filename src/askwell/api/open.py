@@ -1,12 +1,13 @@
-"""Load the policy of a run: a trained policy, or the best prompt of an optimization."""
+"""Open what a run left without a call: its results, or its policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from askwell.api.optimize import Result, read_optimization_result
 from askwell.core.errors import ConfigError, DataError
 from askwell.core.protocols import Policy
 from askwell.core.types import Example, Prompt, Split
@@ -16,11 +17,46 @@ from askwell.policies.data.training_queries import digest_query, read_training_q
 from askwell.policies.fixed import FixedPolicy, NearestDemos
 from askwell.policies.protocols import PromptWriter
 from askwell.report import run_report
+from askwell.report.evaluation import Evaluation, read_evaluation
 from askwell.runlog import folders
 from askwell.runlog.fold import read_examples, read_header
 from askwell.runlog.store import SqliteStore
 from askwell.tasks.demos import NEAREST, decode_demos
 from askwell.tasks.prompt_fields import collect_field_names, fill_field_names
+
+if TYPE_CHECKING:
+    from askwell.policies.train_job import Trained
+
+
+def open(  # noqa: A001 - read as askwell.open
+    run: str | Path, *, runs_folder: str | Path = "runs", read_writer: Callable[[Path], PromptWriter] | None = None
+) -> Result | list[Evaluation] | Trained:
+    """Open a run by its name or folder, finished or running, as the call that made it returns it. No model is called.
+
+    An optimization is a `Result` (`finished` says whether it has ended; until then its score is that on dev), an
+    evaluation a list with an `Evaluation` per prompt, a finished training a `Trained`. `read_writer` loads what a
+    trainer object saved.
+
+    Raises `ConfigError` for an unknown run and for one without a scored prompt, `DataError` for an unfinished training,
+    `StoreError` for a damaged log.
+    """
+    log = find_run_log(str(run), Path(runs_folder))
+    with SqliteStore(log, read_only=True) as store:
+        header = read_header(store)
+        if folders.is_training(header):
+            from askwell.policies.train_job import read_trained  # needs numpy
+
+            return read_trained(store, log.parent, read_writer=read_writer or load_language_writer)
+        if folders.is_evaluation(header):
+            return _read_evaluations(store)
+        return read_optimization_result(store, log.parent)
+
+
+def _read_evaluations(store: SqliteStore) -> list[Evaluation]:
+    evaluated = read_evaluation(store)
+    if evaluated is None:
+        raise ConfigError("the evaluation has no scored prompt yet; look again later, or run it again with its run=")
+    return list(evaluated.evaluations)
 
 
 def load_language_writer(folder: Path) -> PromptWriter:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.cli.progress_line import TimeLeft, draw_bar, fit_line, share_of_run
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Prompt, Usage
 from askwell.engine.progress import Progress
 from askwell.models.totals import Totals
+from askwell.report.live.progress_line import TimeLeft, draw_bar, fit_line, share_of_run
 
 SCORED = Trajectory().extended([Candidate(step=0, prompt=Prompt(instruction="p"), score=0.875, n=24)])
 TOTALS = Totals(calls=250, usage=Usage(prompt_tokens=13_000, completion_tokens=774))
