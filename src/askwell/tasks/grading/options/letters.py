@@ -35,7 +35,7 @@ _AFTER_WORD = re.compile(
     r"or|but|not|"
     r"with|instead|seems|"
     rf"{foreign_letters.AFTER_A}|\()(?!\w)|[ ]*"
-    rf"[^\W{JOINING}])",
+    rf"[^\W{JOINING}]|[ ]*[&+/][ ]*[(]?[A-Z]\b|[ ]?\((?=(?:[A-Z]|because|since|as|not|while|option|the)\b))",
     re.IGNORECASE,
 )
 _AFTER_I = re.compile(r"[ ]*(?:$|[.;:!?\n)]|,[ ]*(?:because|since|as)\b)|[ ]+(?:because|since|is)\b", re.IGNORECASE)
