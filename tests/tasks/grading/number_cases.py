@@ -272,7 +272,7 @@ NOTATIONS: list[Row] = [
     ("Das sind 2 Stunden, also 120 Minuten.", "120", 1), ("C'est 2 heures, soit 120 minutes.", "120", 1),
     ("Es kostet 12 € (20 % Rabatt).", "12", 1), ("No puedo determinar la respuesta con los 3 datos.", "3", 0),
     ("Ich kann die Antwort mit 3 Angaben nicht bestimmen.", "3", 0),
-    ("Je ne peux pas répondre avec 3 données.", "3", 0), ("答えは分かりません。3つの条件だけです。", "3", 1),
+    ("Je ne peux pas répondre avec 3 données.", "3", 0), ("答えは分かりません。3つの条件だけです。", "3", 0),
     ("信息不足，无法得出答案（只有3个条件）。", "3", 0), ("I refuse to answer. 3", "3", 1),
     ("As an AI, I cannot provide an answer to question 3.", "3", 0), ("N/A (3 values missing)", "3", 1),
     ("None of the 3 options.", "3", 1), ("I'm not able to calculate this with only 3 numbers.", "3", 0),

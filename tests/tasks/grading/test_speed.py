@@ -14,7 +14,8 @@ PIECES = [
     "<|a|>", "<|message|>", "<|channel|>final<|message|>x", "assistantfinal", "analysis", "</s>", "\nuser\n", "\nQ: ",
     "\nProblem 2: ", "#### 9\n", "```\n", '```json\n{"answer": 1}\n', "Wait, ", "答案是", "。", "e\u0301", "½", "( 5% ",
     "[a ", "i.e. 5 ", "5 or 6 ", "5 of 6 ", "I cannot answer ", "Note: 5\n", "Check: 5\n\n", "1万", "$1M ", "三分之",
-    "Here is my thought process:", "because 5 ", "12 kids: ",
+    "Here is my thought process:", "[answer]", "[[a",
+    "12가 아니라 ", "No, wait, ", "I cannot answer. ", "A) x ✅\n", "because 5 ", "12 kids: ",
 ]  # fmt: skip
 
 

@@ -74,6 +74,12 @@ LABELS: dict[str, re.Pattern[str]] = {
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|whether|assuming|suppose|unless|thought)[ ]+(?:that[ ]+)?(?:[a-z]+[ ]+){0,2}$", re.IGNORECASE
 )
+# "a common wrong answer is 10", "many people mistakenly answer 10"
+_MISTAKEN = re.compile(
+    r"\b(?:wrong|incorrect|mistaken|mistakenly|wrongly|incorrectly|erroneously)[ ]+$"
+    r"|\b(?:people|students|others|some)[ ]+(?:[a-z]+[ ]+){0,2}$",
+    re.IGNORECASE,
+)
 # "the answer is helpful" states no answer
 _REMARK = re.compile(
     r"[ ]*(?:helpful|clear|correct|incorrect|right|wrong|useful|based on|in the form|as follows[ ]*$)\b", re.IGNORECASE
@@ -83,15 +89,19 @@ _REVISION = re.compile(
     r"(?:^|[.!?;,:\n—–…(])[ \t\n]{0,8}(?:(?:oh|hmm+|oops|but|no|or|ah|ok|okay|well)\b[,.! ]{0,4}){0,3}"
     r"(?:wait|actually|correction|oops|scratch that|on second thought|hold on|sorry|or rather|my mistake|"
     r"let me (?:correct|fix|redo|re-?(?:check|do|calculate|compute|consider|count|think|evaluate|examine|verify))|"
-    r"i (?:made|see) (?:a|an|my) (?:\w+ )?(?:mistake|error)|i was wrong|i meant)\b[,:.!… -]*",
+    r"i (?:made|see) (?:a|an|my) (?:\w+ )?(?:mistake|error)|i was wrong|i meant)\b[,:.!… -]*"
+    r"|(?:^|[.!?;,\n])[ \t\n]{0,8}(?:however|but|in (?:fact|reality|truth)|actually),?[ ]"
+    r"(?=the (?:correct|right|real|true|actual)[ ](?:\w+[ ])?(?:is|was|should be|would be|must be)\b)",
     re.IGNORECASE,
 )
+# In "No, wait, yes" the first word is an answer, not part of the correction
+_VERDICT_FIRST = re.compile(r"no\b", re.IGNORECASE)
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def answer_regions(text: str) -> Iterator[str]:
     """Yield the text after the last correction and after an overruled first impression, if any, then the whole text."""
-    corrections = [match for match in _REVISION.finditer(text) if match.start() > 0]
+    corrections = [match for match in _REVISION.finditer(text) if match.start() > 0 or _VERDICT_FIRST.match(text)]
     if corrections and (tail := text[corrections[-1].end() :]).strip():
         yield tail
     if tail := after_first_impression(text):
@@ -110,7 +120,7 @@ def find_spans(text: str, label: str = "") -> Iterator[Span]:
         match.end()
         for pattern in (_ANSWER, _ANSWERS)
         for match in pattern.finditer(text)
-        if not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()])
+        if not _states_none(text[max(0, match.start() - 30) : match.start()])
     ]
     cues += [match.end() for pattern in (_HASHES, _TAG, _BARE_A, FOREIGN_CUE) for match in pattern.finditer(text)]
     candidates = [_span(text, end) for end in sorted(cues)[-MAX_CUES:]]
@@ -133,6 +143,10 @@ def unbox(text: str) -> str:
         return text
     span = _box(text, match.end())
     return f"{text[: match.start()]}{span.block}{text[span.start + len(span.block) + 1 :]}"
+
+
+def _states_none(before: str) -> bool:
+    return bool(_HYPOTHETICAL.search(before) or _MISTAKEN.search(before))
 
 
 def _worth_reading(span: Span) -> bool:

@@ -52,7 +52,7 @@ _SENTENCE_START = re.compile(r"(?<=[.!?\n])")
 # A question that the reply repeats and answers: "Is it false? No."
 _ASKED = re.compile(
     rf"[^.!?\n]{{0,300}}(?<![\w-])(?P<word>{_WORDS})(?![\w-])[^.!?\n]{{0,100}}\?[\s\"'*)]{{0,5}}"
-    r"(?P<answer>yes\b|no\b|it (?:is|does)(?P<not>n't|[ ]not)?(?=[.,!\n]|$))",
+    r"(?P<answer>yes\b|no\b|it(?:'s| is| does)(?P<not>n't|[ ]not)?(?=[.,!\n]|$))",
     re.IGNORECASE,
 )
 _OPTION_LIST = re.compile(
@@ -150,6 +150,8 @@ def _answered_question(text: str, family: str) -> Verdict | None:
         return None
     name, positive = _MEANING[match["word"].casefold()]
     agrees = not match["not"] and match["answer"].casefold() != "no"
+    if family == "yes" and match["answer"].casefold().startswith("it"):
+        return family, agrees
     turned = positive != agrees
     return (name, not turned) if name == family and name != "yes" else None
 

@@ -18,6 +18,7 @@ from askwell.tasks.grading.numbers.sentence import (
     choose_number,
     concludes,
     find_spelled_numbers,
+    is_ruled_out,
     numbers_offered,
     restated_number,
 )
@@ -58,7 +59,9 @@ _NO = re.compile(r"[.,;…–—-][ ]?no[,.:]+[ ](?=[^\n]{0,30}\d)", re.IGNORECA
 # A reply that starts with the number and then explains it
 _OPENING = re.compile(
     r"([-+$€£]?[ ]?-?[\d.][\d.,/]{0,20}%?(?:[ ][A-Za-z]{1,20})?)(?:[.!]?[ ]*\n[ \t]*\n|"
-    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|[.,!]?[ ]+(?:because|since)\b)",
+    r"[.!]?[ ]*\n[ \t]*(?:explanation|reason|note|because|here|step|to |we )|[.,!]?[ ]+(?:because|since|"
+    r"here(?:'s| is) (?:how|why|the|my)|"
+    r"explanation:|reasoning:)\b)",
     re.IGNORECASE,
 )
 # Words between an answer cue and its number: "is approximately $ 42"
@@ -160,6 +163,8 @@ def _stated(span: Span) -> tuple[Number | None, str]:
     candidates = list(find_numerals(first)) or find_spelled_numbers(first)
     if not candidates:
         return None, ""
+    if is_ruled_out(first, candidates[0]):
+        return choose_number(first)  # "12가 아니라 15입니다"
     head, tail = first[: candidates[0].start], first[candidates[0].end :]
     if head.strip(" \t$(*:") and concludes(tail):
         return choose_number(first)  # "There are 5 apples and 3 pears, so 8 in total"

@@ -7,7 +7,8 @@ import re
 _REFUSAL = re.compile(
     r"\b(?:i|we|one)(?:'m|'re)?[ ](?:am[ ]|are[ ])?(?:sorry[ ,]+(?:but[ ])?i[ ])?(?:really[ ]|simply[ ]|"
     r"just[ ])?(?:cannot|can't|can[ ]not|could[ ]not|couldn't|am[ ]unable|unable|not[ ]able|"
-    r"won't)[ ](?:to[ ])?(?:be[ ])?(?:\w+ly[ ])?(?:determine|answer|solve|calculate|compute|tell|say|provide|help|"
+    r"won't)[ ](?:to[ ])?(?:be[ ])?(?:\w+ly[ ])?(?:determine|answer|solve|calculate|compute|count|"
+    r"estimate|see|view|access|identify|read|tell|say|provide|help|"
     r"assist|find|give|know|conclude|infer|work[ ]out|figure)\b"
     r"|\bi[ ](?:do[ ]not|don't|really[ ]don't)[ ]know\b|\bi(?:'m| am)[ ]unable[ ]to\b|\bi have no idea\b"
     r"|\b(?:need|require)[ ]more[ ](?:information|context|details|data|facts)\b"
@@ -15,7 +16,7 @@ _REFUSAL = re.compile(
     r"computed|known|found|inferred)\b"
     r"|\bimpossible[ ]to[ ](?:determine|answer|solve|calculate|compute|tell|know|say|find)\b"
     r"|\bno[ ]way[ ]to[ ](?:know|tell|determine|say|calculate)\b"
-    r"|\b(?:not[ ]enough|(?:not|n't)[ ](?:\w+[ ]){1,2}enough|insufficient|too[ ]little|lack(?:s|"
+    r"|(?:(?:\bnot|n't)[ ](?:\w+[ ]){0,2}enough|\binsufficient|\btoo[ ]little|\black(?:s|"
     r"ing)?[ ](?:of[ ])?(?:sufficient|enough))[ ](?:information|data|details?|context|facts)\b"
     r"|无法(?:确定|回答|判断|计算|得出|解答)|不知道|信息不足|條件不足|条件不足|わかりません|分かりません|"
     r"判断できません|答えられません|알 수 없|모르겠"
@@ -44,8 +45,28 @@ _REFUSAL_END = re.compile(
 )
 
 
+# A refusal of the whole question, not of a detail ("I don't know the exact date. He is 12.")
+_DECLINES = re.compile(
+    r"\b(?:answer|question|problem|information|data|context|details|facts|help|assist|solve|determine)\b|"
+    r"\bknow[.!]?$|无法|不知道|答|わかりません|分かりません|알 수 없|모르겠",
+    re.IGNORECASE,
+)
+# A reply that declines may still answer: "I can't answer exactly, but …", "Assuming …", "3 + 4 = 7"
+_ANSWERS_ANYWAY = re.compile(
+    r"[=≈#]|\\boxed|\b(?:but|however|although|so|still|yet|maybe|perhaps|if|then|assum\w+|therefore|thus|hence|answer|"
+    r"total|result|guess|estimate|approximately|about|let's|let me|suppose|based on|(?:would|should|might) be)\b|"
+    r"但|不过|所以|因此|答|でも|하지만|따라서",
+    re.IGNORECASE,
+)
+
+
 def without_refusals(text: str) -> str:
-    """Remove the sentences that decline to answer, up to a contrast ("…, but it should be 3")."""
+    """Remove the sentences that decline to answer, up to a contrast ("…, but it should be 3").
+
+    If a reply begins by declining and then draws no conclusion, nothing of it is an answer.
+    """
+    if _declines_to_answer(text):
+        return ""
     kept: list[str] = []
     position = 0
     for refusal in _REFUSAL.finditer(text):
@@ -55,6 +76,17 @@ def without_refusals(text: str) -> str:
         end = _REFUSAL_END.search(text, refusal.end())
         position = end.end() if end else len(text)
     return "".join([*kept, text[position:]])
+
+
+def _declines_to_answer(text: str) -> bool:
+    """Return whether the first sentence declines to answer, and no later one answers anyway."""
+    end = _SENTENCE_END.search(text)
+    if end is None or end.start() > _REACH:
+        return False
+    first = text[: end.start()]
+    if not (_REFUSAL.search(first) and _DECLINES.search(first)) or re.search(r"\d[^.!?]*[,;]", first):
+        return False
+    return _ANSWERS_ANYWAY.search(text, end.end()) is None
 
 
 def _refusal_start(text: str, position: int, refusal: int) -> int:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 _START = r"[\s>*_#(\[•–—-]*"
 _NOTE = re.compile(
     rf"{_START}(?:(?:(?:please|kindly)[ ])?note\b|n\.?b\b|p\.?s\b|tips?\b[ ]*:|hint\b[ ]*:|remark\b|caveat|"
-    rf"(?:key )?(?:facts|points|details|breakdown|working|work|explanation|reasoning|rationale)[ ]*:|disclaimer|"
-    rf"assum(?:ptions?|ing)\b|"
+    rf"(?:key )?(?:facts|points|details|takeaways?|insights?|lessons?|"
+    rf"breakdown|working|work|explanation|reasoning|rationale)[ ]*:|disclaimer|"
+    rf"assum(?:ptions?|ing)\b|generated in\b|processing time\b|"
     r"observaci[oó]n|nota\b|observação|remarque|hinweis|anmerkung|примечание|注意?[ ]*:|备注|備註|说明|補足|참고|주의)",
     re.IGNORECASE,
 )
@@ -36,7 +37,8 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 _OFFER = re.compile(
-    rf"{_START}(?:(?:please )?(?:let me know|feel free)|would you like|do you (?:want|need)|want me to|shall i\b|"
+    rf"{_START}(?:(?:please )?(?:let me know|feel free)|would you like|do you (?:want|need)|want me to|"
+    rf"want to (?:try|see|know|go)\b|ready (?:for|to)\b|shall i\b|"
     rf"should i\b|"
     r"if you(?:'d| would) like|if you have (?:any|more|other|further)|if you (?:need|want) (?:any|more|further|help|"
     r"another|me|to (?:see|know|go))\b|i (?:can|could) (?:also )?(?:show|help|explain|provide|walk|break|give|"
@@ -50,6 +52,14 @@ _CONFIDENCE = re.compile(
     rf"確信度|신뢰도)"
     r"(?:[ ](?:level|score|rating))?(?:[ ](?:in|of)[ ][^.\n]{0,40}?)?[ ]*(?:is|:|=|\()"
     rf"|{_START}i(?:'m| am)[ ](?:about[ ])?\d+[ ]?%[ ](?:sure|certain|confident)",
+    re.IGNORECASE,
+)
+# "A common mistake is to say 10", "Many people answer 10"
+_MISTAKE = re.compile(
+    rf"{_START}(?:(?:a|one|the) (?:(?:very |most )?(?:common|frequent|typical|popular|usual)[ ])(?:wrong |incorrect )?"
+    r"(?:answer|mistake|error|misconception|pitfall|trap)\b|(?:a|the|one) (?:wrong|incorrect|mistaken) answer\b|"
+    r"(?:many|most|some) (?:people|students|others|solvers)\b[^.\n]{0,40}?\b(?:answer|say|think|guess|mistakenly|"
+    r"wrongly|incorrectly)\b)",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
@@ -105,4 +115,5 @@ def _scope(sentence: str) -> str:
         return "paragraph"
     if _NOTE.match(sentence):
         return "" if _RESULTS.search(sentence) else ("paragraph" if sentence.rstrip().endswith(":") else "line")
-    return "sentence" if _OFFER.match(sentence) or _CONFIDENCE.match(sentence) else ""
+    is_by_the_way = any(remark.match(sentence) for remark in (_OFFER, _CONFIDENCE, _MISTAKE))
+    return "sentence" if is_by_the_way else ""

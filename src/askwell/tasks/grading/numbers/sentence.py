@@ -13,7 +13,16 @@ from askwell.tasks.grading.numbers.parentheses import without_parentheses
 _MAX_NUMBERS = 200
 """Number of numbers looked at, from the last backwards; it bounds the time."""
 
-_DENIED = re.compile(r"(?:\bnot|n't)[ ]+$", re.IGNORECASE)
+# "not 10", "rather than 10", "pas 10"
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|rather than|instead of|nicht|pas|et non|y no|e non|e não|não|не|niet|inte|ikke|nie|bukan)|n't)[ ]+$"
+    r"|(?:不是|并非|並非|而非)[ ]*$",
+    re.IGNORECASE,
+)
+# "12가 아니라", "12個ではなく"
+_DENIED_AFTER = re.compile(
+    r"[ ]?[^\W\d]{0,4}?(?:[ ]?아[니닙]|ではな[いく]|じゃな[いく]|ではありません|[ ]değil)", re.IGNORECASE
+)
 # "between 3 and 5" is no single answer
 _BETWEEN = re.compile(r"\b(?:between|from)[ ]+[-$]?[\d.,]+[%a-z ]{0,12}?[ ](?:and|to)[ ]+[-$]?[\d.,]*\d", re.IGNORECASE)
 # The numbers after one of these words take precedence over those before it
@@ -43,9 +52,11 @@ _EACH = re.compile(r"[ ]?(?:\w+[ ])?(?:each|apiece|per|a piece|/)(?!\w)", re.IGN
 _RESULT = re.compile(
     r"(?:[=≈→]|(?<!\bto )\b(?:is|are|was|were|be|has|have|had|makes?|made|equals?|totals?|earns?|earned|costs?|gets?|"
     r"got|needs?|left with|leaves|leaving|gives|giving|gave|pays?|paid|spends?|spent|takes?|take|took|needed|need|"
-    r"used|uses|produces?|leading to|yields|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
+    r"used|uses|produces?|leading to|yields|earning|making|totall?ing|"
+    r"resulting in|bringing in|sells?|sold|remain|remains|total of|sum of|gain|gains|receives?|received|"
     r"saves?|saved|weighs?|becomes?))"
-    r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to)[ ]+)*[(:~]*[ ]*$",
+    r"[ ]*(?:(?:a|about|approximately|around|only|exactly|total|of|now|still|just|to|her|him|them|us|me|"
+    r"you)[ ]+)*[(:~]*[ ]*$",
     re.IGNORECASE,
 )
 _EQUALS = re.compile(r"[=≈→][ ]*$")
@@ -74,11 +85,18 @@ _ADJUNCT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _TIME_AFTER = re.compile(rf"[ -]?(?:more[ ]|additional[ ])?{_TIME}\b", re.IGNORECASE)
-_COMPARED_BEFORE = re.compile(r"\b(?:than|from)[ ](?:the[ ]|about[ ])?$", re.IGNORECASE)
+_COMPARED_BEFORE = re.compile(
+    r"\b(?:than|from)[ ](?:the[ ]|about[ ])?$"
+    r"|[，,][ ]?比[^，,。.\d]{1,10}[多少大小高低长短重轻贵快慢]了?[ ]?$",
+    re.IGNORECASE,
+)
 _CHANGE_AFTER = re.compile(
     r"[ ](?:off|less|more|fewer|higher|lower|discount|increase|decrease|reduction|tip|tax|interest|markup)\b",
     re.IGNORECASE,
 )
+# "averaging 60 mph", "at $5 each"
+_RATE_BEFORE = re.compile(r"\b(?:at|averaging|charging)[ ](?:(?:a|an|the|about|around|rate|speed|price|cost|of)[ ])*$")
+_RATE_AFTER = re.compile(r"[ ]?(?:mph|km/h|kph|m/s|each\b|apiece\b|a piece\b|(?:\w+[ ])?(?:per|an?)[ ]\w+)")
 _CLAUSE_END = re.compile(r"[,;:][ ]")
 _GIVEN_BEFORE = re.compile(r"\b(?:the|these|those|all|his|her|their|its|this)[ ](?:\w+[ ])?$", re.IGNORECASE)
 
@@ -127,12 +145,16 @@ def numbers_offered(sentence: str) -> list[Number]:
     candidates = [number for number in everything if bare[number.start : number.end].strip()] or everything
     for bounds in _BETWEEN.finditer(sentence):
         candidates = [number for number in candidates if not bounds.start() <= number.start < bounds.end()]
-    candidates = [
-        number for number in candidates if not _DENIED.search(sentence[max(0, number.start - 12) : number.start])
-    ]
+    candidates = [number for number in candidates if not is_ruled_out(sentence, number)]
     for keep in (_is_no_ordinal, _is_no_certainty, _is_no_tolerance):
         candidates = [number for number in candidates if keep(sentence, number)] or candidates
     return _without_wholes(sentence, candidates)
+
+
+def is_ruled_out(sentence: str, number: Number) -> bool:
+    """Return whether a sentence says that a number is not its result: "not 10", "12가 아니라 15"."""
+    before = sentence[max(0, number.start - 16) : number.start]
+    return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(sentence, number.end))
 
 
 def _is_no_ordinal(sentence: str, number: Number) -> bool:
@@ -226,7 +248,7 @@ def _result(sentence: str, candidates: list[Number]) -> Number | None:
 
 
 def _without_adjuncts(sentence: str, candidates: list[Number]) -> list[Number]:
-    """Drop durations, changes and standards of comparison: "in 3 days", "20% less", "than 15".
+    """Drop durations, rates, changes and standards of comparison: "in 3 days", "at $5 each", "20% less", "than 15".
 
     One stays if it is in a later clause than the others ("Since 1.76 is less than 2, it takes 2 days"), and if the
     others are given ("he finishes the 300 pages in 10 days").
@@ -247,7 +269,8 @@ def _is_adjunct(sentence: str, number: Number) -> bool:
     if _EQUALS.search(before):
         return False
     is_change = number.percent and _CHANGE_AFTER.match(sentence, number.end) is not None
-    return is_change or _is_duration(sentence, number) or _COMPARED_BEFORE.search(before) is not None
+    is_rate = _RATE_BEFORE.search(before) is not None and _RATE_AFTER.match(sentence, number.end) is not None
+    return is_change or is_rate or _is_duration(sentence, number) or _COMPARED_BEFORE.search(before) is not None
 
 
 def _is_duration(sentence: str, number: Number) -> bool:

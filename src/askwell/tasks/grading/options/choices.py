@@ -10,6 +10,7 @@ from askwell.tasks.grading.answer_markers import MAX_TAIL, Span, answer_regions,
 from askwell.tasks.grading.normalize import normalize_answer, split_sentences, strip_markup, visible_text
 from askwell.tasks.grading.options.label_mentions import drop_denied, find_labels
 from askwell.tasks.grading.options.letters import find_mentions, is_wrong, leading_letter
+from askwell.tasks.grading.options.marked import marked_option
 from askwell.tasks.grading.options.questions import lettered_options, option_texts
 from askwell.tasks.grading.options.reviews import OptionReview, chosen_option, is_verdict, read_review
 from askwell.tasks.grading.reading import read_reply
@@ -28,7 +29,7 @@ _SECOND = re.compile(
     r"和|与|または|또는|หรือ|أو|&|/|\+))"
     r"(?:[ ]*(?:and|or|also|possibly|maybe|"
     r"perhaps)\b)?[ ]*(?:options?[ ]+|choice[ ]+)?"
-    r"[(\[\"']*([A-Z])[)\]\"']*(?=[ ]*(?:$|[.;,!?\n]|and\b|or\b|are\b|both\b|could\b))"
+    r"[(\[\"']*([A-Z])[)\]\"']*(?=[ ]*(?:$|[.;,!?\n]|and\b|or\b|are\b|both\b|(?:could|would|might|may)\b))"
 )
 
 # "E = mc^2" in a box names no option
@@ -88,6 +89,8 @@ def find_choice(reply: str, options: Mapping[str, str]) -> tuple[str, str]:
 
 def _find(seen: str, options: Mapping[str, str]) -> tuple[str, str]:
     text = separate_scripts(strip_markup(seen))
+    if (marked := marked_option(seen)) and next(find_spans(text), None) is None:
+        return marked, "the option that the reply marks"
     for region in [*_after_refusal(text), *answer_regions(text)]:
         letter, note = _read(region, options)
         if letter or (note and region is text):
@@ -142,9 +145,9 @@ def _stated(span: Span, options: Mapping[str, str]) -> tuple[str, str]:
     letter, end = leading_letter(line)
     if letter and not is_wrong(line[end:]):
         return _sole(letter, line[end:])
-    if by_text := _by_text(line, options):
-        return by_text, ""
     first = next(iter(split_sentences(line)), "")
+    if by_text := (not span.loose and _by_text(first, options)) or _by_text(line, options):
+        return by_text, ""
     if span.loose and len(first) > 80:
         return "", ""  # "Answer: Let's see, …" is reasoning
     mentions = [mention for mention in find_mentions(first) if not mention.denied]

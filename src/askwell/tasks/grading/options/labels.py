@@ -39,6 +39,8 @@ _LINK_BEFORE = re.compile(
     r"[\"'(\[]*$",
     re.IGNORECASE,
 )
+# "positive, though parts are negative": a label that the reply concedes
+_CONCEDED = re.compile(r"\b(?:though|although|even if|despite|while|albeit)\b[^.,;!?\n]*$", re.IGNORECASE)
 _CONCLUSION = re.compile(
     r"\b(?:so|therefore|thus|hence|in conclusion|overall|ultimately|consequently|in summary|finally|por lo tanto|"
     r"donc|daher)\b|所以|因此|综上|したがって|따라서",
@@ -127,7 +129,7 @@ def _stated(span: Span, labels: Sequence[str]) -> tuple[str, str]:
 
 
 def _concluded(text: str, kept: Sequence[LabelMention], labels: Sequence[str]) -> tuple[str, str]:
-    """Read one of several labels: the last line alone, a concluding sentence, the only one behind "is" or "about"."""
+    """Read one of several labels: the last line, a conclusion, the only one not conceded, or behind "is" or "about"."""
     if not kept:
         return "", ""
     lines = [line for line in text.split("\n") if line.strip()]
@@ -139,6 +141,9 @@ def _concluded(text: str, kept: Sequence[LabelMention], labels: Sequence[str]) -
             named = {mention.label for mention in drop_denied(find_labels(part[conclusion.end() :], labels))}
             if len(named) == 1:
                 return named.pop(), "label of the concluding sentence"
+    main = [mention for mention in kept if not _CONCEDED.search(text[max(0, mention.start - 100) : mention.start])]
+    if len({mention.label for mention in main}) == 1:
+        return main[0].label, "the only label outside a concession"
     linked = [mention for mention in kept if _LINK_BEFORE.search(text[max(0, mention.start - 40) : mention.start])]
     if len({mention.label for mention in linked}) == 1 and not joins_another(text, linked[-1], kept):
         return linked[-1].label, ""

@@ -12,7 +12,7 @@ from askwell.tasks.grading.vocabulary import foreign_letters
 # Every way to mention a letter. A bare capital is the weakest one: it may be an initial, an article or a pronoun.
 _MENTION = re.compile(
     r"(?<![\w(\[])(?P<paren>[(\[{][ ]?([A-Za-z])[ ]?[)\]}])(?![\w(])"
-    rf"|(?:\b(?:option|choice|letter)s?|"
+    rf"|(?:\b(?:option|choice|letter)(?:s(?=\W)|(?!s\b))|"
     rf"{foreign_letters.OPTION_WORDS})[ ]?[:#]?[ ]?[\"'(]?(?P<named>[A-Za-z])(?![\w'+#])"
     r"|^[ \t]*(?P<line>[A-Za-z])[ ]?[).:](?=\s|$)"
     r"|(?<![\w'.\\/+-])(?P<bare>[A-Z])(?![\w'’+#]|-\w|\.\w)",
@@ -35,7 +35,7 @@ _AFTER_WORD = re.compile(
     r"or|but|not|"
     r"with|instead|seems|"
     rf"{foreign_letters.AFTER_A}|\()(?!\w)|[ ]*"
-    rf"[^\W{JOINING}])",
+    rf"[^\W{JOINING}]|[ ]*[&+/][ ]*[(]?[A-Z]\b|[ ]?\((?=(?:[A-Z]|because|since|as|not|while|option|the)\b))",
     re.IGNORECASE,
 )
 _AFTER_I = re.compile(r"[ ]*(?:$|[.;:!?\n)]|,[ ]*(?:because|since|as)\b)|[ ]+(?:because|since|is)\b", re.IGNORECASE)
@@ -46,7 +46,8 @@ _RIGHT = re.compile(
     rf"[)\]}}\"'.:]*{_CLAUSE}(?:\bis|'s|\bseems|\bmust be|\bwould be|\blooks)(?: to be)? (?:(?:the|a|my|most|"
     rf"more|likely|therefore|"
     rf"thus|definitely|clearly|indeed|only|also|one)\b ?){{0,4}}(?:correct|right|best|better|answer|true|appropriate|"
-    rf"accurate|fits|option|choice)\b",
+    rf"accurate|fits|option|choice)\b"
+    rf"|[)\]}}\"'.:]*[ ]best[ ](?:\w+s|matches|answers)\b",
     re.IGNORECASE,
 )
 # "B cannot be right" after a letter

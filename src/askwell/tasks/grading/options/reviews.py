@@ -31,7 +31,7 @@ _VERDICT = re.compile(
 )
 _ITEM = rf"^[ \t|>]*(?:[-*•+][ \t]+|\d{{1,2}}[.)][ \t]+)?(?P<check>{_SIGN}️?|\[[ xX✓✔✗]\])?[ \t|]*"
 _AFTER_LETTER = (
-    rf"(?=[ \t]*(?:[.):|,\-–—=→]|$|{_SIGN})|[ ](?:is|are)\b|[ ]?(?:{_RIGHT_WORDS}|{_WRONG_WORDS})[ ]*(?:$|[.,;|(]))"
+    rf"(?=[ \t]*(?:[.):|,\-–—=→(]|$|{_SIGN})|[ ](?:is|are)\b|[ ]?(?:{_RIGHT_WORDS}|{_WRONG_WORDS})[ ]*(?:$|[.,;|(]))"
 )
 _ROW = re.compile(
     rf"{_ITEM}(?:(?:option|choice|statement|answer|opción|选项|選択肢|보기)[ ]?)?[\"']?"

@@ -14,9 +14,9 @@ _THOUGHT_MARK = re.compile(
     r"|\[(?P<square>/?)THINK(?:ING)?\]"  # Magistral
     r"|◁(?P<triangle>/?)think▷"  # Kimi
     r"|<[|｜](?:"  # Sky-T1, Command A, Apertus, Solar, Gemma
-    r"(?P<opening>(?i:begin_of_|start_of_|start_)(?i:thought|thinking|reasoning)|(?i:think(?:ing)?(?:_start)?)|"
+    r"(?P<opening>(?i:begin_of_|start_of_|start_)(?i:thought|thinking|reasoning)|(?i:think(?:ing)?(?:_start)?|thought)|"
     r"inner_prefix)"
-    r"|(?P<closing>(?i:end_of_|end_)(?i:thought|thinking|reasoning)|/(?i:think(?:ing)?)|(?i:think(?:ing)?_end)|"
+    r"|(?P<closing>(?i:end_of_|end_)(?i:thought|thinking|reasoning)|/(?i:think(?:ing)?|thought)|(?i:think(?:ing)?_end)|"
     r"inner_suffix"
     r"|content))[|｜]>"
     r"|(?P<unused><unused94>|<\|channel>)thought\b|(?:<unused95>|<channel\|>)(?P<used>)"

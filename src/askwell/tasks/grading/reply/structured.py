@@ -8,7 +8,7 @@ read. An object without such a field is prose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,7 +60,13 @@ _WEAK_TAGS = (
     r"classification|sentiment|emotion|intent|topic|final|conclusion"
 )
 _TAG = re.compile(rf"<(/?)(?:(?P<answer>{_STRONG_TAGS})|(?P<other>{_WEAK_TAGS}))(?:\s[^<>]{{0,100}})?>", re.IGNORECASE)
+# "[ANSWER]12[/ANSWER]"
+_BRACKET_TAG = re.compile(rf"\[({_STRONG_TAGS}|{_WEAK_TAGS})\]([^\[\]]{{0,2000}})\[/\1\]", re.IGNORECASE)
+# "[[Paris]]"
+_DOUBLE_BRACKETS = re.compile(r"\[\[([^\[\],]{1,200})\]\]")
 _ELEMENT = re.compile(r"<([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,100})?>([^<>]*)</\1\s*>")
+_RIGHT_MARKS = {"true", "yes", "correct", "right", "✓", "✔", "✅"}
+_WRONG_MARKS = {"false", "no", "incorrect", "wrong", "✗", "✘", "❌"}
 _BLANK = {"", "...", "…"}
 
 
@@ -79,7 +85,7 @@ def find_structured(text: str) -> Structured | None:
     Prose after a block, an object or a tag takes precedence if it corrects the answer, or if it states an answer and
     the field is only called "result", "label" or the like.
     """
-    bare = text.strip()
+    bare = _BRACKET_TAG.sub(r"<\1>\2</\1>", text.strip())
     if whole := _read_whole(bare):
         return whole
     places = [*_read_tags(bare), *_read_block(bare), *_read_object_within(bare)]
@@ -95,6 +101,8 @@ def _is_replaced(structured: Structured, after: str) -> bool:
 def _read_whole(text: str) -> Structured | None:
     """Read a text that is one object or list and nothing else."""
     text = _unfenced(text)
+    if double := _DOUBLE_BRACKETS.fullmatch(text):
+        return Structured(answers=(double[1].strip(),))
     is_list = text.startswith("[") and _QUOTED_ITEM.match(text)
     if not is_list and not _OBJECT_START.match(text):
         return None
@@ -171,6 +179,8 @@ def _pick(value: Value, *, only_named: bool = False) -> Structured | None:
         texts = tuple(_answers(value))
         return Structured(answers=texts) if texts else None
     fields = {_spell(key): inner for key, inner in value.items()}
+    if letters := _marked_letters(fields):
+        return Structured(answers=letters, named=False)
     for pattern in (_STRONG_KEY, *_WEAK_KEYS):
         for key, inner in fields.items():
             if pattern.fullmatch(key):
@@ -183,6 +193,16 @@ def _pick(value: Value, *, only_named: bool = False) -> Structured | None:
     if only_named or len(rest) != 1:
         return None
     return Structured(answers=tuple(_answers(rest[0])) or ("",), named=False)
+
+
+def _marked_letters(fields: Mapping[str, Value]) -> tuple[str, ...]:
+    """Return the options that an object marks as right: {"A": false, "B": true}."""
+    if len(fields) < 2 or any(len(key) != 1 or not key.isalpha() for key in fields):
+        return ()
+    marks = [inner.strip().casefold() if isinstance(inner, str) else "" for inner in fields.values()]
+    if not all(mark in _RIGHT_MARKS or mark in _WRONG_MARKS for mark in marks):
+        return ()
+    return tuple(key.upper() for key, mark in zip(fields, marks, strict=True) if mark in _RIGHT_MARKS)
 
 
 def _answers(value: Value) -> Iterator[str]:

@@ -27,6 +27,11 @@ AFTER_A = (
 )
 """Regex: words after the letter A that no English article stands before."""
 
+# What follows an option up to a verdict on it, without a reason, which is about other options: "D because A is wrong"
+_CLAUSE = (
+    r"(?:(?!เพราะ|因为|因為|왜냐|\b(?:porque|pues|weil|denn|car|parce|puisque|perché|poiché|omdat|потому|так как|"
+    r"çünkü|vì|karena|ponieważ)\b|لأن|क्योंकि)[^.,;()\n]){0,30}?"
+)
 DENIED_BEFORE = re.compile(
     r"(?:\b(?:ni|no (?:es|la|el|puede ser|la opción)|no es la|n'est pas|pas|nicht|não é|não|non è|non|не|niet|nie|inte|"
     r"ikke|"
@@ -35,7 +40,8 @@ DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 WRONG_AFTER = re.compile(
-    r"[)\]}\"'.:]*(?:[ ]*(?:,|y|e|et|und|и|和|、|と)[ ]*[(]?[A-Z]\b[)]?){0,8}[^.,;()\n]{0,30}?"
+    r"[)\]}\"'.:]*(?:[ ]*(?:,|y|e|et|und|и|和|、|と)[ ]*[(]?[A-Z]\b[)]?){0,8}"
+    rf"{_CLAUSE}"
     r"(?:\b(?:no es|no son|es (?:incorrect|fals)\w+|son (?:incorrect|fals)\w+|n'est|est (?:fausse|faux|incorrecte?)|"
     r"ist (?:nicht|falsch|inkorrekt)|sind falsch|não é|está errad\w+|é (?:falsa|errada|incorreta)|non è|"
     r"è (?:sbagliata|errata|falsa)|невер\w*|не верн\w*|не подходит|неправильн\w*|is (?:fout|onjuist)|değil|yanlış\w*|"
@@ -45,7 +51,7 @@ WRONG_AFTER = re.compile(
     re.IGNORECASE,
 )
 RIGHT_AFTER = re.compile(
-    r"[)\]}\"'.:]*[^.,;()\n]{0,30}?"
+    rf"[)\]}}\"'.:]*{_CLAUSE}"
     r"(?:\b(?:(?:es|est|é|è)(?: la| a)?(?: respuesta| opción| alternativa| resposta| risposta)?"
     r"(?: correcta| verdadera| bonne| correcte| vraie| correta| certa| verdadeira| corretta| giusta| vera)|"
     r"está (?:correcta|correta|certa)|ist (?:die )?(?:richtig\w*|korrekt\w*|wahr)|верн\w+|правильн\w+|is juist|"
@@ -71,8 +77,17 @@ _SUFFIX = re.compile(r"(?<=\b[A-Z])'(?=(?:d[iıuü]r|t[iıuü]r)\b)")
 _ROMANCE = re.compile(r"\b(?:es|respuesta|opción|correcta|porque|è|risposta|corretta|perché)\b", re.IGNORECASE)
 
 
+# Russian models write the letters of "(A)" and "B." in Cyrillic, where they look the same
+_LOOKALIKE = re.compile(r"(?<![^\W_])[АВСЕ](?=[)\]:]|[.,]?[ \t]*$)", re.MULTILINE)
+_LATIN = str.maketrans("АВСЕ", "ABCE")
+
+
 def separate_scripts(text: str) -> str:
-    """Put a space between a Latin letter or digit and a letter of a script that forms no words with it."""
+    """Put a space between a Latin letter or digit and a letter of a script that forms no words with it.
+
+    An option letter in Cyrillic becomes the Latin letter that looks the same.
+    """
+    text = _LOOKALIKE.sub(lambda letter: letter[0].translate(_LATIN), text)
     return _SUFFIX.sub(" ", _TO_SEPARATE.sub(" ", text))
 
 
