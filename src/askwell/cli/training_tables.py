@@ -53,7 +53,7 @@ def loops_table(loops: tuple[LoopResult, ...]) -> Table:
     another prompt.
     """
     title = "On dev queries: points of 100, paired gains with 95 % intervals"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("loop", "new", "baseline", "unguarded gain", "guarded gain", "switch\nrate", "calls"):
         table.add_column(heading, justify="right", no_wrap=True)
     for loop in loops:
