@@ -21,6 +21,8 @@ from askwell.policies.offline_eval.train_or_not import advise_training
 from askwell.tasks import bundled
 
 TASK = "numbers_even"
+SEED = 4
+"""docs/demo.md says what the other seeds give."""
 STEPS = 9
 BUNDLE = "numbers_max+words_first+review_sentiment"
 POLICY: dict[str, Any] = {"loops": 3, "acquire": 60, "epochs": 8, "most_prompts": 12}
@@ -31,7 +33,7 @@ POLICY: dict[str, Any] = {"loops": 3, "acquire": 60, "epochs": 8, "most_prompts"
 @click.option("--task", default=None, metavar="NAME", help="Bundled task of the first act; plays that act alone.")
 @click.option("--act", type=click.IntRange(1, 2), default=None, help="Play only this act: 1 or 2.")
 @click.option("--steps", type=int, default=STEPS, help=f"Optimization steps (default {STEPS}).")
-@click.option("--seed", type=int, default=0, help="Random seed (default 0).")
+@click.option("--seed", type=int, default=SEED, help=f"Random seed (default {SEED}).")
 @FOLDER_FLAG
 @reports_errors
 def demo(*, task: str | None, act: int | None, steps: int, seed: int, folder: Path) -> None:
