@@ -26,7 +26,7 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 """What a field may be replaced by: each kind of JSON, and values of the right kind that mean nothing."""
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 """Changed bodies per kind of run; each is read by all commands, which takes a second or two."""
 READERS: Sequence[tuple[str, ...]] = (
     ("runs",), ("runs", "--json"),

@@ -108,6 +108,7 @@ def test_optimizing_on_transformers_serve(served: str, checkpoint: Path, tmp_pat
         "1",
         "--candidates",
         "2",
+        "--force",  # random weights: every reply is cut
     ]
     run = invoke("optimize", *flags, "--max-tokens", "8", "--concurrency", "2", "--run", "r", "--runs", tmp_path)
     assert run.status == 0, run.err

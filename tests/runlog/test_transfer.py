@@ -132,7 +132,7 @@ async def test_from_the_command_line(tmp_path: Path) -> None:
     assert invoke("log", "export", "a", "--runs", tmp_path, "--format", "parquet", "-o", file).status == 0
     assert invoke("log", "import", file, "--run", "b", "--runs", tmp_path).status == 0
     shown = [invoke("show", name, "--runs", tmp_path, "--json").json for name in ("a", "b")]
-    assert shown[0] == shown[1]
+    assert {**shown[0], "run": "b"} == shown[1]
     again = invoke("log", "import", file, "--run", "b", "--runs", tmp_path)
     assert (again.status, "the run 'b' exists" in again.err) == (2, True)
     wrong = invoke("log", "export", "a", "--runs", tmp_path, "--format", "parket", "-o", file)

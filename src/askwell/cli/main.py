@@ -18,9 +18,9 @@ SECTIONS = {
     },
     "Look": {
         "runs": "List the runs in a folder.",
-        "show": "Show a run: best prompt, what changed, curve, spend, single calls.",
+        "show": "Show a run: best prompt, what changed, what is still wrong, curve, spend, single calls.",
         "diff": "Compare two runs: their winners on the same test examples, paired; what they cost; what differs.",
-        "report": "Write a report of a run or a training as HTML or Markdown.",
+        "report": "Write a report of a run (optimization, training or evaluation) as HTML or Markdown.",
         "export": "Export a run's best prompt in the format of another tool.",
     },
     "Query level (one prompt per query)": {

@@ -160,7 +160,8 @@ def read_header(store: RunStore) -> Body:
     """Return the body of the first event: settings, seed, versions. Raises `StoreError` for an empty log."""
     for event in read_events(store, kinds=["run"]):
         return event.body
-    raise StoreError("the run log is empty: its first event (the run's settings) was never written")
+    name = f"of the run {store.name!r} " if store.name else ""
+    raise StoreError(f"the log {name}is empty: its first event (the run's settings) was never written")
 
 
 def read_examples(store: RunStore) -> dict[Split, tuple[Example, ...]]:

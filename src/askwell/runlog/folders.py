@@ -118,12 +118,8 @@ def is_training(header: Body) -> bool:
 
 
 def is_evaluation(header: Body) -> bool:
-    """Return whether a run's first event is that of `askwell evaluate`: no settings to rebuild it, and no optimizer.
-
-    A converted log of an optimization from Python has no settings either.
-    """
-    config = cast("Body", header["config"])
-    return header.get("settings") is None and "optimizer" not in config and not is_training(header)
+    """Return whether a run's first event is that of `askwell evaluate`, which has a list of prompts."""
+    return isinstance(cast("Body", header["config"]).get("prompt"), list)
 
 
 def read_target_name(header: Body) -> str:
