@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from askwell.core.errors import BudgetExhausted, RunFailed, StoreError, UnusableReplies
 from askwell.core.protocols import Optimizer
+from askwell.core.settings_tree import flatten_settings
 from askwell.core.trajectory import Trajectory
 from askwell.core.types import Candidate, Event, EventKind, Example, Prompt, Proposal, Rollout, Split
 from askwell.core.validation import check_at_least
@@ -330,7 +331,7 @@ def _candidate(
 
 
 def _refuse_other_settings(begun: Mapping[str, object], given: Mapping[str, object]) -> None:
-    before, now = (dict(_flat(cast("Mapping[str, object]", header["config"]))) for header in (begun, given))
+    before, now = (dict(flatten_settings(cast("Mapping[str, object]", header["config"]))) for header in (begun, given))
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
         changes = "; ".join(f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed)
@@ -364,12 +365,3 @@ def _describe_change(then: Example, now: Example) -> str:
         if before != after:
             return f"{name}: {before!r} then, {after!r} now"
     return "its fields are in another form"
-
-
-def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each setting of nested sections with its dotted name."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(cast("Mapping[str, object]", value), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -6,12 +6,13 @@ same ones. An example that either run trained or selected on is left out, as a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from askwell.core.errors import ConfigError
+from askwell.core.settings_tree import flatten_settings
 from askwell.core.stats import Interval, paired_difference
 from askwell.core.types import Example
 from askwell.report.run_report import (
@@ -104,7 +105,7 @@ def read_run(folder: Path, name: str) -> ComparedRun:
     return ComparedRun(
         name=name,
         report=report,
-        settings=dict(_flatten(cast("Mapping[str, object]", header["config"]))),
+        settings=dict(flatten_settings(cast("Mapping[str, object]", header["config"]))),
         tested={keys[example_id]: score for example_id, score in scores.items()},
         seen=frozenset(_key(example) for split in ("train", "dev") for example in examples.get(split, ())),
     )
@@ -123,12 +124,3 @@ def comparison_json(comparison: RunComparison) -> dict[str, object]:
 
 def _key(example: Example) -> ExampleKey:
     return example.input, example.target
-
-
-def _flatten(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each setting of nested sections with its dotted name."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(cast("Mapping[str, object]", value), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
