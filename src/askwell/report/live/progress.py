@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -23,23 +24,15 @@ _REFRESH_S = 0.25
 _NOTE_S = 300.0
 
 
-class LiveProgress:
-    """A watcher that draws progress. It calls `totals` when it draws, so that models need not know about it."""
+class _LiveLine:
+    """A line at the foot of a terminal, drawn while the context is open; elsewhere nothing is drawn."""
 
-    def __init__(self, console: Console, totals: Callable[[], list[Totals]], *, with_findings: bool = True) -> None:
-        """Take the console, the models' totals, and whether findings are printed; the `logging` tells them too."""
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._totals = totals
-        self._with_findings = with_findings
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._time_left = TimeLeft(began=time.monotonic())
         self._drawn = 0.0
-        self._printed = -1
-        self._noted = 0.0
-        self.has_shown_findings = False
-        """Whether it has printed what is wrong with the initial prompt's replies."""
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -49,6 +42,21 @@ class LiveProgress:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
+
+
+class LiveProgress(_LiveLine):
+    """A watcher that draws progress. It calls `totals` when it draws, so that models need not know about it."""
+
+    def __init__(self, console: Console, totals: Callable[[], list[Totals]], *, with_findings: bool = True) -> None:
+        """Take the console, the models' totals, and whether findings are printed; the `logging` tells them too."""
+        super().__init__(console)
+        self._totals = totals
+        self._with_findings = with_findings
+        self._time_left = TimeLeft(began=time.monotonic())
+        self._printed = -1
+        self._noted = 0.0
+        self.has_shown_findings = False
+        """Whether it has printed what is wrong with the initial prompt's replies."""
 
     def __call__(self, progress: Progress) -> None:
         for finding in progress.findings if self._with_findings else ():
@@ -83,25 +91,12 @@ class LiveProgress:
             self._console.print(Text(visible(f"{headline(progress)} · {spent_line(self._totals())}")))
 
 
-class Stages:
+class Stages(_LiveLine):
     """Displays the stages of a training or a comparison: a line for each, and at a terminal what is done of it."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        super().__init__(console)
         self._last = ""
-        self._drawn = 0.0
-
-    def __enter__(self) -> Stages:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._last:
